@@ -71,6 +71,9 @@ bool checkpoint_write(checkpoints_t *c, const char *name, const checkpoint_t *st
  * step, arrays' data and numbers' values. False after errors in d, one of which lists what has changed, with the old and the
  * new value; then the arrays may be half filled. */
 bool checkpoint_read(const checkpoints_t *c, const char *name, checkpoint_t *state, diag_t *d);
+/* The same question alone, of the facts that are known: nothing is taken. */
+bool checkpoint_agrees(const checkpoints_t *c, const char *name, const checkpoint_t *state,
+                       diag_t *d);
 /* Steps done in that checkpoint, -1 after an error in d. */
 int64_t checkpoint_step(const checkpoints_t *c, const char *name, diag_t *d);
 

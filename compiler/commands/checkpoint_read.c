@@ -148,6 +148,14 @@ static bool same_training(reading_t *r, const checkpoint_t *now) {
     return keys + facts == 0;
 }
 
+bool checkpoint_agrees(const checkpoints_t *c, const char *name, const checkpoint_t *state,
+                       diag_t *d) {
+    reading_t r;
+    bool ok = open_state(&r, c, name, d) && same_training(&r, state);
+    arena_free(r.arena);
+    return ok;
+}
+
 /* ---- tensors --------------------------------------------------------------------------------------------- */
 
 static bool same_shape(const checkpoint_array_t *a, const st_tensor_t *t) {

@@ -1,8 +1,11 @@
 /* The checks and writers of outputs.h. */
 #include "commands/outputs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands/gnuplot.h"
 #include "commands/name.h"
@@ -29,6 +32,31 @@ bool output_place_check(const char *path, diag_t *d) {
     output_t *probe = output_open(path, d);
     output_abort(probe);
     return probe != NULL;
+}
+
+/* The nearest folder that is there, "." of a path that begins in the current one. */
+static const char *folder_above(arena_t *a, const char *path) {
+    const char *at = path;
+    struct stat st;
+    while (*at && stat(at, &st) != 0 && errno == ENOENT) {
+        size_t n = strlen(at);
+        while (n > 0 && at[n - 1] == '/') n--;
+        while (n > 0 && at[n - 1] != '/') n--;
+        if (n == 1 && *at == '/') return "/";
+        at = arena_strndup(a, at, n);
+    }
+    return *at ? at : ".";
+}
+
+bool output_folder_check(const char *path, diag_t *d) {
+    arena_t *a = arena_new();
+    const char *at = folder_above(a, path);
+    bool folder = is_directory(at), fine = folder && access(at, W_OK | X_OK) == 0;
+    if (!folder) diag_error(d, IN_FILE(path), "cannot make this folder: %s is none", at);
+    else if (!fine)
+        diag_error(d, IN_FILE(path), "cannot write into this folder: %s: %s", at, strerror(errno));
+    arena_free(a);
+    return fine;
 }
 
 static void say_suffixes(const outputs_t *s, const char *path) {

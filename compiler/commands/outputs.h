@@ -20,5 +20,7 @@ bool outputs_put(const options_t *o, const output_format_t *formats, int n_forma
                  const void *results, output_set_t *set, diag_t *d);
 /* A temporary file tells whether a file can be written here. */
 bool output_place_check(const char *path, diag_t *d);
+/* Whether a folder can be made here, or is there and can be written into; nothing is made. */
+bool output_folder_check(const char *path, diag_t *d);
 
 #endif

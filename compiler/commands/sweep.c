@@ -281,7 +281,8 @@ static void announce(const sweep_t *s) {
     else fprintf(stderr, "%lld tokens each", (long long)s->tokens.n);
     fprintf(stderr, "; back end %s, %d thread%s\n", backend_names[s->o->backend], s->threads,
             s->threads == 1 ? "" : "s");
-    if (skipped) fprintf(stderr, "%d of them cannot be compiled\n", skipped);
+    if (skipped)
+        fprintf(stderr, "%d of them cannot be %s\n", skipped, s->trains ? "trained" : "compiled");
     if (done && s->repeat > 1)
         fprintf(stderr, "%d passes are done already (%s)\n", done, s->record);
     else if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);

@@ -109,6 +109,11 @@ void learnt_table(const sweep_t *s, sbuf_t *out);
 void learnt_csv(const sweep_t *s, sbuf_t *out);
 void learnt_json(const sweep_t *s, sbuf_t *out);
 void learnt_line(const sweep_t *s, const point_t *p, sbuf_t *out); /* its evaluations */
+/* The figure that table and picture show: what it is, and its value; what an evaluation is called. */
+const char *learnt_says(const sweep_t *s);
+double learnt_value(const sweep_t *s, const trained_eval_t *e);
+const char *learnt_title(const sweep_t *s, const char *eval);
+void learnt_plot(const sweep_t *s, sbuf_t *out); /* sweep_learnt_plot.c: SVG */
 
 /* ---- sweep_passes.c ------------------------------------------------------------------------- */
 

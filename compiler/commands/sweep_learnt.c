@@ -38,12 +38,20 @@ static double value_of(const trained_eval_t *e, figure_t figure) {
     return figures[figure].scale * values[figure];
 }
 
+const char *learnt_says(const sweep_t *s) {
+    return figures[figure_of(s)].says;
+}
+
+double learnt_value(const sweep_t *s, const trained_eval_t *e) {
+    return value_of(e, figure_of(s));
+}
+
 static double tokens_per_second(const trained_t *y) {
     return y->seconds > 0 ? y->tokens / y->seconds : 0;
 }
 
 /* "1 hash", "4 hashes", "full", "as trained" */
-static const char *title_of(const sweep_t *s, const char *eval) {
+const char *learnt_title(const sweep_t *s, const char *eval) {
     if (strcmp(eval, HASHING_FULL) == 0 || strcmp(eval, AS_TRAINED) == 0) return eval;
     return arena_printf(s->arena, strcmp(eval, "1") == 0 ? "%s hash" : "%s hashes", eval);
 }
@@ -51,7 +59,7 @@ static const char *title_of(const sweep_t *s, const char *eval) {
 void learnt_line(const sweep_t *s, const point_t *p, sbuf_t *out) {
     figure_t figure = figure_of(s);
     for (int i = 0; i < s->n_evals; i++) {
-        sbuf_printf(out, "%s%s ", i ? ", " : "", title_of(s, s->evals[i]));
+        sbuf_printf(out, "%s%s ", i ? ", " : "", learnt_title(s, s->evals[i]));
         sbuf_printf(out, figures[figure].format, value_of(&p->trained.evals[i], figure));
         if (figure == FIGURE_ACCURACY) sbuf_puts(out, " %");
     }
@@ -69,7 +77,7 @@ static void put_heading(const sweep_t *s, sbuf_t *out) {
     sbuf_printf(out, "%*s  %*s  %*s  %*s", STEPS, "steps", LOSS, "loss", SPEED, "tokens/s", TIME,
                 "minutes");
     for (int i = 0; i < s->n_evals; i++)
-        sbuf_printf(out, "  %*s", FIGURE, title_of(s, s->evals[i]));
+        sbuf_printf(out, "  %*s", FIGURE, learnt_title(s, s->evals[i]));
     sbuf_puts(out, "\n");
 }
 
@@ -85,7 +93,8 @@ static void put_row(const sweep_t *s, const trained_t *y, figure_t figure, sbuf_
 }
 
 static void put_legend(const sweep_t *s, const char *what, sbuf_t *out) {
-    const char *first = title_of(s, s->evals[0]), *last = title_of(s, s->evals[s->n_evals - 1]);
+    const char *first = learnt_title(s, s->evals[0]),
+               *last = learnt_title(s, s->evals[s->n_evals - 1]);
     if (s->n_evals == 1) sbuf_printf(out, "Column %s: %s.\n", first, what);
     else sbuf_printf(out, "Columns %s … %s: %s, by this hashing.\n", first, last, what);
 }

@@ -289,19 +289,26 @@ static void plot_of(const void *sweep, sbuf_t *out) {
     render_plot(sweep, out);
 }
 
-/* The picture is last: it is of speeds and bits, which a sweep that trains does not compare. */
-static const output_format_t formats[] = {
-    {".csv", csv_of, false}, {".json", json_of, false}, {".svg", plot_of, true}};
+static void learnt_plot_of(const void *sweep, sbuf_t *out) {
+    learnt_plot(sweep, out);
+}
 
-static int n_formats(const sweep_t *s) {
-    enum { ALL = sizeof formats / sizeof formats[0] };
-    return s->trains ? ALL - 1 : ALL;
+enum { N_FORMATS = 3 };
+static const output_format_t formats[N_FORMATS] = {{".csv", csv_of, false},
+                                                   {".json", json_of, false},
+                                                   {".svg", plot_of, true}},
+                             learnt_formats[N_FORMATS] = {{".csv", csv_of, false},
+                                                          {".json", json_of, false},
+                                                          {".svg", learnt_plot_of, false}};
+
+static const output_format_t *formats_of(const sweep_t *s) {
+    return s->trains ? learnt_formats : formats;
 }
 
 bool sweep_check_outputs(const sweep_t *s) {
-    return outputs_check(s->o, formats, n_formats(s), s->d);
+    return outputs_check(s->o, formats_of(s), N_FORMATS, s->d);
 }
 
 bool sweep_write_outputs(const sweep_t *s) {
-    return outputs_write(s->o, formats, n_formats(s), s, s->d);
+    return outputs_write(s->o, formats_of(s), N_FORMATS, s, s->d);
 }

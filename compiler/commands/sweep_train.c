@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "commands/interrupt.h"
+#include "commands/outputs.h"
 #include "commands/sweep.h"
 #include "support/heap.h"
 
@@ -98,7 +99,8 @@ bool sweep_train_options(sweep_t *s) {
                        "a training is not repeated: it would be the same to the bit");
     if (ranks_launched() > 1)
         return exclude(s, "mpirun", "a sweep is one process; `train` is what several do together");
-    return take_hashes(s);
+    return take_hashes(s) &&
+           (!o->given[OPT_SWEEP_OUT] || output_folder_check(o->text[OPT_SWEEP_OUT], s->d));
 }
 
 /* ---- a point's options --------------------------------------------------------------------------------- */
@@ -177,6 +179,13 @@ static bool check_hashes(const sweep_t *s, training_t *x, const variant_t *v) {
     return true;
 }
 
+/* What stands in its folder is its own training, to go on with. */
+static bool check_folder(const sweep_t *s, training_t *x, int point) {
+    if (!s->o->given[OPT_SWEEP_OUT]) return true;
+    const char *folder = folder_of(s, x->arena, point);
+    return !is_directory(folder) || save_agrees(x, folder);
+}
+
 static const char *kept(const sweep_t *s, const char *text) {
     return text ? arena_strdup(s->arena, text) : NULL;
 }
@@ -186,7 +195,8 @@ bool sweep_train_check(sweep_t *s, attempt_t *t, int point) {
     take_variant(s, t, point, false, &v);
     training_t x = begin(t, &v);
     s->threads = t->session.threads;
-    bool ok = training_open(&x) && check_held_out(&x) && check_hashes(s, &x, &v);
+    bool ok = training_open(&x) && check_held_out(&x) && check_hashes(s, &x, &v) &&
+              check_folder(s, &x, point);
     if (ok) {
         s->weights = kept(s, t->session.weights);
         s->data = kept(s, x.spec->train.text);

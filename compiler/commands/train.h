@@ -43,8 +43,8 @@ typedef struct {
     double tokens;   /* of that step, of all ranks: padding is none */
     st_rows_t *file; /* --batches; NULL: data */
     int64_t n_batches;
-    const char *path;
     uint64_t print; /* of the file's content */
+    const char *path;
     arena_t *scratch; /* of the file's micro-batches */
     data_t *data;
     data_batch_t *batches; /* [n] */
@@ -175,8 +175,6 @@ void buckets_close(training_t *t);
 bool train_sample(training_t *t);
 bool train_sample_check(training_t *t); /* its prompt leaves room; false after an error */
 
-/* train_show.c */
-void show_begin(training_t *t);
 /* train_peak.c: before the first step, and between any two. peak_part: of the steps so far, at most 1; NAN: unknown, or steps
  * were faster than all that was measured. */
 void peak_open(training_t *t);
@@ -184,6 +182,8 @@ void peak_look(training_t *t);
 void peak_close(training_t *t);
 double peak_part(const training_t *t);
 
+/* train_show.c */
+void show_begin(training_t *t);
 void show_step(training_t *t, const metric_t *row);
 void show_eval(training_t *t, const metric_t *row, bool best);
 bool show_plot(training_t *t);                           /* DIR/loss.svg */
@@ -199,6 +199,8 @@ bool agree_on_state(training_t *t);
 /* train_save.c */
 bool save_open(training_t *t);   /* DIR, locked; with --resume its state is t's */
 bool save_resume(training_t *t); /* the learner's arrays are those of the checkpoint */
+/* Before there are weights: whether the training in that folder, if there is one, is this one. */
+bool save_agrees(training_t *t, const char *folder);
 bool save_last(training_t *t);
 bool save_best(training_t *t);
 void save_close(training_t *t);

@@ -93,12 +93,14 @@ static void take_arrays(const training_t *t, checkpoint_t *state) {
 
 /* How many of them there are. */
 static size_t list_facts(const training_t *t, const char *graph, checkpoint_fact_t *facts) {
-    const checkpoint_fact_t all[N_FACTS] = {
-        {"data", data_print(t)},
-        {"evaluation", evaluation_print(t)},
-        {"rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))},
-        {"ranks", arena_printf(t->arena, "%d", t->feed.ranks)},
-        {"graph", graph ? text_print(t, graph) : NULL}};
+    const char *rotations = NULL; /* before there are weights */
+    if (t->s->store)
+        rotations = arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t));
+    const checkpoint_fact_t all[N_FACTS] = {{"data", data_print(t)},
+                                            {"evaluation", evaluation_print(t)},
+                                            {"rotations", rotations},
+                                            {"ranks", arena_printf(t->arena, "%d", t->feed.ranks)},
+                                            {"graph", graph ? text_print(t, graph) : NULL}};
     size_t n = 0;
     for (int i = 0; i < N_FACTS; i++)
         if (all[i].text) facts[n++] = all[i];
@@ -159,6 +161,17 @@ bool save_resume(training_t *t) {
     t->step = k->state.step;
     exec_learner_set_step(t->learner, t->step);
     return exec_learner_restore(t->learner, t->d);
+}
+
+bool save_agrees(training_t *t, const char *folder) {
+    checkpoint_fact_t facts[N_FACTS];
+    const char *graph = graphs_text(t);
+    checkpoint_t now = {.spec = t->spec, .graph = graph, .facts = facts};
+    now.n_facts = list_facts(t, graph, facts);
+    checkpoints_t *c = checkpoint_look(folder, t->d);
+    bool ok = c && (!checkpoint_has(c, "last") || checkpoint_agrees(c, "last", &now, t->d));
+    checkpoint_close(c);
+    return ok;
 }
 
 /* Rows of metrics first: a run that goes on from this checkpoint counts on them. */

@@ -52,7 +52,14 @@ s hashes-word 1 "^--eval-hashes: error: 'ful' is neither" --task duplicate --eva
 s hashes-none 1 "^--eval-hashes: error: '' is neither" --task duplicate --eval-hashes 1,,2
 s hashes-twice 1 "^--eval-hashes: error: '01' stands twice" --task duplicate --eval-hashes 1,01
 check ranks 1 '^mpirun: error: a sweep is one process' env OMPI_COMM_WORLD_SIZE=2 "$r" sweep model.yaml --task duplicate
-s picture 1 'out.svg' --task duplicate --output out.svg
+s suffix 1 "^out.pdf: error: the suffix decides what is written: .csv, .json or .svg" --task duplicate --output out.pdf
+s nowhere 1 '^no/such/out.csv: error: ' --task duplicate --output no/such/out.csv
+s out-is-file 1 '^model.yaml/x: error: cannot make this folder: ' --task duplicate --out model.yaml/x
+if unshare -rm true 2>/dev/null; then
+    mkdir read-only
+    check out-read-only 1 '^read-only/new/x: error: cannot write into this folder: read-only/?: Read-only file system' unshare -rm sh -c '
+        mount -t tmpfs -o ro tmpfs read-only && "$@"' sh "$r" sweep model.yaml --backend reference --threads 1 --task duplicate --out read-only/new/x
+fi
 s exact-anyway 1 '^--eval-hashes: error: 2: no layer takes its rounds of hashing from num_hashes for rows of 16 tokens' \
     --task duplicate --set lsh_attn_chunk_length=16 --eval-hashes 2
 s own-chunk 1 '^--eval-hashes: error: full: not all attention' --task duplicate --eval-hashes full \
@@ -63,12 +70,12 @@ absent x out.svg
 
 # ---- what it finds
 s table 0 '2 points, trained one after the other' --task duplicate --set num_hashes=1,full --eval-hashes 1,2,full \
-    --out points --output r.csv --output r.json
+    --out points --output r.csv --output r.json --output r.svg
 says '^num_hashes +steps +loss +tokens/s +minutes +1 hash +2 hashes +full$'
 says '^ +1 +80 +0\.[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$'
 says '^ +full +80 +0\.'
 says '^Columns 1 hash … full: accuracy in % of the labels held out, by this hashing\.$'
-present r.csv r.json points/num_hashes=1/last/model.safetensors points/num_hashes=full/metrics.csv
+present r.csv r.json r.svg points/num_hashes=1/last/model.safetensors points/num_hashes=full/metrics.csv
 absent r.csv.partial
 [ "$(wc -l <r.csv)" -eq 7 ] || fail 'not a line per point and evaluation'
 [ "$(column r.csv num_hashes | tr '\n' ' ')" = '1 1 1 full full full ' ] || fail 'points'
@@ -76,6 +83,12 @@ absent r.csv.partial
 # One symbol in three is right by chance; the second half can be told.
 column r.csv eval_accuracy | awk '$1 < 0.85 || $1 > 1 { exit 1 }' || fail 'it has not learnt to duplicate'
 [ "$(column r.csv eval_loss | sort -u | wc -l)" -eq 6 ] || fail 'hashing changes nothing: the test tests nothing'
+equal 'lines of the picture' "$(grep -c '<path' r.svg)" 2
+equal 'places on them' "$(grep -c '<circle' r.svg)" 6
+for text in 'num_hashes=1' 'num_hashes=full' '1 hash' '2 hashes' 'accuracy in % of the labels held out'; do
+    grep -q ">[^<]*$text<" r.svg || fail "the picture lacks: $text"
+done
+if command -v xmllint >/dev/null 2>&1; then xmllint --noout r.svg 2>.err || fail 'the picture is no XML'; fi
 json r.json complete true
 json r.json task '"duplicate"'
 json r.json 'points.#' 2
@@ -111,6 +124,15 @@ says '^num_hashes +steps .* as trained$'
 [ "$(column d.csv eval_hashes)" = 'as trained' ] || fail 'the name of the evaluation'
 echo "$(column d.csv eval_loss) $(cell r.csv 1 eval_loss)" |
     awk '{ d = $1 - $2; if (d < -1e-3 || d > 1e-3) exit 1 }' || fail 'back ends differ'
+
+# Compiled by a C compiler: what another back end learns, but for roundings.
+check back-end-c 0 'back end c' "$r" sweep model.yaml --backend c --task duplicate --set num_hashes=1 --eval-hashes 1,full --threads 1 \
+    --out c-points --output c.csv
+says '^num_hashes +steps .* 1 hash +full$'
+[ "$(column c.csv steps | sort -u)" = 80 ] || fail 'steps'
+echo "$(column c.csv eval_loss | tr '\n' ' ')$(cell r.csv 1 eval_loss) $(cell r.csv 3 eval_loss)" |
+    awk '{ for (i = 1; i < 3; i++) { d = $i - $(i + 2); if (d < -1e-3 || d > 1e-3) exit 1 } }' || fail 'back ends differ'
+present c-points/num_hashes=1/last/model.safetensors
 
 # ---- a text: bits per byte are those of `eval`
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
@@ -166,6 +188,12 @@ name=interrupted
 grep -q 'interrupted: 0 of 1 points are done; the same command continues (again)' .err || fail 'it does not say how far it came'
 present again/num_hashes=full/last/trainer_state.json
 
+# Other trainings in its folders are told before any is trained.
+s other-training 0 "skipped: num_hashes=1\$" --task duplicate --set num_hashes=1,full,2 --steps 2 --out points --output o.csv --lr 0.5
+grep -q "^points/num_hashes=1/last: error: is of another training, 2 things differ:" .err || fail 'it does not say what differs'
+awk '/is of another training/ { told = NR } /^2 of them cannot be trained/ { after = NR } /^point 3 of 3/ { first = first ? first : NR }
+    END { exit !(told && told < after && after < first) }' .err || fail 'it is told too late'
+rm -r points/num_hashes=2
 # What is learnt already is evaluated in another way without a step.
 s more-hashes 0 'goes on behind step 80,' --task duplicate --set num_hashes=1,full --eval-hashes 4,2 --out points --output more.csv
 [ "$(column more.csv steps | sort -u)" = 80 ] || fail 'it learns on'
