@@ -413,8 +413,17 @@ void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer
 /* Calls call->ready (if set). What code of train steps calls behind the last launch that touches those gradients. */
 void reformer_ready(const reformer_call_t *call, int64_t first, int64_t floats);
 
-enum { REFORMER_CPU_X86_64, REFORMER_CPU_X86_64_V3, REFORMER_CPU_X86_64_V4, REFORMER_CPU_AARCH64 };
-/* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL; asks the OS too. */
+enum {
+    REFORMER_CPU_X86_64,
+    REFORMER_CPU_X86_64_V3,
+    REFORMER_CPU_X86_64_V4,
+    REFORMER_CPU_AARCH64,
+    REFORMER_CPU_X86_64_V3_VNNI,
+    REFORMER_CPU_X86_64_V4_VNNI,
+    REFORMER_CPU_X86_64_V4_BF16
+};
+/* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL, v3+vnni: AVX-VNNI, v4+vnni: AVX512-VNNI, v4+bf16: AVX512-BF16
+ * and AVX512-VNNI; asks the OS too. */
 int reformer_cpu_supports(int target);
 
 /* One specialised length for one target: literal, or with `unit` linear in U, the number of units;

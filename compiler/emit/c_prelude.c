@@ -12,8 +12,11 @@
 
 enum {
     SSE = 1 << T_X86_64,
-    V3 = 1 << T_X86_64_V3,
-    V4 = 1 << T_X86_64_V4,
+    VNNI3 = 1 << T_X86_64_V3_VNNI,
+    VNNI4 = 1 << T_X86_64_V4_VNNI,
+    BF16 = 1 << T_X86_64_V4_BF16,
+    V3 = 1 << T_X86_64_V3 | VNNI3,
+    V4 = 1 << T_X86_64_V4 | VNNI4 | BF16,
     ARM = 1 << T_AARCH64,
     FMA3 = V3 | V4,
     X86 = SSE | V3 | V4,
@@ -244,7 +247,7 @@ static ltype_t integer_type(ltype_t t) {
 }
 
 bool c_has_masks(const target_t *t, ltype_t type) {
-    return t->id == T_X86_64_V4 && type.lanes >= 4 && (type.elem == E_F32 || type.elem == E_I32);
+    return t->level == T_X86_64_V4 && type.lanes >= 4 && (type.elem == E_F32 || type.elem == E_I32);
 }
 
 const char *c_mask_type(ltype_t t) {

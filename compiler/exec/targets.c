@@ -4,32 +4,47 @@
 #include <string.h>
 
 _Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFORMER_CPU_X86_64_V4 &&
-                   (int)T_AARCH64 == REFORMER_CPU_AARCH64,
+                   (int)T_AARCH64 == REFORMER_CPU_AARCH64 &&
+                   (int)T_X86_64_V3_VNNI == REFORMER_CPU_X86_64_V3_VNNI &&
+                   (int)T_X86_64_V4_BF16 == REFORMER_CPU_X86_64_V4_BF16,
                "targets and the runtime's CPUs are one enumeration");
 
 static bool is_x86(const target_t *t) {
     return t->id != T_AARCH64;
 }
 
-const target_t *native_target(void) {
-    static const target_id_t best_first[] = {T_X86_64_V4, T_X86_64_V3, T_X86_64, T_AARCH64};
-    for (size_t i = 0; i < sizeof best_first / sizeof best_first[0]; i++)
-        if (reformer_cpu_supports((int)best_first[i])) return &targets[best_first[i]];
+static const target_id_t best_first[T_COUNT] = {T_X86_64_V4_BF16, T_X86_64_V4_VNNI, T_X86_64_V4,
+                                                T_X86_64_V3_VNNI, T_X86_64_V3,      T_X86_64,
+                                                T_AARCH64};
+
+static int place_of(const target_t *t) {
+    int at = 0;
+    while (best_first[at] != t->id) at++;
+    return at;
+}
+
+/* A level serves every model; its extensions, which CPUs of a level may lack, those that use them. */
+static bool serves(const target_t *t, dtype_t dtype) {
+    return t->id == t->level || (dtype == DTYPE_BFLOAT16 && t->dot2);
+}
+
+const target_t *native_target(dtype_t dtype) {
+    for (int i = 0; i < T_COUNT; i++) {
+        const target_t *t = &targets[best_first[i]];
+        if (serves(t, dtype) && reformer_cpu_supports((int)t->id)) return t;
+    }
     bug("this CPU runs none of the targets");
 }
 
-static const target_t *baseline_target(void) {
-    return is_x86(native_target()) ? &targets[T_X86_64] : &targets[T_AARCH64];
-}
-
-/* What stands for "no target named"; a level is a target of this machine's architecture. */
-static bool is_default(const target_t *t, target_default_t wanted) {
+/* What stands for "no target named". */
+static bool is_default(const target_t *t, target_default_t wanted, dtype_t dtype) {
+    const target_t *native = native_target(dtype);
     switch (wanted) {
-    case TARGET_LEVELS: return is_x86(t) == is_x86(native_target());
-    case TARGET_BASELINE: return t == baseline_target();
+    case TARGET_LEVELS: return is_x86(t) == is_x86(native) && serves(t, dtype);
+    case TARGET_BASELINE: return t->id == (is_x86(native) ? T_X86_64 : T_AARCH64);
     case TARGET_NATIVE: break;
     }
-    return t == native_target();
+    return t == native;
 }
 
 /* ---- names ---------------------------------------------------------------------------------------- */
@@ -74,7 +89,7 @@ bool targets_parse(arena_t *a, const char *list, const char *where, const char *
 /* Best first, each once: the order in which the runtime tries them. */
 static void insert(plan_options_t *p, const target_t *t) {
     int at = 0;
-    while (at < p->n_targets && p->targets[at]->id > t->id) at++;
+    while (at < p->n_targets && place_of(p->targets[at]) < place_of(t)) at++;
     if (at < p->n_targets && p->targets[at] == t) return;
     for (int i = p->n_targets; i > at; i--) p->targets[i] = p->targets[i - 1];
     p->targets[at] = t;
@@ -86,10 +101,10 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
     int n = want->n ? want->n : s->compile.n_targets;
     const char *const *names = want->n ? want->names : s->compile.targets;
     for (int i = 0; n == 0 && i < T_COUNT; i++)
-        if (is_default(&targets[i], want->otherwise)) insert(p, &targets[i]);
+        if (is_default(&targets[i], want->otherwise, s->compile.dtype)) insert(p, &targets[i]);
     for (int i = 0; i < n; i++) {
-        const target_t *t =
-            strcmp(names[i], "native") == 0 ? native_target() : target_find(names[i]);
+        const target_t *t = strcmp(names[i], "native") == 0 ? native_target(s->compile.dtype)
+                                                            : target_find(names[i]);
         if (!t) bug("target '%s' passed the checks of the spec", names[i]);
         insert(p, t);
     }
@@ -113,7 +128,8 @@ static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t
         return true;
     }
     diag_error(d, IN_FILE(want->n ? want->where : s->path),
-               "this CPU runs none of the targets asked for; it runs %s", native_target()->name);
+               "this CPU runs none of the targets asked for; it runs %s",
+               native_target(s->compile.dtype)->name);
     return false;
 }
 

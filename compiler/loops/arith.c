@@ -1,6 +1,7 @@
 /* The arithmetic of arith.h. */
 #include "loops/arith.h"
 
+#include <float.h>
 #include <math.h>
 
 #define FLOAT_OPS(type, fma_, sqrt_)                                                               \
@@ -59,6 +60,36 @@ void f32_lanes(op_t op, float *out, const float *x, const float *y, const float 
         EACH_LANE(fmaf(x[k], y[k], z[k]));
     default: EACH_LANE(f32_op(op, x[k], y[k], z[k]));
     }
+}
+
+/* ---- products of small numbers ------------------------------------------------------------------ */
+
+/* A denormal counts as 0 of its sign. */
+static float without_denormal(float x) {
+    return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
+}
+
+/* fma rounds what is below the least normal number to a multiple of the least denormal, which carries some of it up
+ * to FLT_MIN; rounded to 24 bits whatever the exponent, only what lies at most half a unit below gets there.
+ * Products are exact in double, and so are sums of this size but for what is too little to matter. */
+static float fma_of_normals(float x, float y, float z) {
+    float r = fmaf(x, y, z);
+    if (fabsf(r) != FLT_MIN) return without_denormal(r);
+    double exact = (double)x * (double)y + (double)z, half = 0x1p-151;
+    return fabs(exact) < FLT_MIN - half ? copysignf(0, r) : r;
+}
+
+float dot2_op(float acc, const uint16_t x[2], const uint16_t y[2]) {
+    float sum = without_denormal(acc);
+    for (int k = 1; k >= 0; k--)
+        sum = fma_of_normals(without_denormal(bf16_to(x[k])), without_denormal(bf16_to(y[k])), sum);
+    return sum;
+}
+
+int32_t dot4_op(int32_t acc, const uint8_t x[4], const int8_t y[4]) {
+    uint32_t sum = (uint32_t)acc;
+    for (int k = 0; k < 4; k++) sum += (uint32_t)(x[k] * y[k]);
+    return (int32_t)sum;
 }
 
 /* Wraps; the caller cuts to the width of the type. `bits` is that width. */

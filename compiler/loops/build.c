@@ -264,6 +264,14 @@ value_t *b_fma(builder_t *b, value_t *x, value_t *y, value_t *z) {
     return b_binary(b, OP_ADD, b_binary(b, OP_MUL, x, y), z);
 }
 
+value_t *b_dot2(builder_t *b, value_t *acc, value_t *x, value_t *y) {
+    return implied(b, OP_DOT2, 3, (value_t *[]){acc, x, y});
+}
+
+value_t *b_dot4(builder_t *b, value_t *acc, value_t *x, value_t *y) {
+    return implied(b, OP_DOT4, 3, (value_t *[]){acc, x, y});
+}
+
 value_t *b_shift(builder_t *b, op_t op, value_t *x, int count) {
     if (op != OP_SHL && op != OP_SHR && op != OP_SAR) bug("%s is no shift", op_info[op].name);
     return explicit_unary(b, op, x, x->type, count);
@@ -285,7 +293,8 @@ value_t *b_convert(builder_t *b, elem_t to, value_t *x) {
 
 value_t *b_bitcast(builder_t *b, elem_t to, value_t *x) {
     if (to == x->type.elem) return x;
-    return explicit_unary(b, OP_BITCAST, x, VECTOR(to, x->type.lanes), 0);
+    int lanes = x->type.lanes * elem_bytes(x->type.elem) / elem_bytes(to);
+    return explicit_unary(b, OP_BITCAST, x, VECTOR(to, lanes), 0);
 }
 
 value_t *b_broadcast(builder_t *b, value_t *scalar, int lanes) {

@@ -73,24 +73,10 @@ static void fail(run_t *r, const inst_t *i, const char *fmt, ...) {
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
-static float bf16_to_float(uint16_t x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static uint16_t float_to_bf16(float x) {
-    uint32_t bits;
-    x = bf16_round(x);
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)(bits >> 16);
-}
-
 static double get_float(const cell_t *c, elem_t e, int lane) {
     switch (e) {
     case E_F32: return c->f32[lane];
-    case E_BF16: return bf16_to_float(c->bf16[lane]);
+    case E_BF16: return bf16_to(c->bf16[lane]);
     default: return c->f64[lane];
     }
 }
@@ -98,7 +84,7 @@ static double get_float(const cell_t *c, elem_t e, int lane) {
 static void set_float(cell_t *c, elem_t e, int lane, double x) {
     switch (e) {
     case E_F32: c->f32[lane] = (float)x; break;
-    case E_BF16: c->bf16[lane] = float_to_bf16((float)x); break;
+    case E_BF16: c->bf16[lane] = bf16_from((float)x); break;
     default: c->f64[lane] = x; break;
     }
 }
@@ -142,6 +128,24 @@ static void do_arithmetic(run_t *r, const inst_t *i) {
     }
 }
 
+static void do_dot2(run_t *r, const inst_t *i) {
+    const cell_t *acc = cell(r, i->operand[0]);
+    const cell_t *x = cell(r, i->operand[1]), *y = cell(r, i->operand[2]);
+    cell_t out = {.i64 = {0}};
+    for (int k = 0; k < i->result->type.lanes; k++)
+        out.f32[k] = dot2_op(acc->f32[k], &x->bf16[2 * k], &y->bf16[2 * k]);
+    *cell(r, i->result) = out;
+}
+
+static void do_dot4(run_t *r, const inst_t *i) {
+    const cell_t *acc = cell(r, i->operand[0]);
+    const cell_t *x = cell(r, i->operand[1]), *y = cell(r, i->operand[2]);
+    cell_t out = {.i64 = {0}};
+    for (int k = 0; k < i->result->type.lanes; k++)
+        out.i32[k] = dot4_op(acc->i32[k], &x->u8[4 * k], &y->i8[4 * k]);
+    *cell(r, i->result) = out;
+}
+
 static void do_compare(run_t *r, const inst_t *i) {
     ltype_t t = i->operand[0]->type;
     const cell_t *x = cell(r, i->operand[0]), *y = cell(r, i->operand[1]);
@@ -179,7 +183,11 @@ static void do_convert(run_t *r, const inst_t *i) {
     const cell_t *x = cell(r, i->operand[0]);
     cell_t *out = cell(r, i->result);
     for (int k = 0; k < i->result->type.lanes; k++) {
-        if (!elem_is_float(from)) {
+        if (from == E_BF16) {
+            out->f32[k] = bf16_to(x->bf16[k]); /* bits stay: no way through double */
+        } else if (to == E_BF16) {
+            out->bf16[k] = bf16_from(x->f32[k]);
+        } else if (!elem_is_float(from)) {
             int64_t v = get_int(x, from, k);
             if (to == E_F32) out->f32[k] = (float)v; /* rounded once, not through double */
             else if (to == E_F64) out->f64[k] = (double)v;
@@ -465,21 +473,22 @@ static void do_nothing(run_t *r, const inst_t *i) {
 
 typedef void do_fn(run_t *r, const inst_t *i);
 static do_fn *const does[OP_COUNT] = {
-    [OP_CONST] = do_const,     [OP_ADD] = do_arithmetic,    [OP_SUB] = do_arithmetic,
-    [OP_MUL] = do_arithmetic,  [OP_MULHI] = do_arithmetic,  [OP_DIV] = do_arithmetic,
-    [OP_FMA] = do_arithmetic,  [OP_MIN] = do_arithmetic,    [OP_MAX] = do_arithmetic,
-    [OP_NEG] = do_arithmetic,  [OP_SQRT] = do_arithmetic,   [OP_AND] = do_arithmetic,
-    [OP_OR] = do_arithmetic,   [OP_XOR] = do_arithmetic,    [OP_SHL] = do_arithmetic,
-    [OP_SHR] = do_arithmetic,  [OP_SAR] = do_arithmetic,    [OP_EQ] = do_compare,
-    [OP_NE] = do_compare,      [OP_LT] = do_compare,        [OP_LE] = do_compare,
-    [OP_GT] = do_compare,      [OP_GE] = do_compare,        [OP_SELECT] = do_select,
-    [OP_CONVERT] = do_convert, [OP_BITCAST] = do_bitcast,   [OP_BROADCAST] = do_broadcast,
-    [OP_SHUFFLE] = do_shuffle, [OP_EXTRACT] = do_extract,   [OP_IDIV] = do_divide,
-    [OP_IREM] = do_divide,     [OP_INDEX] = do_index,       [OP_LOAD] = do_load,
-    [OP_STORE] = do_store,     [OP_PREFETCH] = do_prefetch, [OP_FOR] = do_for,
-    [OP_IF] = do_if,           [OP_YIELD] = do_nothing,     [OP_CALL] = do_call,
-    [OP_RETURN] = do_nothing,  [OP_LAUNCH] = do_launch,     [OP_TRACE] = do_trace,
-    [OP_COMMENT] = do_nothing, [OP_READY] = do_ready,
+    [OP_CONST] = do_const,       [OP_ADD] = do_arithmetic,   [OP_SUB] = do_arithmetic,
+    [OP_MUL] = do_arithmetic,    [OP_MULHI] = do_arithmetic, [OP_DIV] = do_arithmetic,
+    [OP_FMA] = do_arithmetic,    [OP_MIN] = do_arithmetic,   [OP_MAX] = do_arithmetic,
+    [OP_NEG] = do_arithmetic,    [OP_SQRT] = do_arithmetic,  [OP_AND] = do_arithmetic,
+    [OP_OR] = do_arithmetic,     [OP_XOR] = do_arithmetic,   [OP_SHL] = do_arithmetic,
+    [OP_SHR] = do_arithmetic,    [OP_SAR] = do_arithmetic,   [OP_EQ] = do_compare,
+    [OP_NE] = do_compare,        [OP_LT] = do_compare,       [OP_LE] = do_compare,
+    [OP_GT] = do_compare,        [OP_GE] = do_compare,       [OP_SELECT] = do_select,
+    [OP_CONVERT] = do_convert,   [OP_BITCAST] = do_bitcast,  [OP_BROADCAST] = do_broadcast,
+    [OP_SHUFFLE] = do_shuffle,   [OP_EXTRACT] = do_extract,  [OP_IDIV] = do_divide,
+    [OP_DOT2] = do_dot2,         [OP_DOT4] = do_dot4,        [OP_IREM] = do_divide,
+    [OP_INDEX] = do_index,       [OP_LOAD] = do_load,        [OP_STORE] = do_store,
+    [OP_PREFETCH] = do_prefetch, [OP_FOR] = do_for,          [OP_IF] = do_if,
+    [OP_YIELD] = do_nothing,     [OP_CALL] = do_call,        [OP_RETURN] = do_nothing,
+    [OP_LAUNCH] = do_launch,     [OP_TRACE] = do_trace,      [OP_COMMENT] = do_nothing,
+    [OP_READY] = do_ready,
 };
 
 static void run_block(run_t *r, const block_t *b) {

@@ -47,7 +47,19 @@ static inline bool ltype_equal(ltype_t a, ltype_t b) {
 
 /* ---- targets: which vectors and which ops are legal ---------------------------------------- */
 
-typedef enum { T_X86_64, T_X86_64_V3, T_X86_64_V4, T_AARCH64, T_COUNT } target_id_t;
+/* Levels of an architecture first; then levels with instructions that not every CPU of them has, and
+ * that not every model has a use for. The runtime's numbers (REFORMER_CPU_*) are the same. */
+typedef enum {
+    T_X86_64,
+    T_X86_64_V3,
+    T_X86_64_V4,
+    T_AARCH64,
+    T_LEVELS,
+    T_X86_64_V3_VNNI = T_LEVELS,
+    T_X86_64_V4_VNNI,
+    T_X86_64_V4_BF16,
+    T_COUNT
+} target_id_t;
 
 typedef struct {
     target_id_t id;
@@ -56,6 +68,8 @@ typedef struct {
     int vector_bytes;   /* widest legal vector */
     int registers;      /* of vectors */
     bool fma;           /* OP_FMA is legal */
+    bool dot2, dot4;    /* so is OP_DOT2, OP_DOT4 */
+    target_id_t level;  /* what it is without these two */
 } target_t;
 
 extern const target_t targets[T_COUNT];
@@ -258,12 +272,15 @@ value_t *b_binary(builder_t *b, op_t op, value_t *x, value_t *y);
 /* x*y+z, rounded once where the target has fma, else emitted as mul and add: the choice is made
  * here, so that the IR always says what happens. */
 value_t *b_fma(builder_t *b, value_t *x, value_t *y, value_t *z);
+/* Of targets with dot2, dot4: acc f32 x N, x and y bf16 x 2N; acc i32 x N, x u8 x 4N, y i8 x 4N. */
+value_t *b_dot2(builder_t *b, value_t *acc, value_t *x, value_t *y);
+value_t *b_dot4(builder_t *b, value_t *acc, value_t *x, value_t *y);
 value_t *b_shift(builder_t *b, op_t op, value_t *x, int count); /* SHL SHR SAR by a literal */
 /* EQ NE LT LE GT GE: i32 lanes (or scalar), -1 where true, 0 where false. */
 value_t *b_compare(builder_t *b, op_t op, value_t *x, value_t *y);
 value_t *b_select(builder_t *b, value_t *mask, value_t *x, value_t *y); /* mask ? x : y, per lane */
 value_t *b_convert(builder_t *b, elem_t to, value_t *x); /* value conversion, same lanes */
-value_t *b_bitcast(builder_t *b, elem_t to, value_t *x); /* same bits, same lane width */
+value_t *b_bitcast(builder_t *b, elem_t to, value_t *x); /* same bits; lanes follow */
 value_t *b_broadcast(builder_t *b, value_t *scalar, int lanes);
 value_t *b_shuffle(builder_t *b, value_t *x, value_t *y, const int *lanes); /* n = lanes of x */
 value_t *b_extract(builder_t *b, value_t *x, int lane);

@@ -50,9 +50,10 @@ static const unsigned accepts[OP_COUNT] = {
     [OP_SAR] = INTEGERS,     [OP_EQ] = NUMBERS,        [OP_NE] = NUMBERS,
     [OP_LT] = NUMBERS,       [OP_LE] = NUMBERS,        [OP_GT] = NUMBERS,
     [OP_GE] = NUMBERS,       [OP_SELECT] = NUMBERS,    [OP_CONVERT] = ALL,
-    [OP_BITCAST] = NUMBERS,  [OP_BROADCAST] = ALL,     [OP_SHUFFLE] = ALL,
+    [OP_BITCAST] = ALL,      [OP_BROADCAST] = ALL,     [OP_SHUFFLE] = ALL,
     [OP_EXTRACT] = ALL,      [OP_MULHI] = 1u << E_I32, [OP_IDIV] = 1u << E_I64,
-    [OP_IREM] = 1u << E_I64, [OP_INDEX] = 1u << E_I64,
+    [OP_IREM] = 1u << E_I64, [OP_INDEX] = 1u << E_I64, [OP_DOT2] = 1u << E_F32,
+    [OP_DOT4] = 1u << E_I32,
 };
 
 const char *type_error(ltype_t t, const target_t *target) {
@@ -65,7 +66,8 @@ const char *type_error(ltype_t t, const target_t *target) {
 
 ltype_t implied_type(const inst_t *i) {
     switch (op_info[i->op].result) {
-    case RULE_SAME: return i->operand[0]->type;
+    case RULE_SAME:
+    case RULE_FIRST: return i->operand[0]->type;
     case RULE_MASK: return VECTOR(E_I32, i->operand[0]->type.lanes);
     case RULE_SELECT: return i->operand[1]->type;
     default: bug("%s has no implied type", op_info[i->op].name);
@@ -101,9 +103,20 @@ static const char *convert_error(ltype_t from, ltype_t to) {
 }
 
 static const char *bitcast_error(ltype_t from, ltype_t to) {
-    if (from.lanes != to.lanes) return "the lanes must stay";
     if (from.elem == to.elem) return "it casts a type to itself";
-    return elem_bytes(from.elem) == elem_bytes(to.elem) ? NULL : "the width must stay";
+    int bits = from.lanes * elem_bytes(from.elem);
+    return bits == to.lanes * elem_bytes(to.elem) ? NULL : "all bits must stay, and no others come";
+}
+
+/* Below four lanes no target has an instruction. */
+static const char *dot_error(const inst_t *i, bool legal, elem_t x, elem_t y, int each) {
+    int n = i->operand[0]->type.lanes;
+    if (!legal) return "the target does not have it";
+    if (n < 4) return "the sum has four lanes at least";
+    if (!ltype_equal(i->operand[1]->type, VECTOR(x, each * n)) ||
+        !ltype_equal(i->operand[2]->type, VECTOR(y, each * n)))
+        return "the factors have the wrong types";
+    return NULL;
 }
 
 static const char *shuffle_error(const inst_t *i) {
@@ -128,6 +141,8 @@ static const char *special_error(const inst_t *i, const target_t *target, units_
     switch (i->op) {
     case OP_CONST: return const_error(i);
     case OP_FMA: return target->fma ? NULL : "the target has no fma";
+    case OP_DOT2: return dot_error(i, target->dot2, E_BF16, E_BF16, 2);
+    case OP_DOT4: return dot_error(i, target->dot4, E_U8, E_I8, 4);
     case OP_SHL:
     case OP_SHR:
     case OP_SAR:
@@ -237,14 +252,23 @@ const char *label_error(const char *text, bool layer) {
 
 /* ---- literals -------------------------------------------------------------------------------- */
 
-/* To nearest, ties to even; NaN stays NaN. */
-float bf16_round(float x) {
+uint16_t bf16_from(float x) {
     uint32_t bits;
-    if (x != x) return x;
     memcpy(&bits, &x, sizeof bits);
-    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
-    memcpy(&x, &bits, sizeof bits);
-    return x;
+    if (x != x) return (uint16_t)(bits >> 16 | 0x40);
+    if (!(bits & 0x7F800000)) return (uint16_t)(bits >> 16 & 0x8000);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+float bf16_to(uint16_t x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+float bf16_round(float x) {
+    return bf16_to(bf16_from(x));
 }
 
 double const_round(elem_t e, double x) {

@@ -5,7 +5,15 @@
 
 #include "loops/loops.h"
 
-typedef enum { RULE_NONE, RULE_SAME, RULE_MASK, RULE_SELECT, RULE_EXPLICIT, RULE_MANY } rule_t;
+typedef enum {
+    RULE_NONE,
+    RULE_SAME,
+    RULE_MASK,
+    RULE_FIRST,
+    RULE_SELECT,
+    RULE_EXPLICIT,
+    RULE_MANY
+} rule_t;
 
 typedef struct {
     const char *name;
@@ -28,7 +36,7 @@ enum {
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *type_error(ltype_t t, const target_t *target);
-/* The type of the result of a RULE_SAME, RULE_MASK or RULE_SELECT op over checked operands. */
+/* The type of the result of a RULE_SAME, RULE_FIRST, RULE_MASK or RULE_SELECT op over checked operands. */
 ltype_t implied_type(const inst_t *i);
 /* Operands, literals and result of a plain op (no memory, region or call). NULL: all is well. */
 const char *op_error(const inst_t *i, const target_t *target, units_t units);
@@ -60,7 +68,10 @@ buffer_t *buffer_new(module_t *m, bufkind_t kind, const char *name, elem_t elem,
 double const_round(elem_t e, double x);
 /* Wraps to the type. */
 int64_t const_wrap(elem_t e, int64_t x);
-float bf16_round(float x);
+/* CONVERT f32 → bf16 and back, as ops.def says. */
+uint16_t bf16_from(float x);
+float bf16_to(uint16_t x);
+float bf16_round(float x); /* there and back */
 
 /* One instruction as text, without what stands in its blocks: for messages. */
 char *inst_text(arena_t *a, const lfunc_t *f, const inst_t *i);

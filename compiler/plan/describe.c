@@ -89,7 +89,10 @@ static int cpu_of(const target_t *t) {
     static const int cpu[T_COUNT] = {[T_X86_64] = REFORMER_CPU_X86_64,
                                      [T_X86_64_V3] = REFORMER_CPU_X86_64_V3,
                                      [T_X86_64_V4] = REFORMER_CPU_X86_64_V4,
-                                     [T_AARCH64] = REFORMER_CPU_AARCH64};
+                                     [T_AARCH64] = REFORMER_CPU_AARCH64,
+                                     [T_X86_64_V3_VNNI] = REFORMER_CPU_X86_64_V3_VNNI,
+                                     [T_X86_64_V4_VNNI] = REFORMER_CPU_X86_64_V4_VNNI,
+                                     [T_X86_64_V4_BF16] = REFORMER_CPU_X86_64_V4_BF16};
     return cpu[t->id];
 }
 
