@@ -355,15 +355,32 @@ static expr_t write_convert(func_t *f, const inst_t *i, const op_form_t *form) {
     return call_text(f, e, "__builtin_convertvector", args);
 }
 
+/* C casts vectors to integers of their size, and back; of a scalar float a cast takes the value. */
+static bool is_real_scalar(ltype_t t) {
+    return t.lanes == 1 && (t.elem == E_F32 || t.elem == E_F64);
+}
+
+static ltype_t bits_type(ltype_t t) {
+    return SCALAR(t.elem == E_F64 ? E_I64 : E_I32);
+}
+
 static expr_t write_bitcast(func_t *f, const inst_t *i, const op_form_t *form) {
     ltype_t from = i->operand[0]->type, to = i->result->type;
     (void)form;
-    if (to.lanes > 1 || elem_is_float(from.elem) == elem_is_float(to.elem)) return write_cast(f, i);
+    if (!is_real_scalar(from) && !is_real_scalar(to)) return write_cast(f, i);
     expr_t e = {0};
-    const char *args = arguments(f, 1, i->operand, &e);
-    const char *name =
-        elem_is_float(from.elem) ? c_helper(f->c, H_BITS, from) : c_helper(f->c, H_FROM_BITS, to);
-    return call_text(f, e, name, args);
+    if (is_real_scalar(to)) {
+        const char *x = operand(f, i, 0, P_UNARY, &e);
+        const char *args =
+            from.lanes == 1 ? x
+                            : arena_printf(f->c->arena, "(%s)%s", c_type(f->c, bits_type(to)), x);
+        return call_text(f, e, c_helper(f->c, H_FROM_BITS, to), args);
+    }
+    e = call_text(f, e, c_helper(f->c, H_BITS, from), arguments(f, 1, i->operand, &e));
+    if (to.lanes == 1) return e;
+    e.text = arena_printf(f->c->arena, "(%s)%s", c_type(f->c, to), e.text);
+    e.prec = P_UNARY;
+    return e;
 }
 
 static expr_t write_broadcast(func_t *f, const inst_t *i, const op_form_t *form) {
@@ -446,6 +463,8 @@ static const op_form_t c_ops[OP_COUNT] = {
     [OP_MULHI]     = {write_helper,     NULL, P_PRIMARY, H_MULHI,  "high"},
     [OP_DIV]       = {write_arithmetic, "/",  P_PRODUCT, H_DIV,    "quot"},
     [OP_FMA]       = {write_helper,     NULL, P_PRIMARY, H_FMA,    "t"},
+    [OP_DOT2]      = {write_helper,     NULL, P_PRIMARY, H_DOT2,   "t"},
+    [OP_DOT4]      = {write_helper,     NULL, P_PRIMARY, H_DOT4,   "t"},
     [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "low"},
     [OP_MAX]       = {write_helper,     NULL, P_PRIMARY, H_MAX,    "high"},
     [OP_NEG]       = {write_neg,        "-",  P_UNARY,   H_NEG,    "neg"},

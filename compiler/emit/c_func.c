@@ -58,6 +58,8 @@ static bool may_wait(const func_t *f, const inst_t *i, const expr_t *e) {
     bool last = s->user->op == OP_STORE || s->user->op == OP_RETURN || s->user->op == OP_YIELD;
     switch (i->op) {
     case OP_FMA:
+    case OP_DOT2:
+    case OP_DOT4:
     case OP_SELECT:
     case OP_SHUFFLE:
     case OP_SQRT:

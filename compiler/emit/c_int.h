@@ -60,6 +60,8 @@ typedef enum {
     H_DIV,
     H_NEG,
     H_FMA,
+    H_DOT2,
+    H_DOT4,
     H_SQRT,
     H_MIN,
     H_MAX,

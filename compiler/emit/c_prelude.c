@@ -4,7 +4,8 @@
  * The table `bodies` says how: one row per helper, type and set of targets, first match wins; rows
  * without a type are written for any, in plain C over vectors. Nothing calls libm: sqrt and fma are
  * intrinsics for scalars too. Placeholders in a body:
- *     $T the type   $I the signed integer type of its shape   $U the unsigned one   $E an element */
+ *     $T the type   $I the signed integer type of its shape   $U the unsigned one   $E an element
+ *     $H bf16 of as many lanes   $P of twice as many   $B, $C u8 and i8 of four times as many */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,17 @@ enum {
 };
 
 /* What a helper takes and gives: parameters, result. */
-typedef enum { S_UNARY, S_BINARY, S_TERNARY, S_SELECT, S_BLEND, S_MASK, S_OWN } shape_t;
+typedef enum {
+    S_UNARY,
+    S_BINARY,
+    S_TERNARY,
+    S_DOT2,
+    S_DOT4,
+    S_SELECT,
+    S_BLEND,
+    S_MASK,
+    S_OWN
+} shape_t;
 
 static const struct {
     const char *name;
@@ -44,6 +55,8 @@ static const struct {
     [H_DIV] = {"div", S_BINARY},
     [H_NEG] = {"neg", S_UNARY},
     [H_FMA] = {"fma", S_TERNARY},
+    [H_DOT2] = {"dot2", S_DOT2},
+    [H_DOT4] = {"dot4", S_DOT4},
     [H_SQRT] = {"sqrt", S_UNARY},
     [H_MIN] = {"min", S_BINARY},
     [H_MAX] = {"max", S_BINARY},
@@ -117,6 +130,15 @@ static const body_t bodies[] = {
     FLOAT(H_FMA, 1, ARM, "vget_lane_f32(vfma_f32(vdup_n_f32(z), vdup_n_f32(x), vdup_n_f32(y)), 0)"),
     DOUBLE(H_FMA, 2, ARM, "vfmaq_f64(z, x, y)"),
     DOUBLE(H_FMA, 1, ARM, "vget_lane_f64(vfma_f64(vdup_n_f64(z), vdup_n_f64(x), vdup_n_f64(y)), 0)"),
+
+    FLOAT(H_DOT2, 16, BF16, "_mm512_dpbf16_ps(acc, (__m512bh)x, (__m512bh)y)"),
+    FLOAT(H_DOT2, 8, BF16, "_mm256_dpbf16_ps(acc, (__m256bh)x, (__m256bh)y)"),
+    FLOAT(H_DOT2, 4, BF16, "_mm_dpbf16_ps(acc, (__m128bh)x, (__m128bh)y)"),
+#define DOT4(prefix) "__asm__(\"" prefix "vpdpbusd %2, %1, %0\" : \"+v\"(acc) : \"v\"(x), \"v\"(y)); return acc;"
+    INT(H_DOT4, 0, VNNI4 | BF16, DOT4("")),
+    INT(H_DOT4, 0, VNNI3, DOT4("{vex} ")),
+    FLOAT(H_TO_BF16, 16, BF16, "($H)_mm512_cvtneps_pbh(x)"),
+    FLOAT(H_TO_BF16, 8, BF16, "($H)_mm256_cvtneps_pbh(x)"),
 
     FLOAT(H_SQRT, 16, V4, "_mm512_sqrt_ps(x)"),
     FLOAT(H_SQRT, 8, FMA3, "_mm256_sqrt_ps(x)"),
@@ -307,14 +329,16 @@ static bool one_source(const int *lanes, int n) {
     return true;
 }
 
-/* bf16 is the upper half of f32, rounded to nearest, ties to even; NaN stays one. */
+/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals become 0, NaN quiet. */
 static const char to_bf16_scalar[] =
     "union { float x; uint32_t b; } u = {x}; "
     "const uint32_t r = (u.b + 0x7fffU + ((u.b >> 16) & 1U)) >> 16; "
-    "return (uint16_t)(x != x ? (u.b >> 16) | 0x40U : r);";
+    "const uint32_t number = (u.b & 0x7f800000U) ? r : (u.b >> 16) & 0x8000U; "
+    "return (uint16_t)(x != x ? (u.b >> 16) | 0x40U : number);";
 static const char to_bf16_vector[] =
     "const $U b = ($U)x; const $U nan = ($U)(x != x); "
-    "const $U r = (b + 0x7fffU + ((b >> 16U) & 1U)) >> 16U; "
+    "const $U normal = ($U)((b & 0x7f800000U) != 0U); "
+    "const $U r = (((b + 0x7fffU + ((b >> 16U) & 1U)) >> 16U) & normal) | ((b >> 16U) & 0x8000U); "
     "return __builtin_convertvector((nan & ((b >> 16U) | 0x40U)) | (~nan & r), $H);";
 static const char from_bf16_scalar[] =
     "union { uint32_t b; float x; } u = {(uint32_t)x << 16}; return u.x;";
@@ -336,6 +360,8 @@ static const char *const heads[] = {
     [S_UNARY] = "$T $N($T x)",
     [S_BINARY] = "$T $N($T x, $T y)",
     [S_TERNARY] = "$T $N($T x, $T y, $T z)",
+    [S_DOT2] = "$T $N($T acc, $P x, $P y)",
+    [S_DOT4] = "$T $N($T acc, $B x, $C y)",
     [S_SELECT] = "$T $N($I m, $T x, $T y)",
     [S_BLEND] = "$T $N($M m, $T x, $T y)",
     [S_MASK] = "$M $N($T x, $T y)",
@@ -348,6 +374,9 @@ static const char *placeholder(emitter_t *c, char what, const request_t *r) {
     case 'I': return c_type(c, integer_type(t));
     case 'U': return c_unsigned(c, integer_type(t));
     case 'H': return c_type(c, VECTOR(E_BF16, t.lanes));
+    case 'P': return c_type(c, VECTOR(E_BF16, 2 * t.lanes));
+    case 'B': return c_type(c, VECTOR(E_U8, 4 * t.lanes));
+    case 'C': return c_type(c, VECTOR(E_I8, 4 * t.lanes));
     case 'E': return c_elem(t.elem);
     case 'M': return c_mask_type(t);
     case 'N': return r->name;
@@ -384,8 +413,9 @@ static void form(emitter_t *c, const request_t *r, const char **head, const char
         return;
     }
     *head = shape == S_OWN ? own[r->helper].head : heads[shape];
-    if (shape == S_OWN) *body = r->type.lanes > 1 ? own[r->helper].vector : own[r->helper].scalar;
-    else *body = body_of(c, r->helper, r->type);
+    *body = body_of(c, r->helper, r->type);
+    if (!*body && shape == S_OWN)
+        *body = r->type.lanes > 1 ? own[r->helper].vector : own[r->helper].scalar;
     if (!*body) *body = body_by_lanes(c, r->helper, r->type);
     *head = expand(c, *head, r);
     *body = expand(c, *body, r);

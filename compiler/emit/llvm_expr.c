@@ -35,6 +35,23 @@ static bool is_real(elem_t e) {
     return e == E_F32 || e == E_F64;
 }
 
+/* One of a CPU's instructions, by name and the bits of a vector. What it calls its operands and its result has changed
+ * between versions of LLVM: they are cast to what this one says. */
+static LLVMValueRef instruction(llvm_func_t *f, const char *name, int bits, LLVMTypeRef result,
+                                int n, LLVMValueRef *args) {
+    const char *full = arena_printf(f->e->arena, "%s.%d", name, bits);
+    unsigned id = LLVMLookupIntrinsicID(full, strlen(full));
+    if (!id) bug("LLVM has no %s", full);
+    LLVMValueRef callee = LLVMGetIntrinsicDeclaration(f->e->module, id, NULL, 0);
+    LLVMTypeRef signature = LLVMIntrinsicGetType(f->e->context, id, NULL, 0);
+    LLVMTypeRef types[MAX_OPERANDS];
+    if (LLVMCountParamTypes(signature) != (unsigned)n) bug("%s takes other operands", full);
+    LLVMGetParamTypes(signature, types);
+    for (int k = 0; k < n; k++) args[k] = LLVMBuildBitCast(at(f), args[k], types[k], "");
+    LLVMValueRef x = LLVMBuildCall2(at(f), signature, callee, args, (unsigned)n, "");
+    return LLVMBuildBitCast(at(f), x, result, "");
+}
+
 LLVMValueRef llvm_intrinsic(llvm_func_t *f, const char *name, LLVMTypeRef type, int n,
                             LLVMValueRef *args) {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
@@ -101,6 +118,13 @@ static LLVMValueRef write_intrinsic(llvm_func_t *f, const inst_t *i, const form_
     return llvm_intrinsic(f, form->intrinsic, result_type(f, i), i->n_operands, args);
 }
 
+static LLVMValueRef write_instruction(llvm_func_t *f, const inst_t *i, const form_t *form) {
+    LLVMValueRef args[MAX_OPERANDS];
+    int bits = 8 * i->result->type.lanes * elem_bytes(i->result->type.elem);
+    for (int k = 0; k < i->n_operands; k++) args[k] = operand(f, i, k);
+    return instruction(f, form->intrinsic, bits, result_type(f, i), i->n_operands, args);
+}
+
 static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const form_t *form) {
     elem_t e = i->operand[0]->type.elem;
     LLVMValueRef x = operand(f, i, 0), y = operand(f, i, 1);
@@ -164,16 +188,22 @@ static LLVMValueRef write_select(llvm_func_t *f, const inst_t *i, const form_t *
 
 /* ---- conversions ------------------------------------------------------------------------------------------ */
 
-/* bf16 is the upper half of f32, rounded to nearest, ties to even; NaN stays one. */
+/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals become 0, NaN quiet. */
 static LLVMValueRef to_bf16(llvm_func_t *f, LLVMValueRef x, int lanes) {
     LLVMBuilderRef b = at(f);
     ltype_t t = VECTOR(E_I32, lanes);
     LLVMTypeRef half = llvm_type(f->e, VECTOR(E_BF16, lanes));
+    if (f->e->m->target->dot2 && lanes >= 8)
+        return instruction(f, "llvm.x86.avx512bf16.cvtneps2bf16", 32 * lanes, half, 1, &x);
     LLVMValueRef bits = LLVMBuildBitCast(b, x, llvm_type(f->e, t), "");
     LLVMValueRef top = LLVMBuildLShr(b, bits, integer_of(f, t, 16), "");
     LLVMValueRef odd = LLVMBuildAnd(b, top, integer_of(f, t, 1), "");
     LLVMValueRef sum = LLVMBuildAdd(b, bits, integer_of(f, t, 0x7fff), "");
     sum = LLVMBuildLShr(b, LLVMBuildAdd(b, sum, odd, ""), integer_of(f, t, 16), "");
+    LLVMValueRef exponent = LLVMBuildAnd(b, bits, integer_of(f, t, 0x7f800000), "");
+    LLVMValueRef zero = LLVMBuildICmp(b, LLVMIntEQ, exponent, integer_of(f, t, 0), "");
+    LLVMValueRef sign = LLVMBuildAnd(b, top, integer_of(f, t, 0x8000), "");
+    sum = LLVMBuildSelect(b, zero, sign, sum, "");
     LLVMValueRef nan = LLVMBuildFCmp(b, LLVMRealUNO, x, x, "");
     LLVMValueRef quiet = LLVMBuildOr(b, top, integer_of(f, t, 0x40), "");
     return LLVMBuildTrunc(b, LLVMBuildSelect(b, nan, quiet, sum, ""), half, "");
@@ -273,6 +303,8 @@ static const form_t llvm_ops[OP_COUNT] = {
     [OP_MULHI]     = {.write = write_mulhi},
     [OP_DIV]       = {.write = write_binary, .real = LLVMFDiv, .integer = LLVMSDiv},
     [OP_FMA]       = {.write = write_intrinsic, .intrinsic = "llvm.fma"},
+    [OP_DOT2]      = {.write = write_instruction, .intrinsic = "llvm.x86.avx512bf16.dpbf16ps"},
+    [OP_DOT4]      = {.write = write_instruction, .intrinsic = "llvm.x86.avx512.vpdpbusd"},
     [OP_SQRT]      = {.write = write_intrinsic, .intrinsic = "llvm.sqrt"},
     [OP_MIN]       = {.write = write_extreme, .real_test = LLVMRealOLT, .signed_test = LLVMIntSLT, .unsigned_test = LLVMIntULT},
     [OP_MAX]       = {.write = write_extreme, .real_test = LLVMRealOGT, .signed_test = LLVMIntSGT, .unsigned_test = LLVMIntUGT},

@@ -81,26 +81,51 @@ static bool fold_convert(inst_t *i, const inst_t *const *c) {
     return to == E_F64 ? become_float(i, (double)x->i) : become_int(i, x->i);
 }
 
+/* One element in memory, as often as it fits into eight bytes. */
+typedef union {
+    float f32;
+    double f64;
+    uint16_t bf16;
+    int8_t i8;
+    uint8_t u8;
+    int32_t i32;
+    int64_t i64;
+    unsigned char bytes[8];
+} bits_t;
+
+static bits_t bits_of(elem_t e, const inst_t *c) {
+    bits_t u = {.i64 = c->i};
+    size_t n = (size_t)elem_bytes(e);
+    if (e == E_F32) u.f32 = (float)c->f;
+    if (e == E_F64) u.f64 = c->f;
+    if (e == E_BF16) u.bf16 = bf16_from((float)c->f);
+    for (size_t k = n; k < sizeof u; k++) u.bytes[k] = u.bytes[k - n];
+    return u;
+}
+
+/* Only to what a literal can say: lanes that are all alike, no NaN, no denormal bf16. */
+static bool become_bits(inst_t *i, const bits_t *u) {
+    elem_t e = i->result->type.elem;
+    size_t n = (size_t)elem_bytes(e);
+    for (size_t k = n; k < sizeof *u; k++)
+        if (u->bytes[k] != u->bytes[k - n]) return false;
+    double f = e == E_F32 ? u->f32 : e == E_F64 ? u->f64 : bf16_to(u->bf16);
+    switch (e) {
+    case E_F32:
+    case E_F64:
+    case E_BF16: return const_round(e, f) == f && become_float(i, f);
+    case E_I8: return become_int(i, u->i8);
+    case E_U8: return become_int(i, u->u8);
+    case E_I32: return become_int(i, u->i32);
+    default: return become_int(i, u->i64);
+    }
+}
+
 static bool fold_bitcast(inst_t *i, const inst_t *const *c) {
-    union {
-        float f32;
-        double f64;
-        int32_t i32;
-        int64_t i64;
-    } u = {.i64 = 0};
-    switch (i->operand[0]->type.elem) {
-    case E_F32: u.f32 = (float)c[0]->f; break;
-    case E_F64: u.f64 = c[0]->f; break;
-    case E_I32: u.i32 = (int32_t)c[0]->i; break;
-    default: u.i64 = c[0]->i; break;
-    }
-    if (elem_is_float(i->operand[0]->type.elem) && isnan(c[0]->f)) return false;
-    switch (i->result->type.elem) {
-    case E_F32: return become_float(i, u.f32);
-    case E_F64: return become_float(i, u.f64);
-    case E_I32: return become_int(i, u.i32);
-    default: return become_int(i, u.i64);
-    }
+    elem_t from = i->operand[0]->type.elem;
+    if (elem_is_float(from) && isnan(c[0]->f)) return false;
+    bits_t u = bits_of(from, c[0]);
+    return become_bits(i, &u);
 }
 
 /* Broadcast, extract: a constant of a vector type is the same in all lanes. */

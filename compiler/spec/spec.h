@@ -74,7 +74,7 @@ typedef enum {
     KEY_COUNT
 } spec_key_t;
 
-enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 4 };
+enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 8 };
 
 /* Names or patterns of tensors; not given, or null: the key's own rule. */
 typedef struct {

@@ -157,7 +157,7 @@ static void hand_written(void **state) {
     (void)state;
     enum { N = sizeof forms / sizeof *forms };
     int tried = 0;
-    for (int t = 0; t < T_COUNT; t++) {
+    for (int t = 0; t < T_LEVELS; t++) {
         bench_t b;
         bench_open(&b, "forms");
         module_t *m[N];

@@ -231,10 +231,10 @@ static bool compare(const case_t *c) {
 /* ---- targets ------------------------------------------------------------------------------------------ */
 
 /* The targets of this CPU's family; says which ones it cannot run. */
-static int usable_targets(const target_t *out[T_COUNT]) {
+static int usable_targets(const target_t *out[T_LEVELS]) {
     int n = 0;
     bool arm = reformer_cpu_supports(REFORMER_CPU_AARCH64);
-    for (int i = 0; i < T_COUNT; i++) {
+    for (int i = 0; i < T_LEVELS; i++) {
         if ((targets[i].id == T_AARCH64) != arm) continue;
         if (reformer_cpu_supports(i)) out[n++] = &targets[i];
         else printf("SKIPPED %s: this CPU does not run it\n", targets[i].name);
@@ -243,7 +243,7 @@ static int usable_targets(const target_t *out[T_COUNT]) {
 }
 
 static bool compare_targets(const case_t *c) {
-    const target_t *usable[T_COUNT];
+    const target_t *usable[T_LEVELS];
     int n = usable_targets(usable);
     bool ok = n > 0;
     for (int i = 0; i < n; i++) {
@@ -328,7 +328,7 @@ static bool identical_on(const case_t *c, const target_t *target, const choice_t
 }
 
 static bool identical(const case_t *c) {
-    const target_t *usable[T_COUNT];
+    const target_t *usable[T_LEVELS];
     int n = usable_targets(usable);
     bool ok = n > 0;
     for (int i = 0; i < n; i++) ok &= identical_on(c, usable[i], NULL);
@@ -336,7 +336,7 @@ static bool identical(const case_t *c) {
 }
 
 static bool one(const case_t *c) {
-    const target_t *usable[T_COUNT];
+    const target_t *usable[T_LEVELS];
     int n = usable_targets(usable);
     if (c->n_options != 2 || n == 0) return false;
     case_t bare = {.folder = c->folder};

@@ -70,7 +70,9 @@ static void round_trips_what_is_built(void **state) {
 
 #define HEAD           "module \"m\" target \"x86-64-v3\" units 1 .. 9\n"
 #define IN_ENTRY(text) HEAD "entry run {\n" text "\n}\n"
-#define LAUNCH(text)   HEAD "kernel k() tasks(%t < 1) {\n}\nentry run {\nlaunch k() " text "\n}\n"
+#define DOT(target, params, op)                                                                    \
+    "module \"m\" target \"" target "\"\nfunc f(" params ") -> f32 {\n%r = " op "\nreturn %r\n}\n"
+#define LAUNCH(text) HEAD "kernel k() tasks(%t < 1) {\n}\nentry run {\nlaunch k() " text "\n}\n"
 
 static const struct {
     const char *text, *message;
@@ -142,6 +144,24 @@ static const struct {
      "as many lanes as the operand has: 8"},
     {HEAD "func f(f32x2 %x) -> f32x2 {\n%y = shuffle %x, %x, {0, 4}\nreturn %y\n}",
      "shuffle: a lane is out of range"},
+    {IN_ENTRY("%x = const.i32 1\n%y = bitcast.i64 %x"), "bitcast: all bits must stay"},
+    {IN_ENTRY("%x = const.i32 1\n%y = bitcast.i32 %x"), "bitcast: it casts a type to itself"},
+    {IN_ENTRY("%x = const.bf16 1\n%y = convert.i32 %x"), "bf16 converts from and to f32 only"},
+    {IN_ENTRY("%x = const.bf16 1e-40"), "const: the value is not one of its type"},
+    {DOT("x86-64-v4", "f32x4 %s, bf16x8 %x", "dot2 %s, %x, %x"),
+     "dot2: the target does not have it"},
+    {DOT("x86-64-v4+vnni", "f32x4 %s, bf16x8 %x", "dot2 %s, %x, %x"),
+     "dot2: the target does not have it"},
+    {DOT("x86-64-v3", "i32x4 %s, u8x16 %x, i8x16 %y", "dot4 %s, %x, %y"),
+     "dot4: the target does not have it"},
+    {DOT("x86-64-v4+bf16", "f32x2 %s, bf16x4 %x", "dot2 %s, %x, %x"),
+     "dot2: the sum has four lanes at least"},
+    {DOT("x86-64-v4+bf16", "f32x4 %s, bf16x4 %x", "dot2 %s, %x, %x"),
+     "dot2: the factors have the wrong types"},
+    {DOT("x86-64-v4+bf16", "i32x4 %s, bf16x8 %x", "dot2 %s, %x, %x"),
+     "dot2: it does not take this type"},
+    {DOT("x86-64-v3+vnni", "i32x4 %s, u8x16 %x, i8x16 %y", "dot4 %s, %y, %x"),
+     "dot4: the factors have the wrong types"},
 };
 
 static void reports_what_is_wrong(void **state) {

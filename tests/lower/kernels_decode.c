@@ -261,7 +261,7 @@ static void steps(void **state) {
         t->spec = spec_parse(t->arena, "decode.yaml", text, strlen(text), NULL, 0, t->diag);
         must(t, t->spec && spec_resolve_architecture(t->spec, true, false, false, t->diag));
         find_right(t);
-        for (int target = 0; target < T_COUNT; target++) {
+        for (int target = 0; target < T_LEVELS; target++) {
             bool here = reformer_cpu_supports(target), due = target == i % 2 || kernels_all;
             generate(t, &targets[target], BACKEND_INTERPRETER);
             if (!here || !due || (i != 1 && i != 4 && !kernels_all)) continue;

@@ -199,7 +199,7 @@ bool kernels_all;
 /* Of those of this CPU, in turns. */
 static const target_t *target_in_turn(int turn) {
     int n = 0, at = 0;
-    for (int t = 0; t < T_COUNT; t++) n += reformer_cpu_supports(t) != 0;
+    for (int t = 0; t < T_LEVELS; t++) n += reformer_cpu_supports(t) != 0;
     for (int left = turn % n; left > 0 || !reformer_cpu_supports(at); at++)
         left -= reformer_cpu_supports(at) != 0;
     return &targets[at];
@@ -208,13 +208,13 @@ static const target_t *target_in_turn(int turn) {
 static void run_compiled(kernels_t *k, backend_t b, int turn) {
     if (!backend_is_built_in(b)) return;
     if (!kernels_all) run(k, target_in_turn(turn), b);
-    for (int t = 0; t < T_COUNT && kernels_all; t++)
+    for (int t = 0; t < T_LEVELS && kernels_all; t++)
         if (reformer_cpu_supports(t)) run(k, &targets[t], b);
 }
 
 void kernels_check(kernels_t *k, bool compiled) {
     must(k, graph_check(k->g, k->diag));
-    for (int t = 0; t < T_COUNT; t++) run(k, &targets[t], BACKEND_INTERPRETER);
+    for (int t = 0; t < T_LEVELS; t++) run(k, &targets[t], BACKEND_INTERPRETER);
     static int turn;
     if (compiled || kernels_all) {
         run_compiled(k, BACKEND_JIT, turn);

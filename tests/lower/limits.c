@@ -585,7 +585,7 @@ static bool decides_code(const key_info_t *k) {
 static void walk_value(count_t *c, const values_t *v, int value, int models, int turn) {
     bool beyond = v->v[value].beyond, code = decides_code(v->k) || value == 0;
     for (int m = 0; m < (code && !beyond ? models : 1); m++) {
-        walk_t w = {.target = turn % T_COUNT, .only_read = !code};
+        walk_t w = {.target = turn % T_LEVELS, .only_read = !code};
         int any = turn + m * N_KINDS, decoder = turn / 2 / N_KINDS * N_KINDS;
         set_model(&w, models == 1 && turn % 2 == 0 ? decoder % N_MODELS : any % N_MODELS);
         set(&w, v->k->full, v->v[value].text);
@@ -635,7 +635,7 @@ static void walk_pairs(count_t *c) {
         for (int y = x + 1; y < N_SHAPES; y++)
             for (int i = 0; i < MOST_SHAPE_VALUES && shapes[x].values[i]; i++)
                 for (int j = 0; j < MOST_SHAPE_VALUES && shapes[y].values[j]; j++, turn++) {
-                    walk_t w = {.target = turn % T_COUNT};
+                    walk_t w = {.target = turn % T_LEVELS};
                     set_model(&w,
                               turn % 3 ? turn % (N_MODELS / N_KINDS) * N_KINDS : turn % N_MODELS);
                     set(&w, "axial_pos_embds",
@@ -656,7 +656,7 @@ static void draw_value(count_t *c, walk_t *w, const key_info_t *k) {
 static void walk_random(count_t *c, uint64_t seed, int n) {
     for (int i = 0; i < n; i++) {
         draw_begin(seed, i);
-        walk_t w = {.target = (int)draw(T_COUNT)};
+        walk_t w = {.target = (int)draw(T_LEVELS)};
         set_model(&w, (int)draw(N_MODELS));
         if (draw(2)) set(&w, "axial_pos_embds", "false");
         for (int k = 0; k < KEY_COUNT; k++)

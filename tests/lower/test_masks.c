@@ -363,7 +363,7 @@ static void check(masks_t *m, const target_t *target, const tiles_t *tiles, back
 }
 
 static const target_t *best_target(void) {
-    int k = T_COUNT - 1;
+    int k = T_LEVELS - 1;
     while (!reformer_cpu_supports(k)) k--;
     return &targets[k];
 }
@@ -372,7 +372,7 @@ static const target_t *best_target(void) {
 static void check_all(const model_t *model, const char *cc) {
     masks_t *m = begin(model);
     check(m, &targets[0], NULL, BACKEND_REFERENCE, NULL, 1);
-    for (int k = cc ? 0 : T_COUNT - 1; k < T_COUNT; k++) {
+    for (int k = cc ? 0 : T_LEVELS - 1; k < T_LEVELS; k++) {
         tiles_t narrow = tiles_for(&targets[k]);
         narrow.vectors = 1;
         narrow.rows = 3;

@@ -86,7 +86,7 @@ static run_t interpret(bench_t *b, const target_t *t, const tiles_t *tiles, modu
 
 static void every_target_and_tile(void **state) {
     (void)state;
-    for (int t = 0; t < T_COUNT; t++) {
+    for (int t = 0; t < T_LEVELS; t++) {
         bench_t b;
         bench_open(&b, "sums");
         tiles_t wide = tiles_for(&targets[t]), narrow = wide;
@@ -106,7 +106,7 @@ static void every_target_and_tile(void **state) {
 
 static void compiled(void **state) {
     (void)state;
-    for (int t = 0; t < T_COUNT; t++) {
+    for (int t = 0; t < T_LEVELS; t++) {
         if (!reformer_cpu_supports(t)) continue;
         bench_t b;
         bench_open(&b, "sums");

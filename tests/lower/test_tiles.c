@@ -166,14 +166,14 @@ static void compare(const env_t *e, const target_t *t, backend_t b) {
 static void interpreted(void **state) {
     (void)state;
     env_t e = open_env("");
-    for (int t = 0; t < T_COUNT; t++) compare(&e, &targets[t], BACKEND_INTERPRETER);
+    for (int t = 0; t < T_LEVELS; t++) compare(&e, &targets[t], BACKEND_INTERPRETER);
     close_env(&e);
 }
 
 static void compiled(void **state) {
     (void)state;
     env_t e = open_env("");
-    for (int t = 0; t < T_COUNT; t++)
+    for (int t = 0; t < T_LEVELS; t++)
         if (reformer_cpu_supports(t)) compare(&e, &targets[t], backend_default());
     close_env(&e);
 }

@@ -339,7 +339,7 @@ static tiles_t narrow_tiles(int target) {
 }
 
 static int last_target(void) {
-    int k = T_COUNT - 1;
+    int k = T_LEVELS - 1;
     while (!reformer_cpu_supports(k)) k--;
     return k;
 }
@@ -374,9 +374,9 @@ static void check_target(sample_t *t, int k) {
 static void check(const model_t *m) {
     static int turn;
     sample_t t = begin(m, false);
-    int last = last_target(), other = turn++ % (T_COUNT - 1);
+    int last = last_target(), other = turn++ % (T_LEVELS - 1);
     if (other >= last) other++;
-    for (int k = 0; k < T_COUNT; k++)
+    for (int k = 0; k < T_LEVELS; k++)
         if (k == last || (!m->brief && (long_form || k == other))) check_target(&t, k);
     end(&t);
 }

@@ -84,7 +84,7 @@ static void by_reference(void **state) {
 static void by_interpreter(void **state) {
     (void)state;
     for (int c = 0; c < CASES; c++)
-        for (int t = c % 2; t < T_COUNT; t += 2) {
+        for (int t = c % 2; t < T_LEVELS; t += 2) {
             updates_t *u = updates_new(tensors, TENSORS, &cases[c].rule, cases[c].max_norm);
             interpreted_t run = {verified(u, &targets[t]), u->diag};
             update_slots_t *s = slots_new(u);
@@ -237,7 +237,7 @@ static void check_packed(const updates_t *u, const update_slots_t *s) {
 
 static void packs_and_unpacks(void **state) {
     (void)state;
-    for (int t = 0; t < T_COUNT; t++) {
+    for (int t = 0; t < T_LEVELS; t++) {
         updates_t *u = packed_updates(0, PACKED);
         interpreted_t run = {verified(u, &targets[t]), u->diag};
         update_slots_t *s = slots_new(u), *back = slots_new(u);
@@ -270,8 +270,8 @@ static void find_norms(const updates_t *u, update_slots_t *s, interpreted_t *run
 /* share * g, and what is added to it; the norm has the same bits on every target. */
 static void adds_up(void **state) {
     (void)state;
-    double norms[T_COUNT][NORMS];
-    for (int t = 0; t < T_COUNT; t++) {
+    double norms[T_LEVELS][NORMS];
+    for (int t = 0; t < T_LEVELS; t++) {
         updates_t *u = packed_updates(0, PACKED);
         interpreted_t run = {verified(u, &targets[t]), u->diag};
         update_slots_t *s = slots_new(u);
@@ -370,7 +370,7 @@ static void by_jit(compiled_modules_t *c) {
 /* Compilers and the JIT take turns. */
 static void compiled(void **state) {
     (void)state;
-    for (int t = 0; t < T_COUNT; t++) {
+    for (int t = 0; t < T_LEVELS; t++) {
         compiled_modules_t c;
         open_modules(&c, &targets[t]);
         bool here = reformer_cpu_supports(t);
