@@ -288,10 +288,14 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
 /* ---- the descriptor ---------------------------------------------------------------------------------------- */
 
 static const char *cpu_name(int target) {
-    static const char *const names[] = {[REFORMER_CPU_X86_64] = "REFORMER_CPU_X86_64",
-                                        [REFORMER_CPU_X86_64_V3] = "REFORMER_CPU_X86_64_V3",
-                                        [REFORMER_CPU_X86_64_V4] = "REFORMER_CPU_X86_64_V4",
-                                        [REFORMER_CPU_AARCH64] = "REFORMER_CPU_AARCH64"};
+    static const char *const names[] = {
+        [REFORMER_CPU_X86_64] = "REFORMER_CPU_X86_64",
+        [REFORMER_CPU_X86_64_V3] = "REFORMER_CPU_X86_64_V3",
+        [REFORMER_CPU_X86_64_V4] = "REFORMER_CPU_X86_64_V4",
+        [REFORMER_CPU_AARCH64] = "REFORMER_CPU_AARCH64",
+        [REFORMER_CPU_X86_64_V3_VNNI] = "REFORMER_CPU_X86_64_V3_VNNI",
+        [REFORMER_CPU_X86_64_V4_VNNI] = "REFORMER_CPU_X86_64_V4_VNNI",
+        [REFORMER_CPU_X86_64_V4_BF16] = "REFORMER_CPU_X86_64_V4_BF16"};
     return names[target];
 }
 

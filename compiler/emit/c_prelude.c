@@ -16,8 +16,9 @@ enum {
     VNNI3 = 1 << T_X86_64_V3_VNNI,
     VNNI4 = 1 << T_X86_64_V4_VNNI,
     BF16 = 1 << T_X86_64_V4_BF16,
+    VNNI = VNNI4 | BF16,
     V3 = 1 << T_X86_64_V3 | VNNI3,
-    V4 = 1 << T_X86_64_V4 | VNNI4 | BF16,
+    V4 = 1 << T_X86_64_V4 | VNNI,
     ARM = 1 << T_AARCH64,
     FMA3 = V3 | V4,
     X86 = SSE | V3 | V4,
@@ -131,12 +132,18 @@ static const body_t bodies[] = {
     DOUBLE(H_FMA, 2, ARM, "vfmaq_f64(z, x, y)"),
     DOUBLE(H_FMA, 1, ARM, "vget_lane_f64(vfma_f64(vdup_n_f64(z), vdup_n_f64(x), vdup_n_f64(y)), 0)"),
 
+    /* Intrinsics, and not assembly with a "+v": 14 rows of 32 columns, 512 deep, all in the first cache, give 226 Gflop/s
+     * of gcc 12 and 233 of clang 14 for bf16, 465 Gop/s of both for 8 bits, with either form (Zen 4).
+     * gcc keeps accumulators where they are as long as their type is this one, lanes of 32 bits: accumulators of type
+     * __m512i it copies at every step, 167 Gop/s. */
     FLOAT(H_DOT2, 16, BF16, "_mm512_dpbf16_ps(acc, (__m512bh)x, (__m512bh)y)"),
     FLOAT(H_DOT2, 8, BF16, "_mm256_dpbf16_ps(acc, (__m256bh)x, (__m256bh)y)"),
     FLOAT(H_DOT2, 4, BF16, "_mm_dpbf16_ps(acc, (__m128bh)x, (__m128bh)y)"),
-#define DOT4(prefix) "__asm__(\"" prefix "vpdpbusd %2, %1, %0\" : \"+v\"(acc) : \"v\"(x), \"v\"(y)); return acc;"
-    INT(H_DOT4, 0, VNNI4 | BF16, DOT4("")),
-    INT(H_DOT4, 0, VNNI3, DOT4("{vex} ")),
+    INT(H_DOT4, 16, VNNI, "($T)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)x, (__m512i)y)"),
+    INT(H_DOT4, 8, VNNI, "($T)_mm256_dpbusd_epi32((__m256i)acc, (__m256i)x, (__m256i)y)"),
+    INT(H_DOT4, 4, VNNI, "($T)_mm_dpbusd_epi32((__m128i)acc, (__m128i)x, (__m128i)y)"),
+    INT(H_DOT4, 8, VNNI3, "($T)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)x, (__m256i)y)"),
+    INT(H_DOT4, 4, VNNI3, "($T)_mm_dpbusd_avx_epi32((__m128i)acc, (__m128i)x, (__m128i)y)"),
     FLOAT(H_TO_BF16, 16, BF16, "($H)_mm512_cvtneps_pbh(x)"),
     FLOAT(H_TO_BF16, 8, BF16, "($H)_mm256_cvtneps_pbh(x)"),
 
