@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/bf16.h"
 #include "support/heap.h"
 
 void *eval_alloc(int64_t count, size_t size) {
@@ -29,6 +30,10 @@ int eval_state(eval_t *e, const gnode_t *n, value_t *out) {
 int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
     out->w = e->param(e->param_ctx, n->name);
     if (!out->w) bug("param %s has no value", n->name);
+    if (n->type != G_BF16) return REFORMER_OK;
+    out->rounded = eval_alloc(out->elements, sizeof *out->rounded);
+    for (int64_t k = 0; k < out->elements; k++) out->rounded[k] = bf16_round(out->w[k]);
+    out->w = out->rounded;
     return REFORMER_OK;
 }
 
@@ -41,6 +46,10 @@ static eval_fn *const functions[G_COUNT] = {
 
 /* ---- values -------------------------------------------------------------------------------- */
 
+static bool has_floats(const gnode_t *n) {
+    return n->type == G_F32 || n->type == G_BF16;
+}
+
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
@@ -51,15 +60,17 @@ static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
         v->elements *= v->shape[i];
     }
     if (n->op == G_PARAM || n->op == G_INPUT) return;
-    if (n->type == G_F32) v->f = eval_alloc(v->elements, sizeof *v->f);
+    if (has_floats(n)) v->f = eval_alloc(v->elements, sizeof *v->f);
     else v->i = eval_alloc(v->elements, sizeof *v->i);
 }
 
 static void drop_value(value_t *v) {
     heap_free(v->f);
     heap_free(v->i);
+    heap_free(v->rounded);
     v->f = NULL;
     v->i = NULL;
+    v->rounded = NULL;
 }
 
 static float *as_floats(const value_t *v) {
@@ -69,7 +80,7 @@ static float *as_floats(const value_t *v) {
 }
 
 static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
-    if (n->type != G_F32) {
+    if (!has_floats(n)) {
         e->io->trace(e->io->trace_ctx, n->trace, v->i, REFORMER_I32, v->shape, v->rank);
         return;
     }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/bf16.h"
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
@@ -162,6 +163,13 @@ static const struct {
 int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = activations[n->act].value(x->f[k]);
+    return REFORMER_OK;
+}
+
+/* Straight from the value as a float, which is what kernels round. */
+int eval_round(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0);
+    for (int64_t k = 0; k < x->elements; k++) out->f[k] = bf16_round((float)x->f[k]);
     return REFORMER_OK;
 }
 

@@ -5,12 +5,13 @@
 #include "graph/dropout.h"
 #include "graph/evaluate.h"
 
-/* The result of a node: f for G_F32 (params: w), i for G_I32. Shapes are literal; the first
+/* The result of a node: f for G_F32 and G_BF16 (params: w), i for integers. Shapes are literal; the first
  * dimension of everything but params is the number of rows evaluated. */
 typedef struct {
     double *f;
     int32_t *i;
-    const float *w; /* a param: the caller's */
+    const float *w; /* a param: the caller's, or its own */
+    float *rounded; /* its own: of a bf16 param, rounded */
     int rank;
     int64_t shape[G_MAX_RANK], elements;
 } value_t;

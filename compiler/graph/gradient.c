@@ -42,7 +42,6 @@
  *    latest moment is the right one. */
 #include "graph/gradient_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static grad_fn *const rules[G_COUNT] = {
@@ -196,28 +195,6 @@ static void put_in_order(backward_t *b) {
     g->n_nodes = g->cap_nodes = n;
 }
 
-static int by_name(const void *x, const void *y) {
-    const gnode_t *a = *(gnode_t *const *)x, *b = *(gnode_t *const *)y;
-    int order = strcmp(a->name, b->name);
-    return order ? order : a->id - b->id;
-}
-
-/* The forward's names are the user's. */
-static bool names_differ(const graph_t *g, diag_t *d) {
-    gnode_t **nodes = arena_copy(g->arena, g->nodes, sizeof *nodes * g->n_nodes);
-    bool ok = true;
-    qsort(nodes, g->n_nodes, sizeof *nodes, by_name);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const gnode_t *n = nodes[i];
-        bool twice = i + 1 < g->n_nodes && strcmp(n->name, nodes[i + 1]->name) == 0;
-        if (twice) diag_error(d, n->at, "%s: the backward pass has a node of this name", n->name);
-        bool fits = strlen(n->name) < MAX_NAME;
-        if (!fits) diag_error(d, n->at, "%s: the name is too long for the backward pass", n->name);
-        ok = ok && !twice && fits;
-    }
-    return ok;
-}
-
 static backward_t begin(arena_t *a, const graph_t *from, diag_t *d) {
     size_t n = from->n_nodes;
     graph_t *g = ARENA_NEW(a, graph_t);
@@ -255,6 +232,11 @@ graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_optio
                    name);
         return NULL;
     }
+    const gnode_t *round = graph_next(g, G_ROUND, NULL);
+    if (round) {
+        diag_error(d, round->at, "%s: gradients of rounded values are not built yet", round->name);
+        return NULL;
+    }
     backward_t b = begin(a, g, d);
     find_live(&b, loss);
     if (!b.live[loss->id]) {
@@ -265,5 +247,5 @@ graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_optio
     walk(&b, loss);
     if (!b.ok) return NULL;
     put_in_order(&b);
-    return names_differ(b.g, d) && graph_check(b.g, d) ? b.g : NULL;
+    return graph_names_differ(b.g, "the backward pass", d) && graph_check(b.g, d) ? b.g : NULL;
 }

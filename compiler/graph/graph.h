@@ -19,7 +19,8 @@ typedef enum {
 
 /* What a row of an op's result needs: a column of ops.def. */
 typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE, K_SUM } gkind_t;
-typedef enum { G_F32, G_I32, G_U8, G_U16, G_TYPES } gtype_t; /* the last two: buckets, packed */
+/* U8, U16: buckets, packed. BF16: f32 values, rounded (support/bf16.h): what products are of. */
+typedef enum { G_F32, G_I32, G_U8, G_U16, G_BF16, G_TYPES } gtype_t;
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 3 + MAX_AXIAL };
 
 typedef struct gnode {
@@ -104,6 +105,10 @@ bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
 /* The graph of a forward whose rows may each begin at another position, what train steps derive: EMBED_FROM in the
  * place of EMBED, and an input `positions` [B]. A graph with a node of that name is left as it is. NULL after errors in d. */
 graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
+/* The graph of a forward, of a prefill or of a step, whose products have factors of this type (dtype.c); float32: g, as it
+ * is; else another graph. NULL after errors in d. */
+graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
+bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n); /* whatever says where its tokens stand */
 /* Its input that holds the words; the position tables stand behind it. */
 static inline int graph_word_input(const gnode_t *embed) {

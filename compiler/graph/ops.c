@@ -3,6 +3,7 @@
  * In: rows of ops.def. Out: lookups by op for printer, parser, checker and builder. */
 #include "graph/ops.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const gop_info_t graph_ops[G_COUNT] = {
@@ -43,7 +44,7 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
 };
 
 const char *const graph_type_names[] = {
-    [G_F32] = "f32", [G_I32] = "i32", [G_U8] = "u8", [G_U16] = "u16"};
+    [G_F32] = "f32", [G_I32] = "i32", [G_U8] = "u8", [G_U16] = "u16", [G_BF16] = "bf16"};
 
 /* Graphs of thousands of layers ask for every input of every node: one walk over the words. */
 bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind) {
@@ -184,6 +185,27 @@ gnode_t *graph_find(const graph_t *g, const char *name) {
     for (size_t i = 0; i < g->n_nodes; i++)
         if (strcmp(g->nodes[i]->name, name) == 0) return g->nodes[i];
     return NULL;
+}
+
+static int by_name(const void *x, const void *y) {
+    const gnode_t *a = *(gnode_t *const *)x, *b = *(gnode_t *const *)y;
+    int order = strcmp(a->name, b->name);
+    return order ? order : a->id - b->id;
+}
+
+bool graph_names_differ(const graph_t *g, const char *who, diag_t *d) {
+    gnode_t **nodes = arena_copy(g->arena, g->nodes, sizeof *nodes * g->n_nodes);
+    bool ok = true;
+    qsort(nodes, g->n_nodes, sizeof *nodes, by_name);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = nodes[i];
+        bool twice = i + 1 < g->n_nodes && strcmp(n->name, nodes[i + 1]->name) == 0;
+        if (twice) diag_error(d, n->at, "%s: %s has a node of this name", n->name, who);
+        bool fits = strlen(n->name) < MAX_NAME;
+        if (!fits) diag_error(d, n->at, "%s: the name is too long for %s", n->name, who);
+        ok = ok && !twice && fits;
+    }
+    return ok;
 }
 
 const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind) {

@@ -41,7 +41,8 @@ void rule_input(rule_t *r) {
 void rule_param(rule_t *r) {
     for (int i = 0; i < r->n->rank; i++)
         if (!dim_literal(r->n->shape[i])) FAIL(r, "param %s depends on the length", r->n->name);
-    if (r->n->type != G_F32) FAIL(r, "param %s is not f32", r->n->name);
+    if (r->n->type != G_F32 && r->n->type != G_BF16)
+        FAIL(r, "param %s is neither f32 nor bf16", r->n->name);
     result_like(r, r->n);
 }
 
@@ -100,13 +101,19 @@ void rule_norm(rule_t *r) {
     result_like(r, r->n->in[0]);
 }
 
+/* Sums of products of either type, and a bias, are f32. */
 void rule_dense(rule_t *r) {
     gnode_t *const *in = r->n->in;
-    if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, 2)) return;
-    if (!WANT(r, 1, G_F32, in[1]->shape[0], last(in[0]))) return;
+    gtype_t type = in[0]->type;
+    if (!want_factors_alike(r, 0, 1) || !WANT(r, 1, type, in[1]->shape[0], last(in[0]))) return;
     if (in[2] && !WANT(r, 2, G_F32, in[1]->shape[0])) return;
-    result_like(r, in[0]);
+    result(r, G_F32, in[0]->rank, in[0]->shape);
     r->shape[r->rank - 1] = in[1]->shape[0];
+}
+
+void rule_round(rule_t *r) {
+    const gnode_t *x = r->n->in[0];
+    if (want_type(r, 0, G_F32)) result(r, G_BF16, x->rank, x->shape);
 }
 
 void rule_activation(rule_t *r) {

@@ -189,6 +189,23 @@ static inline bool want_vectors(rule_t *r, int i) {
     return false;
 }
 
+/* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension, y a matrix. */
+static inline bool want_factors_alike(rule_t *r, int x, int y) {
+    const gnode_t *n = r->n;
+    gtype_t type = n->in[x]->type == G_BF16 ? G_BF16 : G_F32;
+    if (!want_type(r, x, type)) return false;
+    if (n->in[y]->type != type) {
+        int n_x, n_y;
+        const char *name_x = input_name(r, x, &n_x), *name_y = input_name(r, y, &n_y);
+        FAIL(r, "%s: %.*s is %s, but %.*s is %s: products are of two factors of one type", n->name,
+             n_x, name_x, graph_type_names[type], n_y, name_y, graph_type_names[n->in[y]->type]);
+        return false;
+    }
+    if (n->in[x]->rank >= 1) return want_rank(r, y, type, 2);
+    FAIL(r, "%s: a tensor is needed, not a number", n->name);
+    return false;
+}
+
 /* Half the sum of the factors, of which there are some, all even; columns NULL: not asked for. */
 static inline bool want_factors(rule_t *r, int64_t *half) {
     const gnode_t *n = r->n;

@@ -142,12 +142,19 @@ static bool find_embedding(lower_t *L) {
     return false;
 }
 
+/* Values of other types than float32 have no kernels. */
+static bool rounds(lower_t *L) {
+    const gnode_t *n = graph_next(L->g, G_ROUND, NULL);
+    if (n) diag_error(L->d, n->at, "%s: no kernel computes %s", n->name, graph_op_name(n->op));
+    return n != NULL;
+}
+
 /* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL after errors in d. */
 static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                             const lower_options_t *o, diag_t *d) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .d = d};
-    if (!find_embedding(L)) return NULL;
+    if (!find_embedding(L) || rounds(L)) return NULL;
     L->few = L->embed->op == G_EMBED_AT;
     bool chosen = o->tiles && !L->few; /* tuning measures forwards */
     tiles_t tiles = chosen ? *o->tiles : L->few ? few_tiles(o->target) : tiles_for(o->target);

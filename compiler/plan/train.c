@@ -230,7 +230,17 @@ static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, di
     return choose_decays(p, all, u, d);
 }
 
+static bool dtype_trains(const plan_t *p, diag_t *d) {
+    const spec_t *s = p->spec;
+    if (s->compile.dtype == DTYPE_FLOAT32) return true;
+    diag_error(d, s->at[KEY_compile_dtype],
+               "'compile.dtype: bfloat16' is not built yet where gradients are computed");
+    diag_hint(d, "--set compile.dtype=float32");
+    return false;
+}
+
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
+    if (!dtype_trains(p, d)) return false;
     bool alone = o->train == TRAIN_ALONE;
     p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
     for (int k = 0; k < p->n_variants; k++) {

@@ -267,17 +267,8 @@ static void check_lengths(reader_t *r) {
                  s->train.sequence_length);
 }
 
-static void check_dtype(reader_t *r) {
-    const spec_t *s = r->spec;
-    if (USABLE(r, KEY_compile_dtype) && s->compile.dtype != DTYPE_FLOAT32) {
-        complain(r, s->at[KEY_compile_dtype], "number type '%s' is not built yet, only float32 is",
-                 word_of(dtype_words, s->compile.dtype));
-    }
-}
-
 static void check_compile(reader_t *r) {
     const spec_t *s = r->spec;
-    check_dtype(r);
     if (s->compile.text == TEXT_BYTES && USABLE(r, KEY_vocab_size, KEY_compile_text) &&
         s->vocab_size < 258)
         complain(r, s->at[KEY_compile_text],
@@ -342,7 +333,6 @@ void check_spec(reader_t *r) {
 }
 
 void check_head(reader_t *r) {
-    check_dtype(r);
     settle_train(r);
 }
 

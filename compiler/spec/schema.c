@@ -40,7 +40,7 @@ const word_t problem_words[] = {{"null", PROBLEM_UNSET},
                                 {"multi_label_classification", PROBLEM_MULTI_LABEL},
                                 {NULL, 0}};
 const word_t dtype_words[] = {
-    {"float32", DTYPE_FLOAT32}, {"bfloat16", DTYPE_BFLOAT16}, {"int8", DTYPE_INT8}, {NULL, 0}};
+    {"float32", DTYPE_FLOAT32}, {"bfloat16", DTYPE_BFLOAT16}, {NULL, 0}};
 const word_t decode_words[] = {
     {"corrected", DECODE_CORRECTED}, {"huggingface", DECODE_HUGGINGFACE}, {NULL, 0}};
 const word_t target_words[] = {{"x86-64", 0},

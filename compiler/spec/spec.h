@@ -53,7 +53,7 @@ typedef enum {
     PROBLEM_MULTI_LABEL
 } problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
-typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
+typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16 } dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
 typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO, MEMORY_SIZE } train_memory_t;
 typedef enum {
