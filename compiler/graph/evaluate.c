@@ -46,10 +46,6 @@ static eval_fn *const functions[G_COUNT] = {
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static bool has_floats(const gnode_t *n) {
-    return n->type == G_F32 || n->type == G_BF16;
-}
-
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
@@ -60,7 +56,7 @@ static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
         v->elements *= v->shape[i];
     }
     if (n->op == G_PARAM || n->op == G_INPUT) return;
-    if (has_floats(n)) v->f = eval_alloc(v->elements, sizeof *v->f);
+    if (eval_has_floats(n)) v->f = eval_alloc(v->elements, sizeof *v->f);
     else v->i = eval_alloc(v->elements, sizeof *v->i);
 }
 
@@ -80,7 +76,7 @@ static float *as_floats(const value_t *v) {
 }
 
 static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
-    if (!has_floats(n)) {
+    if (!eval_has_floats(n)) {
         e->io->trace(e->io->trace_ctx, n->trace, v->i, REFORMER_I32, v->shape, v->rank);
         return;
     }

@@ -16,6 +16,10 @@ typedef struct {
     int64_t shape[G_MAX_RANK], elements;
 } value_t;
 
+static inline bool eval_has_floats(const gnode_t *n) {
+    return n->type == G_F32 || n->type == G_BF16;
+}
+
 /* Of one row of a cache: what one state holds of its tokens (decode.h). */
 typedef struct {
     int64_t width;         /* heads * head_size */

@@ -235,7 +235,8 @@ static bool dtype_trains(const plan_t *p, diag_t *d) {
     if (s->compile.dtype == DTYPE_FLOAT32) return true;
     diag_error(d, s->at[KEY_compile_dtype],
                "'compile.dtype: bfloat16' is not built yet where gradients are computed");
-    diag_hint(d, "--set compile.dtype=float32");
+    diag_hint(d, "--set compile.dtype=float32%s",
+              spec_trains(s) ? ", or a spec without 'train:'" : "");
     return false;
 }
 

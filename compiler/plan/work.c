@@ -61,7 +61,7 @@ static double of_input(const gnode_t *n, int64_t units) {
     return work_elements(n->in[0], units);
 }
 
-/* `each`: per element of the result; what stands here with neither moves or reads, a *_LSE is one kernel with its
+/* `each`: per element of the result; what stands here with neither moves, reads or rounds, a *_LSE is one kernel with its
  * attention. */
 static const struct {
     double each;

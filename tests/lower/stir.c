@@ -22,7 +22,7 @@ static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
         v->elements *= v->shape[i];
     }
     if (n->op == G_PARAM || n->op == G_INPUT) return;
-    if (n->type == G_F32) v->f = eval_alloc(v->elements, sizeof *v->f);
+    if (eval_has_floats(n)) v->f = eval_alloc(v->elements, sizeof *v->f);
     else v->i = eval_alloc(v->elements, sizeof *v->i);
 }
 
@@ -88,6 +88,7 @@ bool stir_forward(const stir_t *s, const reformer_io_t *io) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         heap_free(e.values[i].f);
         heap_free(e.values[i].i);
+        heap_free(e.values[i].rounded);
     }
     heap_free(e.values);
     return ok;
