@@ -10,7 +10,7 @@
 typedef struct {
     const graph_t *from;
     graph_t *g;
-    bool *elsewhere; /* of a PARAM: whoever is no DENSE reads it, or as another input than the weight */
+    bool *elsewhere; /* of a PARAM: it is read as something else than the weight of a DENSE */
     bool *rounds;    /* a ROUND of it is to be made */
     gnode_t **round; /* the ROUND of it, in g; NULL: there is none */
     gnode_t **to;

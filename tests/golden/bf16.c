@@ -114,8 +114,8 @@ static bool compare(case_t *c) {
         worst = fmax(worst, e);
     }
     double error = fabs(loss / *want_loss - 1);
-    printf("loss %.15g, numpy has %.15g (%.2g); %lld of %lld logits are off, by %.3g at most\n", loss,
-           *want_loss, error, (long long)failed, (long long)elements, worst);
+    printf("loss %.15g, numpy has %.15g (%.2g); %lld of %lld logits are off, by %.3g at most\n",
+           loss, *want_loss, error, (long long)failed, (long long)elements, worst);
     return error <= tolerance && failed == 0;
 }
 

@@ -43,7 +43,7 @@ static void test_round(void **unused) {
         {1 + 1.5 * up - 0x1p-40, 1 + 2 * up},
         /* the least */
         {0x1p-126, 0x1p-126},
-        {0x1.fffffcp-127, 0}, /* the greatest denormal float */
+        {0x1.fffffcp-127, 0},          /* the greatest denormal float */
         {0x1.ffffffffp-127, 0x1p-126}, /* no float: it is rounded to the least normal one first */
         {0x1.02p-126, 0x1.02p-126},
         {0x1p-127, 0},
@@ -175,8 +175,11 @@ static void assert_pass(arena_t *a, graph_t *g, int rounds, diag_t *d) {
  * the feed-forward, what its activation gives (with a gate: what that leaves). Heads: what each dense layer reads. */
 static void test_pass(void **unused) {
     (void)unused;
-    static const int of_head[] = {[ARCH_BASE] = 0,       [ARCH_CAUSAL_LM] = 1, [ARCH_MASKED_LM] = 1,
-                                  [ARCH_CLASSIFIER] = 2, [ARCH_QA] = 1};
+    static const int of_head[] = {[ARCH_BASE] = 0,
+                                  [ARCH_CAUSAL_LM] = 1,
+                                  [ARCH_MASKED_LM] = 1,
+                                  [ARCH_CLASSIFIER] = 2,
+                                  [ARCH_QA] = 1};
     static const int64_t lengths[] = {5, 50, 64};
     for (int arch = ARCH_BASE; arch <= ARCH_QA; arch++)
         for (int i = 0; i < 8; i++) {
@@ -277,7 +280,8 @@ static void test_by_hand(void **unused) {
                    "r = round(x) : bf16[1,4,2]\n"
                    "y = dense(r, v, _) : f32[1,4,3]\n");
     /* words are embedded as they are, so their product is that of floats */
-    assert_becomes("y = dense(x, words, _) : f32[1,4,9]\n", "y = dense(x, words, _) : f32[1,4,9]\n");
+    assert_becomes("y = dense(x, words, _) : f32[1,4,9]\n",
+                   "y = dense(x, words, _) : f32[1,4,9]\n");
 }
 
 /* What follows `head`, and what is said: of a text, and of a graph that is to be rounded. */
