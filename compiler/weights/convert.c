@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/bf16.h"
 #include "weights/names.h"
 #include "weights/weights.h"
 
@@ -17,13 +18,6 @@ static float from_f16(uint16_t h) {
         return sign ? -x : x;
     }
     uint32_t bits = sign | (exponent == 31 ? 0x7F800000u : (exponent + 112) << 23) | mantissa << 13;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static float from_bf16(uint16_t h) {
-    uint32_t bits = (uint32_t)h << 16;
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
@@ -65,7 +59,7 @@ bool st_to_f32(const st_tensor_t *t, float *out, const char *path, diag_t *d) {
         if (t->bytes) memcpy(out, t->data, t->bytes);
         return true;
     case ST_F16: widen(t, from_f16, out); return true;
-    case ST_BF16: widen(t, from_bf16, out); return true;
+    case ST_BF16: widen(t, bf16_value, out); return true;
     case ST_F64: return narrow_f64(t, out, path, d);
     default: return wrong_dtype(t, "F32, F16, BF16 or F64", path, d);
     }

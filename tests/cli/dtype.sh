@@ -1,0 +1,74 @@
+#!/bin/sh
+# compile.dtype: bfloat16, all the way: from a spec, from a graph's text, in generation; what is not built for it is refused.
+. "$(dirname "$0")/lib.sh"
+TENSOR=$8
+r=$REFORMERC
+lm=$CASES/b_clm_alt_4hash_factorised
+gate=$CASES/q_clm_gate
+bf16='--set compile.dtype=bfloat16'
+reference='--no-warnings --backend reference'
+near() { "$TENSOR" same "$1" logits "$2" logits "$3"; }
+
+# ---- the numbers are those of numpy (golden/bf16.py), and not those of float32
+for case in $lm $gate; do
+    theirs=$SOURCE/tests/golden/bf16/$(basename "$case").safetensors
+    run="$r run $case $reference --rotations $case/rotations.safetensors --input $case/inputs.safetensors"
+    check 'bfloat16' 0 - $run $bf16 --output b.st
+    check 'float32' 0 - $run --set compile.dtype=float32 --output f.st
+    check 'by default' 0 - $run --output d.st
+    same 'by default' d.st f.st
+    check "numpy's" 0 '' near b.st "$theirs" 1e-7
+    check 'they differ' 1 '' near f.st "$theirs" 1e-3
+done
+
+# ---- a graph says its roundings itself
+rounds() { grep -c '= round(' "$1"; }
+"$r" "$lm" --set compile.sequence_length=64 -o plain.graph
+"$r" "$lm" --set compile.sequence_length=64 $bf16 -o rounded.graph
+equal 'none' "$(rounds plain.graph)" 0
+equal 'four of each layer, one of the head' "$(rounds rounded.graph)" 17
+equal 'weights' "$(grep -c '= param() : bf16' rounded.graph)" 23
+graph() { # GRAPH OUTPUT FURTHER…
+    of=$1 to=$2
+    shift 2
+    check "$of $*" 0 - "$r" run "$of" $reference --weights "$lm/model.safetensors" \
+        --rotations "$lm/rotations.safetensors" --input "$lm/inputs.safetensors" --output "$to" "$@"
+}
+run="$r run $lm $reference --rotations $lm/rotations.safetensors --input $lm/inputs.safetensors"
+check 'of the spec' 0 - $run $bf16 --output b.st
+graph rounded.graph g.st
+same 'as the spec has it' g.st b.st
+graph rounded.graph again.st $bf16
+same 'nothing is rounded twice' again.st b.st
+graph plain.graph set.st $bf16
+same 'a graph of floats, rounded' set.st b.st
+sed 's/round(layers.0.self_attention) : bf16/round(layers.0.self_attention) : f32/' rounded.graph >wrong.graph
+check 'mixed' 1 'wrong.graph:[0-9]+:1: error: layers.0.self_attention.rounded' \
+    "$r" run wrong.graph --weights random --input "$lm/inputs.safetensors" --output no.st
+absent no.st
+
+# ---- generation rounds prompts and steps alike
+write="$r generate $CHECKPOINT --backend reference --prompt Raskolnikov --tokens 12 --no-warnings"
+check 'generation' 0 '' $write $bf16 --output w.st
+check 'of floats' 0 '' $write --output wf.st
+check 'they differ' 1 '' near w.st wf.st 1e-5
+check 'but not by much' 0 '' near w.st wf.st 0.05
+
+# ---- what is not built
+input="--input $lm/inputs.safetensors --output no.st"
+key="compile.dtype: error: 'compile.dtype: bfloat16' is not built yet where gradients are computed"
+check 'no kernel' 1 'layers.0.attention_norm.rounded: no kernel computes round' "$r" run $lm $bf16 --backend interpreter $input
+check 'nor translation' 1 'no kernel computes round' "$r" $lm $bf16 --target native -o no.c
+train=$CASES/k_train_clm_lsh_1hash
+check 'gradients' 1 "$key" "$r" run $train $bf16 --backend reference --input $train/inputs.safetensors --gradients no.st
+small_spec >small.yaml
+cp "$SOURCE/README.md" text
+check 'training' 1 "$key" "$r" train small.yaml $bf16 --text text --out no
+"$r" "$train" --set compile.sequence_length=64 $bf16 -o train.graph
+check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .*rounded: gradients of rounded values are not built yet' \
+    "$r" run train.graph --weights $train/model.safetensors --backend reference --input $train/inputs.safetensors --gradients no.st
+printf 'compile: {dtype: int8}\n' >int8.yaml
+check 'int8' 1 "int8.yaml:1:18: error: 'compile.dtype' must be one of float32, bfloat16, not 'int8'" "$r" int8.yaml --dump spec
+absent no.st no.c no.h no.weights no
+
+finish
