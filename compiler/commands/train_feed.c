@@ -148,6 +148,21 @@ _Static_assert((int)TRAIN_TASK_NONE == (int)TASK_NONE &&
                    (int)TRAIN_TASK_LISTOPS + 1 == (int)TASK_COUNT,
                "tasks have two numbers");
 
+/* Tables and tasks have one class for each row. */
+static bool tells_classes(const training_t *t) {
+    const spec_t *s = t->spec;
+    problem_t problem = t->s->model.facts.problem;
+    bool one = problem == PROBLEM_UNSET && t->s->model.facts.labels == 1;
+    if (problem != PROBLEM_REGRESSION && problem != PROBLEM_MULTI_LABEL && !one) return true;
+    diag_error(t->d, s->at[one ? KEY_num_labels : KEY_problem_type],
+               "%s: rows of one class each cannot teach it",
+               problem == PROBLEM_MULTI_LABEL ? "a row has several labels"
+                                              : "what is told is a number, not a class");
+    diag_hint(t->d, "%s, or --batches with labels of float32",
+              one ? "--set num_labels=N" : "--set problem_type=single_label_classification");
+    return false;
+}
+
 static bool open_task(training_t *t, const data_options_t *o) {
     task_t task = task_of((task_kind_t)t->spec->train.task, o->length, o->vocabulary);
     arch_t needed = task_classifies(&task) ? ARCH_CLASSIFIER : ARCH_CAUSAL_LM;
@@ -163,6 +178,7 @@ static bool open_task(training_t *t, const data_options_t *o) {
                    TASK_CLASSES, (long long)t->s->model.facts.labels);
         return false;
     }
+    if (task_classifies(&task) && !tells_classes(t)) return false;
     if (!task_check(&task, t->d)) return false;
     t->feed.data = data_open_task(o, &task, t->d);
     return t->feed.data != NULL;
@@ -201,7 +217,7 @@ static bool goal_of(const training_t *t, data_options_t *o) {
     switch (t->s->model.facts.head) {
     case ARCH_CAUSAL_LM: o->goal = DATA_CAUSAL; return true;
     case ARCH_MASKED_LM: o->goal = DATA_MASKED; return masking_of(t, o);
-    case ARCH_CLASSIFIER: o->goal = DATA_CLASSES; return true;
+    case ARCH_CLASSIFIER: o->goal = DATA_CLASSES; return tells_classes(t);
     default: return no_data_for(t);
     }
 }

@@ -275,7 +275,7 @@ static bool check_classes(reader_t *r) {
     int64_t n = 0, first = 0;
     for (size_t i = 0; i < t->n; i++) is_there[t->rows[i].class] = true;
     for (int64_t k = 0; k < r->o->n_labels; k++) n += is_there[k];
-    if (!r->o->learnt || n == r->o->n_labels) return true;
+    if (!r->o->learnt) return true;
     if (n == 1) {
         diag_error(r->d, IN_FILE(r->path),
                    "all of its rows are of class '%s': nothing can be told apart",
@@ -283,6 +283,7 @@ static bool check_classes(reader_t *r) {
         diag_hint(r->d, "column %d is taken for the label", r->label + 1);
         return false;
     }
+    if (n == r->o->n_labels) return true;
     while (is_there[first]) first++;
     diag_warning(r->d, IN_FILE(r->path), "no row is of class '%s'%s", class_text(t, (int32_t)first),
                  n + 1 < r->o->n_labels ? ", nor of others that the model has" : "");

@@ -155,6 +155,9 @@ static void test_classes_that_are_there(void **unused) {
     refused(&o, "a\tno\nb\tno\n", "all of its rows are of class 'no'");
     o.n_labels = 2;
     tsv_free(open_with(&o, "a\tno\nb\tyes\n"));
+    o = options_of(1);
+    o.learnt = true;
+    refused(&o, "a\t0\nb\t0\n", "all of its rows are of class '0'");
 }
 
 static void test_utf8(void **unused) {
