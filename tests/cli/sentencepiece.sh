@@ -116,6 +116,12 @@ for model in bytes pairs spaces bare; do same_ids $model "$CHECKPOINT/validation
 { cat train.txt && head -c 100000 /dev/zero | tr '\0' a && printf '%100000s' '' && cat train.txt; } >run.txt # one piece is 100,000 blanks
 same_ids pairs run.txt
 
+# ---- tables: what is no text would be read as unknown, without a word ----
+printf 'a day\t0\ncaf\351\t1\n' >latin.tsv
+check latin 1 '^latin.tsv:2:1: error: byte 4 of column 1, 0xe9, is not UTF-8$' "$REFORMERC" train pairs.yaml --backend reference \
+    --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --text latin.tsv --out latin
+absent latin
+
 # ---- eval and sweep ----
 head -c 3000 "$CHECKPOINT/validation.txt" | tail -c 1200 >text.txt
 t windows ends bytes text.txt

@@ -258,6 +258,11 @@ if grep -q eval_f1 .out; then fail 'F1 of a class that is not there'; fi
 printf 'label\ttext\nj\344\ta day\nno\ta night\n' >latin.tsv
 trains not-utf-8 1 '^latin.tsv:2:1: error: byte 2 of column 1, 0xe4, is not UTF-8$' model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
     --set is_decoder=false --text latin.tsv --out x
+# Numbers, and several labels for a row, are no classes.
+for other in problem_type=regression problem_type=multi_label_classification num_labels=1; do
+    trains "table-of-$other" 1 "^--set ${other%=*}: error: .*: rows of one class each cannot teach it$" model.yaml \
+        --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --set $other --text table.tsv --out x
+done
 # A head for other labels is not taken, nor is it drawn anew without a word.
 sed -e 's/^good/0/' -e 's/^bad/1/' table.tsv >three.tsv
 printf '2\tno day at all\n2\tnone\n2\tnothing\n' >>three.tsv
@@ -305,6 +310,17 @@ trains eval-of-task 0 '' task/last --task duplicate --eval-only --set num_hashes
 says '^eval_sequence_accuracy [0-9.]+$'
 trains eval-of-text 0 '' run/last --text text.txt --eval-only --set train.eval_windows=8
 equal evaluated-as-at-the-end "$(grep ^eval_loss .out)" "eval_loss $(awk -F, 'END { printf "%.6f", $8 }' run/metrics.csv)"
+# Shares of buckets are of the rounds that it evaluates with.
+shares() { grep _bucket .out; }
+trains buckets-of-one 0 '' run/last --text text.txt --eval-only
+shares >one.shares
+trains buckets-of-four 0 '' run/last --text text.txt --eval-only --eval-hashes 4
+shares >four.shares
+trains buckets-of-four-set 0 '' run/last --text text.txt --eval-only --set num_hashes=4
+shares >want.shares
+same buckets-of-all-rounds four.shares want.shares
+equal buckets-are-there "$(wc -l <want.shares | tr -d ' ')" 2
+cmp -s one.shares four.shares && fail 'four rounds fill buckets as one does: the test tests nothing'
 trains eval-of-nothing 1 '^--eval-only: error: nothing is held out' run/last --text text.txt --eval-only --eval-fraction 0
 trains eval-without-weights 1 'has no weights beside it' model.yaml --text text.txt --eval-only
 check tokenize 0 '' "$REFORMERC" tokenize model.yaml --text text.txt -o text.bin

@@ -77,6 +77,7 @@ same again whole/last/model.safetensors parts/last/model.safetensors
 
 # Compiled: the same, by other steps.
 check compiled-whole 0 '' train --backend jit --out compiled-whole
+equal 'parts of the peak' "$(sed -n 's/.*, \([0-9]*\) % of peak.*/\1/p' .err | awk '$1 > 100 { n++ } END { print (NR > 0), n + 0 }')" '1 0'
 check compiled-1 0 '' train --backend jit --out compiled --set train.schedule.total=24 --steps 13
 check compiled-2 0 '' train --backend jit --out compiled --resume --threads 2
 same compiled compiled-whole/last/model.safetensors compiled/last/model.safetensors
