@@ -41,7 +41,7 @@ enum {
     REFORMER_E_CPU = 6,      /* this CPU lacks the features of every target in the artefact */
     REFORMER_E_WEIGHTS = 7,  /* not a weights file, or truncated */
     REFORMER_E_VERSION = 8,  /* weights file or model of another version */
-    REFORMER_E_FINGERPRINT = 9, /* weights of another model */
+    REFORMER_E_FINGERPRINT = 9, /* weights of another model, or of another number type */
     REFORMER_E_ALIGNMENT = 10,  /* weights or workspace not 64-byte aligned */
     REFORMER_E_CHECKSUM = 11,   /* weights damaged */
     REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity */

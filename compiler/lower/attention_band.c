@@ -145,19 +145,24 @@ static bool find_ends(lower_t *L, attention_t *a) {
 /* ---- groups ----------------------------------------------------------------------------------------------------- */
 
 /* Heads per group: as many as keep q, k, v and their output below half the two streams (docs/design.md, memory).
- * Groups are added up one after the other, so they must not depend on tiles: widths count in panels. */
-static int64_t heads_per_group(const attention_t *a, int64_t stream) {
-    int64_t best = 1, head = round_up(a->head_size, PANEL);
-    for (int64_t g = 1; g <= a->heads; g++)
-        if (a->heads % g == 0 && 3 * g * head <= round_up(stream, PANEL) * 9 / 10) best = g;
+ * Groups are added up one after the other, so they must not depend on tiles: widths count in panels. Of bf16 none begins in
+ * the middle of a pair. 0: no number of heads will do. */
+static int64_t heads_per_group(const attention_t *a, int64_t stream, bool pairs) {
+    int64_t best = 0, head = round_up(a->head_size, PANEL);
+    for (int64_t g = 1; g <= a->heads; g++) {
+        if (a->heads % g != 0 || (pairs && g * a->head_size % 2 != 0)) continue;
+        if (best == 0 || 3 * g * head <= round_up(stream, PANEL) * 9 / 10) best = g;
+    }
     return best;
 }
 
-/* The stream that the result's product is added to with nothing between; NULL: something is. */
+/* The stream that the result's product is added to with nothing between but what rounds it; NULL: something is. */
 static const gnode_t *stream_after(const lower_t *L, const gnode_t *self) {
     const regions_t *r = L->regions;
     const nodes_t *readers = &r->readers[self->id];
-    if (own_readers(L, self) != 1 || readers->at[0]->op != G_DENSE) return NULL;
+    if (own_readers(L, self) != 1) return NULL;
+    if (readers->at[0]->op == G_ROUND) readers = &r->readers[readers->at[0]->id];
+    if (readers->n != 1 || readers->at[0]->op != G_DENSE) return NULL;
     const gnode_t *product = readers->at[0];
     if (product->n_in > 2 && product->in[2]) return NULL;
     readers = &r->readers[product->id];
@@ -213,9 +218,12 @@ static void choose_groups(lower_t *L, attention_t *a) {
     a->group = a->heads;
     a->together = runs_together(L, a);
     if (all_is_kept(a)) sum = NULL; /* groups save nothing then */
+    bool pairs = sum && sum->in[1]->in[1]->type == G_BF16;
+    int between = pairs ? 3 : 2; /* the product, the sum, and what rounds a factor of it */
     if (sum && sum->in[0] != sum->in[1] && only_operands(r, project) &&
-        region_of(L, sum)->nodes.n == 2 && a->together && adds_up(r, project, sum))
-        a->group = heads_per_group(a, sum->shape[sum->rank - 1].c);
+        region_of(L, sum)->nodes.n == between && a->together && adds_up(r, project, sum))
+        a->group = heads_per_group(a, sum->shape[sum->rank - 1].c, pairs);
+    if (a->group == 0) a->group = a->heads;
     a->groups = a->heads / a->group;
 }
 

@@ -315,8 +315,8 @@ static buffer_t *lane_scratch(builder_t *b, const char *name, elem_t e, int64_t 
 static void scratch_buffers(lower_t *L, builder_t *b, grad_t *g) {
     int64_t d = g->a->head_size;
     dim_t td[] = {dim(1), dim(g->lanes / L->tile), dim(d), dim(L->tile)};
-    dim_t rd[] = {dim(g->size), dim(g->a->head_stride + PADDING)};
-    dim_t pd[] = {dim(g->size), dim(g->lanes + PADDING)};
+    dim_t rd[] = {dim(g->size), dim(g->a->head_stride + padding_of(E_F32))};
+    dim_t pd[] = {dim(g->size), dim(g->lanes + padding_of(E_F32))};
     g->queries = kernel_scratch(b, "queries", E_F32, 4, td);
     g->results = kernel_scratch(b, "results", E_F32, 4, td);
     g->q = kernel_scratch(b, "q_rows", E_F32, 2, rd);

@@ -50,7 +50,7 @@ static bool make_lists(lower_t *L, cache_t *c) {
 static bool make_cache(lower_t *L, cache_t *c) {
     const gnode_t *n = c->state;
     int64_t window = (1 + n->before) * n->chunk, buckets = n->n_factors > 0;
-    c->half = round_up(n->head_size, LINE / (int64_t)sizeof(float));
+    c->half = round_up(n->head_size, line_of(E_F32));
     c->upstream = n->upstream;
     if (n->op == G_LOCAL_STATE) {
         c->ring = window;

@@ -11,14 +11,15 @@ buffer_t *keep_rows(columns_t *c, const gnode_t *n) {
     const char *base =
         arena_printf(L->arena, "%s%s_rows", c->few->prefix, identifier(L, base_name(n)));
     dim_t d[] = {dim(c->at.m), dim(round_up(shared_width(c, n), PANEL))};
+    elem_t e = elem_of(L, n);
     for (int k = 1;; k++) {
         const char *name = k == 1 ? base : arena_printf(L->arena, "%s_%d", base, k);
         buffer_t *made = module_find_buffer(L->m, name);
-        bool taken = made && (made->kind != BUF_WORKSPACE || made->rank != 2 ||
+        bool taken = made && (made->kind != BUF_WORKSPACE || made->rank != 2 || made->elem != e ||
                               !dim_equal(made->dims[0], d[0]) || !dim_equal(made->dims[1], d[1]));
         for (int i = 0; i < c->region->nodes.n; i++) taken |= made && c->place[i].kept == made;
         if (taken) continue;
-        return made ? made : workspace(L, name, E_F32, 2, d, "[row][column]: for the next stage");
+        return made ? made : workspace(L, name, e, 2, d, "[row][column]: for the next stage");
     }
 }
 
@@ -33,9 +34,9 @@ static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gn
     return !p && a && a->node == x ? a->out : NULL;
 }
 
-static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
+static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n, buffer_t *to, bool rounds) {
     const gnode_t *x[2];
-    norm_t norm = {.at = &c->at, .dst = place_in(c, n)->rows};
+    norm_t norm = {.at = &c->at, .dst = to, .rounds = rounds};
     norm.n_src = sources_of(c, n, x);
     read_norm(c->part, c->index, n, &norm);
     for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */
@@ -58,12 +59,20 @@ static bool is_read_by_tiles(const columns_t *c, const gnode_t *n) {
     return place_in(c, n)->stored;
 }
 
+/* A norm that is only rounded is stored so, and has no rows of its own. */
+static const gnode_t *rounded_norm(const columns_t *c, const gnode_t *n) {
+    const gnode_t *x = n->in[0];
+    if (n->op != G_ROUND || !is_norm(x) || !place_in(c, x) || place_in(c, x)->rows) return NULL;
+    return only_round_of(c->L, c->region, x);
+}
+
 bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
     place_t *p = place_in(c, n);
     buffer_t *from[G_MAX_INPUTS] = {NULL};
     p->rows = scratch_rows(c->L, b, n, c->at.m);
-    if (is_norm(n)) {
-        if (!norm_rows(c, b, n)) return false;
+    if (is_norm(n) || rounded_norm(c, n)) {
+        bool rounds = !is_norm(n);
+        if (!norm_rows(c, b, rounds ? n->in[0] : n, p->rows, rounds)) return false;
     } else {
         for (int k = 0; k < n->n_in; k++) {
             from[k] = whole_rows(c, b, n, k, behind_slice(c, n->in[k]));
@@ -72,7 +81,8 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
         if (n->op == G_CONCAT) concat_rows(c->L, b, &c->at, n, from, p->rows);
         else element_rows(c->L, b, &c->at, n, from, p->rows);
     }
-    if (is_read_by_tiles(c, n)) pad_rows(c->L, b, &c->at, n, p->rows);
+    bool pairs = n->type == G_BF16 && width_of(n) % 2;
+    if (is_read_by_tiles(c, n) || pairs) pad_rows(c->L, b, &c->at, n, p->rows);
     return true;
 }
 

@@ -8,7 +8,10 @@
  *
  * In a train step a deep product goes through its depth in slices, all column tiles of one before the next: so the rows
  * and the column tile at work stay in the second-level cache, beside what else a block of the backward pass holds
- * there. Each element is the same sum in the same order, so the bits are the same. */
+ * there. Each element is the same sum in the same order, so the bits are the same.
+ *
+ * Where both factors are bf16, a row of a panel holds a pair of k for each column, and the loop is over pairs: with dot2 as
+ * many loads, broadcasts and dot2 as above for twice the products; without it both factors of a pair become f32 in turn. */
 #include "lower/lower_int.h"
 
 enum { SLICE = 512 };
@@ -40,19 +43,27 @@ void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void 
     }
 }
 
-/* One loop over k: from `first`, `depth` steps; acc in and out. */
-static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t first,
-                         int64_t depth, value_t **acc) {
-    value_t *next[MAX_TILE], *col[MAX_VECTORS];
-    int n = p->rows * p->vectors;
-    inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, acc);
-    affine_t k = ax_add(first, ax_v(loop_var(loop)));
+static void multiply_add(lower_t *L, builder_t *b, const product_t *p, affine_t k,
+                         value_t *const *acc, value_t **next) {
+    value_t *col[MAX_VECTORS];
     for (int j = 0; j < p->vectors; j++) col[j] = p->y(L, b, p->ctx, j, k);
     for (int i = 0; i < p->rows; i++) {
         value_t *s = b_broadcast(b, p->x(L, b, p->ctx, i, k), L->lanes);
         for (int j = 0; j < p->vectors; j++)
-            next[i * p->vectors + j] = b_fma(b, s, col[j], loop_arg(loop, i * p->vectors + j));
+            next[i * p->vectors + j] = b_fma(b, s, col[j], acc[i * p->vectors + j]);
     }
+}
+
+/* One loop over k: from `first`, `depth` steps; acc in and out. */
+static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t first,
+                         int64_t depth, value_t **acc) {
+    value_t *next[MAX_TILE], *had[MAX_TILE];
+    int n = p->rows * p->vectors;
+    inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, acc);
+    affine_t k = ax_add(first, ax_v(loop_var(loop)));
+    for (int i = 0; i < n; i++) had[i] = loop_arg(loop, i);
+    if (p->step) p->step(L, b, p->ctx, k, had, next);
+    else multiply_add(L, b, p, k, had, next);
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) acc[i] = loop->results[i];
 }
@@ -85,8 +96,8 @@ typedef struct {
     int rows;
     value_t *column;
     value_t *more;              /* whether there is a next column tile */
-    int64_t depth;              /* of a slice */
-    affine_t first, next_first; /* k of the slice, and of the next column tile's */
+    int64_t depth;              /* of a slice, in rows of panels */
+    affine_t first, next_first; /* row of the slice, and of the next column tile's */
     buffer_t *so_far; /* scratch [m][n]: what slices before gave; NULL: there is one slice */
     value_t *last;    /* whether none comes behind it */
 } dense_ctx_t;
@@ -98,29 +109,101 @@ static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affin
     return b_load(b, c->d->a, 1, ix);
 }
 
-static void panel_index(const panels_t *w, affine_t panel, affine_t k, affine_t lane,
+/* Values of k that a row of a panel holds, side by side. */
+static int64_t values_in_row(const buffer_t *w) {
+    return w->elem == E_BF16 ? 2 : 1;
+}
+
+int64_t panel_rows(const panels_t *w, int64_t k) {
+    return (k - 1) / values_in_row(w->w) + 1;
+}
+
+/* Of a row of a panel the value for column `lane`, or the first of its pair. */
+static void panel_index(const panels_t *w, affine_t panel, affine_t row, affine_t lane,
                         affine_t *ix) {
     int n = 0;
     for (; n < w->n_prefix; n++) ix[n] = w->prefix[n];
     ix[n++] = panel;
-    ix[n++] = k;
-    ix[n++] = lane;
+    ix[n++] = row;
+    ix[n++] = ax_scale(lane, values_in_row(w->w));
 }
 
 static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const dense_ctx_t *c = ctx;
     affine_t ix[MAX_RANK], lane = ax_plus(c->lane, (int64_t)j * L->lanes);
-    k = ax_add(ax_add(k, c->first), c->d->k_base);
+    k = ax_add(ax_add(k, c->first), c->d->base);
     panel_index(&c->d->w, c->panel, k, lane, ix);
-    return b_load(b, c->d->w.w, L->lanes, ix);
+    return b_load(b, c->d->w.w, L->lanes * (int)values_in_row(c->d->w.w), ix);
 }
+
+/* ---- pairs ---------------------------------------------------------------------------------------
+ * Of bf16 a step takes a pair of k, the odd one first: as dot2 does it, so every target does. */
+
+/* x[row][pair], in all lanes. */
+static value_t *pair_of_row(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
+    affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), 2)};
+    value_t *bits = b_bitcast(b, E_I32, b_load(b, c->d->a, 2, ix));
+    return b_bitcast(b, E_BF16, b_broadcast(b, bits, L->lanes));
+}
+
+static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+                     value_t **next) {
+    const dense_ctx_t *c = ctx;
+    value_t *col[MAX_VECTORS];
+    int nv = L->tiles->vectors;
+    for (int j = 0; j < nv; j++) col[j] = dense_vector(L, b, ctx, j, k);
+    for (int i = 0; i < c->rows; i++) {
+        value_t *x = pair_of_row(L, b, c, i, k);
+        for (int j = 0; j < nv; j++) next[i * nv + j] = b_dot2(b, acc[i * nv + j], x, col[j]);
+    }
+}
+
+/* The first or the second of each pair of a vector, as f32: a bf16 is its upper half. */
+static value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
+    value_t *bits = b_bitcast(b, E_I32, pairs);
+    value_t *upper = b_iconst(b, VECTOR(E_I32, L->lanes), INT32_C(-0x10000));
+    bits = second ? b_binary(b, OP_AND, bits, upper) : b_shift(b, OP_SHL, bits, 16);
+    return b_bitcast(b, E_F32, bits);
+}
+
+static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+                         value_t **next) {
+    const dense_ctx_t *c = ctx;
+    value_t *col[MAX_VECTORS];
+    int nv = L->tiles->vectors;
+    for (int second = 1; second >= 0; second--) {
+        for (int j = 0; j < nv; j++) col[j] = widened(L, b, dense_vector(L, b, ctx, j, k), second);
+        for (int i = 0; i < c->rows; i++) {
+            affine_t at = ax_plus(ax_scale(ax_add(k, c->first), 2), second);
+            affine_t ix[] = {ax_plus(c->row, i), at};
+            value_t *x = b_broadcast(b, b_load(b, c->d->a, 1, ix), L->lanes);
+            for (int j = 0; j < nv; j++)
+                next[i * nv + j] = b_fma(b, x, col[j], (second ? acc : next)[i * nv + j]);
+        }
+    }
+}
+
+static tile_step_fn *step_of(const dense_t *d) {
+    if (d->w.w->elem != E_BF16) return NULL;
+    return d->a->elem == E_BF16 ? dot_step : widened_step;
+}
+
+/* ---- ahead of the tile ---------------------------------------------------------------------------- */
 
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
     affine_t first = ix[buf->rank - 1];
-    for (int64_t at = 0; at < width; at += LINE / (int64_t)sizeof(float)) {
+    for (int64_t at = 0; at < width; at += line_of(buf->elem)) {
         ix[buf->rank - 1] = ax_plus(first, at);
         b_prefetch(b, buf, ix);
     }
+}
+
+/* A row of a panel, as wide as a tile. */
+static void prefetch_panel(lower_t *L, builder_t *b, const panels_t *w, affine_t panel,
+                           affine_t row, affine_t lane) {
+    affine_t ix[MAX_RANK];
+    panel_index(w, panel, row, lane, ix);
+    prefetch_row(b, w->w, ix, L->tile * values_in_row(w->w));
 }
 
 /* The rows that the tile will write. */
@@ -139,15 +222,13 @@ static void fetch_target(lower_t *L, builder_t *b, const dense_ctx_t *c, affine_
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
     int64_t share = c->depth / c->row_tiles;
-    affine_t ix[MAX_RANK], k = ax_add(ax_scale(c->ordinal, share), step);
-    k = ax_add(k, c->d->k_base);
+    affine_t row = ax_add(ax_scale(c->ordinal, share), step);
+    row = ax_add(row, c->d->base);
     inst_t *more = c->d->next ? b_if(b, c->more, 0, NULL) : NULL;
-    panel_index(&c->d->w, c->next_panel, ax_add(k, c->next_first), c->next_lane, ix);
-    prefetch_row(b, c->d->w.w, ix, L->tile);
+    prefetch_panel(L, b, &c->d->w, c->next_panel, ax_add(row, c->next_first), c->next_lane);
     if (more) {
         b_else(b, more, NULL);
-        panel_index(c->d->next, ax(0), k, ax(0), ix);
-        prefetch_row(b, c->d->next->w, ix, L->tile);
+        prefetch_panel(L, b, c->d->next, ax(0), row, ax(0));
         b_end_if(b, more, NULL);
     }
     fetch_target(L, b, c, step);
@@ -161,8 +242,8 @@ int64_t column_tiles(const lower_t *L, int64_t n) {
     return (n + L->tile - 1) / L->tile;
 }
 
-int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k) {
-    return column_tiles(L, n) * row_tiles(L, m) * (k / row_tiles(L, m));
+int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t depth) {
+    return column_tiles(L, n) * row_tiles(L, m) * (depth / row_tiles(L, m));
 }
 
 /* Accumulator i of a tile in the sums so far. */
@@ -202,6 +283,7 @@ static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .depth = c->depth,
                    .x = dense_scalar,
                    .y = dense_vector,
+                   .step = step_of(c->d),
                    .ctx = c,
                    .init = c->so_far ? init : NULL,
                    .every = c->row_tiles,
@@ -223,13 +305,13 @@ static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, a
 
 /* ---- slices ------------------------------------------------------------------------------------- */
 
-/* How deep slices are; all of the depth: there is one. */
+/* How deep slices are, in rows of panels; all of the depth: there is one. */
 static int64_t depth_of_slices(const lower_t *L, const dense_t *d) {
     bool trained = L->regions->backward < (int)L->g->n_nodes;
-    if (!trained || d->tiles || d->meanwhile || d->k < 2 * SLICE) return d->k;
-    int64_t depth = SLICE;
-    while (d->k % depth) depth--;
-    return 2 * depth > SLICE ? depth : d->k;
+    int64_t all = panel_rows(&d->w, d->k), depth = SLICE;
+    if (!trained || d->tiles || d->meanwhile || all < 2 * SLICE) return all;
+    while (all % depth) depth--;
+    return 2 * depth > SLICE ? depth : all;
 }
 
 static void clear_so_far(lower_t *L, builder_t *b, const dense_ctx_t *c) {
@@ -248,8 +330,8 @@ static value_t *slice_at(builder_t *b, value_t *at, int64_t tiles, int64_t depth
 }
 
 static void dense_by_slices(lower_t *L, builder_t *b, const dense_t *d, int64_t depth) {
-    int64_t tiles = column_tiles(L, d->n), all = d->k / depth * tiles;
-    dim_t sums[] = {dim(d->m), dim(tiles * L->tile + PADDING)};
+    int64_t tiles = column_tiles(L, d->n), all = panel_rows(&d->w, d->k) / depth * tiles;
+    dim_t sums[] = {dim(d->m), dim(tiles * L->tile + padding_of(E_F32))};
     dense_ctx_t c = {.d = d, .depth = depth, .row_tiles = row_tiles(L, d->m)};
     const char *name = free_buffer_name(L, arena_printf(L->arena, "%s_so_far", b->fn->name));
     c.so_far = kernel_scratch(b, name, E_F32, 2, sums);
@@ -270,7 +352,7 @@ static void dense_by_slices(lower_t *L, builder_t *b, const dense_t *d, int64_t 
 
 void dense(lower_t *L, builder_t *b, const dense_t *d) {
     int64_t depth = depth_of_slices(L, d);
-    if (depth < d->k) {
+    if (depth < panel_rows(&d->w, d->k)) {
         dense_by_slices(L, b, d, depth);
         return;
     }
@@ -287,7 +369,7 @@ void dense(lower_t *L, builder_t *b, const dense_t *d) {
                      .col = ax_scale(ax_v(t), L->tile),
                      .column = t,
                      .row_tiles = row_tiles(L, d->m),
-                     .depth = d->k,
+                     .depth = depth,
                      .first = ax(0),
                      .next_first = ax(0)};
     column_tile(L, b, t, &c.panel, &c.lane);

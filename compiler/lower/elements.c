@@ -32,20 +32,21 @@ typedef struct {
     buffer_t *to;
     affine_t row;
     int64_t first, skip; /* columns of `to` and of `from` to begin with */
+    bool rounds;         /* what is copied, to bf16 */
 } span_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const span_t *s = ctx;
     (void)L;
-    store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
-             load_at(b, s->at, *s->from, s->row, ax_plus(at, s->skip), width));
+    value_t *x = load_at(b, s->at, *s->from, s->row, ax_plus(at, s->skip), width);
+    store_at(b, s->at, s->to, s->row, ax_plus(at, s->first), s->rounds ? rounded(b, x) : x);
 }
 
 static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const span_t *s = ctx;
     (void)L;
     store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
-             b_const(b, (ltype_t){E_F32, width}, 0));
+             b_const(b, (ltype_t){s->to->elem, width}, 0));
 }
 
 static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -72,6 +73,12 @@ void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffe
 void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
                int64_t width) {
     span_t s = {.at = at, .from = &from, .to = to};
+    for_rows(L, b, &s, width, copy_span);
+}
+
+void round_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
+                int64_t width) {
+    span_t s = {.at = at, .from = &from, .to = to, .rounds = true};
     for_rows(L, b, &s, width, copy_span);
 }
 
@@ -176,8 +183,9 @@ const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n) {
 }
 
 buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m) {
-    dim_t d[] = {dim(m), dim(round_up(width_of(n), L->tile) + PADDING)};
-    return kernel_scratch(b, scratch_name(L, b, n), E_F32, 2, d);
+    elem_t e = elem_of(L, n);
+    dim_t d[] = {dim(m), dim(round_up(width_of(n), L->tile) + padding_of(e))};
+    return kernel_scratch(b, scratch_name(L, b, n), e, 2, d);
 }
 
 /* ---- elementwise nodes ---------------------------------------------------------------------------------- */
@@ -188,6 +196,7 @@ static const struct {
     op_t op; /* of two */
 } elementwise[G_COUNT] = {
     [G_ACTIVATION] = {1, OP_ADD},
+    [G_ROUND] = {1, OP_ADD},
     [G_ADD] = {2, OP_ADD},
     [G_SUB] = {2, OP_SUB},
     [G_MUL] = {2, OP_MUL},
@@ -203,8 +212,16 @@ bool is_elementwise(const gnode_t *n) {
     return element_operands(n) > 0;
 }
 
+const gnode_t *only_round_of(const lower_t *L, const region_t *region, const gnode_t *x) {
+    const nodes_t *readers = &L->regions->readers[x->id];
+    if (readers->n != 1 || readers->at[0]->op != G_ROUND || is_shown_apart(L, x)) return NULL;
+    bool alone = nodes_find(&region->results, x) < 0;
+    return alone && nodes_find(&region->nodes, readers->at[0]) >= 0 ? readers->at[0] : NULL;
+}
+
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
     if (n->op == G_ACTIVATION) return m_activation(L, b, n->act, of[0]);
+    if (n->op == G_ROUND) return rounded(b, of[0]);
     if (n->op == G_DROPOUT && !of[1]) return of[0];
     value_t *second = n->op == G_ACTIVATION_GRAD ? m_derivative(L, b, n->act, of[1]) : of[1];
     return b_binary(b, elementwise[n->op].op, of[0], second);

@@ -18,6 +18,9 @@ void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffe
               buffer_t *to, int64_t first, int64_t width);
 void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
                int64_t width);
+/* The same of f32, rounded to bf16. */
+void round_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
+                int64_t width);
 /* A concatenation's inputs side by side. */
 void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
                  buffer_t *const *from, buffer_t *to);
@@ -46,6 +49,8 @@ buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m); /
 /* ---- elementwise nodes ------------------------------------------------------------------------------- */
 
 bool is_elementwise(const gnode_t *n);
+/* The ROUND in the region that reads x, where nobody else wants it: then it is rounded as it is made. NULL: it is wanted. */
+const gnode_t *only_round_of(const lower_t *L, const region_t *region, const gnode_t *x);
 int element_operands(const gnode_t *n); /* its first inputs; those behind them are no rows */
 /* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. of[G_MAX_INPUTS]; of a
  * DROPOUT the second one is the factors, NULL: nothing is dropped. */

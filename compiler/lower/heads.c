@@ -36,7 +36,7 @@ static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affin
 static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call) {
     const project_t *p = ctx;
     int64_t width = p->p->operands[0].k;
-    int64_t floats = LINE / (int64_t)sizeof(float), per_row = (width + floats - 1) / floats;
+    int64_t floats = line_of(p->p->source->elem), per_row = (width + floats - 1) / floats;
     int64_t lines = L->block * per_row, at_once = (lines - 1) / p->all_calls + 1;
     affine_t at = ax_scale(ax_add(call, p->first_call), at_once);
     for (int64_t i = 0; i < at_once; i++) {
@@ -110,7 +110,8 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     affine_t head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(p.head));
     value_t *following = at_most(b, ax_plus(ax_v(p.head), 1), dim(a->group - 1));
     affine_t next_head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(following));
-    int64_t calls = into->n ? dense_calls(L, L->block, a->head_size, into->operands[0].k) : 0;
+    int64_t depth = into->n ? panel_rows(&into->operands[0].w, into->operands[0].k) : 0;
+    int64_t calls = into->n ? dense_calls(L, L->block, a->head_size, depth) : 0;
     p.all_calls = a->group * into->n * calls;
     for (int i = 0; i < into->n; i++) {
         bool last = i + 1 == into->n;
@@ -125,7 +126,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
                      .k = o->k,
                      .n = a->head_size,
                      .w = w,
-                     .next = then->k >= o->k ? &next : NULL,
+                     .next = panel_rows(&next, then->k) >= panel_rows(&w, o->k) ? &next : NULL,
                      .epilogue = store_head,
                      .target = fetch_heads,
                      .meanwhile = calls > 0 && into->source ? fetch_next_block : NULL,
@@ -181,6 +182,7 @@ typedef struct {
     value_t *head, *scale;
     heads_t in;
     buffer_t *src, *a, *kept; /* kept: where the result stays; NULL: it has been used */
+    bool rounds;              /* what goes into `a` */
     const attention_t *of;
 } gather_t;
 
@@ -198,7 +200,7 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
         value_t *s = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
         x = b_binary(b, OP_MUL, x, s);
     }
-    b_store(b, c->a, x, ax_);
+    b_store(b, c->a, c->rounds ? rounded(b, x) : x, ax_);
     if (c->kept) b_store(b, c->kept, x, in_heads(&c->in, c->kept, ox));
 }
 
@@ -279,13 +281,14 @@ static void trace_heads(lower_t *L, builder_t *b, const attention_t *a, gather_t
 }
 
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
-                       affine_t row0, value_t *group, value_t *place) {
+                       affine_t row0, value_t *group, value_t *place, bool rounds) {
     bool sums = a->lsh && !a->exact && !a->stands;
     int64_t depth = a->group * a->head_size;
-    dim_t ad[] = {dim(L->block), dim(depth + a->head_stride - a->head_size + PADDING)};
-    gather_t c = {.of = a, .batch = batch, .row0 = row0, .src = a->out};
+    elem_t e = rounds && L->o->target->dot2 ? E_BF16 : E_F32;
+    dim_t ad[] = {dim(L->block), dim(depth + a->head_stride - a->head_size + padding_of(e))};
+    gather_t c = {.of = a, .batch = batch, .row0 = row0, .src = a->out, .rounds = rounds};
     if (sums && a->stacked & KEPT_RESULT) c.kept = a->out;
-    c.a = kernel_scratch(b, "heads", E_F32, 2, ad);
+    c.a = kernel_scratch(b, "heads", e, 2, ad);
     inst_t *rows = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     c.row = ax_v(loop_var(rows));
     inst_t *heads = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
@@ -294,7 +297,7 @@ buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t 
     if (sums) gather_lsh_row(L, b, a, &c);
     else for_span(L, b, a->head_stride, copy_head, &c);
     b_end_for(b, heads, NULL);
-    if (L->o->trace) trace_heads(L, b, a, &c, group);
+    if (L->o->trace && !rounds) trace_heads(L, b, a, &c, group);
     b_end_for(b, rows, NULL);
     return c.a;
 }

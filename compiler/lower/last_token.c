@@ -20,8 +20,8 @@ static void make_rows(lower_t *L, last_token_t *t, const region_t *region) {
         int home = home_in(L->regions, NULL, region->reads.at[i]);
         if (home < 0 || t->of[home]) continue;
         dim_t d[] = {dim(1), dim(1), L->homes[home]->dims[2]};
-        t->of[home] = workspace(L, arena_printf(L->arena, "last%d", home + 1), E_F32, 3, d,
-                                "stream of the last token");
+        t->of[home] = workspace(L, arena_printf(L->arena, "last%d", home + 1), L->homes[home]->elem,
+                                3, d, "stream of the last token");
     }
 }
 

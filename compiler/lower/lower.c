@@ -118,7 +118,7 @@ static void make_homes(lower_t *L) {
             name = arena_printf(L->arena, "kept_%d", ++n_stacks);
             doc = "[place * batch][rows][width]: kept for the backward pass";
         }
-        L->homes[i] = workspace(L, name, E_F32, 3, d, doc);
+        L->homes[i] = workspace(L, name, elem_of(L, n), 3, d, doc);
     }
 }
 
@@ -142,19 +142,12 @@ static bool find_embedding(lower_t *L) {
     return false;
 }
 
-/* Values of other types than float32 have no kernels. */
-static bool rounds(lower_t *L) {
-    const gnode_t *n = graph_next(L->g, G_ROUND, NULL);
-    if (n) diag_error(L->d, n->at, "%s: no kernel computes %s", n->name, graph_op_name(n->op));
-    return n != NULL;
-}
-
 /* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL after errors in d. */
 static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                             const lower_options_t *o, diag_t *d) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .d = d};
-    if (!find_embedding(L) || rounds(L)) return NULL;
+    if (!find_embedding(L)) return NULL;
     L->few = L->embed->op == G_EMBED_AT;
     bool chosen = o->tiles && !L->few; /* tuning measures forwards */
     tiles_t tiles = chosen ? *o->tiles : L->few ? few_tiles(o->target) : tiles_for(o->target);

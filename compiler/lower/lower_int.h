@@ -13,9 +13,15 @@
 #include "lower/tiles.h"
 #include "reformer_rt.h"
 
-/* Added to the row length of scratch operands, so that rows do not share cache sets. */
-enum { PADDING = 16 };
-enum { LINE = 64 }; /* bytes of a cache line */
+/* Bytes: of a cache line; added to the row length of scratch operands, so that rows do not share cache sets. */
+enum { LINE = 64, PADDING = 64 };
+/* The same in elements. */
+static inline int64_t line_of(elem_t e) {
+    return LINE / elem_bytes(e);
+}
+static inline int64_t padding_of(elem_t e) {
+    return PADDING / elem_bytes(e);
+}
 /* Scores that Hugging Face sets: of a token as its own key in LSH attention, and of a masked key. A score of keys may
  * be lower, and then these outweigh it. */
 #define SELF_KEY   (-1e5)
@@ -278,7 +284,10 @@ buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
                       const dim_t *dims);
 void set_range(buffer_t *b, dim_t lo, dim_t hi);
-ltype_t vec(const lower_t *L); /* f32 x lanes */
+/* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target multiplies those. */
+elem_t elem_of(const lower_t *L, const gnode_t *n);
+value_t *rounded(builder_t *b, value_t *x); /* f32 as a bf16 value stands */
+ltype_t vec(const lower_t *L);              /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
 /* Where a row of a batch element stands, by L->begins; rows behind the last position repeat that one. */
@@ -310,16 +319,18 @@ typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affi
 /* Prefetches where the epilogue will write: `row` of the block, columns col … of the tile. */
 typedef void target_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col);
 typedef struct {
-    buffer_t *w; /* [prefix …][panel][k][PANEL] */
+    buffer_t *w; /* [prefix …][panel][k][PANEL], of bf16 [prefix …][panel][pair of k][PANEL * 2] */
     int n_prefix;
     affine_t prefix[3];
 } panels_t;
+int64_t panel_rows(const panels_t *w, int64_t k); /* rows of a panel that k of a product take */
 typedef struct {
-    buffer_t *a; /* scratch [m][>= k] */
+    buffer_t *
+        a; /* scratch [m][>= k], of a bf16 value where w is bf16, then with something finite behind an odd k */
     int64_t m, k, n;
     panels_t w;
     const panels_t *next; /* what the next product reads, at least as deep; NULL: not known */
-    affine_t k_base;      /* first k of w */
+    affine_t base;        /* first row of w's panels */
     affine_t first;       /* column tile to begin with */
     int64_t tiles;        /* how many of them; those beyond the last are left out; 0: all */
     epilogue_fn *epilogue;
@@ -332,17 +343,21 @@ typedef struct {
 /* Prefetches `width` elements; ix[rank - 1] is the first one's column. */
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width);
 void dense(lower_t *L, builder_t *b, const dense_t *d);
-int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k);
+int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t depth);
 int64_t column_tiles(const lower_t *L, int64_t n); /* register tiles over n columns */
 /* A register tile by itself: rows of accumulators over columns, for attention and hashing. */
 typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, affine_t k);
 typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);
 typedef void tile_ahead_fn(lower_t *L, builder_t *b, void *ctx, affine_t step);
+/* next[i] = acc[i] + what comes to it at k */
+typedef void tile_step_fn(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+                          value_t **next);
 typedef struct {
     int rows, vectors;
     int64_t depth;
     tile_scalar_fn *x;
     tile_vector_fn *y;
+    tile_step_fn *step; /* NULL: one product of x and y each */
     void *ctx;
     value_t *const *init; /* accumulators to start from; NULL: 0 */
     int64_t every;        /* `ahead` runs once per so many k, depth / every times; 0: never */
@@ -394,6 +409,7 @@ typedef struct {
     affine_t bias_prefix;
     buffer_t *dy; /* as src, of one source: the gradient of its norm; NULL: the norm */
     buffer_t *dst;
+    bool rounds; /* the norm, to bf16 */
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
 /* Eps, weights and the width of a source: those of a norm's node. */

@@ -69,6 +69,15 @@ void set_range(buffer_t *b, dim_t lo, dim_t hi) {
     b->hi = hi;
 }
 
+elem_t elem_of(const lower_t *L, const gnode_t *n) {
+    return n->type == G_BF16 && L->o->target->dot2 ? E_BF16 : E_F32;
+}
+
+value_t *rounded(builder_t *b, value_t *x) {
+    value_t *half = b_convert(b, E_BF16, x);
+    return b->m->target->dot2 ? half : b_convert(b, E_F32, half);
+}
+
 ltype_t vec(const lower_t *L) {
     return VECTOR(E_F32, L->lanes);
 }

@@ -109,7 +109,7 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     x = b_binary(b, OP_MUL, centred(r, b, x, width), widen(b, r->scale, width));
     affine_t dx[] = {r->row, col};
     if (w) x = bias ? b_fma(b, x, w, bias) : b_binary(b, OP_MUL, x, w);
-    b_store(b, n->dst, x, dx);
+    b_store(b, n->dst, n->rounds ? rounded(b, x) : x, dx);
 }
 
 /* ---- gradients -------------------------------------------------------------------------------- */

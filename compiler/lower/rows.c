@@ -23,9 +23,11 @@ static buffer_t *source_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t 
     return rows ? rows : home_for(L, r, n, x);
 }
 
+/* Where it is only rounded, it is stored so, and has no rows of its own. */
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     norm_t norm = {.n_src = 1, .at = &r->at};
     const gnode_t *x = normed(n), *dy = norm_dy(n);
+    const gnode_t *round = dy ? NULL : only_round_of(L, r->region, n), *result = round ? round : n;
     if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
         norm.src[i] = source_rows(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
@@ -33,9 +35,11 @@ static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     }
     if (dy && !(norm.dy = source_rows(L, b, r, n, dy))) return is_missing(L, n);
     read_norm(r->part, r->index, n, &norm);
-    norm.dst = scratch_tile(L, b, r, n);
+    norm.dst = scratch_tile(L, b, r, result);
+    norm.rounds = round != NULL;
     layer_norm_rows(L, b, &norm);
-    finish_tile(L, b, r, n);
+    r->done[place_of(r, n)] = true;
+    finish_tile(L, b, r, result);
     return true;
 }
 
@@ -106,9 +110,18 @@ static bool loss_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
+/* Of several groups of heads, the part of one. */
+static bool mix_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    r->tiles[place_of(r, n)] = rounded_mix(L, b, r, n);
+    settle(L, r, n);
+    show_rows(L, b, r, n);
+    return true;
+}
+
 /* Elementwise, with no dense layer before it. */
 static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[G_MAX_INPUTS] = {NULL};
+    if (is_rounded_mix(L, r, n)) return mix_rows(L, b, r, n);
     if (n->op == G_DROPOUT) from[1] = factor_rows(L, b, r, n);
     for (int k = 0; k < element_operands(n); k++) {
         from[k] = mixed_rows(L, b, r, n->in[k]);
@@ -137,13 +150,13 @@ static bool next_panels(const lower_t *L, const rows_t *r, int place, int64_t de
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_product(n) || goes_by_heads(L->regions, n)) continue;
         *next = panels_of(r->part, r->index, n);
-        return width_of(n->in[0]) >= depth;
+        return panel_rows(next, width_of(n->in[0])) >= depth;
     }
     return false;
 }
 
 static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    const attention_t *a = graph_kind(n->in[0]) == K_MIX ? r->part->from : NULL;
+    const attention_t *a = is_mixed(r, n->in[0]) ? r->part->from : NULL;
     panels_t next;
     dense_t d = {.a = rows_at_hand(L, b, r, n, n->in[0]),
                  .m = r->at.m,
@@ -152,12 +165,13 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
                  .w = panels_of(r->part, r->index, n),
                  .epilogue = put_tile};
     if (!d.a) return is_missing(L, n);
-    if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
+    if (a) d.base = ax_scale(ax_v(r->group), panel_rows(&d.w, d.k));
     chain_t c = chain_from(L, b, r, n);
     d.once = r->region->kind == K_SUM;
     if (d.once) d.target = fetch_stored;
     else if (c.target) d.target = fetch_home;
-    if (next_panels(L, r, place_of(r, c.last), width_of(n->in[0]), &next)) d.next = &next;
+    int64_t depth = panel_rows(&d.w, width_of(n->in[0]));
+    if (next_panels(L, r, place_of(r, c.last), depth, &next)) d.next = &next;
     d.ctx = &c;
     b_comment(b, "%s", base_name(c.last));
     dense(L, b, &d);

@@ -39,9 +39,9 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *p);
 void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to);
 
 /* The result of attention for a block of rows and a group of heads, and a place in stacks, NULL: the first: scratch [block][group
- * * head_size]. One that is kept is left divided where it stands. */
+ * * head_size], with something finite behind it; `rounds`: as bf16. One that is kept is left divided where it stands. */
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
-                       affine_t row0, value_t *group, value_t *place);
+                       affine_t row0, value_t *group, value_t *place, bool rounds);
 /* State of a block of rows of a head before its first round: also of attention whose operands others make. */
 bool has_state(const lower_t *L, const attention_t *a);
 void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *in, affine_t row0);

@@ -127,7 +127,7 @@ bool is_read_last(const lower_t *L, const rows_t *r, const gnode_t *x, const gno
 static buffer_t *tile_for(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
     for (int k = 0; k < x->n_in && is_elementwise(x); k++) {
         const gnode_t *y = x->in[k];
-        if (is_product(y) && width_of(y) == width_of(x) && is_read_last(L, r, y, x))
+        if (is_product(y) && have_same_rows(y, x) && is_read_last(L, r, y, x))
             return r->tiles[place_of(r, x)] = tile_of(r, y);
     }
     return scratch_tile(L, b, r, x);

@@ -76,7 +76,8 @@ static void show_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     const show_t *s = ctx;
     affine_t to[] = {s->r->at.batch, ax_v(s->shown), at};
     (void)L;
-    b_store(b, s->to, load_at(b, &s->r->at, s->from, s->row, at, width), to);
+    value_t *x = load_at(b, &s->r->at, s->from, s->row, at, width);
+    b_store(b, s->to, b_convert(b, E_F32, x), to);
 }
 
 /* For --dump-activations: what shows nowhere else. */
@@ -98,10 +99,12 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     b_end_for(b, loop, NULL);
 }
 
-/* A finished tile: columns beyond its width are zeros where they are read, and it goes into the homes of its value. */
+/* A finished tile: columns beyond its width are zeros where they are read, also of a pair, and it goes into the homes of its
+ * value. */
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     stored_t homes = homes_to_write(L, r, n);
-    if (is_read_by_tiles(L, n)) pad_rows(L, b, &r->at, n, tile_of(r, n));
+    bool pairs = n->type == G_BF16 && width_of(n) % 2;
+    if (is_read_by_tiles(L, n) || pairs) pad_rows(L, b, &r->at, n, tile_of(r, n));
     for (int i = 0; i < homes.n_to; i++)
         copy_rows(L, b, &r->at, tile_of(r, n), homes.to[i], round_up(width_of(n), L->tile));
     settle(L, r, n);
@@ -122,8 +125,33 @@ buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
     if (graph_kind(x) != K_MIX || !r->part->from) return NULL;
     if (!r->copies[read])
         r->copies[read] = out_of_heads(L, b, r->part->from, r->at.batch, r->at.row0, r->group,
-                                       place_in_stacks(r));
+                                       place_in_stacks(r), false);
     return r->copies[read];
+}
+
+bool is_mixed(const rows_t *r, const gnode_t *x) {
+    bool rounded = x->op == G_ROUND && place_of(r, x) >= 0;
+    return graph_kind(rounded ? x->in[0] : x) == K_MIX;
+}
+
+bool is_rounded_mix(const lower_t *L, const rows_t *r, const gnode_t *n) {
+    const homes_t *homes = &L->regions->homes[n->id];
+    if (n->op != G_ROUND || graph_kind(n->in[0]) != K_MIX || !r->part->from) return false;
+    return homes->n == 0 && homes->kept < 0 && only_round_of(L, r->region, n->in[0]) == n;
+}
+
+/* What is shown of attention is not rounded. */
+buffer_t *rounded_mix(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    if (!L->o->trace)
+        return out_of_heads(L, b, r->part->from, r->at.batch, r->at.row0, r->group,
+                            place_in_stacks(r), true);
+    buffer_t *rows = mixed_rows(L, b, r, n->in[0]);
+    int64_t width = rows->dims[1].c - padding_of(E_F32);
+    elem_t e = elem_of(L, n);
+    dim_t d[] = {rows->dims[0], dim(width + padding_of(e))};
+    buffer_t *to = kernel_scratch(b, "heads_rounded", e, 2, d);
+    round_rows(L, b, &r->at, rows, to, width);
+    return to;
 }
 
 /* Scratch with the rows of x, for its reader: its tile, or a copy of what is stored elsewhere. */

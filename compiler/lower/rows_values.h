@@ -38,6 +38,10 @@ buffer_t *operand_of(const lower_t *L, const rows_t *r, const gnode_t *reader, c
 /* Scratch with the result of attention, where it is computed in one group, or the group's part of it. */
 value_t *place_in_stacks(const rows_t *r); /* of what is kept of an attention; NULL: nothing is */
 buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x);
+bool is_mixed(const rows_t *r, const gnode_t *x); /* whether x is that result, rounded or not */
+/* A ROUND of that result, of which nobody wants anything else: scratch as above, rounded as it is brought together. */
+bool is_rounded_mix(const lower_t *L, const rows_t *r, const gnode_t *n);
+buffer_t *rounded_mix(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n);
 /* Scratch with the rows of x, for its reader: its tile, or a copy of what is stored elsewhere. NULL: they are nowhere. */
 buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reader,
                        const gnode_t *x);

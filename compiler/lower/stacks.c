@@ -21,8 +21,13 @@ int part_vector(part_t *p, const int32_t *at, int64_t bound) {
     return p->n_vectors++;
 }
 
+static elem_t elem_of_entry(const layout_entry_t *e) {
+    return e->type == G_BF16 ? E_BF16 : E_F32;
+}
+
 static bool is_array(const buffer_t *b, const layout_entry_t *e, int rank, const int64_t *dims) {
-    bool same = b->kind == BUF_WEIGHTS && b->rank == rank && dim_equal(b->offset, dim(e->offset));
+    bool same = b->kind == BUF_WEIGHTS && b->rank == rank && dim_equal(b->offset, dim(e->offset)) &&
+                b->elem == elem_of_entry(e);
     for (int i = 0; i < rank && same; i++) same = dim_equal(b->dims[i], dim(dims[i]));
     return same;
 }
@@ -41,8 +46,9 @@ static buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, con
         d[i] = dim(dims[i]);
         elements *= dims[i];
     }
-    if (elements * (int64_t)sizeof(float) > e->bytes) bug("%s is seen larger than it is", e->name);
-    buffer_t *made = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
+    elem_t elem = elem_of_entry(e);
+    if (elements * elem_bytes(elem) > e->bytes) bug("%s is seen larger than it is", e->name);
+    buffer_t *made = module_buffer(L->m, BUF_WEIGHTS, name, elem, rank, d);
     made->offset = dim(e->offset);
     return made;
 }
@@ -88,7 +94,8 @@ static bool find_arrangement(lower_t *L, const region_t *region, const gnode_t *
             if (n->in[k] != param || !layout_is_read(n)) continue;
             if ((n->op == G_DENSE_T) != turned) continue;
             arrangement_t own = layout_arrangement(n, k, heads_of(L->regions, n));
-            bool same = !found || (own.kind == as->kind && own.heads == as->heads);
+            bool same =
+                !found || (own.kind == as->kind && own.heads == as->heads && own.type == as->type);
             if (!same) {
                 diag_error(L->d, n->at, "%s: no kernel reads %s in two arrangements at once",
                            n->name, param->name);
@@ -107,7 +114,7 @@ static bool place_role(lower_t *L, part_t *p, int k, bool turned) {
     const class_t *class = p->class;
     int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
     const layout_entry_t *stack = NULL;
-    arrangement_t as = {PACK_ROWS, 0};
+    arrangement_t as = {PACK_ROWS, 0, G_F32};
     role_t *role = turned ? &p->turned[k] : &p->roles[k];
     const gnode_t *param = class->pattern->params.at[k];
     bool found = false;

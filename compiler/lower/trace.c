@@ -22,7 +22,7 @@ static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     (void)L;
     const copy_t *c = ctx;
     affine_t ix[] = {c->batch, c->row, at};
-    value_t *x = b_load(b, c->stream, width, ix);
+    value_t *x = b_convert(b, E_F32, b_load(b, c->stream, width, ix));
     if (c->old) x = b_binary(b, OP_SUB, x, b_load(b, c->old, width, ix));
     b_store(b, c->dst, x, ix);
 }

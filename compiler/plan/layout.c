@@ -51,15 +51,30 @@ static int64_t *find_heads(arena_t *a, const graph_t *g) {
 }
 
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads) {
-    if (reader->in[input]->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0};
-    if (reader->op == G_DENSE_T && input == 1) return (arrangement_t){PACK_COLUMNS, 0};
-    if (reader->op != G_DENSE || input != 1) return (arrangement_t){PACK_ROWS, 0};
+    gtype_t type = reader->in[input]->type;
+    if (reader->in[input]->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0, type};
+    if (reader->op == G_DENSE_T && input == 1) return (arrangement_t){PACK_COLUMNS, 0, type};
+    if (reader->op != G_DENSE || input != 1) return (arrangement_t){PACK_ROWS, 0, type};
     bool by_heads = heads > 0 && !(reader->n_in > 2 && reader->in[2]);
-    return by_heads ? (arrangement_t){PACK_HEAD_PANELS, heads} : (arrangement_t){PACK_PANELS, 0};
+    if (by_heads) return (arrangement_t){PACK_HEAD_PANELS, heads, type};
+    return (arrangement_t){PACK_PANELS, 0, type};
+}
+
+int64_t layout_element_bytes(gtype_t type) {
+    return type == G_BF16 ? 2 : (int64_t)sizeof(float);
 }
 
 static int64_t up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
+}
+
+/* The last dimensions of `rows` rows in panels, each of them `depth` long. */
+static int add_panels(layout_entry_t *e, int n, int64_t rows, int64_t depth) {
+    int64_t each = e->type == G_BF16 ? 2 : 1;
+    e->packed[n++] = up(rows, PANEL) / PANEL;
+    e->packed[n++] = up(depth, each) / each;
+    e->packed[n++] = PANEL * each;
+    return n;
 }
 
 static void pack_shape(layout_entry_t *e) {
@@ -71,22 +86,12 @@ static void pack_shape(layout_entry_t *e) {
     p[n++] = e->count;
     switch (e->kind) {
     case PACK_ROWS: p[n++] = up(elements, PANEL); break;
-    case PACK_PANELS:
-        p[n++] = up(s[0], PANEL) / PANEL;
-        p[n++] = s[1];
-        p[n++] = PANEL;
-        break;
+    case PACK_PANELS: n = add_panels(e, n, s[0], s[1]); break;
     case PACK_HEAD_PANELS:
         p[n++] = e->heads;
-        p[n++] = up(s[0] / e->heads, PANEL) / PANEL;
-        p[n++] = s[1];
-        p[n++] = PANEL;
+        n = add_panels(e, n, s[0] / e->heads, s[1]);
         break;
-    case PACK_COLUMNS:
-        p[n++] = up(s[1], PANEL) / PANEL;
-        p[n++] = s[0];
-        p[n++] = PANEL;
-        break;
+    case PACK_COLUMNS: n = add_panels(e, n, s[1], s[0]); break;
     case PACK_ROTATIONS: /* [H, d, n, R] → [H][n][d][R] */
         p[n++] = s[0];
         p[n++] = s[2];
@@ -95,7 +100,7 @@ static void pack_shape(layout_entry_t *e) {
         break;
     }
     e->packed_rank = n;
-    e->bytes = (int64_t)sizeof(float);
+    e->bytes = layout_element_bytes(e->type);
     for (int i = 0; i < n; i++) e->bytes *= p[i];
 }
 
@@ -130,24 +135,30 @@ static const char *short_name(maker_t *m, const char *pattern) {
     return name;
 }
 
+/* Names hold no blanks: no tensor is called like another one's arrangement. */
+#define KEY           "%s %d %lld %d"
+#define KEY_OF(s, as) (s), (int)(as).kind, (long long)(as).heads, (int)(as).type
+
+static const char *key_of(arena_t *a, const char *source, arrangement_t as) {
+    return arena_printf(a, KEY, KEY_OF(source, as));
+}
+
 static layout_entry_t *stack_for(maker_t *m, const gnode_t *param, arrangement_t as) {
     const char *pattern = pattern_of(m->arena, param);
-    const char *key = arena_printf(m->arena, "%s %d %lld", pattern, as.kind, (long long)as.heads);
+    const char *key = key_of(m->arena, pattern, as);
     for (int i = 0; i < param->rank; i++)
         key = arena_printf(m->arena, "%s %lld", key, (long long)param->shape[i].c);
     struct place *place = place_of(&m->stacks, key);
     if (place->key) return &m->l->entries[place->entry];
     *place = (struct place){key, m->l->n, 0};
-    layout_entry_t e = {
-        .name = short_name(m, pattern), .kind = as.kind, .rank = param->rank, .heads = as.heads};
+    layout_entry_t e = {.name = short_name(m, pattern),
+                        .kind = as.kind,
+                        .rank = param->rank,
+                        .heads = as.heads,
+                        .type = as.type};
     for (int i = 0; i < e.rank; i++) e.shape[i] = param->shape[i].c;
     ARENA_PUSH(m->arena, m->l->entries, m->l->n, m->cap) = e;
     return &m->l->entries[m->l->n - 1];
-}
-
-/* Names hold no blanks: no tensor is called like another one's arrangement. */
-static const char *key_of(arena_t *a, const char *source, arrangement_t as) {
-    return arena_printf(a, "%s %d %lld", source, as.kind, (long long)as.heads);
 }
 
 /* One tensor has one place in each arrangement, however often it is read. */
@@ -213,6 +224,7 @@ static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
         const layout_entry_t *e = &l->entries[i];
         sbuf_printf(&s, "%s %d %d %lld:", e->name, (int)e->kind, e->count, (long long)e->heads);
         for (int k = 0; k < e->rank; k++) sbuf_printf(&s, " %lld", (long long)e->shape[k]);
+        if (e->type == G_BF16) sbuf_puts(&s, " bf16");
         for (int k = 0; k < e->count; k++) sbuf_printf(&s, " %s", e->source[k]);
         sbuf_puts(&s, "\n");
     }
@@ -260,7 +272,7 @@ layout_t *layout_make(arena_t *a, const graph_t *g) {
 static void plain_shape(layout_entry_t *e) {
     e->packed_rank = e->rank + 1;
     e->packed[0] = e->count;
-    e->bytes = (int64_t)sizeof(float) * e->count;
+    e->bytes = layout_element_bytes(e->type) * e->count;
     for (int i = 0; i < e->rank; i++) {
         e->packed[i + 1] = e->shape[i];
         e->bytes *= e->shape[i];
@@ -271,7 +283,7 @@ layout_t *layout_gradients(arena_t *a, const graph_t *g) {
     maker_t m = begin_layout(a, g);
     for (size_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->op == G_GRADIENT)
-            add_param(&m, g->nodes[i]->in[1], (arrangement_t){PACK_ROWS, 0});
+            add_param(&m, g->nodes[i]->in[1], (arrangement_t){PACK_ROWS, 0, G_F32});
     return finish_layout(&m, 0, plain_shape);
 }
 
@@ -302,6 +314,6 @@ const layout_entry_t *layout_find(const layout_t *l, const char *source, int *in
 const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,
                                      int *index) {
     char key[256];
-    int n = snprintf(key, sizeof key, "%s %d %lld", source, as.kind, (long long)as.heads);
+    int n = snprintf(key, sizeof key, KEY, KEY_OF(source, as));
     return n < (int)sizeof key ? layout_find(l, key, index) : NULL;
 }

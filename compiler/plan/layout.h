@@ -20,6 +20,9 @@ typedef enum {
     PACK_COLUMNS      /* [out, in] → [count][ceil(in/32)][out][32]: panels of its transpose */
 } pack_kind_t;
 
+/* Panels of bf16 hold K in pairs, as instructions that multiply them take both of a pair at once: [ceil(in/2)][32][2] in the
+ * place of [in][32], and so of columns; the second of a pair beyond the last is 0. */
+
 /* Matrices of dense layers become panels; of whole heads, where the result goes by heads into attention and nowhere
  * else. Where a train step multiplies by the transpose (DENSE_T), the matrix is packed a second time, as columns: then that
  * product is the forward's, register tile for register tile, at its speed. It costs a second copy of these matrices in
@@ -28,6 +31,7 @@ typedef enum {
 typedef struct {
     pack_kind_t kind;
     int64_t heads; /* PACK_HEAD_PANELS */
+    gtype_t type;  /* G_F32, G_BF16 */
 } arrangement_t;
 
 typedef struct {
@@ -41,6 +45,7 @@ typedef struct {
     int rank;                /* of the source tensor */
     int64_t shape[UPDATE_RANK]; /* of the source tensor */
     int64_t heads;              /* PACK_HEAD_PANELS */
+    gtype_t type;               /* of the packed array: G_F32, G_BF16 */
     int packed_rank;            /* of the packed array, count included */
     int64_t packed[UPDATE_RANK + 1];
     int64_t offset, bytes;
@@ -61,6 +66,7 @@ layout_t *layout_make(arena_t *a, const graph_t *g);
 /* As what a node reads a PARAM, its input number `input`; heads: of the attention that alone takes the node's result, 0:
  * somebody else does. */
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
+int64_t layout_element_bytes(gtype_t type);
 bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
 /* Where each gradient stands in the memory that a train step fills, from the GRADIENTs of its graph: [count][shape …]
  * row-major without padding, so that every tensor is dense in the shape that it has at Hugging Face. Stacks begin at

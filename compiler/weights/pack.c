@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "reformer_rt.h"
+#include "support/bf16.h"
 #include "support/heap.h"
 #include "support/pages.h"
 #include "weights/names.h"
@@ -20,13 +21,46 @@
 typedef struct {
     bool unpack;
     float *packed;
+    uint16_t *halves; /* of a packed array of bf16, in the place of `packed` */
     float *plain;
 } move_t;
 
+/* bf16 are rounded on their way into the file, and come out as they are there. */
+static void move_half(const move_t *m, int64_t packed, int64_t plain) {
+    if (m->unpack) m->plain[plain] = bf16_value(m->halves[packed]);
+    else m->halves[packed] = bf16_bits(m->plain[plain]);
+}
+
 static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) {
     size_t bytes = (size_t)n * sizeof(float);
-    if (m->unpack) memcpy(m->plain + plain, m->packed + packed, bytes);
+    if (m->halves)
+        for (int64_t i = 0; i < n; i++) move_half(m, packed + i, plain + i);
+    else if (m->unpack) memcpy(m->plain + plain, m->packed + packed, bytes);
     else memcpy(m->packed + packed, m->plain + plain, bytes);
+}
+
+/* Elements of a panel that is `depth` deep. */
+static int64_t panel_elements(const move_t *m, int64_t depth) {
+    return (m->halves ? (depth + 1) / 2 * 2 : depth) * PANEL;
+}
+
+/* From row `k` of a panel of pairs on: where element `k` of column `j` stands. */
+static int64_t in_pairs(int64_t k, int64_t j) {
+    return k / 2 * 2 * PANEL + 2 * j + k % 2;
+}
+
+/* Elements from `k` to `end` of column j of a panel ↔ those of a row. */
+static void move_run(const move_t *m, int64_t panel, int64_t row, int64_t j, int64_t k,
+                     int64_t end) {
+    if (m->halves) {
+        for (; k < end; k++) move_half(m, panel + in_pairs(k, j), row + k);
+        return;
+    }
+    float *a = m->packed + panel + j, *b = m->plain + row;
+    if (m->unpack)
+        for (; k < end; k++) b[k] = a[k * PANEL];
+    else
+        for (; k < end; k++) a[k * PANEL] = b[k];
 }
 
 /* `rows` rows of length `depth` (row-major, from `plain`) ↔ panels of 32 rows, K-major. 16 values
@@ -35,28 +69,29 @@ static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) 
 static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t rows,
                         int64_t depth) {
     enum { STEP = 16 };
-    for (int64_t p = 0; p < rows; p += PANEL, packed += depth * PANEL)
-        for (int64_t k0 = 0; k0 < depth; k0 += STEP)
+    for (int64_t p = 0; p < rows; p += PANEL, packed += panel_elements(m, depth))
+        for (int64_t k = 0; k < depth; k += STEP)
             for (int64_t j = 0; j < PANEL && p + j < rows; j++) {
-                int64_t end = k0 + STEP < depth ? k0 + STEP : depth;
-                float *a = m->packed + packed + j, *b = m->plain + plain + (p + j) * depth;
-                if (m->unpack)
-                    for (int64_t k = k0; k < end; k++) b[k] = a[k * PANEL];
-                else
-                    for (int64_t k = k0; k < end; k++) a[k * PANEL] = b[k];
+                int64_t end = k + STEP < depth ? k + STEP : depth;
+                move_run(m, packed, plain + (p + j) * depth, j, k, end);
             }
 }
 
 /* The same of columns: 32 of them follow each other in every row. */
 static void move_columns(const move_t *m, int64_t rows, int64_t width) {
     int64_t packed = 0;
-    for (int64_t p = 0; p < width; p += PANEL)
-        for (int64_t k = 0; k < rows; k++, packed += PANEL)
-            move_row(m, packed, k * width + p, width - p < PANEL ? width - p : PANEL);
+    for (int64_t p = 0; p < width; p += PANEL, packed += panel_elements(m, rows)) {
+        int64_t n = width - p < PANEL ? width - p : PANEL;
+        for (int64_t k = 0; k < rows; k++)
+            if (m->halves)
+                for (int64_t j = 0; j < n; j++)
+                    move_half(m, packed + in_pairs(k, j), k * width + p + j);
+            else move_row(m, packed + k * PANEL, k * width + p, n);
+    }
 }
 
-static int64_t panel_floats(int64_t rows, int64_t depth) {
-    return (rows + PANEL - 1) / PANEL * PANEL * depth;
+static int64_t panels_elements(const move_t *m, int64_t rows, int64_t depth) {
+    return (rows + PANEL - 1) / PANEL * panel_elements(m, depth);
 }
 
 /* [H, d, n, R] ↔ [H][n][d][R] */
@@ -82,16 +117,23 @@ static void move_tensor(const layout_entry_t *e, const move_t *m) {
     case PACK_HEAD_PANELS: {
         int64_t d = e->shape[0] / e->heads, depth = e->shape[1];
         for (int64_t h = 0; h < e->heads; h++)
-            move_panels(m, h * panel_floats(d, depth), h * d * depth, d, depth);
+            move_panels(m, h * panels_elements(m, d, depth), h * d * depth, d, depth);
         break;
     }
     case PACK_ROTATIONS: move_rotations(m, e->shape); break;
     }
 }
 
-/* Floats from one stacked tensor to the next. */
-static int64_t stride_of(const layout_entry_t *e) {
-    return e->bytes / (int64_t)sizeof(float) / e->count;
+/* Bytes from one stacked tensor to the next. */
+static size_t stride_of(const layout_entry_t *e) {
+    return (size_t)(e->bytes / e->count);
+}
+
+/* Of one tensor of an entry. A file that is unpacked is only read. */
+static move_t move_of(const layout_entry_t *e, int index, const unsigned char *file) {
+    void *at = (void *)(uintptr_t)(file + e->offset + (size_t)index * stride_of(e));
+    return (move_t){.packed = e->type == G_BF16 ? NULL : at,
+                    .halves = e->type == G_BF16 ? at : NULL};
 }
 
 /* ---- contents ------------------------------------------------------------------------------- */
@@ -102,6 +144,10 @@ static const char *const kind_names[] = {[PACK_ROWS] = "rows",
                                          [PACK_ROTATIONS] = "rotations",
                                          [PACK_COLUMNS] = "columns"};
 
+static const char *type_name(const layout_entry_t *e) {
+    return e->type == G_BF16 ? "bf16" : "f32";
+}
+
 static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
     sbuf_printf(s, " %s=", key);
     for (int i = 0; i < rank; i++) sbuf_printf(s, "%s%lld", i ? "x" : "", (long long)dims[i]);
@@ -111,8 +157,8 @@ static void write_contents(const layout_t *l, sbuf_t *s) {
     sbuf_printf(s, "reformer weights %d, panels of %d\n", REFORMER_WEIGHTS_VERSION, PANEL);
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
-        sbuf_printf(s, "%s %s f32 offset=%lld bytes=%lld", e->name, kind_names[e->kind],
-                    (long long)e->offset, (long long)e->bytes);
+        sbuf_printf(s, "%s %s %s offset=%lld bytes=%lld", e->name, kind_names[e->kind],
+                    type_name(e), (long long)e->offset, (long long)e->bytes);
         write_dims(s, "packed", e->packed_rank, e->packed);
         write_dims(s, "shape", e->rank, e->shape);
         if (e->heads) sbuf_printf(s, " heads=%lld", (long long)e->heads);
@@ -162,11 +208,9 @@ static void pack_source(packer_t *p, const layout_entry_t *e, int i) {
     size_t at = source_index(p->s, e->source[i]);
     const tensor_t *t = &p->s->tensors[at];
     if (!t->data || !fits_entry(e, t)) bug("no weights for '%s'", e->source[i]);
-    size_t bytes = (size_t)stride_of(e) * sizeof(float),
-           begin = (size_t)e->offset + (size_t)i * bytes;
-    zero_to(p, begin + bytes);
-    move_t m = {.packed = (float *)(void *)(p->file + begin),
-                .plain = (float *)(uintptr_t)t->data}; /* only read */
+    zero_to(p, (size_t)e->offset + (size_t)(i + 1) * stride_of(e));
+    move_t m = move_of(e, i, p->file);
+    m.plain = (float *)(uintptr_t)t->data; /* only read */
     move_tensor(e, &m);
     if (--p->readers[at] == 0) store_forget(p->s, t);
 }
@@ -185,17 +229,22 @@ static void pack_entries(const layout_t *l, const store_t *s, unsigned char *fil
 
 void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
                          unsigned char *file) {
-    move_t m = {.packed = (float *)(void *)(file + e->offset) + index * stride_of(e),
-                .plain = (float *)(uintptr_t)values}; /* only read */
+    move_t m = move_of(e, index, file);
+    m.plain = (float *)(uintptr_t)values; /* only read */
     move_tensor(e, &m);
 }
 
-static uint64_t count_nonfinite(const unsigned char *file, size_t data_end) {
+/* Of little-endian floats of either type their last two bytes tell. */
+static uint64_t count_nonfinite(const layout_t *l, const unsigned char *file) {
     uint64_t n = 0;
-    for (size_t i = REFORMER_WEIGHTS_HEADER; i + 4 <= data_end; i += 4) {
-        uint32_t bits;
-        memcpy(&bits, file + i, sizeof bits);
-        n += (bits & 0x7F800000u) == 0x7F800000u;
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        const unsigned char *begin = file + e->offset, *end = begin + e->bytes;
+        int64_t each = layout_element_bytes(e->type);
+        for (const unsigned char *at = begin; at < end; at += each) {
+            unsigned top = (unsigned)at[each - 2] | (unsigned)at[each - 1] << 8;
+            n += (top & 0x7F80) == 0x7F80;
+        }
     }
     return n;
 }
@@ -217,7 +266,7 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
                                    .fingerprint = l->fingerprint,
                                    .bytes = total,
                                    .data_end = data_end,
-                                   .nonfinite = count_nonfinite(file, data_end)};
+                                   .nonfinite = count_nonfinite(l, file)};
     memcpy(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic);
     h.checksum = reformer_checksum(file + REFORMER_WEIGHTS_HEADER, total - REFORMER_WEIGHTS_HEADER);
     memcpy(file, &h, sizeof h);
@@ -236,7 +285,8 @@ static const char *fault(const layout_t *l, const unsigned char *file, size_t by
         return "is not a packed weights file";
     if (h.version != REFORMER_WEIGHTS_VERSION || h.reserved != 0)
         return "is a packed weights file of another version: pack the weights again, with -o";
-    if (h.fingerprint != l->fingerprint) return "holds the weights of another model";
+    if (h.fingerprint != l->fingerprint)
+        return "holds the weights of another model, or of another compile.dtype";
     if (h.bytes != bytes || bytes != weights_packed_bytes(l) || h.data_end != (uint64_t)l->data_end)
         return "is truncated, or longer than it should be";
     if (h.checksum !=
@@ -278,8 +328,8 @@ static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
     const char *source = e->source[i];
     if (e->again && e->again[i]) return; /* written already */
     int rank = weights_hf_shape(l, e, source, shape);
-    move_t m = {.unpack = true};
-    m.packed = (float *)(uintptr_t)(file + e->offset) + i * stride_of(e); /* only read */
+    move_t m = move_of(e, i, file);
+    m.unpack = true;
     m.plain = st_writer_space(w, weights_hf_name(a, l, source), ST_F32, rank, shape);
     move_tensor(e, &m);
     /* Hugging Face saves this parameter under both of its names. */
