@@ -81,8 +81,8 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
         if (n->op == G_CONCAT) concat_rows(c->L, b, &c->at, n, from, p->rows);
         else element_rows(c->L, b, &c->at, n, from, p->rows);
     }
-    bool pairs = n->type == G_BF16 && width_of(n) % 2;
-    if (is_read_by_tiles(c, n) || pairs) pad_rows(c->L, b, &c->at, n, p->rows);
+    if (is_read_by_tiles(c, n) || read_width(n) > width_of(n))
+        pad_rows(c->L, b, &c->at, n, p->rows);
     return true;
 }
 
@@ -99,7 +99,7 @@ buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const 
     buffer_t **copy = &c->copies[place_in(c, n)->home[k]];
     if (*copy) return *copy;
     *copy = scratch_rows(c->L, b, x, c->at.m);
-    copy_rows(c->L, b, &c->at, from, *copy, width_of(x));
+    copy_rows(c->L, b, &c->at, from, *copy, read_width(x));
     return *copy;
 }
 

@@ -154,6 +154,10 @@ int64_t width_of(const gnode_t *n) {
     return n->shape[n->rank - 1].c;
 }
 
+int64_t read_width(const gnode_t *n) {
+    return n->type == G_BF16 ? round_up(width_of(n), 2) : width_of(n);
+}
+
 panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product) {
     const role_t *role = matrix_of(p, product);
     return (panels_t){role->w, 1, {stack_index(p, index, role)}};

@@ -39,6 +39,8 @@ void column_among_zeros(lower_t *L, builder_t *b, const rows_at_t *at, const gno
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 
 int64_t width_of(const gnode_t *n);
+int64_t
+read_width(const gnode_t *n); /* the columns that products read of it: of bf16 whole pairs */
 panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product);
 /* "layers.3.feed_forward_act" → "feed_forward_act" */
 const char *base_name(const gnode_t *n);

@@ -103,8 +103,8 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
  * value. */
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     stored_t homes = homes_to_write(L, r, n);
-    bool pairs = n->type == G_BF16 && width_of(n) % 2;
-    if (is_read_by_tiles(L, n) || pairs) pad_rows(L, b, &r->at, n, tile_of(r, n));
+    if (is_read_by_tiles(L, n) || read_width(n) > width_of(n))
+        pad_rows(L, b, &r->at, n, tile_of(r, n));
     for (int i = 0; i < homes.n_to; i++)
         copy_rows(L, b, &r->at, tile_of(r, n), homes.to[i], round_up(width_of(n), L->tile));
     settle(L, r, n);
@@ -164,7 +164,7 @@ buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reade
     if (read >= 0 && r->copies[read]) return r->copies[read];
     if (!home) return NULL;
     buffer_t *copy = scratch_rows(L, b, x, r->at.m);
-    copy_rows(L, b, &r->at, home, copy, width_of(x));
+    copy_rows(L, b, &r->at, home, copy, read_width(x));
     if (read >= 0) r->copies[read] = copy;
     return copy;
 }

@@ -146,7 +146,7 @@ static void check(const case_t *c, int number) {
 /* Where one key has all the weight there is no gradient to be compared. */
 static void ask_for_gradient(case_t *c) {
     double most = c->shared ? 32 : 16;
-    c->gradient = true;
+    c->gradient = !kernels_bf16;
     if (c->op != G_LSH_ATTENTION && c->scale > most) c->scale = most;
 }
 
@@ -284,8 +284,7 @@ static void random_attention(void **state) {
 }
 
 int main(int argc, char **argv) {
-    (void)argv;
-    kernels_all = argc > 1;
+    kernels_options(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(local), cmocka_unit_test(exact),
                                        cmocka_unit_test(lsh), cmocka_unit_test(random_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);

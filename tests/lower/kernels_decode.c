@@ -55,7 +55,7 @@ static const char model[] =
     "axial_pos_shape: [5, 6]\naxial_pos_embds_dim: [5, 32]\nmax_position_embeddings: 30\n"
     "local_attn_chunk_length: 4\nlsh_attn_chunk_length: 4\nhash_seed: 3\nlayer_norm_eps: 1e-3\n"
     "initializer_range: 0.25\nhidden_act: gelu\n"
-    "compile: {batch_size: 2, sequence_length: %s}\n%s";
+    "compile: {batch_size: 2, dtype: %s, sequence_length: %s}\n%s";
 
 /* ---- what is right ----------------------------------------------------------------------------------- */
 
@@ -257,11 +257,13 @@ static void steps(void **state) {
     for (int i = 0; i < N_CASES; i++) {
         test_t *t = calloc(1, sizeof *t);
         *t = (test_t){.c = &cases[i], .arena = arena_new(), .diag = diag_new()};
-        const char *text = arena_printf(t->arena, model, t->c->lengths, t->c->keys);
+        const char *text = arena_printf(t->arena, model, kernels_bf16 ? "bfloat16" : "float32",
+                                        t->c->lengths, t->c->keys);
         t->spec = spec_parse(t->arena, "decode.yaml", text, strlen(text), NULL, 0, t->diag);
         must(t, t->spec && spec_resolve_architecture(t->spec, true, false, false, t->diag));
         find_right(t);
-        for (int target = 0; target < T_LEVELS; target++) {
+        for (int target = 0; target < T_COUNT; target++) {
+            if (!kernels_target(target)) continue;
             bool here = reformer_cpu_supports(target), due = target == i % 2 || kernels_all;
             generate(t, &targets[target], BACKEND_INTERPRETER);
             if (!here || !due || (i != 1 && i != 4 && !kernels_all)) continue;
@@ -276,8 +278,7 @@ static void steps(void **state) {
 }
 
 int main(int argc, char **argv) {
-    (void)argv;
-    kernels_all = argc > 1;
+    kernels_options(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

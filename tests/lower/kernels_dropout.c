@@ -116,8 +116,7 @@ static void every_place(void **state) {
 }
 
 int main(int argc, char **argv) {
-    (void)argv;
-    kernels_all = argc > 1;
+    kernels_options(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

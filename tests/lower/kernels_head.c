@@ -291,14 +291,13 @@ static void answer_gradients(void **state) {
 }
 
 int main(int argc, char **argv) {
-    (void)argv;
-    kernels_all = argc > 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(final_norms),
-                                       cmocka_unit_test(language_models),
-                                       cmocka_unit_test(classifiers),
-                                       cmocka_unit_test(question_answering),
-                                       cmocka_unit_test(language_model_gradients),
-                                       cmocka_unit_test(classifier_gradients),
-                                       cmocka_unit_test(answer_gradients)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    kernels_options(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(final_norms), cmocka_unit_test(language_models),
+        cmocka_unit_test(classifiers), cmocka_unit_test(question_answering)};
+    const struct CMUnitTest backward[] = {cmocka_unit_test(language_model_gradients),
+                                          cmocka_unit_test(classifier_gradients),
+                                          cmocka_unit_test(answer_gradients)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return kernels_bf16 ? failed : failed + cmocka_run_group_tests(backward, NULL, NULL);
 }

@@ -194,27 +194,43 @@ static void run(kernels_t *k, const target_t *t, backend_t b) {
     compare_all(r);
 }
 
-bool kernels_all;
+bool kernels_all, kernels_bf16;
+
+void kernels_options(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        kernels_all |= strcmp(argv[i], "all") == 0;
+        kernels_bf16 |= strcmp(argv[i], "bf16") == 0;
+    }
+}
+
+/* Levels, and what a model of bf16 has a use for beyond them. */
+bool kernels_target(int t) {
+    return t < T_LEVELS || (kernels_bf16 && targets[t].dot2);
+}
+
+static bool runs_here(int t) {
+    return kernels_target(t) && reformer_cpu_supports(t);
+}
 
 /* Of those of this CPU, in turns. */
 static const target_t *target_in_turn(int turn) {
     int n = 0, at = 0;
-    for (int t = 0; t < T_LEVELS; t++) n += reformer_cpu_supports(t) != 0;
-    for (int left = turn % n; left > 0 || !reformer_cpu_supports(at); at++)
-        left -= reformer_cpu_supports(at) != 0;
+    for (int t = 0; t < T_COUNT; t++) n += runs_here(t);
+    for (int left = turn % n; left > 0 || !runs_here(at); at++) left -= runs_here(at);
     return &targets[at];
 }
 
 static void run_compiled(kernels_t *k, backend_t b, int turn) {
     if (!backend_is_built_in(b)) return;
     if (!kernels_all) run(k, target_in_turn(turn), b);
-    for (int t = 0; t < T_LEVELS && kernels_all; t++)
-        if (reformer_cpu_supports(t)) run(k, &targets[t], b);
+    for (int t = 0; t < T_COUNT && kernels_all; t++)
+        if (runs_here(t)) run(k, &targets[t], b);
 }
 
 void kernels_check(kernels_t *k, bool compiled) {
     must(k, graph_check(k->g, k->diag));
-    for (int t = 0; t < T_LEVELS; t++) run(k, &targets[t], BACKEND_INTERPRETER);
+    for (int t = 0; t < T_COUNT; t++)
+        if (kernels_target(t)) run(k, &targets[t], BACKEND_INTERPRETER);
     static int turn;
     if (compiled || kernels_all) {
         run_compiled(k, BACKEND_JIT, turn);

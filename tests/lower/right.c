@@ -6,6 +6,7 @@
 
 #include "formulas.h"
 #include "graph/dropout.h"
+#include "support/bf16.h"
 
 void sum_add(sum_t *s, double x, double ex, double w, double ew) {
     double p = x * w;
@@ -61,8 +62,25 @@ static void right_input_node(const right_ctx_t *c) {
     if (strcmp(name, "end_positions") == 0) put_ints(c, c->k->end);
 }
 
+static double rounded(double x) {
+    return (double)bf16_round((float)x);
+}
+
 static void right_param(const right_ctx_t *c) {
-    for (int64_t i = 0; i < c->y->elements; i++) put(c, i, c->k->values[c->n->id][i], 0);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = (double)c->k->values[c->n->id][i];
+        put(c, i, c->n->type == G_BF16 ? rounded(v) : v, 0);
+    }
+}
+
+/* Where what a value may be off does not reach the next number that is as near to two of them, the rounded one is exact;
+ * where it does, a kernel may round it to the other, 2^-8 to 2^-7 of it away. */
+static void right_round(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    for (int64_t i = 0; i < x->elements; i++) {
+        double v = rounded(x->v[i]), e = x->e[i] + RIGHT_U * fabs(x->v[i]) * (x->e[i] > 0);
+        put(c, i, v, fmax(rounded(x->v[i] + e) - v, v - rounded(x->v[i] - e)));
+    }
 }
 
 static void right_pad(const right_ctx_t *c) {
@@ -231,8 +249,9 @@ static void right_norm_grad(const right_ctx_t *c) {
 
 /* The result of attention may come group after group of heads, each added to the stream. */
 static double groups_of(const gnode_t *dense) {
-    bool mixed = dense->op == G_DENSE && graph_kind(dense->in[0]) == K_MIX;
-    return mixed ? (double)dense->in[0]->heads : 0;
+    const gnode_t *x = dense->op == G_DENSE ? dense->in[0] : NULL;
+    if (x && x->op == G_ROUND) x = x->in[0];
+    return x && graph_kind(x) == K_MIX ? (double)x->heads : 0;
 }
 
 static void right_dense(const right_ctx_t *c) {
@@ -528,6 +547,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_LAYER_NORM_GRAD] = right_norm_grad,
         [G_RMS_NORM_GRAD] = right_norm_grad,
         [G_DENSE] = right_dense,
+        [G_ROUND] = right_round,
         [G_DENSE_T] = right_dense_t,
         [G_ACTIVATION] = right_activation,
         [G_ACTIVATION_GRAD] = right_activation_grad,
