@@ -7,7 +7,7 @@
 
 /* Roundings that a value is moved by: a sum of n products makes some sqrt(n) / 2 of them, and few rows are
  * longer than a hundred. Forwards that are tried. */
-enum { ROUNDINGS = 4, FORWARDS = 4 };
+enum { ROUNDINGS = 4, FORWARDS = 4, ROUNDINGS_BF16 = 64 * ROUNDINGS };
 
 typedef struct {
     const side_t *reference;
@@ -47,8 +47,8 @@ static bool measure(const trial_t *t, const stir_t *s, const results_t *want, do
     return ok;
 }
 
-double condition_measure(const trial_t *t, side_t *reference, const exec_t *oracle,
-                         const store_t *weights) {
+static double measure_all(const trial_t *t, side_t *reference, const exec_t *oracle,
+                          const store_t *weights, int roundings) {
     given_t x = {reference, weights};
     results_t *want = &reference->hashed;
     size_t length = (size_t)t->inputs->length;
@@ -60,10 +60,20 @@ double condition_measure(const trial_t *t, side_t *reference, const exec_t *orac
                 .param = param,
                 .buckets = buckets,
                 .ctx = &x,
-                .roundings = ROUNDINGS};
+                .roundings = roundings};
     bool ok = s.g != NULL;
     for (; s.seed < FORWARDS && ok; s.seed++) ok = measure(t, &s, want, change, &farthest);
     for (size_t i = 0; i < want->n && ok; i++) want->items[i].rounding += change[i];
     arena_free(a);
     return ok ? farthest : INFINITY;
+}
+
+double condition_measure(const trial_t *t, side_t *reference, const exec_t *oracle,
+                         const store_t *weights) {
+    return measure_all(t, reference, oracle, weights, ROUNDINGS);
+}
+
+double condition_measure_bf16(const trial_t *t, side_t *reference, const exec_t *oracle,
+                              const store_t *weights) {
+    return measure_all(t, reference, oracle, weights, ROUNDINGS_BF16);
 }

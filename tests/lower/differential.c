@@ -3,6 +3,7 @@
  *     differential BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
  *     random_graphs …                                    the same; graphs are edited before they are lowered, and a few of
  *                                                        them may be refused
+ *     differential_bf16, random_graphs_bf16 …            the same of compile.dtype: bfloat16 (condition.h)
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
  * beyond all chunks, lengths that need padding, masks with holes or padding on the left. Chunks of 320 make
@@ -25,6 +26,10 @@
 #ifndef EDITS
 #define EDITS 0
 #endif
+#ifndef BF16
+#define BF16 0
+#endif
+enum { KIND = (EDITS ? SAMPLE_EDITS : 0) | (BF16 ? SAMPLE_BF16 : 0) };
 
 /* ---- one model ---------------------------------------------------------------------------------------------- */
 
@@ -48,6 +53,17 @@ static bool open_others(model_t *x, const others_t *o, diag_t *d) {
     return true;
 }
 
+/* Edits are of float32. */
+static bool edit(plan_t *p, const sample_t *m, diag_t *d) {
+    if (!edit_graphs(p, &m->forms, d)) return false;
+    for (int v = 0; v < p->n_variants && BF16; v++) {
+        graph_t **g = &p->variants[v].graph;
+        if (!(*g = graph_with_dtype(p->arena, *g, DTYPE_BFLOAT16, d))) return false;
+    }
+    p->layout = layout_make(p->arena, p->variants[p->n_variants - 1].graph);
+    return true;
+}
+
 static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t *x, diag_t *d) {
     plan_options_t po = {.name = "model",
                          .exact_length = m->length,
@@ -55,9 +71,9 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
                          .trace = true,
                          .impose_buckets = true,
                          .n_targets = 1};
-    po.targets[0] = random_target();
+    po.targets[0] = random_target(BF16);
     x->plan = plan_of(a, m->text, &po, d);
-    if (!x->plan || (EDITS && !edit_graphs(x->plan, &m->forms, d))) return false;
+    if (!x->plan || (EDITS && !edit(x->plan, m, d))) return false;
     store_options_t so = {.path = "random:7"};
     x->store = store_load(x->plan->variants[x->plan->n_variants - 1].graph, &so, d);
     if (!x->store) return false;
@@ -78,6 +94,25 @@ static double worst_of(const model_t *x) {
         if (!y.integer) worst = fmax(worst, share * tolerance_of(want->items[i].name));
     }
     return worst;
+}
+
+/* Elements that are compared, and those that miss the reference by more than the tolerance. */
+static int64_t n_elements, n_beyond;
+
+static void count_beyond(const model_t *x) {
+    const results_t *want = &x->sides[0].hashed, *got = side_results(&x->sides[1]);
+    for (size_t i = 0; i < want->n; i++) {
+        const result_t *r = &want->items[i], *of = results_find(got, r->name);
+        difference_t y = compare_tensors(r, of);
+        if (r->dtype != REFORMER_F32 || !y.comparable) continue;
+        double allowed = tolerance_of(r->name) * fmax(y.least, y.magnitude);
+        n_elements += result_elements(r);
+        for (int64_t k = 0; k < result_elements(r); k++) {
+            double a = (double)((const float *)r->data)[k];
+            double b = (double)((const float *)of->data)[compare_place(r, of, k)];
+            n_beyond += !(fabs(a - b) <= allowed) && !(isnan(a) && isnan(b)) && a != b;
+        }
+    }
 }
 
 /* Whether rounding may be all there is: buckets agree, and compiled sides have one another's bits. */
@@ -104,11 +139,13 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     }
     verdict_t v = verdict_of(all, 1 + o->n); /* compiled sides: equal to the bit */
     *worst = worst_of(x);
+    if (BF16) count_beyond(x);
     if (may_be_rounding(&v)) {
-        double condition = condition_measure(&t, want, x->reference, x->store);
+        double condition =
+            (BF16 ? condition_measure_bf16 : condition_measure)(&t, want, x->reference, x->store);
         printf("  roundings move it by %.1e\n", condition);
         v = verdict_of(all, 1 + o->n);
-        x->ill = v.n_departures == 0 && condition > MOST_CONDITION;
+        x->ill = v.n_departures == 0 && condition > (BF16 ? MOST_CONDITION_BF16 : MOST_CONDITION);
     }
     if (v.n_departures == 0) return want->hashed.n > 0 && !x->ill;
     sbuf_t report = {0};
@@ -147,7 +184,7 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     draw_begin(seed, index);
-    sample_t m = sample_make(a, EDITS ? SAMPLE_EDITS : 0);
+    sample_t m = sample_make(a, KIND);
     model_t x = {0};
     double worst = 0;
     bool ok = open_model(a, &m, o, &x, d) && check_model(&m, o, &x, &worst, d);
@@ -175,12 +212,16 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     return how[0] != 'F';
 }
 
-/* Of a hundred graphs, so many may be refused. */
-enum { MOST_REFUSED = 5 };
+/* Of a hundred graphs, so many may be refused; of a hundred elements, so many may be beyond. */
+enum { MOST_REFUSED = 5, MOST_BEYOND = 5 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
     printf("%d refused, %d undecided of %d\n", n_refused, n_undecided, n_run);
+    if (BF16)
+        printf("%lld of %lld elements beyond the tolerance\n", (long long)n_beyond,
+               (long long)n_elements);
+    if (100 * n_beyond > MOST_BEYOND * n_elements) code = 1;
     if (n_refused + n_undecided > n_run * MOST_REFUSED / 100 + 1) code = 1;
     return code;
 }

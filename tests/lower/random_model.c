@@ -155,10 +155,12 @@ void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention) {
     sbuf_puts(s, "]}\n");
 }
 
-const target_t *random_target(void) {
+const target_t *random_target(bool bf16) {
     int best = T_X86_64;
     while (best < T_X86_64_V4 && reformer_cpu_supports(best + 1)) best++;
-    return &targets[draw((uint32_t)best + 1)];
+    bool dots = bf16 && reformer_cpu_supports(T_X86_64_V4_BF16);
+    uint32_t which = draw((uint32_t)(best + 1 + dots));
+    return &targets[(int)which > best ? T_X86_64_V4_BF16 : (target_id_t)which];
 }
 
 /* ---- back ends, and the program ------------------------------------------------------------------------ */

@@ -30,11 +30,13 @@ static void write_head(sbuf_t *s, sample_t *m) {
 }
 
 static void write_compile(sbuf_t *s, const sample_t *m) {
-    uint32_t mode = draw(8);
-    if (mode == 0) sbuf_puts(s, "compile: {sequence_length: dynamic");
-    else if (mode == 1) sbuf_printf(s, "compile: {sequence_length: %lld", (long long)m->length);
-    else return;
-    sbuf_printf(s, ", batch_size: %lld}\n", (long long)(m->batch + draw(2)));
+    bool rounds = m->kind & SAMPLE_BF16 && !(m->kind & SAMPLE_EDITS); /* which do it themselves */
+    uint32_t mode = m->kind & SAMPLE_EDITS ? 8 : draw(8);             /* edits are for one length */
+    sbuf_printf(s, "compile: {dtype: %s", rounds ? "bfloat16" : "float32");
+    if (mode == 0) sbuf_puts(s, ", sequence_length: dynamic");
+    if (mode == 1) sbuf_printf(s, ", sequence_length: %lld", (long long)m->length);
+    if (mode <= 1) sbuf_printf(s, ", batch_size: %lld", (long long)(m->batch + draw(2)));
+    sbuf_puts(s, "}\n");
 }
 
 static void make_input(arena_t *a, sample_t *m) {
@@ -92,7 +94,7 @@ sample_t sample_make(arena_t *a, unsigned kind_of) {
         m.kind & SAMPLE_TRAINS; /* sharp softmaxes have gradients that roundings turn round */
     random_norms(&s, !m.large ? "0.15" : m.hashes && !trains ? "1.5" : trains ? "0.4" : "0.6");
     if (!edits && !m.large) random_extensions(&s, m.causal, m.unit, true);
-    if (!edits) write_compile(&s, &m); /* edits are for one length */
+    write_compile(&s, &m);
     if (m.kind & SAMPLE_TRAINS) m.drops = draw(2);
     if (m.kind == SAMPLE_TRAINS) write_dropout(&s, &m); /* graphs say their own */
     m.text = arena_strdup(a, s.data);

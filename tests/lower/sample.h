@@ -6,8 +6,9 @@
 #include "random_graph.h"
 #include "random_model.h"
 
-/* What they are for: graphs that are edited before they are lowered; train steps, with dropout in half of them. */
-enum { SAMPLE_EDITS = 1, SAMPLE_TRAINS = 2 };
+/* What they are for: graphs that are edited before they are lowered; train steps, with dropout in half of them; factors of
+ * products that are rounded. */
+enum { SAMPLE_EDITS = 1, SAMPLE_TRAINS = 2, SAMPLE_BF16 = 4 };
 
 typedef struct {
     unsigned kind; /* SAMPLE_… */
