@@ -60,10 +60,6 @@ arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads
     return (arrangement_t){PACK_PANELS, 0, type};
 }
 
-int64_t layout_element_bytes(gtype_t type) {
-    return type == G_BF16 ? 2 : (int64_t)sizeof(float);
-}
-
 static int64_t up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
 }

@@ -66,7 +66,9 @@ layout_t *layout_make(arena_t *a, const graph_t *g);
 /* As what a node reads a PARAM, its input number `input`; heads: of the attention that alone takes the node's result, 0:
  * somebody else does. */
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
-int64_t layout_element_bytes(gtype_t type);
+static inline int64_t layout_element_bytes(gtype_t type) {
+    return type == G_BF16 ? 2 : (int64_t)sizeof(float);
+}
 bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
 /* Where each gradient stands in the memory that a train step fills, from the GRADIENTs of its graph: [count][shape …]
  * row-major without padding, so that every tensor is dense in the shape that it has at Hugging Face. Stacks begin at
