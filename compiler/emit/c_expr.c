@@ -370,11 +370,10 @@ static expr_t write_bitcast(func_t *f, const inst_t *i, const op_form_t *form) {
     if (!is_real_scalar(from) && !is_real_scalar(to)) return write_cast(f, i);
     expr_t e = {0};
     if (is_real_scalar(to)) {
-        const char *x = operand(f, i, 0, P_UNARY, &e);
-        const char *args =
-            from.lanes == 1 ? x
-                            : arena_printf(f->c->arena, "(%s)%s", c_type(f->c, bits_type(to)), x);
-        return call_text(f, e, c_helper(f->c, H_FROM_BITS, to), args);
+        bool vector = from.lanes > 1;
+        const char *x = operand(f, i, 0, vector ? P_UNARY : P_COND, &e);
+        if (vector) x = arena_printf(f->c->arena, "(%s)%s", c_type(f->c, bits_type(to)), x);
+        return call_text(f, e, c_helper(f->c, H_FROM_BITS, to), x);
     }
     e = call_text(f, e, c_helper(f->c, H_BITS, from), arguments(f, 1, i->operand, &e));
     if (to.lanes == 1) return e;

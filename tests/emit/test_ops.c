@@ -148,10 +148,17 @@ static void conversions(maker_t *k) {
     }
 }
 
+/* To every type of as many bits, and back. */
 static void bitcasts(maker_t *k, value_t *x) {
-    static const elem_t twin[E_COUNT] = {
-        [E_F32] = E_I32, [E_I32] = E_F32, [E_F64] = E_I64, [E_I64] = E_F64};
-    result(k, b_bitcast(&k->b, twin[k->type.elem], x));
+    int bytes = k->type.lanes * elem_bytes(k->type.elem);
+    for (int e = 0; e < E_COUNT; e++) {
+        elem_t to = (elem_t)e;
+        if (to == k->type.elem || bytes % elem_bytes(to)) continue;
+        if (!type_fits(k->m, VECTOR(to, bytes / elem_bytes(to)))) continue;
+        value_t *y = b_bitcast(&k->b, to, x);
+        result(k, y);
+        result(k, b_bitcast(&k->b, k->type.elem, y));
+    }
 }
 
 static buffer_t *operands(module_t *m, const char *name, elem_t e, int slot) {
@@ -173,7 +180,7 @@ static void make_kernel(module_t *m, ltype_t t) {
     if (number) arithmetic(&k, x, y, z);
     if (number && !elem_is_float(t.elem)) bits(&k, x, y);
     if (number && (t.lanes == 1 || elem_bytes(t.elem) == 4)) comparisons(&k, x, y, z);
-    if (number) bitcasts(&k, x);
+    bitcasts(&k, x);
     moves(&k, x, y);
     conversions(&k);
     assert_true(k.n_results > 0 && k.n_results <= MAX_RESULTS);
@@ -225,12 +232,17 @@ static void ops_of_v4(void **state) {
     (void)state;
     check_target(T_X86_64_V4);
 }
+static void ops_of_v4_bf16(void **state) {
+    (void)state;
+    check_target(T_X86_64_V4_BF16);
+}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_of_x86_64),
         cmocka_unit_test(ops_of_v3),
         cmocka_unit_test(ops_of_v4),
+        cmocka_unit_test(ops_of_v4_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

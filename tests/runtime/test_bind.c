@@ -57,6 +57,14 @@ static void cpu_features(void **state) {
              __builtin_cpu_supports("avx512vl");
     assert_int_equal(reformer_cpu_supports(REFORMER_CPU_X86_64_V3), v3 != 0);
     assert_int_equal(reformer_cpu_supports(REFORMER_CPU_X86_64_V4), v4 != 0);
+    int vnni = v4 && __builtin_cpu_supports("avx512vnni");
+    int bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+    assert_int_equal(reformer_cpu_supports(REFORMER_CPU_X86_64_V4_VNNI), vnni != 0);
+    assert_int_equal(reformer_cpu_supports(REFORMER_CPU_X86_64_V4_BF16), bf16 != 0);
+#ifndef __clang__ /* 14 does not know the name */
+    int avx_vnni = v3 && __builtin_cpu_supports("avxvnni");
+    assert_int_equal(reformer_cpu_supports(REFORMER_CPU_X86_64_V3_VNNI), avx_vnni != 0);
+#endif
 #endif
 }
 
