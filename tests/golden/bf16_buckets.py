@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""What products of bfloat16 do to the trained checkpoint: bits per byte, and how many tokens fall into other buckets.
+
+    python3 bf16_buckets.py REFORMERC WINDOWS       needs numpy; so many windows of validation.txt, by the reference
+
+A third run has the roundings of bfloat16 and the buckets of float32.
+"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from bf16 import read
+
+CHECKPOINT = pathlib.Path(__file__).resolve().parent / "checkpoint"
+LENGTH, BATCH, BYTE = 512, 39, 2  # id = byte + 2
+BF16 = ["--set", "compile.dtype=bfloat16"]
+
+
+def write(path, tensors):
+    header, at = {}, 0
+    for name, x in tensors.items():
+        header[name] = {"dtype": "I32", "shape": list(x.shape), "data_offsets": [at, at + 4 * x.size]}
+        at += 4 * x.size
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(x.astype("<i4").tobytes() for x in tensors.values()))
+
+
+def run(reformerc, folder, options):
+    """nats per byte, and buckets by name"""
+    command = [reformerc, "run", CHECKPOINT, "--input", folder / "in", "--output", folder / "out", "--backend", "reference"]
+    subprocess.run(command + ["--dump-activations", *options], check=True)
+    out = read(folder / "out")
+    return float(out["loss"]), {name: x.copy() for name, x in out.items() if name.endswith("buckets")}
+
+
+def main(reformerc, windows):
+    text = (CHECKPOINT / "validation.txt").read_bytes()[:windows * LENGTH]
+    ids = np.frombuffer(text, np.uint8).reshape(windows, LENGTH).astype(np.int32) + BYTE
+    nats, moved = np.zeros(3), {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for at in range(0, windows, BATCH):
+            rows = ids[at:at + BATCH]
+            write(folder / "in", {"input_ids": rows, "labels": rows})
+            exact, buckets = run(reformerc, folder, [])
+            rounded, others = run(reformerc, folder, BF16)
+            write(folder / "buckets", buckets)
+            imposed, _ = run(reformerc, folder, [*BF16, "--buckets", folder / "buckets"])
+            nats += np.array([exact, rounded, imposed]) * len(rows) / windows
+            for layer, x in buckets.items(): moved.setdefault(layer, []).append(x != others[layer])
+    for what, n in zip(["float32", "bfloat16", "bfloat16 with the buckets of float32"], nats):
+        print(f"{n / np.log(2):.6f} bits per byte: {what}")
+    for layer, parts in moved.items():
+        differ = np.concatenate(parts)  # [window, head, round, token]
+        print(f"{layer}: {differ.mean():.2%} of all hashes differ, {differ.any((1, 2)).mean():.2%} of all tokens have one that does")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
