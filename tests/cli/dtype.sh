@@ -62,7 +62,7 @@ check 'nor translation' 1 'no kernel computes round' "$r" $lm $bf16 --target nat
 train=$CASES/k_train_clm_lsh_1hash
 check 'gradients' 1 "$key" "$r" run $train $bf16 --backend reference --input $train/inputs.safetensors --gradients no.st
 small_spec >small.yaml
-cp "$SOURCE/README.md" text
+head -c 4096 "$CHECKPOINT/validation.txt" >text
 check 'training' 1 "$key" "$r" train small.yaml $bf16 --text text --out no
 "$r" "$train" --set compile.sequence_length=64 $bf16 -o train.graph
 check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .*rounded: gradients of rounded values are not built yet' \
