@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "support/hash.h"
+
 typedef enum { NO_ROLE, QUERY, KEY, VALUE, RESULT } role_t; /* RESULT: the gradient of it */
 
 /* What an input is to the attention that a mixer belongs to; what is missing is no operand. */
@@ -46,10 +48,23 @@ typedef struct own {
     struct own *next;
 } own_t;
 
+/* Nodes by name, an open-addressed hash table; of a name that is new no node. */
+typedef struct {
+    struct name {
+        const char *name; /* NULL: free */
+        const gnode_t *node;
+    } * at;
+    size_t n; /* a power of two; 0: not made yet */
+} names_t;
+
 /* Arrays are by id of the nodes of `from`. */
 typedef struct {
     const graph_t *from;
+    arena_t *arena;
     graph_t *g;
+    names_t names;
+    const gnode_t **
+        *readers; /* in the graph's order, ended by NULL; who reads twice stands twice */
     const gnode_t **attention; /* that a mixer belongs to */
     const gnode_t **first;     /* of an operand: whose it was first; and as what */
     role_t *role;
@@ -65,12 +80,60 @@ static bool is_attention(const gnode_t *n) {
     return graph_is_attention(n) || graph_is_step(n);
 }
 
+static struct name *place_of(const names_t *names, const char *name) {
+    size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (names->n - 1);
+    while (names->at[at].name && strcmp(names->at[at].name, name) != 0)
+        at = (at + 1) & (names->n - 1);
+    return &names->at[at];
+}
+
+static size_t edges_of(const graph_t *g) {
+    size_t edges = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) edges += (size_t)g->nodes[i]->n_in;
+    return edges;
+}
+
+/* Room for all nodes, and for one that is new for each edge. */
+static void make_names(operands_t *o) {
+    const graph_t *g = o->from;
+    o->names.n = 2;
+    while (o->names.n < 2 * (g->n_nodes + edges_of(g))) o->names.n *= 2;
+    o->names.at = ARENA_ARRAY(o->arena, struct name, o->names.n);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        *place_of(&o->names, g->nodes[i]->name) = (struct name){g->nodes[i]->name, g->nodes[i]};
+}
+
+static struct name *named(operands_t *o, const char *name) {
+    if (o->names.n == 0) make_names(o);
+    return place_of(&o->names, name);
+}
+
+static void find_readers(operands_t *o) {
+    const graph_t *g = o->from;
+    size_t *n = ARENA_ARRAY(o->arena, size_t, g->n_nodes);
+    const gnode_t **all = ARENA_ARRAY(o->arena, const gnode_t *, edges_of(g) + g->n_nodes);
+    o->readers = ARENA_ARRAY(o->arena, const gnode_t **, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k]) n[g->nodes[i]->in[k]->id]++;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        o->readers[i] = all;
+        all += n[i] + 1;
+        n[i] = 0;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++) {
+            const gnode_t *x = g->nodes[i]->in[k];
+            if (x) o->readers[x->id][n[x->id]++] = g->nodes[i];
+        }
+}
+
 /* Of what a backward pass makes again, the forward's: they are read alike. */
-static const gnode_t *first_made(const graph_t *g, const gnode_t *attention) {
+static const gnode_t *first_made(operands_t *o, const gnode_t *attention) {
     static const char again[] = "again.";
     size_t n = sizeof again - 1;
     if (strncmp(attention->name, again, n) != 0) return attention;
-    const gnode_t *made = graph_find(g, attention->name + n);
+    const gnode_t *made = named(o, attention->name + n)->node;
     return made && made->op == attention->op ? made : attention;
 }
 
@@ -89,14 +152,18 @@ static bool is_kept_of(const gnode_t *keep, const gnode_t *attention) {
 }
 
 /* Of several with the same operands the first keeps what the first attention has. */
-static const gnode_t *kept_of(const graph_t *g, const gnode_t *keep) {
+static const gnode_t *kept_of(const operands_t *o, const gnode_t *keep) {
+    const gnode_t **readers = o->readers[keep->in[0]->id], *last = NULL;
     int before = 0;
-    for (int i = 0; i < keep->id; i++) {
-        const gnode_t *n = g->nodes[i];
-        before += n->op == keep->op && n->in[0] == keep->in[0] && n->in[1] == keep->in[1];
+    for (int i = 0; readers[i] && readers[i]->id < keep->id; i++) {
+        const gnode_t *n = readers[i];
+        bool same = n->op == keep->op && n->in[0] == keep->in[0] && n->in[1] == keep->in[1];
+        before += same && n != last;
+        last = n;
     }
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (is_kept_of(keep, g->nodes[i]) && before-- == 0) return g->nodes[i];
+    last = NULL;
+    for (int i = 0; readers[i]; last = readers[i++])
+        if (readers[i] != last && is_kept_of(keep, readers[i]) && before-- == 0) return readers[i];
     return keep;
 }
 
@@ -106,13 +173,13 @@ static void find_attentions(operands_t *o) {
         const gnode_t *n = o->from->nodes[i];
         if (is_attention(n)) o->attention[i] = n;
         if (graph_is_attention_gradient(n)) o->attention[i] = n->in[1];
-        if (graph_is_keep(n)) o->attention[i] = kept_of(o->from, n);
+        if (graph_is_keep(n)) o->attention[i] = kept_of(o, n);
         for (int k = 0; o->attention[i] && k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
             if (x && graph_kind(x) == K_MIX && !is_attention(x) && !graph_is_attention_gradient(x))
                 o->attention[x->id] = o->attention[i];
         }
-        if (o->attention[i]) o->attention[i] = first_made(o->from, o->attention[i]);
+        if (o->attention[i]) o->attention[i] = first_made(o, o->attention[i]);
     }
 }
 
@@ -160,10 +227,13 @@ static bool find_shared(operands_t *o) {
 
 /* ---- the copy ----------------------------------------------------------------------------------------- */
 
-static const char *free_name(const graph_t *from, const graph_t *g, const char *name) {
+static const char *free_name(operands_t *o, const char *name) {
     for (int k = 2;; k++) {
-        const char *own = arena_printf(g->arena, "%s_%d", name, k);
-        if (!graph_find(from, own) && !graph_find(g, own)) return own;
+        const char *own = arena_printf(o->arena, "%s_%d", name, k);
+        struct name *place = named(o, own);
+        if (place->name) continue;
+        place->name = own;
+        return own;
     }
 }
 
@@ -174,7 +244,7 @@ static bool is_made_again(const operands_t *o, const gnode_t *x) {
 }
 
 static gnode_t *all_of(operands_t *o, const gnode_t *x) {
-    const char *name = free_name(o->from, o->g, x->name); /* while all nodes have theirs */
+    const char *name = free_name(o, x->name);
     gnode_t *n = graph_append(o->g, G_PART);
     *n = (gnode_t){.id = n->id,
                    .op = G_PART,
@@ -191,7 +261,7 @@ static gnode_t *all_of(operands_t *o, const gnode_t *x) {
 }
 
 static gnode_t *made_again(operands_t *o, const gnode_t *x) {
-    const char *name = free_name(o->from, o->g, x->name);
+    const char *name = free_name(o, x->name);
     gnode_t *n = graph_append(o->g, x->op);
     int id = n->id;
     *n = *x;
@@ -240,11 +310,13 @@ static void copy(operands_t *o, const gnode_t *from) {
 const graph_t *graph_with_own_operands(arena_t *a, const graph_t *g) {
     size_t n = g->n_nodes;
     operands_t o = {.from = g,
+                    .arena = a,
                     .attention = ARENA_ARRAY(a, const gnode_t *, n),
                     .first = ARENA_ARRAY(a, const gnode_t *, n),
                     .role = ARENA_ARRAY(a, role_t, n),
                     .shared = ARENA_ARRAY(a, bool, n),
                     .elsewhere = ARENA_ARRAY(a, bool, n)};
+    find_readers(&o);
     find_attentions(&o);
     if (!find_shared(&o)) return g;
     o.to = ARENA_ARRAY(a, gnode_t *, n);
