@@ -57,26 +57,32 @@ typedef struct {
     int first, last;
 } stretch_t;
 
-static stretch_t stretch_of(const lower_t *L, const region_t *mix) {
+/* By id of nodes: the last region that reads each, 0: none. */
+static int *find_last_reads(const lower_t *L) {
+    const regions_t *r = L->regions;
+    int *last = ARENA_ARRAY(L->arena, int, r->g->n_nodes);
+    for (int i = 0; i < r->n_regions; i++)
+        for (int k = 0; k < r->regions[i]->reads.n; k++) last[r->regions[i]->reads.at[k]->id] = i;
+    return last;
+}
+
+static stretch_t stretch_of(const lower_t *L, const region_t *mix, const int *last_read) {
     pair_t p = pair_of(L, mix);
-    const gnode_t *x[OPERANDS];
+    const gnode_t *x[OPERANDS], *given[] = {p.attention, p.gradient};
     stretch_t s = {mix->order, mix->order};
     operands_of(L, p, x);
     for (int i = 0; i < OPERANDS; i++)
         if (x[i] && region_of(L, x[i])->order < s.first) s.first = region_of(L, x[i])->order;
-    for (int i = s.last + 1; i < L->regions->n_regions; i++) {
-        const nodes_t *reads = &L->regions->regions[i]->reads;
-        if (nodes_find(reads, p.attention) >= 0 || nodes_find(reads, p.gradient) >= 0) s.last = i;
-    }
+    for (int i = 0; i < 2; i++)
+        if (given[i] && last_read[given[i]->id] > s.last) s.last = last_read[given[i]->id];
     return s;
 }
 
 /* Whether nothing of another attention runs from a member's first region to its last: then it may share buffers with all. */
-static bool runs_alone(const lower_t *L, const region_t *mix) {
+static bool runs_alone(const lower_t *L, const region_t *mix, stretch_t s) {
     const regions_t *r = L->regions;
     pair_t p = pair_of(L, mix);
     const gnode_t *n = p.attention, *gradient = p.gradient, *own[OPERANDS];
-    stretch_t s = stretch_of(L, mix);
     operands_of(L, p, own);
     for (int i = s.first; i <= s.last; i++) {
         const region_t *region = r->regions[i];
@@ -101,15 +107,15 @@ static bool runs_alone(const lower_t *L, const region_t *mix) {
 /* Members have the same buffers: one after the other; else false after an error. */
 static bool check_members(lower_t *L, attention_t *a) {
     const class_t *class = a->class;
+    const int *last_read = find_last_reads(L);
+    stretch_t *s = ARENA_ARRAY(L->arena, stretch_t, class->count);
     for (int m = 0; m < class->count; m++) {
-        stretch_t s = stretch_of(L, class->members[m]);
-        a->apart = a->apart || !runs_alone(L, class->members[m]);
-        for (int k = 0; k < m; k++) {
-            stretch_t before = stretch_of(L, class->members[k]);
-            if (before.last >= s.first && s.last >= before.first)
+        s[m] = stretch_of(L, class->members[m], last_read);
+        a->apart = a->apart || !runs_alone(L, class->members[m], s[m]);
+        for (int k = 0; k < m; k++)
+            if (s[k].last >= s[m].first && s[m].last >= s[k].first)
                 return no_kernel(L, a->gradient,
                                  "with another one between its operands and its results");
-        }
     }
     return true;
 }

@@ -13,16 +13,13 @@ static bool same_pack(const gnode_t *a, const gnode_t *b) {
     return true;
 }
 
-/* Its place among those of its kind; all: how many there are. */
-static int32_t place_of_pack(const graph_t *g, const gnode_t *pack, int32_t *all) {
-    int32_t place = 0;
+/* By id: the places of those of its kind; all: how many there are. */
+static const int32_t *places_of_packs(lower_t *L, const gnode_t *pack, int32_t *all) {
+    const graph_t *g = L->g;
+    int32_t *place = ARENA_ARRAY(L->arena, int32_t, g->n_nodes);
     *all = 0;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const gnode_t *n = g->nodes[i];
-        if (n->op != G_PACK_BUCKETS || !same_pack(n, pack)) continue;
-        if (n == pack) place = *all;
-        ++*all;
-    }
+    for (const gnode_t *n = NULL; (n = graph_next(g, G_PACK_BUCKETS, n));)
+        if (same_pack(n, pack)) place[n->id] = (*all)++;
     return place;
 }
 
@@ -47,9 +44,12 @@ bool find_packed(lower_t *L, attention_t *a) {
     part_t *p = a->packed = part_of_node(L, n);
     if (p->class->count != a->class->count) return no_kernel(L, n, "of several attentions at once");
     int32_t *place = ARENA_ARRAY(L->arena, int32_t, p->class->count), all = 0;
+    n = p->class->pattern->nodes.at[0];
+    const int32_t *places =
+        places_of_packs(L, a->unpacks ? n->in[0] : n, &all); /* they are alike */
     for (int i = 0; i < p->class->count; i++) {
         n = p->class->members[i]->nodes.at[0];
-        place[i] = place_of_pack(L->g, a->unpacks ? n->in[0] : n, &all);
+        place[i] = places[(a->unpacks ? n->in[0] : n)->id];
     }
     a->packed_number = part_vector(p, place, all);
     p->used = true;
@@ -59,7 +59,7 @@ bool find_packed(lower_t *L, attention_t *a) {
 void make_pack(lower_t *L, attention_t *a) {
     const gnode_t *n = keeper_in(L, a, 0), *pack = a->unpacks ? n->in[0] : n;
     int32_t all;
-    (void)place_of_pack(L->g, pack, &all);
+    (void)places_of_packs(L, pack, &all);
     bool wide = pack->type == G_I32;
     dim_t d[] = {dim(all),       dim(pack->type == G_U16 ? 2 : 1),
                  dim(L->batch),  dim(a->heads),
