@@ -386,15 +386,15 @@ static bool check_bucket_names(const reader_t *r) {
 /* Layers that do not hash at this length have none to be imposed. */
 static bool read_all_buckets(const reader_t *r, const graph_t *g, int64_t padded) {
     inputs_t *in = r->in;
-    imposed_rows_t all = graph_imposed(g, NULL);
+    imposed_rows_t all = graph_imposed(g, NULL), before = {0, 0};
     in->buckets = ARENA_ARRAY(r->arena, int32_t, all.rows * padded + 1);
     in->buckets_given = ARENA_ARRAY(r->arena, uint8_t, all.hashes + 1);
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
-        imposed_rows_t before = graph_imposed(g, n);
         bool given;
         if (!read_layer_buckets(r, n, padded, in->buckets + before.rows * padded, &given))
             return false;
         in->buckets_given[before.hashes] = given;
+        graph_pass_imposed(g, n, &before);
     }
     return true;
 }

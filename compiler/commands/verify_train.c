@@ -146,7 +146,7 @@ static bool know_margins(step_t *x) {
 static imposed_t impose(const step_t *x) {
     const graph_t *g = graph_of(x);
     const inputs_t *in = &x->v->in;
-    imposed_rows_t all = graph_imposed(g, NULL);
+    imposed_rows_t all = graph_imposed(g, NULL), next = {0, 0};
     int64_t padded = x->buckets.items[0].shape[x->buckets.items[0].rank - 1];
     imposed_t to = {heap_new((size_t)(all.rows * padded), sizeof *to.all),
                     heap_new((size_t)all.hashes, 1)};
@@ -156,7 +156,8 @@ static imposed_t impose(const step_t *x) {
     }
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
         const result_t *r = results_find(&x->buckets, n->trace);
-        imposed_rows_t before = graph_imposed(g, n);
+        imposed_rows_t before = next;
+        graph_pass_imposed(g, n, &next);
         if (!r || n->layer < x->first || to.given[before.hashes]) continue;
         memcpy(to.all + before.rows * padded, r->data, r->bytes);
         to.given[before.hashes] = 1;

@@ -172,9 +172,12 @@ static int run(eval_t *e, const int *last_use) {
     for (size_t i = 0; i < e->g->n_nodes && error == REFORMER_OK; i++) {
         const gnode_t *n = e->g->nodes[i];
         value_t *v = &e->values[i];
+        if (last_use[i] >= 0) {
+            make_value(e, n, v);
+            error = functions[n->op](e, n, v);
+        }
+        if (n->op == G_LSH_HASH) graph_pass_imposed(e->g, n, &e->imposed);
         if (last_use[i] < 0) continue;
-        make_value(e, n, v);
-        error = functions[n->op](e, n, v);
         if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
         if (error == REFORMER_OK && e->watch && is_watched(e, n))
             e->watch(e->watch_ctx, n, v->f, v->elements);

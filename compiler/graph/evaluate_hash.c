@@ -128,7 +128,7 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
 
 int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     hash_size_t s = hash_size(n, eval_optional(e, n, 2));
-    imposed_rows_t before = graph_imposed(e->g, n);
+    imposed_rows_t before = e->imposed;
     if (is_imposed(e, before.hashes)) return impose(e, n, &s, before.rows, out);
     float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;
     hash_all(e, n, &s, out, margin);

@@ -47,11 +47,12 @@ typedef struct {
     const gnode_t *loss; /* it watches */
     cached_row_t *
         cached; /* the row that a step gives a token, or a prefill fills; there is room. NULL: neither */
-    const int *state_at;  /* by node id: which of its states */
-    int64_t rows, length; /* given by io */
-    int64_t padded;       /* P */
-    int64_t loss_length;  /* positions of the QA loss */
-    value_t *values;      /* [n_nodes] */
+    const int *state_at;    /* by node id: which of its states */
+    int64_t rows, length;   /* given by io */
+    int64_t padded;         /* P */
+    int64_t loss_length;    /* positions of the QA loss */
+    value_t *values;        /* [n_nodes] */
+    imposed_rows_t imposed; /* before the node that it is at */
 } eval_t;
 
 /* Fills *out, whose arrays are allocated and zero. Returns REFORMER_OK or an error code. */

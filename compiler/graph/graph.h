@@ -159,6 +159,10 @@ typedef struct {
     int64_t rows;
 } imposed_rows_t;
 imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n);
+/* The same as one goes from each to the next, in the graph's order: n is the last that was met. */
+void graph_pass_imposed(const graph_t *g, const gnode_t *n, imposed_rows_t *before);
+/* By id of nodes: what stands before each that hashes. */
+imposed_rows_t *graph_all_imposed(arena_t *a, const graph_t *g);
 const char *graph_op_name(gop_t op); /* "layer_norm" */
 gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */

@@ -216,9 +216,23 @@ const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind) {
 
 imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n) {
     imposed_rows_t before = {0, 0};
-    for (const gnode_t *x = NULL; (x = graph_next(g, G_LSH_HASH, x)) && x != n; before.hashes++)
-        before.rows += g->batch * x->heads * x->rounds;
+    for (const gnode_t *x = NULL; (x = graph_next(g, G_LSH_HASH, x)) && x != n;)
+        graph_pass_imposed(g, x, &before);
     return before;
+}
+
+void graph_pass_imposed(const graph_t *g, const gnode_t *n, imposed_rows_t *before) {
+    before->hashes++;
+    before->rows += g->batch * n->heads * n->rounds;
+}
+
+imposed_rows_t *graph_all_imposed(arena_t *a, const graph_t *g) {
+    imposed_rows_t *all = ARENA_ARRAY(a, imposed_rows_t, g->n_nodes), before = {0, 0};
+    for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
+        all[n->id] = before;
+        graph_pass_imposed(g, n, &before);
+    }
+    return all;
 }
 
 /* Outputs are nodes of these names; a classifier whose labels may be classes or numbers has a

@@ -44,11 +44,12 @@ static void count_hashes(lower_t *L, attention_t *a) {
     const class_t *class = a->hash_part->class;
     int32_t *number = ARENA_ARRAY(L->arena, int32_t, class->count);
     int32_t *rows = ARENA_ARRAY(L->arena, int32_t, class->count);
-    imposed_rows_t all = graph_imposed(L->g, NULL);
+    const imposed_rows_t all = graph_imposed(L->g, NULL),
+                         *before = graph_all_imposed(L->arena, L->g);
     for (int i = 0; i < class->count; i++) {
-        imposed_rows_t before = graph_imposed(L->g, class->members[i]->nodes.at[0]);
-        number[i] = before.hashes;
-        rows[i] = (int32_t)before.rows;
+        int hash = class->members[i]->nodes.at[0]->id;
+        number[i] = before[hash].hashes;
+        rows[i] = (int32_t)before[hash].rows;
     }
     L->n_hashes = all.hashes;
     a->hash_number = part_vector(a->hash_part, number, all.hashes);
