@@ -5,7 +5,8 @@
  *
  * In: the rows of schema.def, a value or a few for each end of each. Out: a line for each combination that fails; its
  * settings are those of --set. Every combination either becomes code or is refused by an error that stands at a key,
- * within limits of time, memory and size of code, and what lies beyond a range is refused by the name of its key.
+ * within limits of time, memory and size of code, and what lies beyond a range is refused by the name of its key. Time
+ * is counted in translations of a small model, of which the machine is asked how long it takes for one.
  * They run in processes of their own, so that one that ends its process (bug(), a signal, the clock) hides no other.
  *
  *   short   each value of each key in a model of one kind, the kinds in turn; a few random combinations of many keys
@@ -41,9 +42,10 @@
 #define SLOWDOWN 1
 #endif
 
-/* Debug builds verify after each pass; machines are busy, so it is the time of the process that counts. */
+/* Machines are busy, so it is the time of the process that counts. */
 enum {
-    MOST_SECONDS = 8 * SLOWDOWN,
+    MOST_UNITS = 120,
+    UNITS = 16, /* that are measured together */
     MOST_MEGABYTES = 1024,
     MOST_CODE = 64 << 20, /* of C for one target, 64 lengths of it */
     MOST_SETS = 24,
@@ -486,6 +488,8 @@ typedef struct {
     int n_waiting, first;            /* first: the number of waiting[0] */
     told_t *told;                    /* [TOGETHER], shared with children */
     int code, refused, failed, only; /* only: of this number; -1: all */
+    double unit;                     /* seconds that a small model takes */
+    int again;                       /* the number of the last one that had to be tried again */
     double slowest;
     long largest;
 } count_t;
@@ -495,6 +499,21 @@ static double process_seconds(void) {
     getrusage(RUSAGE_SELF, &r);
     return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
            (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+/* A language model of two layers. */
+static double unit_seconds(bool thorough) {
+    walk_t w = {.target = T_X86_64_V3};
+    set_model(&w, 0);
+    double start = process_seconds();
+    for (int i = 0; i < UNITS; i++)
+        if (walk_one(&w, thorough) != 0) bug("the model that others are measured by is refused");
+    return (process_seconds() - start) / UNITS;
+}
+
+static struct timeval most_time(const count_t *c) {
+    double seconds = MOST_UNITS * c->unit;
+    return (struct timeval){(time_t)seconds, (suseconds_t)(1e6 * fmod(seconds, 1))};
 }
 
 static void print_walk(const walk_t *w) {
@@ -516,7 +535,7 @@ static void fail(count_t *c, int at, const char *why, long number) {
 _Noreturn static void be_child(count_t *c, int from) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     for (int k = from; k < c->n_waiting; k++) {
-        struct itimerval clock = {.it_value = {MOST_SECONDS, 0}};
+        struct itimerval clock = {.it_value = most_time(c)};
         setitimer(ITIMER_PROF, &clock, NULL);
         double start = process_seconds();
         int code = walk_one(&c->waiting[k], c->thorough);
@@ -549,6 +568,12 @@ static int run_child(count_t *c, int from) {
     for (; k < c->n_waiting && c->told[k].done; k++) judge(c, k);
     if (used.ru_maxrss > c->largest) c->largest = used.ru_maxrss;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return k;
+    bool slow = WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
+    if (slow && c->again != c->first + k) { /* or the machine has become so */
+        c->again = c->first + k;
+        c->unit = unit_seconds(c->thorough);
+        return k;
+    }
     if (WIFSIGNALED(status)) fail(c, k, "signal", WTERMSIG(status));
     else fail(c, k, "exit", WEXITSTATUS(status));
     return k + 1;
@@ -688,15 +713,19 @@ int main(int argc, char **argv) {
     count_t c = {.arena = arena_new(),
                  .thorough = which > 0,
                  .only = argc > 3 ? atoi(argv[3]) : -1,
+                 .again = -1,
                  .told = mmap(NULL, TOGETHER * sizeof *c.told, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
     if (c.told == MAP_FAILED) return 1;
+    if (c.only < 0) c.unit = unit_seconds(c.thorough);
     if (walks[which].models) walk_keys(&c, walks[which].models);
     if (walks[which].pairs) walk_pairs(&c);
     walk_random(&c, strtoull(argv[2], NULL, 10), walks[which].random);
     run_waiting(&c);
-    printf("%d combinations: %d became code, %d were refused, %d failed; at most %.2f s, %ld MB\n",
-           c.first, c.code, c.refused, c.failed, c.slowest, c.largest >> 10);
+    printf(
+        "%d combinations: %d became code, %d were refused, %d failed; at most %.2f s, %.0f times a "
+        "small model's, %ld MB\n",
+        c.first, c.code, c.refused, c.failed, c.slowest, c.slowest / c.unit, c.largest >> 10);
     arena_free(c.arena);
     return c.failed > 0 || (SLOWDOWN == 1 && c.largest >> 10 > MOST_MEGABYTES);
 }
