@@ -31,8 +31,10 @@ static model_t open_model(bool instrument) {
     setting_t set = {.key = "compile.sequence_length", .value = "64"};
     spec_t *s = spec_load(m.arena, path, &set, 1, m.diag);
     must(&m, s && spec_resolve_architecture(s, true, false, false, m.diag));
-    plan_options_t o = {
-        .name = "model", .n_targets = 1, .targets = {native_target()}, .instrument = instrument};
+    plan_options_t o = {.name = "model",
+                        .n_targets = 1,
+                        .targets = {native_target(DTYPE_FLOAT32)},
+                        .instrument = instrument};
     m.plan = plan_make(m.arena, s, &o, m.diag);
     must(&m, m.plan && plan_lower(m.plan, &(pass_options_t){0}, m.diag));
     return m;
