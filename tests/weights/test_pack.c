@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "support/bf16.h"
+
 /* ---- a layout by hand ---------------------------------------------------------------------------- */
 
 typedef struct {
@@ -63,7 +65,17 @@ static const param_t *param_named(const char *name, int *index) {
     return NULL;
 }
 
-static layout_t *hand_layout(arena_t *a) {
+static bool has_panels(const entry_t *e) {
+    return e->kind == PACK_PANELS || e->kind == PACK_HEAD_PANELS || e->kind == PACK_COLUMNS;
+}
+
+/* What is summed over, of a row of a panel. */
+static int64_t depth_of(const entry_t *e, const param_t *p) {
+    return e->kind == PACK_COLUMNS ? p->shape[0] : p->shape[1];
+}
+
+/* With panels of bf16, or of f32. */
+static layout_t *hand_layout(arena_t *a, bool bf16) {
     layout_t *l = ARENA_NEW(a, layout_t);
     l->entries = ARENA_ARRAY(a, layout_entry_t, N_HAND);
     l->n = N_HAND;
@@ -84,6 +96,11 @@ static layout_t *hand_layout(arena_t *a) {
                               .offset = at,
                               .bytes = 4 * hand[i].floats * hand[i].count};
         memcpy(e->shape, p->shape, sizeof e->shape);
+        if (bf16 && has_panels(&hand[i])) {
+            int64_t depth = depth_of(&hand[i], p);
+            e->type = G_BF16;
+            e->bytes = 2 * hand[i].floats / depth * (depth + depth % 2) * hand[i].count;
+        }
         for (int j = 0; j < e->count; j++) e->source[j] = hand[i].source[j];
         e->again = ARENA_ARRAY(a, bool, 2);
         e->again[0] = hand[i].kind == PACK_COLUMNS;
@@ -131,16 +148,20 @@ typedef struct {
     size_t bytes;
 } packed_t;
 
-static packed_t pack(const file_t *f) {
+static packed_t pack_as(const file_t *f, bool bf16) {
     packed_t p;
     model_open(&p.m);
-    p.l = hand_layout(p.m.arena);
+    p.l = hand_layout(p.m.arena, bf16);
     store_options_t o = {.path = f ? model_file(f) : "random:3"};
     p.s = store_load(&p.m.graph, &o, p.m.d);
     assert_non_null(p.s);
     p.file = weights_pack(p.l, p.s, &p.bytes, p.m.d);
     assert_non_null(p.file);
     return p;
+}
+
+static packed_t pack(const file_t *f) {
+    return pack_as(f, false);
 }
 
 static void unpacked_close(packed_t *p) {
@@ -164,6 +185,63 @@ static void every_element_in_place(void **state) {
                 if (x[k] != want) fail_msg("%s[%d][%d]", hand[i].name, c, (int)k);
             }
         }
+    unpacked_close(&p);
+}
+
+/* Where element k of panels of pairs stands in panels of floats; -1: behind an odd depth. */
+static int64_t without_pairs(int64_t k, int64_t depth) {
+    int64_t pairs = (depth + 1) / 2, panel = k / (64 * pairs), at = k % (64 * pairs);
+    int64_t lane = at % 64 / 2, d = at / 64 * 2 + at % 2;
+    return d < depth ? (panel * depth + d) * 32 + lane : -1;
+}
+
+/* Rounded, and two of K beside each other; the way back gives what was rounded. */
+static void pairs_in_place(void **state) {
+    (void)state;
+    packed_t p = pack_as(NULL, true);
+    const char *path = temporary("rounded.safetensors");
+    assert_true(weights_unpack(p.l, p.file, p.bytes, path, p.m.d));
+    store_options_t o = {.path = path};
+    store_t *back = store_load(&p.m.graph, &o, p.m.d);
+    assert_non_null(back);
+    int64_t padding = 0;
+    for (int i = 0; i < N_HAND; i++)
+        for (int c = 0; c < hand[i].count && has_panels(&hand[i]); c++) {
+            int index = -1;
+            const param_t *q = param_named(hand[i].source[c], &index);
+            const layout_entry_t *e = &p.l->entries[i];
+            int64_t n = e->bytes / 2 / e->count, depth = depth_of(&hand[i], q);
+            const uint16_t *x = (const uint16_t *)(void *)(p.file + e->offset) + c * n;
+            const float *given = store_find(p.s, q->name)->data;
+            for (int64_t k = 0; k < n; k++) {
+                int64_t at = without_pairs(k, depth);
+                int64_t from = at < 0 ? -1 : source_of(&hand[i], q, at);
+                padding += at < 0;
+                if (x[k] != (from < 0 ? 0 : bf16_bits(given[from])))
+                    fail_msg("%s[%d][%d]", hand[i].name, c, (int)k);
+            }
+            for (int64_t k = 0; k < param_elements(q); k++)
+                assert_true(store_find(back, q->name)->data[k] == bf16_round(given[k]));
+        }
+    assert_true(padding > 0);
+    store_free(back);
+    unpacked_close(&p);
+}
+
+/* Of both numbers of a pair: no float that a rounded one is part of is looked at. */
+static void counts_what_is_not_finite(void **state) {
+    (void)state;
+    packed_t p = pack_as(NULL, true);
+    float *w =
+        (float *)(uintptr_t)store_find(p.s, "encoder.layers.1.feed_forward.dense.dense.weight")
+            ->data;
+    reformer_weights_header_t h;
+    w[0] = 3.4e38F; /* rounded, it is infinite: in two arrangements */
+    w[1] = NAN;
+    free(p.file);
+    p.file = weights_pack(p.l, p.s, &p.bytes, p.m.d);
+    memcpy(&h, p.file, sizeof h);
+    assert_int_equal(h.nonfinite, 4);
     unpacked_close(&p);
 }
 
@@ -292,7 +370,7 @@ static void base_models_have_no_prefix(void **state) {
     (void)state;
     model_t m;
     model_open(&m);
-    layout_t *l = hand_layout(m.arena);
+    layout_t *l = hand_layout(m.arena, false);
     l->n = 1;
     l->data_end = l->entries[1].offset;
     store_options_t o = {.path = "random"};
@@ -340,6 +418,8 @@ static void refuses_other_files(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_element_in_place),
+        cmocka_unit_test(pairs_in_place),
+        cmocka_unit_test(counts_what_is_not_finite),
         cmocka_unit_test(header_and_contents),
         cmocka_unit_test(binds),
         cmocka_unit_test(same_weights_same_bytes),
