@@ -142,7 +142,11 @@ static void find_buckets(model_t *x) {
     int64_t padded = 0;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
         const result_t *r = n->trace ? results_find(&x->shown, n->trace) : NULL;
-        if (!r) return; /* this length does not hash */
+        if (!r) { /* this length does not hash, or a hash is not shown: all are imposed, or none */
+            heap_free(x->imposed);
+            x->imposed = NULL;
+            return;
+        }
         padded = r->shape[r->rank - 1];
         if (!x->imposed) x->imposed = heap_new((size_t)(all.rows * padded), sizeof *x->imposed);
         memcpy(x->imposed + graph_imposed(g, n).rows * padded, r->data, r->bytes);

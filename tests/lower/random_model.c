@@ -181,15 +181,16 @@ bool others_parse(const char *text, others_t *o) {
 int run_models(int argc, char **argv, bool (*run)(int index, uint64_t seed, const others_t *o)) {
     others_t o = {.cc = argc > 4 ? argv[4] : NULL};
     if (argc < 4 || !others_parse(argv[1], &o)) {
-        fprintf(stderr, "usage: %s BACKEND[,BACKEND] COUNT SEED|fresh [CC]\n", argv[0]);
+        fprintf(stderr, "usage: %s BACKEND[,BACKEND] COUNT|=INDEX SEED|fresh [CC]\n", argv[0]);
         return 2;
     }
-    int count = atoi(argv[2]), failed = 0;
+    bool one = argv[2][0] == '=';
+    int first = one ? atoi(argv[2] + 1) : 0, count = one ? 1 : atoi(argv[2]), failed = 0;
     bool fresh = strcmp(argv[3], "fresh") == 0;
     uint64_t seed = fresh ? (uint64_t)time(NULL) : strtoull(argv[3], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("seed %llu\n", (unsigned long long)seed);
-    for (int i = 0; i < count; i++) failed += !run(i, seed, &o);
+    for (int i = first; i < first + count; i++) failed += !run(i, seed, &o);
     printf("%d passed, %d failed\n", count - failed, failed);
     return failed > 0;
 }
