@@ -1,6 +1,6 @@
 # Compilers by the names that tests call them (cc, gcc, clang), but which do not optimise, whatever is asked of them:
 # a half to a quarter of the time; and LLVM likewise, a third of it. For tests that are about what generated code says, not
-# about what optimisers make of it; that is for golden_*_jit, golden_*_one and golden_*_identical, products, the emitters'
+# about what optimisers make of it; that is for golden_*_jit, golden_*_one, golden_*_turns and golden_*_identical, products, the emitters'
 # tests, and the long forms. gcc reads the intrinsics' header, most of a small file's time, compiled ahead (where it was
 # compiled otherwise, as it is). They have a compile cache of their own.
 set(quick ${PROJECT_BINARY_DIR}/quick)

@@ -6,6 +6,8 @@
  *   golden targets CASE [run options]     the same, traced for each target that this CPU runs, plain for the best
  *   golden identical CASE                 the JIT, gcc, clang, 1 and 2 threads, traced and plain: one of them
  *                                         within tolerance, all equal to the bit, for each target of this CPU
+ *   golden turns CASE                     a part of that: of each target of this CPU the JIT and one of the C builds,
+ *                                         which take turns
  *   golden one CASE gcc|clang FORM        a part of that: of the best target of this CPU, C that this compiler
  *                                         built in this FORM (traced, plain), beside all of the JIT
  *   golden window CHECKPOINT [run opt.]   logits of the first window of CHECKPOINT/validation.txt
@@ -335,6 +337,16 @@ static bool identical(const case_t *c) {
     return ok;
 }
 
+static bool turns(const case_t *c) {
+    static const choice_t turn[] = {
+        {"gcc", true}, {"clang", false}, {"gcc", false}, {"clang", true}};
+    const target_t *usable[T_COUNT];
+    int n = usable_targets(usable);
+    bool ok = n > 0;
+    for (int i = 0; i < n; i++) ok &= identical_on(c, usable[i], &turn[i % 4]);
+    return ok;
+}
+
 static bool one(const case_t *c) {
     const target_t *usable[T_LEVELS];
     int n = usable_targets(usable);
@@ -388,10 +400,12 @@ int main(int argc, char **argv) {
     } modes[] = {{"compare", compare},
                  {"targets", compare_targets},
                  {"identical", identical},
+                 {"turns", turns},
                  {"one", one},
                  {"window", window}};
     if (argc < 3 || argc > MAX_ARGS / 2) {
-        fputs("usage: golden compare|targets|identical|one|window FOLDER [options]\n", stderr);
+        fputs("usage: golden compare|targets|identical|turns|one|window FOLDER [options]\n",
+              stderr);
         return 2;
     }
     case_t c = {.folder = argv[2], .options = argv + 3, .n_options = argc - 3};
