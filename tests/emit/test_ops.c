@@ -1,5 +1,7 @@
 /* Every op, on every type a target has, on values that tell implementations apart: the C of gcc and of
- * clang at several levels of optimisation against the interpreter, bit for bit. */
+ * clang at several levels of optimisation against the interpreter, bit for bit.
+ *
+ *     test_emit_ops [long] */
 #include "emit_test.h"
 
 static const double odd_floats[] = {
@@ -237,7 +239,8 @@ static void ops_of_v4_bf16(void **state) {
     check_target(T_X86_64_V4_BF16);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    every_build = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_of_x86_64),
         cmocka_unit_test(ops_of_v3),

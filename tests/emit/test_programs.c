@@ -410,7 +410,7 @@ static module_t *random_module(bench_t *bench, const target_t *target, uint64_t 
 }
 
 static bool
-    long_form; /* six times the random programs: compilers build each set of them six times */
+    long_form; /* six times the random programs: compilers build each set of them up to six times */
 
 static void random_programs(const target_t *t, bool optimised) {
     enum { MOST = 48, FEW = 8 };
@@ -447,7 +447,7 @@ static void random_after_passes(void **state) {
 }
 
 int main(int argc, char **argv) {
-    long_form = argc > 1 && strcmp(argv[1], "long") == 0;
+    every_build = long_form = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hand_written),        cmocka_unit_test(dynamic_dimensions),
         cmocka_unit_test(random_v4),           cmocka_unit_test(random_v3),
