@@ -2,7 +2,9 @@
  * of gcc and of clang, and LLVM's code, against the interpreter. Numbers are equal to the bit. A NaN of DOT2 may be any
  * NaN; one that is converted has the bits that ops.def says.
  *
- * What this CPU does not run is compiled all the same, and said to be skipped. */
+ * What this CPU does not run is compiled all the same, and said to be skipped.
+ *
+ *     test_emit_dot [long] */
 #include "emit_test.h"
 
 enum { ROWS = 256, LANES = 16, BATCHES = 8, FIRST_OUTPUT = 3 };
@@ -276,7 +278,8 @@ static void dots_of_v4_bf16(void **s) {
     check_target(T_X86_64_V4_BF16);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    every_build = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dots_of_x86_64),  cmocka_unit_test(dots_of_v3),
         cmocka_unit_test(dots_of_v4),      cmocka_unit_test(dots_of_v3_vnni),

@@ -309,6 +309,7 @@ static void lines_break_where_they_read_well(void **state) {
 }
 
 int main(void) {
+    every_build = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_text_every_time), cmocka_unit_test(labels_are_not_written),
         cmocka_unit_test(several_targets),      cmocka_unit_test(hostile_names),
