@@ -135,18 +135,22 @@ static float *step(const model_t *x, exec_t *e, int threads, bool impose, float 
 
 /* ---- buckets --------------------------------------------------------------------------------------------- */
 
+/* Buckets are imposed on every layer that the plan says to hash, once; an edited graph may have another hash, or none. */
+static bool hashes_as_planned(const model_t *x, const graph_t *g) {
+    int64_t n = 0;
+    for (const gnode_t *h = NULL; (h = graph_next(g, G_LSH_HASH, h)); n++)
+        if (facts_lsh_before(&x->plan->facts, h->layer) != n) return false;
+    return n == x->plan->facts.n_lsh;
+}
+
 static void find_buckets(model_t *x) {
     const graph_t *g = plan_train_fitting(x->plan, (size_t)x->in.length)->graph;
     imposed_rows_t all = graph_imposed(g, NULL);
-    if (all.hashes == 0 || !x->plan->impose_buckets) return;
+    if (all.hashes == 0 || !x->plan->impose_buckets || !hashes_as_planned(x, g)) return;
     int64_t padded = 0;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
         const result_t *r = n->trace ? results_find(&x->shown, n->trace) : NULL;
-        if (!r) { /* this length does not hash, or a hash is not shown: all are imposed, or none */
-            heap_free(x->imposed);
-            x->imposed = NULL;
-            return;
-        }
+        if (!r) return; /* this length does not hash */
         padded = r->shape[r->rank - 1];
         if (!x->imposed) x->imposed = heap_new((size_t)(all.rows * padded), sizeof *x->imposed);
         memcpy(x->imposed + graph_imposed(g, n).rows * padded, r->data, r->bytes);
