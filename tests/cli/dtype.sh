@@ -18,7 +18,10 @@ for case in $lm $gate; do
     check 'by default' 0 - $run --output d.st
     same 'by default' d.st f.st
     check "numpy's" 0 '' near b.st "$theirs" 1e-7
-    check 'they differ' 1 '' near f.st "$theirs" 1e-3
+    # a factor may be rounded to the other side: far less than what float32 is off by
+    check 'in loops' 0 - $run $bf16 --backend interpreter --output i.st
+    check 'near' 0 '' near i.st "$theirs" 1e-2
+    check 'they differ' 1 '' near f.st "$theirs" 1e-2
 done
 
 # ---- a graph says its roundings itself
