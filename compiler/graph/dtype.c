@@ -1,9 +1,10 @@
 /* Number types of products: graph_with_dtype (graph.h). docs/dtype.md.
  *
  * In: the graph of a forward, of a prefill or of a step. Out: the same nodes, but the weight of every DENSE is a bf16 PARAM,
- * and its x a ROUND: right behind the value that it rounds, once, however many read it. What is rounded already stays as it
- * is, so that doing it twice is doing it once. A weight that something else reads too, as word embeddings, is left alone, and
- * so is its DENSE: that would be rounded with it. */
+ * and its x a ROUND: right behind the value that it rounds, once, however many read it; so are the q, k and v of LSH and of
+ * local attention, but not what is hashed, or kept for steps. What is rounded already stays as it is, so that doing it twice
+ * is doing it once. A weight that something else reads too, as word embeddings, is left alone, and so is its DENSE: that
+ * would be rounded with it. An attention that drops probabilities is left alone, too: that is training's. */
 #include "graph/ops.h"
 
 /* By id of the nodes of `from`. */
@@ -20,6 +21,13 @@ static bool takes_bf16(const rounder_t *r, const gnode_t *n) {
     return n->op == G_DENSE && !r->elsewhere[n->in[1]->id];
 }
 
+/* How many of its inputs, the first ones, are rounded. */
+static int rounded_inputs(const rounder_t *r, const gnode_t *n) {
+    if (n->op == G_LSH_ATTENTION && n->rate == 0) return 2;
+    if (n->op == G_LOCAL_ATTENTION && n->rate == 0) return 3;
+    return takes_bf16(r, n) ? 1 : 0;
+}
+
 static void find_weights(rounder_t *r) {
     for (size_t i = 0; i < r->from->n_nodes; i++) {
         const gnode_t *n = r->from->nodes[i];
@@ -34,8 +42,11 @@ static void find_values(rounder_t *r) {
     for (size_t i = 0; i < r->from->n_nodes; i++) {
         const gnode_t *n = r->from->nodes[i];
         if (n->op == G_ROUND) rounded[n->in[0]->id] = true;
-        if (!takes_bf16(r, n) || n->in[0]->type == G_BF16 || rounded[n->in[0]->id]) continue;
-        r->rounds[n->in[0]->id] = rounded[n->in[0]->id] = true;
+        for (int k = 0; k < rounded_inputs(r, n); k++) {
+            const gnode_t *x = n->in[k];
+            if (x->type == G_BF16 || rounded[x->id]) continue;
+            r->rounds[x->id] = rounded[x->id] = true;
+        }
     }
 }
 
@@ -59,10 +70,9 @@ static gnode_t *round_of(rounder_t *r, const gnode_t *x, diag_t *d) {
 
 static bool take(rounder_t *r, const gnode_t *from, diag_t *d) {
     gnode_t *n = r->to[from->id] = copy(r, from);
-    if (takes_bf16(r, from)) {
-        if (from->in[0]->type != G_BF16) n->in[0] = r->round[from->in[0]->id];
-        n->in[1]->type = G_BF16;
-    }
+    for (int k = 0; k < rounded_inputs(r, from); k++)
+        if (from->in[k]->type != G_BF16) n->in[k] = r->round[from->in[k]->id];
+    if (takes_bf16(r, from)) n->in[1]->type = G_BF16;
     if (from->op == G_ROUND && !r->round[from->in[0]->id]) r->round[from->in[0]->id] = n;
     if (!r->rounds[from->id]) return true;
     return (r->round[from->id] = round_of(r, from, d)) != NULL;

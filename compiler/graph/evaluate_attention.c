@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "graph/evaluate_attention.h"
+#include "support/bf16.h"
 #include "support/heap.h"
 
 static const double MASKED = -1e9, SELF = EVAL_SELF; /* what scores are set to */
@@ -74,13 +75,35 @@ double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t 
                      dropout_element(a->first + slot, width, j));
 }
 
+/* Of bf16 the weights exp(score - shift) are factors of a product, and rounded as such; they are divided by the sum of
+ * what is left of them. The shift decides what that is: the greatest score, or in LSH layers |q|, which no score exceeds,
+ * while 2^-2|q| is a normal number and the row sees others than itself. */
+static const double MOST_SHIFT = 60 * 0.693147180559945309;
+
+static double shift_of(const attention_t *a, int64_t query, double max) {
+    const double *q = a->q + query * a->stride;
+    double norm = a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY;
+    return norm <= MOST_SHIFT && max > -FAR ? norm : max;
+}
+
+static double soften_rounded(const attention_t *a, int64_t query, double *x, int64_t n) {
+    double max = x[0], sum = 0;
+    for (int64_t j = 1; j < n; j++)
+        if (x[j] > max) max = x[j];
+    double shift = shift_of(a, query, max);
+    for (int64_t j = 0; j < n; j++) sum += x[j] = bf16_round((float)exp(x[j] - shift));
+    double lse = log_sum_exp(sum, shift), top = fabs(shift) <= FAR ? shift : (double)(float)shift;
+    for (int64_t j = 0; j < n; j++) x[j] *= exp(top - lse);
+    return lse;
+}
+
 /* The query of a slot: `keys` are the positions of its window, p is room for as many numbers. */
 static void attend_query(const attention_t *a, int64_t slot, const int64_t *keys, int64_t n,
                          double *p) {
     int64_t flat = eval_flat(a, slot), query = flat % a->length;
     bool set;
     for (int64_t j = 0; j < n; j++) p[j] = eval_score(a, query, keys[j], &set);
-    a->lse[flat] = eval_soften(p, n);
+    a->lse[flat] = a->rounds ? soften_rounded(a, query, p, n) : eval_soften(p, n);
     if (!a->v) return;
     double *out = a->out + flat * a->head_size;
     memset(out, 0, sizeof *out * (size_t)a->head_size);
@@ -166,6 +189,7 @@ attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64
         .length = e->padded,
         .causal = n->causal,
         .self_mask = h->shared_qk,
+        .rounds = n->in[0]->type == G_BF16,
         .q = h->q->f + first,
         .k = keys,
         .v = h->v ? h->v->f + first : NULL,

@@ -12,6 +12,7 @@ typedef struct {
     const int32_t *order; /* [slots] flat index, position = flat % length; NULL: slot = position */
     int64_t length;
     bool causal, self_mask;
+    bool rounds;         /* products are of bf16: so are probabilities */
     const double *q;     /* [length] rows of head_size, `stride` apart */
     const double *k;     /* [length][head_size], scaled */
     const double *v;     /* as q; NULL: only lse is wanted */

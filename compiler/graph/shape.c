@@ -188,17 +188,17 @@ void rule_lsh_sort(rule_t *r) {
 void rule_lsh_attention(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t rounds = n->rounds;
-    if (!want_heads(r, 0) || !want_heads(r, 1) || !want_mask(r, 3) || !want_window(r)) return;
+    if (!want_heads_alike(r, 2) || !want_mask(r, 3) || !want_window(r)) return;
     if (!want_positive(r, rounds, "rounds") || rounds > INT32_MAX) return;
     dim_t all = {r->g->padded.c * rounds, r->g->padded.u * rounds};
     if (WANT(r, 2, G_I32, batch(r), dim(n->heads), all) && want_rate(r, n->rate))
-        result_like(r, n->in[0]);
+        result(r, G_F32, n->in[0]->rank, n->in[0]->shape);
 }
 
 void rule_local_attention(rule_t *r) {
-    if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_mask(r, 3) &&
-        want_window(r) && want_rate(r, r->n->rate))
-        result_like(r, r->n->in[0]);
+    const gnode_t *q = r->n->in[0];
+    if (want_heads_alike(r, 3) && want_mask(r, 3) && want_window(r) && want_rate(r, r->n->rate))
+        result(r, G_F32, q->rank, q->shape);
 }
 
 void rule_exact_attention(rule_t *r) {

@@ -138,8 +138,8 @@ static inline bool want_mask(rule_t *r, int i) {
     return !r->n->in[i] || WANT(r, i, G_I32, batch(r), r->g->padded);
 }
 
-/* Input i is [B,P,heads * head_size]. */
-static inline bool want_heads(rule_t *r, int i) {
+/* Input i is [B,P,heads * head_size] of this type. */
+static inline bool want_heads_of(rule_t *r, int i, gtype_t type) {
     const gnode_t *n = r->n;
     int64_t width;
     if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
@@ -148,7 +148,19 @@ static inline bool want_heads(rule_t *r, int i) {
         FAIL(r, "%s: heads times head_size is too large", n->name);
         return false;
     }
-    return WANT(r, i, G_F32, batch(r), r->g->padded, dim(width));
+    return WANT(r, i, type, batch(r), r->g->padded, dim(width));
+}
+
+static inline bool want_heads(rule_t *r, int i) {
+    return want_heads_of(r, i, G_F32);
+}
+
+/* Inputs 0 … n-1 are such, all f32 or all bf16, as the factors of any product. */
+static inline bool want_heads_alike(rule_t *r, int n) {
+    gtype_t type = r->n->in[0]->type == G_BF16 ? G_BF16 : G_F32;
+    for (int i = 0; i < n; i++)
+        if (!want_heads_of(r, i, type)) return false;
+    return true;
 }
 
 static inline bool want_reach(rule_t *r) {

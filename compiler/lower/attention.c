@@ -121,7 +121,7 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
     if (stands && (!kept || hash != hash_of(attention->in[2])))
         return no_kernel(L, n, "that is sorted by other buckets than its attention has");
-    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != n->in[0]) ||
+    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != unrounded(n->in[0])) ||
         hash->in[2] != mask)
         return no_kernel(L, n, "that is sorted by other buckets than those of its own queries");
     if (others_read(L, sort, n) || others_read(L, sort->in[0], sort))
@@ -150,11 +150,12 @@ const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand) {
 
 /* A module without a cache leaves it out. */
 static bool read_keeper(lower_t *L, attention_t *a) {
-    const gnode_t *keeper = keeper_of(L->regions, a->value), *key = a->key ? a->key : a->query;
+    const gnode_t *value = unrounded(a->value), *key = unrounded(a->key ? a->key : a->query);
+    const gnode_t *keeper = keeper_of(L->regions, value);
     if (!keeper) return true;
     const gnode_t *buckets = keeper->n_in > 3 ? keeper->in[3] : NULL;
     const gnode_t *own = a->hash_part ? a->node->in[2]->in[0] : NULL;
-    if (keeper->in[0] != key || keeper->in[1] != a->value || buckets != own ||
+    if (keeper->in[0] != key || keeper->in[1] != value || buckets != own ||
         a->lsh != (keeper->op == G_LSH_KEEP))
         return no_kernel(L, keeper, "of other values than its attention reads");
     part_t *p = part_of_node(L, keeper);
@@ -210,6 +211,8 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
                        .exact = n->op == G_EXACT_ATTENTION,
                        .count = class->count,
                        .causal = n->causal,
+                       .rounded = n->in[0]->type == G_BF16,
+                       .pairs = elem_of(L, n->in[0]) == E_BF16,
                        .chunk = n->chunk,
                        .before = n->before,
                        .after = n->after,
@@ -217,6 +220,7 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
                        .heads = n->heads,
                        .head_size = n->head_size,
                        .head_stride = round_up(n->head_size, L->tile)};
+    if (a->pairs) a->head_stride = round_up(a->head_stride, 2 * (int64_t)L->lanes);
     a->query = attention_input(first, 0);
     a->value = attention_input(first, mixers[n->op].value);
     a->key = a->lsh ? NULL : attention_input(first, 1);

@@ -53,13 +53,13 @@ static void block_squares(lower_t *L, builder_t *b, edge_rows_t *c) {
     int64_t lanes = round_up(L->block, L->tile);
     dim_t d = dim(lanes);
     value_t *squares[MAX_VECTORS];
-    c->queries = query_panels(L, b, 1, L->block, c->a->head_size);
+    c->queries = query_panels(L, b, 1, L->block, c->a->head_size, false);
     c->squares = kernel_scratch(b, "squares", E_F32, 1, &d);
     transpose_rows(L, b, c->a->q, batch_in(&c->in, c->a->q), head_in(&c->in, c->a->q), c->queries,
                    ax(0), block_row, c);
     inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
     affine_t panel = ax_v(loop_var(panels));
-    panel_squares(L, b, c->queries, ax(0), panel, squares);
+    panel_squares(L, b, c->queries, ONE_BY_ONE, ax(0), panel, squares);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t to = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         b_store(b, c->squares, squares[j], &to);

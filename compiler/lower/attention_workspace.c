@@ -10,7 +10,7 @@ static buffer_t *shared_by(lower_t *L, const attention_t *a, const char *name, e
         const char *own = k == 1 ? name : arena_printf(L->arena, "%s_%d", name, k);
         buffer_t *made = module_find_buffer(L->m, own);
         if (!made) return workspace(L, own, e, rank, dims, doc);
-        bool same = made->rank == rank;
+        bool same = made->rank == rank && made->elem == e;
         for (int i = 0; i < rank && same; i++) same = dim_equal(made->dims[i], dims[i]);
         if (same) return made;
     }
@@ -87,6 +87,9 @@ static void make_stacks(lower_t *L, attention_t *a, const dim_t *heads) {
     if (a->lsh) a->key_norm = make_stack(L, a, "norm", 3, heads);
 }
 
+static const char third_doc[] =
+    "[batch][group][rows][head]: keys, or an output apart from the queries";
+
 /* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
  * cannot know that the first round writes all of the output. Local attention writes over its queries, if nobody asks for
  * them. */
@@ -95,13 +98,29 @@ static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     if (!a->q) a->q = shared_by(L, a, "q", E_F32, 4, heads, doc);
     if (!a->v) a->v = shared_by(L, a, "v", E_F32, 4, heads, doc);
     buffer_t **third = a->lsh ? &a->out : &a->k;
-    if (!*third)
-        *third = shared_by(L, a, "k_out", E_F32, 4, heads,
-                           "[batch][group][rows][head]: keys, or an output apart from the queries");
+    if (!*third) *third = shared_by(L, a, "k_out", E_F32, 4, heads, third_doc);
+    a->plain_q = a->q, a->plain_k = a->k, a->plain_v = a->v;
     if (a->lsh || a->out) return;
     if (a->stacked & KEPT_QUERY)
         a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
     else a->out = a->q;
+}
+
+/* Operands that are rounded. What they were before is hashed and kept before attention begins: in LSH layers the output
+ * takes the place of such queries. */
+static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
+    const char *doc = "[batch][group][rows][head]: rounded";
+    const char *plain = "[batch][group][rows][head]: for the cache, not rounded";
+    elem_t e = a->pairs ? E_BF16 : E_F32;
+    a->q = shared_by(L, a, "q", e, 4, heads, doc);
+    a->v = shared_by(L, a, "v", e, 4, heads, doc);
+    if (!a->lsh) a->k = shared_by(L, a, a->pairs ? "k" : "k_out", e, 4, heads, doc);
+    bool apart = a->lsh || a->pairs;
+    a->out = apart ? shared_by(L, a, "k_out", E_F32, 4, heads, third_doc) : a->q;
+    if (a->lsh) a->plain_q = a->out;
+    if (!a->kept) return;
+    a->plain_v = shared_by(L, a, "plain_v", E_F32, 4, heads, plain);
+    if (!a->lsh) a->plain_k = shared_by(L, a, "plain_k", E_F32, 4, heads, plain);
 }
 
 static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
@@ -139,7 +158,8 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
     }
     dim_t heads[] = {dim(L->batch), dim(a->group), L->rows, dim(a->head_stride)};
     make_stacks(L, a, heads);
-    make_heads(L, a, heads);
+    if (a->rounded) make_rounded_heads(L, a, heads);
+    else make_heads(L, a, heads);
     if (a->gradient) make_gradient_workspace(L, a, heads);
     if (a->packed) make_pack(L, a);
     make_self_kept(L, a);

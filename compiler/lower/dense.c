@@ -54,6 +54,32 @@ static void multiply_add(lower_t *L, builder_t *b, const product_t *p, affine_t 
     }
 }
 
+static void dot_pairs(lower_t *L, builder_t *b, const product_t *p, affine_t k, value_t *const *acc,
+                      value_t **next) {
+    value_t *col[MAX_VECTORS];
+    for (int j = 0; j < p->vectors; j++) col[j] = p->y(L, b, p->ctx, j, k);
+    for (int i = 0; i < p->rows; i++) {
+        value_t *s = broadcast_pair(L, b, p->x(L, b, p->ctx, i, k));
+        for (int j = 0; j < p->vectors; j++)
+            next[i * p->vectors + j] = b_dot2(b, acc[i * p->vectors + j], s, col[j]);
+    }
+}
+
+static void product_step(lower_t *L, builder_t *b, const product_t *p, affine_t k,
+                         value_t *const *acc, value_t **next) {
+    if (p->step) {
+        p->step(L, b, p->ctx, k, acc, next);
+    } else if (p->order == DOT_PAIRS) {
+        dot_pairs(L, b, p, k, acc, next);
+    } else if (p->order == ODD_FIRST) {
+        value_t *odd[MAX_TILE];
+        multiply_add(L, b, p, ax_plus(ax_scale(k, 2), 1), acc, odd);
+        multiply_add(L, b, p, ax_scale(k, 2), odd, next);
+    } else {
+        multiply_add(L, b, p, k, acc, next);
+    }
+}
+
 /* One loop over k: from `first`, `depth` steps; acc in and out. */
 static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t first,
                          int64_t depth, value_t **acc) {
@@ -62,8 +88,7 @@ static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t 
     inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, acc);
     affine_t k = ax_add(first, ax_v(loop_var(loop)));
     for (int i = 0; i < n; i++) had[i] = loop_arg(loop, i);
-    if (p->step) p->step(L, b, p->ctx, k, had, next);
-    else multiply_add(L, b, p, k, had, next);
+    product_step(L, b, p, k, had, next);
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) acc[i] = loop->results[i];
 }
@@ -84,6 +109,7 @@ void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc) {
         for (int i = 0; i < n; i++) acc[i] = loop->results[i];
     }
     if (rest > 0) product_loop(L, b, p, ax(steps * p->every), rest, acc);
+    if (p->odd) multiply_add(L, b, p, ax(2 * p->depth), acc, acc);
     for (int i = 0; i < n; i++)
         b_name(acc[i], arena_printf(L->arena, "acc%d_%d", i / p->vectors, i % p->vectors));
 }
@@ -139,11 +165,26 @@ static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_
 /* ---- pairs ---------------------------------------------------------------------------------------
  * Of bf16 a step takes a pair of k, the odd one first: as dot2 does it, so every target does. */
 
+value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair) {
+    return b_bitcast(b, E_BF16, b_broadcast(b, b_bitcast(b, E_I32, pair), L->lanes));
+}
+
+value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
+    value_t *bits = b_bitcast(b, E_I32, pairs);
+    value_t *upper = b_iconst(b, VECTOR(E_I32, L->lanes), INT32_C(-0x10000));
+    bits = second ? b_binary(b, OP_AND, bits, upper) : b_shift(b, OP_SHL, bits, 16);
+    return b_bitcast(b, E_F32, bits);
+}
+
+value_t *paired(builder_t *b, value_t *first, value_t *second) {
+    value_t *lower = b_shift(b, OP_SHR, b_bitcast(b, E_I32, first), 16);
+    return b_bitcast(b, E_BF16, b_binary(b, OP_OR, lower, b_bitcast(b, E_I32, second)));
+}
+
 /* x[row][pair], in all lanes. */
 static value_t *pair_of_row(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
     affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), 2)};
-    value_t *bits = b_bitcast(b, E_I32, b_load(b, c->d->a, 2, ix));
-    return b_bitcast(b, E_BF16, b_broadcast(b, bits, L->lanes));
+    return broadcast_pair(L, b, b_load(b, c->d->a, 2, ix));
 }
 
 static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
@@ -156,14 +197,6 @@ static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *c
         value_t *x = pair_of_row(L, b, c, i, k);
         for (int j = 0; j < nv; j++) next[i * nv + j] = b_dot2(b, acc[i * nv + j], x, col[j]);
     }
-}
-
-/* The first or the second of each pair of a vector, as f32: a bf16 is its upper half. */
-static value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
-    value_t *bits = b_bitcast(b, E_I32, pairs);
-    value_t *upper = b_iconst(b, VECTOR(E_I32, L->lanes), INT32_C(-0x10000));
-    bits = second ? b_binary(b, OP_AND, bits, upper) : b_shift(b, OP_SHL, bits, 16);
-    return b_bitcast(b, E_F32, bits);
 }
 
 static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,

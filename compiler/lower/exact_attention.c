@@ -153,7 +153,7 @@ static void lessen_panel(lower_t *L, builder_t *b, const exact_t *c, value_t *co
 static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
     int nv = L->tiles->vectors;
     value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS];
-    panel_squares(L, b, c->w->queries, c->slot, c->w->panel, squares);
+    panel_squares(L, b, c->w->queries, ONE_BY_ONE, c->slot, c->w->panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *bound = b_unary(b, OP_SQRT, squares[j]);
         if (c->most_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->most_key, L->lanes));
@@ -302,7 +302,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     dim_t slots = dim(c->slots), lanes[] = {slots, dim(c->block)}, tile = dim(L->tile);
     dim_t od[] = {slots, dim(c->block), dim(c->a->head_stride)};
     dim_t sd[] = {dim(c->keys), tile}, vd[] = {dim(c->a->head_stride)};
-    w->queries = query_panels(L, b, c->slots, c->block, c->a->head_size);
+    w->queries = query_panels(L, b, c->slots, c->block, c->a->head_size, false);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, lanes);
     w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
     c->bound = kernel_scratch(b, "bound", E_F32, 2, lanes);

@@ -32,7 +32,7 @@ static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
     affine_t row = ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block);
     row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
     affine_t qx[] = {ax(0), ax(0), row, ax(0)};
-    prefetch_row(b, h->a->q, in_heads(&h->in, h->a->q, qx), h->a->head_stride);
+    prefetch_row(b, h->a->plain_q, in_heads(&h->in, h->a->plain_q, qx), h->a->head_stride);
     b_end_for(b, loop, NULL);
 }
 
@@ -152,13 +152,13 @@ static void hash_kernel(lower_t *L, attention_t *a) {
     if (a->hash_part->stacked) place = index[a->hash_part->stack_vector];
     h.in = heads_at(L, a, h.batch, h.head, place, group);
     dim_t fd[] = {dim(a->rounds), dim(round_up(L->block, L->tile))};
-    h.tokens = query_panels(L, &b, 1, L->block, a->head_size);
+    h.tokens = query_panels(L, &b, 1, L->block, a->head_size, false);
     h.found = kernel_scratch(&b, "found", E_I32, 2, fd);
     set_range(h.found, dim(0), dim(a->buckets - 1));
     h.row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
     h.whole_head = b_index(&b, ax_add(ax_scale(ax_v(group), a->group), h.head));
-    transpose_rows(L, &b, a->q, batch_in(&h.in, a->q), head_in(&h.in, a->q), h.tokens, ax(0),
-                   token_row, &h);
+    transpose_rows(L, &b, a->plain_q, batch_in(&h.in, a->plain_q), head_in(&h.in, a->plain_q),
+                   h.tokens, ax(0), token_row, &h);
     inst_t *panels = b_for(&b, "panel", dim(0), h.tokens->dims[1], 0, NULL);
     h.panel = ax_v(loop_var(panels));
     h.first = ax_scale(h.panel, L->tile);

@@ -9,9 +9,9 @@ typedef struct {
     const into_heads_t *p;
     value_t *head; /* within the group */
     heads_t in;
-    buffer_t *dst;
-    affine_t first_call; /* of this product's */
-    int64_t all_calls;   /* of the task's products */
+    buffer_t *dst, *rounded_dst; /* NULL: not so */
+    affine_t first_call;         /* of this product's */
+    int64_t all_calls;           /* of the task's products */
 } project_t;
 
 static void store_head(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
@@ -22,14 +22,20 @@ static void store_head(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
         for (int j = 0; j < nv; j++) {
             affine_t qx[] = {ax(0), ax(0), ax_plus(ax_add(p->p->row0, row), i),
                              ax_plus(col, (int64_t)j * L->lanes)};
-            b_store(b, p->dst, acc[i * nv + j], in_heads(&p->in, p->dst, qx));
+            value_t *x = acc[i * nv + j];
+            if (p->dst) b_store(b, p->dst, x, in_heads(&p->in, p->dst, qx));
+            if (!p->rounded_dst) continue;
+            b_store(b, p->rounded_dst, rounded(b, x), in_heads(&p->in, p->rounded_dst, qx));
         }
 }
 
 static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
     const project_t *p = ctx;
-    affine_t qx[] = {ax(0), ax(0), ax_add(p->p->row0, row), col};
-    prefetch_row(b, p->dst, in_heads(&p->in, p->dst, qx), L->tile);
+    buffer_t *to[] = {p->dst, p->rounded_dst};
+    for (int i = 0; i < 2; i++) {
+        affine_t qx[] = {ax(0), ax(0), ax_add(p->p->row0, row), col};
+        if (to[i]) prefetch_row(b, to[i], in_heads(&p->in, to[i], qx), L->tile);
+    }
 }
 
 /* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
@@ -111,7 +117,8 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     value_t *following = at_most(b, ax_plus(ax_v(p.head), 1), dim(a->group - 1));
     affine_t next_head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(following));
     int64_t depth = into->n ? panel_rows(&into->operands[0].w, into->operands[0].k) : 0;
-    int64_t calls = into->n ? dense_calls(L, L->block, a->head_size, depth) : 0;
+    int64_t width = a->pairs ? a->head_stride : a->head_size; /* pairs are read in whole vectors */
+    int64_t calls = into->n ? dense_calls(L, L->block, width, depth) : 0;
     p.all_calls = a->group * into->n * calls;
     for (int i = 0; i < into->n; i++) {
         bool last = i + 1 == into->n;
@@ -120,18 +127,19 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
         w.prefix[w.n_prefix++] = head;
         next.prefix[next.n_prefix++] = last ? next_head : head;
         p.dst = o->to;
+        p.rounded_dst = o->rounded_to;
         p.first_call = ax_plus(ax_scale(ax_v(p.head), into->n * calls), i * calls);
         dense_t d = {.a = o->tile,
                      .m = L->block,
                      .k = o->k,
-                     .n = a->head_size,
+                     .n = width,
                      .w = w,
                      .next = panel_rows(&next, then->k) >= panel_rows(&w, o->k) ? &next : NULL,
                      .epilogue = store_head,
                      .target = fetch_heads,
                      .meanwhile = calls > 0 && into->source ? fetch_next_block : NULL,
                      .ctx = &p};
-        b_comment(b, "→ %s", o->to->name);
+        b_comment(b, "→ %s", (o->rounded_to ? o->rounded_to : o->to)->name);
         dense(L, b, &d);
     }
     if (into->clears && !a->stands && is_apart(a)) clear_state(L, b, a, &p.in, into->row0);
@@ -158,7 +166,7 @@ static void blank_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     const spread_t *s = ctx;
     affine_t to[] = {ax(0), ax(0), ax_add(s->p->row0, s->row), ax_plus(at, s->p->a->head_size)};
     (void)L;
-    b_store(b, s->to, b_const(b, (ltype_t){E_F32, width}, 0), in_heads(&s->in, s->to, to));
+    b_store(b, s->to, b_const(b, (ltype_t){s->to->elem, width}, 0), in_heads(&s->in, s->to, to));
 }
 
 void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to) {
@@ -195,7 +203,7 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     const gather_t *c = ctx;
     affine_t ox[] = {ax(0), ax(0), global_row(c), at};
     affine_t ax_[] = {c->row, ax_add(ax_scale(ax_v(c->head), c->of->head_size), at)};
-    value_t *x = b_load(b, c->src, width, in_heads(&c->in, c->src, ox));
+    value_t *x = b_convert(b, E_F32, b_load(b, c->src, width, in_heads(&c->in, c->src, ox)));
     if (c->scale) {
         value_t *s = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
         x = b_binary(b, OP_MUL, x, s);

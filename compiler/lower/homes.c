@@ -25,13 +25,22 @@ static int order_of(const regions_t *r, const gnode_t *n) {
     return r->of_node[n->id]->order;
 }
 
-/* Whether rows of n live in a home: somebody else than a MIX op reads them. */
+static bool is_mixed(const regions_t *r, const gnode_t *n) {
+    for (int i = 0; i < r->readers[n->id].n; i++)
+        if (graph_kind(r->readers[n->id].at[i]) == K_MIX) return true;
+    return false;
+}
+
+/* Whether rows of n live in a home: somebody else than a MIX op reads them, or what rounds them for one as they are made. */
 static bool is_housed(const regions_t *r, const gnode_t *n) {
     if (n->op == G_QA_LOSS_GRAD) return true; /* no heads, but rows */
     if (!r->stored[n->id] || graph_kind(n) == K_MIX) return false;
+    bool mixed = is_mixed(r, n);
     for (int i = 0; i < r->readers[n->id].n; i++) {
         const gnode_t *reader = r->readers[n->id].at[i];
-        if (graph_kind(reader) != K_MIX && !is_read_kept(r, reader, n)) return true;
+        bool here = reader->op == G_ROUND && r->of_node[reader->id] == r->of_node[n->id];
+        if (graph_kind(reader) == K_MIX || (mixed && here)) continue;
+        if (!is_read_kept(r, reader, n)) return true;
     }
     return false;
 }

@@ -40,8 +40,8 @@ static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     const cache_t *c = k->a->cache;
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
-    put_key_value(L, b, k->a, k->a->q, qx, lsh_key_scale(L, b, k->a, k->a->q, qx), k->a->v, vx,
-                  c->records, to);
+    put_key_value(L, b, k->a, k->a->plain_q, qx, lsh_key_scale(L, b, k->a, k->a->plain_q, qx),
+                  k->a->plain_v, vx, c->records, to);
 }
 
 /* The next token's window begins `before` chunks before its own; what is earlier is never asked for again, and its
@@ -55,7 +55,7 @@ static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     affine_t kx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {k->row, k->index, k->head, ax_v(b_irem(b, b_index(b, t), dim(c->ring)))};
     value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(k->a->head_size));
-    put_key_value(L, b, k->a, k->a->k, kx, scale, k->a->v, vx, c->rings, to);
+    put_key_value(L, b, k->a, k->a->plain_k, kx, scale, k->a->plain_v, vx, c->rings, to);
     b_end_if(b, near, NULL);
 }
 

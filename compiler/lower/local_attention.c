@@ -1,6 +1,7 @@
 /* Local attention (docs/semantics.md 6.7): chunks of consecutive positions, each against its window, softmax,
  * output written over the chunk's own queries. Task: one chunk of one head. Keys and values are read
- * where the projection left them; only the queries are transposed.
+ * where the projection left them; only the queries are transposed. Values of bf16, whose products go by pairs of keys, are
+ * copied so that pairs stand side by side.
  * Masked keys have Hugging Face's score, so a row whose keys are all masked has every probability 1 (Q1). */
 #include "lower/math.h"
 #include "lower/window.h"
@@ -9,7 +10,9 @@ typedef struct {
     attention_t *a;
     affine_t batch, chunk; /* chunk: of the task */
     heads_t in;
-    affine_t other; /* chunk of the window's current keys */
+    affine_t other; /* chunk of the window's current keys, which is its `o`-th */
+    value_t *o;
+    buffer_t *values; /* DOT_PAIRS: scratch made by value_panels, by chunks of the window */
     dim_t chunks;
     buffer_t *inverse,
         *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
@@ -18,6 +21,7 @@ typedef struct {
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     local_t *c = w->ctx;
     affine_t offset = ax_plus(ax_v(o), -c->a->before);
+    c->o = o;
     c->other = window_chunk(L, b, c->a, c->chunks, c->chunk, offset);
 }
 
@@ -30,8 +34,9 @@ static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t run, a
     (void)L;
     const local_t *c = w->ctx;
     affine_t key = ax_add(ax_scale(run, w->run), lane);
-    affine_t ix[] = {ax(0), ax(0), key_row(c, key), k};
-    return b_load(b, c->a->k, 1, in_heads(&c->in, c->a->k, ix));
+    int each = w->order == DOT_PAIRS ? 2 : 1;
+    affine_t ix[] = {ax(0), ax(0), key_row(c, key), ax_scale(k, each)};
+    return b_load(b, c->a->k, each, in_heads(&c->in, c->a->k, ix));
 }
 
 static value_t *local_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -49,6 +54,7 @@ static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
 static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                             int64_t col) {
     const local_t *c = w->ctx;
+    if (c->values) return value_in_panel(L, b, c->values, ax_v(c->o), key, panel, col);
     affine_t ix[] = {ax(0), ax(0), key_row(c, key), ax_plus(ax_scale(panel, L->tile), col)};
     return b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, ix));
 }
@@ -124,6 +130,23 @@ static void local_panel(lower_t *L, builder_t *b, window_t *w) {
     window_values(L, b, w, local_rows);
 }
 
+/* The values of the window, pairs of keys side by side. */
+static void pair_values(lower_t *L, builder_t *b, window_t *w) {
+    local_t *c = w->ctx;
+    const attention_t *a = c->a;
+    c->values = value_panels(L, b, w->span, a->chunk, a->head_stride, true);
+    inst_t *chunks = b_for(b, "o", dim(0), dim(w->span), 0, NULL);
+    local_open(L, b, w, loop_var(chunks));
+    inst_t *pairs = b_for(b, "pair", dim(0), dim(pairs_of(a->chunk)), 0, NULL);
+    affine_t pair = ax_v(loop_var(pairs)), first = ax_scale(pair, 2), second = ax_plus(first, 1);
+    if (a->chunk % 2) second = ax_v(at_most(b, second, dim(a->chunk - 1)));
+    affine_t rows[] = {key_row(c, first), key_row(c, second)};
+    copy_value_pair(L, b, a->v, batch_in(&c->in, a->v), head_in(&c->in, a->v), rows, c->values,
+                    ax_v(loop_var(chunks)), pair);
+    b_end_for(b, pairs, NULL);
+    b_end_for(b, chunks, NULL);
+}
+
 void lower_local_attention(lower_t *L, attention_t *a) {
     dim_t chunks = dim_div(L->padded, a->chunk);
     dim_t tasks[] = {dim(L->batch), dim(a->group), chunks};
@@ -134,8 +157,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
              (long long)a->chunk, (long long)a->before, (long long)a->after);
     told_t told = tell_attention(L, &b, a, a->node);
     int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
-    dim_t pd[] = {dim(1), dim(lanes)};
-    dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
+    dim_t pd[] = {dim(1), dim(lanes)}, id[] = {dim(L->tile)};
     local_t c = {.a = a,
                  .batch = ax_v(b.fn->task[0]),
                  .in = told_heads(L, a, &told, ax_v(b.fn->task[0]), ax_v(b.fn->task[1])),
@@ -143,6 +165,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                  .chunks = chunks};
     window_t w = {.chunk = a->chunk,
                   .run = a->chunk,
+                  .order = order_of_products(a),
                   .span = span,
                   .width = a->head_stride,
                   .masked = MASKED_KEY,
@@ -159,13 +182,14 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.in.head);
     kept_of_round(L, &b, a, kept, ax(0));
     w.kept = kept;
-    w.queries = query_panels(L, &b, 1, a->chunk, a->head_size);
+    w.queries = query_panels(L, &b, 1, a->chunk, a->head_size, a->pairs);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
-    w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
+    window_scratch(L, &b, &w);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
     if (a->row_shift) c.top = kernel_scratch(&b, "top", E_F32, 1, id);
     transpose_rows(L, &b, a->q, batch_in(&c.in, a->q), head_in(&c.in, a->q), w.queries, ax(0),
                    local_row, &c);
+    if (a->pairs) pair_values(L, &b, &w);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
     affine_t px[] = {ax(0), ax_v(loop_var(fill))};

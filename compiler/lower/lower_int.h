@@ -137,6 +137,7 @@ typedef struct attention {
     bool together;           /* nothing else runs between its operands and its result */
     int count;               /* layers */
     bool causal;
+    bool rounded, pairs; /* products are of bf16; that stand as such, for dot2: else as f32 */
     int64_t chunk, before, after, rounds;
     int n_factors;
     int64_t factors[MAX_FACTORS];
@@ -144,6 +145,9 @@ typedef struct attention {
     int64_t heads, head_size, head_stride, group, groups; /* heads per group, number of groups */
     /* [batch][group][rows][head_stride]; k: NULL where keys are the queries; out: may be q */
     buffer_t *q, *k, *v, *out;
+    /* Of operands that are rounded, what they were before, f32, for those who hash or keep them. NULL: nobody. Of others: q, k
+     * and v. */
+    buffer_t *plain_q, *plain_k, *plain_v;
     buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
     buffer_t *self_kept;         /* the same: what dropout multiplies them by, in all; NULL: none */
@@ -234,8 +238,9 @@ bool counts_layers(const part_t *p,
                    int vector); /* each member is found at the number of its layer */
 int part_vector(part_t *p, const int32_t *at, int64_t bound); /* too many: p is crowded */
 bool part_is_crowded(lower_t *L, const part_t *p);            /* true after an error in L->d */
-/* A dense layer without bias that only attention reads: computed head by head. */
+/* A dense layer without bias that only attention reads, or what rounds it: computed head by head. */
 bool goes_by_heads(const regions_t *r, const gnode_t *n);
+const gnode_t *unrounded(const gnode_t *n);         /* what a ROUND rounds, or n; NULL: NULL */
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);
@@ -352,9 +357,14 @@ typedef void tile_ahead_fn(lower_t *L, builder_t *b, void *ctx, affine_t step);
 /* next[i] = acc[i] + what comes to it at k */
 typedef void tile_step_fn(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                           value_t **next);
+/* How k is gone through: one by one; of bf16, whose sums dot2 defines, by pairs, `depth` counting those: x and y give the
+ * pairs, or without dot2 what they hold, as f32, each by itself: the odd k first. */
+typedef enum { ONE_BY_ONE, DOT_PAIRS, ODD_FIRST } order_t;
 typedef struct {
     int rows, vectors;
     int64_t depth;
+    order_t order;
+    bool odd; /* ODD_FIRST: one k follows that is in no pair */
     tile_scalar_fn *x;
     tile_vector_fn *y;
     tile_step_fn *step; /* NULL: one product of x and y each */
@@ -364,6 +374,11 @@ typedef struct {
     tile_ahead_fn *ahead;
 } product_t;
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
+/* Pairs of bf16: one in all lanes; the first or the second of each of a vector, as f32: a bf16 is its upper half; and back,
+ * of f32 that are bf16. */
+value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair);
+value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second);
+value_t *paired(builder_t *b, value_t *first, value_t *second);
 int64_t row_tiles(const lower_t *L, int64_t m); /* register tiles over m rows */
 /* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);

@@ -63,10 +63,10 @@ static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c, value_t *keys_square) 
 static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     int64_t lanes = round_up(c->a->chunk, L->tile);
     dim_t pd[] = {dim(c->ring), dim(lanes)};
-    dim_t sd[] = {dim(w->span * c->a->chunk), dim(L->tile)}, td[] = {dim(L->tile)};
+    dim_t td[] = {dim(L->tile)};
     dim_t md[] = {dim(c->ring), dim(lanes / L->tile)};
-    w->queries = query_panels(L, b, c->ring, c->a->chunk, c->a->head_size);
-    c->values = value_panels(L, b, c->ring, lanes, c->a->head_stride);
+    w->queries = query_panels(L, b, c->ring, c->a->chunk, c->a->head_size, c->a->pairs);
+    c->values = value_panels(L, b, c->ring, lanes, c->a->head_stride, c->a->pairs);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, pd);
     set_range(w->query_pos, dim(0), dim_sub(L->padded, dim(1)));
     c->key_pos = kernel_scratch(b, "key_pos", E_I32, 2, pd);
@@ -75,7 +75,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     c->norm = kernel_scratch(b, "norm", E_F32, 2, pd);
     c->most_norm = kernel_scratch(b, "most_norm", E_F32, 2, md);
     c->most_of_slot = kernel_scratch(b, "most_of_slot", E_F32, 1, pd);
-    w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
+    window_scratch(L, b, w);
     c->round_sum = kernel_scratch(b, "round_sum", E_F32, 1, td);
     c->top = kernel_scratch(b, "top", E_F32, 1, td);
     c->total_sum = kernel_scratch(b, "total_sum", E_F32, 1, td);

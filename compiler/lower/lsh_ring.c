@@ -37,7 +37,7 @@ static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
                              value_t *slot_most) {
     int nv = L->tiles->vectors;
     value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS], *most = NULL;
-    panel_squares(L, b, c->w->queries, c->gather_slot, panel, squares);
+    panel_squares(L, b, c->w->queries, c->w->order, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *scale = key_factor(b, squares[j], c->a->head_size),
                 *norm = norms[j] = row_norm(b, squares[j]);
@@ -55,6 +55,16 @@ static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
     return b_binary(b, OP_MAX, slot_most, most);
 }
 
+static void gather_value_pairs(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
+    buffer_t *v = c->a->v;
+    inst_t *loop = b_for(b, "pair", dim(0), dim(lanes / 2), 0, NULL);
+    affine_t pair = ax_v(loop_var(loop)), lane = ax_scale(pair, 2), tokens[2];
+    for (int i = 0; i < 2; i++) tokens[i] = sorted_token(L, b, c, ax_plus(lane, i));
+    copy_value_pair(L, b, v, batch_in(&c->in, v), head_in(&c->in, v), tokens, c->values,
+                    c->gather_slot, pair);
+    b_end_for(b, loop, NULL);
+}
+
 /* Positions, values and norms of the chunk in gather_slot. */
 static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     inst_t *loop = b_for(b, "lane", dim(0), dim(lanes), 0, NULL);
@@ -63,9 +73,11 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     value_t *t = b_index(b, token);
     b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
     b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
-    copy_values(L, b, c->a->v, batch_in(&c->in, c->a->v), head_in(&c->in, c->a->v), token,
-                c->values, c->gather_slot, lane);
+    if (!c->a->pairs)
+        copy_values(L, b, c->a->v, batch_in(&c->in, c->a->v), head_in(&c->in, c->a->v), token,
+                    c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
+    if (c->a->pairs) gather_value_pairs(L, b, c, lanes);
 
     value_t *most = b_const(b, SCALAR(E_F32), 0);
     inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 1, &most);
@@ -103,8 +115,9 @@ static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t run, aff
                         affine_t k) {
     (void)L;
     const lsh_t *c = w->ctx;
-    affine_t ix[] = {c->slot, run, k, lane};
-    return b_load(b, w->queries, 1, ix);
+    int each = w->order == DOT_PAIRS ? 2 : 1;
+    affine_t ix[] = {c->slot, run, k, ax_scale(lane, each)};
+    return b_load(b, w->queries, each, ix);
 }
 
 static value_t *lsh_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -176,6 +189,7 @@ static affine_t lsh_place(lower_t *L, builder_t *b, window_t *w) {
 window_t ring_window(const lower_t *L, lsh_t *c) {
     return (window_t){.chunk = c->a->chunk,
                       .run = L->tile,
+                      .order = order_of_products(c->a),
                       .span = c->ring,
                       .width = c->a->head_stride,
                       .causal = c->a->causal,

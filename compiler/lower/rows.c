@@ -189,16 +189,29 @@ bool feeds_attention(const lower_t *L, const gnode_t *n) {
 buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
     if (n == a->query) return a->q;
     if (n == a->dy) return a->dy_heads;
-    return n == a->value ? a->v : a->k;
+    if (n == a->value) return a->v;
+    if (n == a->key) return a->k;
+    if (n == unrounded(a->query)) return a->plain_q;
+    return n == unrounded(a->value) ? a->plain_v : a->plain_k;
 }
 
 bool is_operand(const attention_t *a, const gnode_t *n) {
-    return a && (n == a->query || n == a->key || n == a->value || n == a->dy);
+    if (!a) return false;
+    return n == a->query || n == a->key || n == a->value || n == a->dy ||
+           n == unrounded(a->query) || n == unrounded(a->key) || n == unrounded(a->value);
+}
+
+/* The operand that is n, or n rounded. */
+static const gnode_t *operand_of_product(const attention_t *a, const gnode_t *n) {
+    const gnode_t *all[] = {a->query, a->key, a->value};
+    for (int i = 0; i < 3; i++)
+        if (all[i] && unrounded(all[i]) == n) return all[i];
+    return n;
 }
 
 /* A dense layer that is computed head by head, at last: what it reads may be written over before. */
 static bool prepare_operand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    if (!rows_at_hand(L, b, r, n, n->in[0])) return is_missing(L, n);
+    if (n->op != G_ROUND && !rows_at_hand(L, b, r, n, n->in[0])) return is_missing(L, n);
     r->done[place_of(r, n)] = true;
     return true;
 }
@@ -224,10 +237,11 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
                          .place = place_in_stacks(r)};
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
-        if (!is_operand(a, n) || !goes_by_heads(L->regions, n)) continue;
-        into.operands[into.n++] =
-            (operand_t){rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]),
-                        panels_of(r->part, r->index, n), operand_buffer(a, n)};
+        if (!is_operand(a, n) || !goes_by_heads(L->regions, n) || n->op == G_ROUND) continue;
+        const gnode_t *operand = operand_of_product(a, n);
+        into.operands[into.n++] = (operand_t){
+            rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]), panels_of(r->part, r->index, n),
+            operand_buffer(a, n), operand == n ? NULL : operand_buffer(a, operand)};
     }
     into.source = into.n ? source_of(L, r, &into) : NULL;
     into.clears = place_of(r, a->query) >= 0;
@@ -235,9 +249,10 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_operand(a, n) || goes_by_heads(L->regions, n)) continue;
-        buffer_t *rows = rows_at_hand(L, b, r, a->node, n);
+        buffer_t *to = operand_buffer(a, n), *rows = to ? rows_at_hand(L, b, r, a->node, n) : NULL;
+        if (!to) continue;
         if (!rows) return is_missing(L, n);
-        spread_heads(L, b, &into, rows, operand_buffer(a, n));
+        spread_heads(L, b, &into, rows, to);
     }
     return true;
 }

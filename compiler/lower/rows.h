@@ -11,17 +11,18 @@ bool lower_rows(lower_t *L, part_t *p);
 
 /* What a kernel of the part's region is called; others may be called so. */
 const char *rows_name(lower_t *L, const part_t *p);
-/* Whether attention alone reads n, and where its operand n stands by heads. */
+/* Whether attention alone reads n, and where its operand n stands by heads; of what an operand rounds, NULL: nowhere. */
 bool feeds_attention(const lower_t *L, const gnode_t *n);
-bool is_operand(const attention_t *a, const gnode_t *n); /* a NULL: it is none */
+bool is_operand(const attention_t *a, const gnode_t *n); /* or what it rounds; a NULL: it is none */
 buffer_t *operand_buffer(const attention_t *a, const gnode_t *n);
 
 /* A dense layer whose result is an operand of attention, as it is computed head by head. */
 typedef struct {
     buffer_t *tile; /* scratch [block][k] */
     int64_t k;
-    panels_t w;   /* prefix: the stack's index; the head is added */
-    buffer_t *to; /* [batch][group][rows][head_stride], or a stack */
+    panels_t w; /* prefix: the stack's index; the head is added */
+    /* [batch][group][rows][head_stride], or a stack: as it is, and rounded; NULL: not so */
+    buffer_t *to, *rounded_to;
 } operand_t;
 
 /* For every head of the group: the operands of a block of rows, and what attention wants to find beside them. */

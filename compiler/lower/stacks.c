@@ -69,18 +69,24 @@ static buffer_t *table_buffer(lower_t *L, const layout_entry_t *e, int index) {
     return stack_buffer(L, &own, 2, e->shape);
 }
 
-/* The heads that a value goes into attention by, 0: somebody else reads it. */
+const gnode_t *unrounded(const gnode_t *n) {
+    return n && n->op == G_ROUND ? n->in[0] : n;
+}
+
+/* The heads that a value goes into attention by, as it is or rounded; 0: somebody else reads it. */
 static int64_t heads_of(const regions_t *r, const gnode_t *n) {
     const nodes_t *readers = &r->readers[n->id];
     int64_t heads = 0;
     for (int i = 0; i < readers->n; i++) {
-        if (graph_kind(readers->at[i]) != K_MIX) return 0;
-        heads = readers->at[i]->heads;
+        const gnode_t *reader = readers->at[i];
+        heads = reader->op == G_ROUND ? heads_of(r, reader) : reader->heads;
+        if (reader->op == G_ROUND ? heads == 0 : graph_kind(reader) != K_MIX) return 0;
     }
     return heads;
 }
 
 bool goes_by_heads(const regions_t *r, const gnode_t *n) {
+    n = unrounded(n);
     return n->op == G_DENSE && !(n->n_in > 2 && n->in[2]) && heads_of(r, n) > 0;
 }
 

@@ -31,6 +31,22 @@ affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chun
     return index_select(b, b_binary(b, OP_OR, below, above), chunk, other);
 }
 
+order_t order_of_products(const attention_t *a) {
+    if (!a->rounded) return ONE_BY_ONE;
+    return a->pairs ? DOT_PAIRS : ODD_FIRST;
+}
+
+int64_t pairs_of(int64_t chunk) {
+    return (chunk + 1) / 2;
+}
+
+void window_scratch(lower_t *L, builder_t *b, window_t *w) {
+    dim_t sd[] = {dim(w->span * w->chunk), dim(L->tile)};
+    dim_t wd[] = {dim(w->span * pairs_of(w->chunk)), dim(2 * L->tile)};
+    w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
+    if (w->order == DOT_PAIRS) w->weights = kernel_scratch(b, "weights", E_BF16, 2, wd);
+}
+
 affine_t panel_lane(const lower_t *L, const window_t *w) {
     return ax_scale(w->panel, L->tile);
 }
@@ -78,15 +94,23 @@ value_t *by_norm(builder_t *b, value_t *norm, double far, double near) {
     return b_select(b, is_huge, b_const(b, norm->type, far), b_const(b, norm->type, near));
 }
 
+/* Pairs times powers of two, which round nothing. */
+static value_t *times(lower_t *L, builder_t *b, value_t *pairs, value_t *factor) {
+    value_t *x = b_binary(b, OP_MUL, widened(L, b, pairs, 0), factor);
+    return paired(b, x, b_binary(b, OP_MUL, widened(L, b, pairs, 1), factor));
+}
+
 void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
                     value_t *const *norms) {
     value_t *factor[MAX_VECTORS];
     for (int j = 0; j < L->tiles->vectors; j++) factor[j] = by_norm(b, norms[j], LESS, 1);
     inst_t *loop = b_for(b, "k", dim(0), dim(queries->dims[2].c), 0, NULL);
     for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {slot, panel, ax_v(loop_var(loop)), ax((int64_t)j * L->lanes)};
-        value_t *x = b_load(b, queries, L->lanes, ix);
-        b_store(b, queries, b_binary(b, OP_MUL, x, factor[j]), ix);
+        int each = queries->elem == E_BF16 ? 2 : 1;
+        affine_t ix[] = {slot, panel, ax_v(loop_var(loop)), ax((int64_t)j * L->lanes * each)};
+        value_t *x = b_load(b, queries, L->lanes * each, ix);
+        b_store(b, queries,
+                each > 1 ? times(L, b, x, factor[j]) : b_binary(b, OP_MUL, x, factor[j]), ix);
     }
     b_end_for(b, loop, NULL);
 }
@@ -96,9 +120,9 @@ void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, 
 typedef struct {
     window_t *w;
     value_t *o;
-    affine_t run, key;           /* first key of the tile, within the run */
-    affine_t ordinal;            /* of the tile, within the window */
-    int64_t calls;               /* of w->ahead per tile */
+    affine_t run, key, pair; /* first key of the tile, within the run; the pair that it begins */
+    affine_t ordinal;        /* of the tile, within the window */
+    int64_t calls;           /* of w->ahead per tile */
     value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
     value_t *self[MAX_VECTORS];  /* their scores as their own keys */
     value_t *raise[MAX_VECTORS]; /* what makes good that they were lessened */
@@ -120,8 +144,9 @@ static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, affine_t
 
 static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const window_t *w = ((const scores_t *)ctx)->w;
-    affine_t ix[] = {w->query_slot, w->panel, k, ax((int64_t)j * L->lanes)};
-    return b_load(b, w->queries, L->lanes, ix);
+    int each = w->order == DOT_PAIRS ? 2 : 1;
+    affine_t ix[] = {w->query_slot, w->panel, k, ax((int64_t)j * L->lanes * each)};
+    return b_load(b, w->queries, L->lanes * each, ix);
 }
 
 static void score_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
@@ -158,31 +183,105 @@ static void put_score(lower_t *L, builder_t *b, scores_t *s, const key_t *key, i
     b_store(b, s->w->scores, x, key->at[j]);
 }
 
-/* One weight, where no score exceeds the shift by much or falls far below it: added to the sum. */
-static void put_weight(lower_t *L, builder_t *b, scores_t *s, const key_t *key, int j,
-                       value_t *dot) {
+/* One weight, where no score exceeds the shift by much or falls far below it. */
+static value_t *weight_of(lower_t *L, builder_t *b, const scores_t *s, const key_t *key, int j,
+                          value_t *dot) {
     value_t *x = b_fma(b, dot, key->scale, s->lift[j]);
     value_t *bits = b_bitcast(b, E_I32, m_exp2(L, b, x));
     bits = b_binary(b, OP_AND, bits, may_see(L, b, s->w, key->pos, s->query[j]));
-    value_t *p = b_bitcast(b, E_F32, bits);
+    return b_bitcast(b, E_F32, bits);
+}
+
+static void put_weight(lower_t *L, builder_t *b, scores_t *s, const key_t *key, int j,
+                       value_t *dot) {
+    value_t *p = weight_of(L, b, s, key, j, dot);
     s->fold[j] = b_binary(b, OP_ADD, s->fold[j], p);
     b_store(b, s->w->scores, p, key->at[j]);
 }
 
-static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows) {
+/* ---- weights of bf16 ------------------------------------------------------------------------------ */
+
+static value_t *rounded_weight(builder_t *b, value_t *p) {
+    return b_convert(b, E_F32, b_convert(b, E_BF16, p));
+}
+
+/* Weights of a pair of keys, which are given as f32, and where they go: p[1] NULL: there is no second one. Returns the sum
+ * with them, the second one's first. */
+typedef struct {
+    affine_t score[2], pair; /* rows of scores, of weights */
+    value_t *p[2];
+} pair_t;
+
+static value_t *put_pair(lower_t *L, builder_t *b, const window_t *w, const pair_t *pair, int j,
+                         value_t *sum) {
+    value_t *p[2] = {rounded_weight(b, pair->p[0]), NULL};
+    if (pair->p[1]) p[1] = rounded_weight(b, pair->p[1]);
+    if (w->order == DOT_PAIRS) {
+        affine_t ix[] = {pair->pair, ax(2 * (int64_t)j * L->lanes)};
+        value_t *both = paired(b, p[0], p[1] ? p[1] : splat(b, L, 0));
+        b_store(b, w->weights, both, ix);
+        return b_dot2(b, sum, both, b_const(b, VECTOR(E_BF16, 2 * L->lanes), 1));
+    }
+    for (int i = 1; i >= 0; i--) {
+        affine_t ix[] = {pair->score[i], ax((int64_t)j * L->lanes)};
+        if (!p[i]) continue;
+        b_store(b, w->scores, p[i], ix);
+        sum = b_binary(b, OP_ADD, sum, p[i]);
+    }
+    return sum;
+}
+
+/* What stands in front of the window's current chunk, in keys or in pairs. */
+static affine_t behind(const scores_t *s, int64_t per_chunk, affine_t at) {
+    return ax_add(ax_scale(ax_v(s->o), per_chunk), at);
+}
+
+/* The keys of tile rows i and i + 1, or i alone. */
+static void put_pairs(lower_t *L, builder_t *b, scores_t *s, const key_t *keys, int i, int rows) {
+    const window_t *w = s->w;
+    affine_t in_run = ax_plus(s->pair, i / 2);
+    pair_t pair = {.pair =
+                       behind(s, pairs_of(w->chunk), ax_add(ax_scale(s->run, w->run / 2), in_run))};
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        for (int k = 0; k < 2; k++) {
+            bool is = i + k < rows;
+            int at = (i + k) * L->tiles->vectors + j;
+            pair.p[k] = is ? weight_of(L, b, s, &keys[k], j, s->acc[at]) : NULL;
+            if (is) pair.score[k] = keys[k].at[j][0];
+        }
+        s->fold[j] = put_pair(L, b, w, &pair, j, s->fold[j]);
+    }
+}
+
+/* ---- tiles of scores ------------------------------------------------------------------------------ */
+
+static key_t key_of_row(lower_t *L, builder_t *b, const scores_t *s, int i) {
     window_t *w = s->w;
-    for (int i = 0; i < rows; i++) {
-        affine_t index = ax_add(ax_scale(s->run, w->run), ax_plus(s->key, i));
-        key_t key = {.scale = b_broadcast(b, w->key_scale(L, b, w, index), L->lanes),
-                     .pos = b_broadcast(b, w->key_pos(L, b, w, index), L->lanes)};
-        if (w->exclude_self && !s->weights)
-            key.own = b_broadcast(b, w->key_own(L, b, w, index), L->lanes);
+    affine_t index = ax_add(ax_scale(s->run, w->run), ax_plus(s->key, i));
+    key_t key = {.scale = b_broadcast(b, w->key_scale(L, b, w, index), L->lanes),
+                 .pos = b_broadcast(b, w->key_pos(L, b, w, index), L->lanes)};
+    if (w->exclude_self && !s->weights)
+        key.own = b_broadcast(b, w->key_own(L, b, w, index), L->lanes);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        key.at[j][0] = behind(s, w->chunk, index);
+        key.at[j][1] = ax((int64_t)j * L->lanes);
+    }
+    return key;
+}
+
+static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows) {
+    int by = s->weights && s->w->order != ONE_BY_ONE ? 2 : 1;
+    for (int i = 0; i < rows; i += by) {
+        key_t keys[2] = {key_of_row(L, b, s, i)};
+        if (by > 1) {
+            if (i + 1 < rows) keys[1] = key_of_row(L, b, s, i + 1);
+            put_pairs(L, b, s, keys, i, rows);
+            continue;
+        }
         for (int j = 0; j < L->tiles->vectors; j++) {
-            key.at[j][0] = ax_add(ax_scale(ax_v(s->o), w->chunk), index);
-            key.at[j][1] = ax((int64_t)j * L->lanes);
             value_t *dot = s->acc[i * L->tiles->vectors + j];
-            if (s->weights) put_weight(L, b, s, &key, j, dot);
-            else put_score(L, b, s, &key, j, dot);
+            if (s->weights) put_weight(L, b, s, &keys[0], j, dot);
+            else put_score(L, b, s, &keys[0], j, dot);
         }
     }
 }
@@ -199,24 +298,53 @@ static void close_fold(lower_t *L, builder_t *b, scores_t *s, inst_t *loop) {
     for (int j = 0; j < L->tiles->vectors; j++) s->fold[j] = loop->results[j];
 }
 
+/* Tiles over `keys` keys, as split_rows(); of bf16 of whole pairs, but for an odd key at the end, so up to three. */
+enum { MOST_SHAPES = 3 };
+static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int size[MOST_SHAPES],
+                      int64_t count[MOST_SHAPES]) {
+    if (w->order == ONE_BY_ONE) return split_rows(L, keys, size, count);
+    int64_t pairs = keys / 2, most = L->tiles->rows > 1 ? L->tiles->rows / 2 : 1;
+    int64_t tiles = (pairs + most - 1) / most;
+    int n = 0;
+    if (tiles > 0 && pairs % tiles > 0)
+        size[n] = 2 * (int)(pairs / tiles + 1), count[n++] = pairs % tiles;
+    if (tiles > 0) size[n] = 2 * (int)(pairs / tiles), count[n++] = tiles - pairs % tiles;
+    if (keys % 2) size[n] = 1, count[n++] = 1;
+    return n;
+}
+
+static int64_t key_tiles(const lower_t *L, const window_t *w, int64_t keys) {
+    int size[MOST_SHAPES];
+    int64_t count[MOST_SHAPES], all = 0;
+    if (keys == 0) return 0;
+    int shapes = split_keys(L, w, keys, size, count);
+    for (int i = 0; i < shapes; i++) all += count[i];
+    return all;
+}
+
 /* `keys` keys, those of run `s->run`, in tiles. */
 static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
-    int size[2];
-    int64_t count[2], first = 0, before = 0;
+    int size[MOST_SHAPES];
+    int64_t count[MOST_SHAPES], first = 0, before = 0;
     affine_t ordinal = s->ordinal;
-    int shapes = split_rows(L, keys, size, count);
+    int shapes = split_keys(L, s->w, keys, size, count);
+    bool by_pairs = s->w->order == ODD_FIRST;
+    int64_t head = s->w->queries->dims[2].c, depth = by_pairs ? head / 2 : head;
     for (int p = 0; p < shapes; p++) {
         inst_t *tiles = open_fold(L, b, s, "keys", count[p]);
         affine_t tile = ax_v(loop_var(tiles));
         s->key = ax_plus(ax_scale(tile, size[p]), first);
+        s->pair = ax_plus(ax_scale(tile, size[p] / 2), first / 2);
         s->ordinal = ax_add(ordinal, ax_plus(tile, before));
         product_t product = {.rows = size[p],
                              .vectors = L->tiles->vectors,
-                             .depth = s->w->queries->dims[2].c,
+                             .depth = depth,
+                             .order = s->w->order,
+                             .odd = by_pairs && head % 2,
                              .x = score_key,
                              .y = score_query,
                              .ctx = s,
-                             .every = s->w->ahead ? s->w->queries->dims[2].c / s->calls : 0,
+                             .every = s->w->ahead ? depth / s->calls : 0,
                              .ahead = score_ahead};
         tile_product(L, b, &product, s->acc);
         score_rows(L, b, s, size[p]);
@@ -230,7 +358,7 @@ static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
 static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, double start,
                       value_t **fold) {
     int64_t runs = w->chunk / w->run, rest = w->chunk % w->run;
-    int64_t per_chunk = runs * row_tiles(L, w->run) + row_tiles(L, rest);
+    int64_t per_run = key_tiles(L, w, w->run), per_chunk = runs * per_run + key_tiles(L, w, rest);
     scores_t s = {.w = w, .weights = shift, .calls = (L->tile - 1) / (w->span * per_chunk) + 1};
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t px[] = {w->query_slot, ax_plus(panel_lane(L, w), (int64_t)j * L->lanes)};
@@ -248,13 +376,13 @@ static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shi
     if (runs > 0) {
         inst_t *loop = open_fold(L, b, &s, "run", runs);
         s.run = ax_v(loop_var(loop));
-        s.ordinal = ax_add(before, ax_scale(s.run, row_tiles(L, w->run)));
+        s.ordinal = ax_add(before, ax_scale(s.run, per_run));
         score_run(L, b, &s, w->run);
         close_fold(L, b, &s, loop);
     }
     if (rest > 0) {
         s.run = ax(runs);
-        s.ordinal = ax_plus(before, runs * row_tiles(L, w->run));
+        s.ordinal = ax_plus(before, runs * per_run);
         score_run(L, b, &s, rest);
     }
     close_fold(L, b, &s, chunks);
@@ -271,9 +399,43 @@ void window_weights(lower_t *L, builder_t *b, window_t *w, value_t *const *shift
     for (int j = 0; j < L->tiles->vectors; j++) b_name(sum[j], "sum");
 }
 
+/* Of the keys at `from` of the current chunk, one or a pair. */
+static void exp_pair(lower_t *L, builder_t *b, const window_t *w, const scores_t *s,
+                     value_t *const *shift, affine_t at, int keys, value_t **sum) {
+    affine_t first = behind(s, w->chunk, ax_scale(at, 2));
+    pair_t pair = {.score = {first, ax_plus(first, 1)}, .pair = behind(s, pairs_of(w->chunk), at)};
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        for (int k = 0; k < keys; k++) {
+            affine_t sx[] = {pair.score[k], ax((int64_t)j * L->lanes)};
+            value_t *x = b_load(b, w->scores, L->lanes, sx);
+            pair.p[k] = m_exp(L, b, b_binary(b, OP_SUB, x, shift[j]));
+        }
+        sum[j] = put_pair(L, b, w, &pair, j, sum[j]);
+    }
+}
+
+static void exp_pairs(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
+    scores_t s = {.w = w};
+    for (int j = 0; j < L->tiles->vectors; j++) s.fold[j] = splat(b, L, 0);
+    inst_t *chunks = open_fold(L, b, &s, "o", w->span);
+    s.o = loop_var(chunks);
+    if (w->chunk > 1) {
+        inst_t *pairs = open_fold(L, b, &s, "pair", w->chunk / 2);
+        exp_pair(L, b, w, &s, shift, ax_v(loop_var(pairs)), 2, s.fold);
+        close_fold(L, b, &s, pairs);
+    }
+    if (w->chunk % 2) exp_pair(L, b, w, &s, shift, ax(w->chunk / 2), 1, s.fold);
+    close_fold(L, b, &s, chunks);
+    for (int j = 0; j < L->tiles->vectors; j++) sum[j] = b_name(s.fold[j], "sum");
+}
+
 void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
     int nv = L->tiles->vectors;
     value_t *next[MAX_VECTORS];
+    if (w->order != ONE_BY_ONE) {
+        exp_pairs(L, b, w, shift, sum);
+        return;
+    }
     for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
     inst_t *loop = b_for(b, "key", dim(0), dim(w->span * w->chunk), nv, sum);
     for (int j = 0; j < nv; j++) {
@@ -299,6 +461,11 @@ typedef struct {
 static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine_t key) {
     (void)L;
     const values_t *v = ctx;
+    if (v->w->order == DOT_PAIRS) {
+        affine_t pair = ax_add(ax_scale(ax_v(v->o), pairs_of(v->w->chunk)), key);
+        affine_t wx[] = {pair, ax_scale(ax_plus(v->row, row), 2)};
+        return b_load(b, v->w->weights, 2, wx);
+    }
     affine_t at = ax_add(ax_scale(ax_v(v->o), v->w->chunk), key);
     affine_t sx[] = {at, ax_plus(v->row, row)};
     return b_load(b, v->w->scores, 1, sx);
@@ -321,9 +488,12 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     v->o = loop_var(chunks);
     v->w->open_chunk(L, b, v->w, v->o);
     for (int i = 0; i < n; i++) acc[i] = loop_arg(chunks, i);
+    int64_t keys = v->w->chunk, pairs = v->w->order == DOT_PAIRS ? pairs_of(keys) : keys / 2;
     product_t p = {.rows = rows,
                    .vectors = L->tiles->vectors,
-                   .depth = v->w->chunk,
+                   .depth = v->w->order == ONE_BY_ONE ? keys : pairs,
+                   .order = v->w->order,
+                   .odd = v->w->order == ODD_FIRST && keys % 2,
                    .x = probability,
                    .y = value_row,
                    .ctx = v,

@@ -1,7 +1,11 @@
 /* One query panel against one window of keys: what local and LSH attention share.
  *
  * Scores are computed transposed, keys as rows and queries in the lanes, so that the softmax is vertical
- * and the probabilities come out as the broadcast operand of the product with V. */
+ * and the probabilities come out as the broadcast operand of the product with V.
+ *
+ * Of bf16 the weights e^(score - shift) are rounded, too, and their sum is that of the rounded ones. Both products go by
+ * pairs (order_t): of the head, and of keys of a chunk, 2i and 2i + 1, the odd one first. With dot2 pairs of keys have the
+ * weights of a query side by side, and of a value column; an odd chunk has a weight of 0 at its end. */
 #ifndef REFORMERC_LOWER_WINDOW_H
 #define REFORMERC_LOWER_WINDOW_H
 
@@ -12,11 +16,15 @@ typedef struct window window_t;
 struct window {
     int64_t chunk, span; /* keys per chunk, chunks per window */
     int64_t width;       /* of a row of values, in whole tiles */
-    int64_t run;         /* keys that stand together in memory: key = run * index + lane */
-    buffer_t *queries;   /* scratch [slots][panels][head_size][tile]: transposed */
+    int64_t
+        run; /* keys that stand together in memory: key = run * index + lane; even, or all of a chunk */
+    order_t order;     /* of products */
+    buffer_t *queries; /* scratch made by query_panels: transposed */
     affine_t query_slot;
-    affine_t panel;      /* which of the chunk's; its first query is tile * panel */
-    buffer_t *scores;    /* scratch [span * chunk][tile] */
+    affine_t panel;   /* which of the chunk's; its first query is tile * panel */
+    buffer_t *scores; /* scratch [span * chunk][tile] */
+    buffer_t *
+        weights; /* DOT_PAIRS: scratch bf16 [span * pairs of a chunk][tile * 2]; else weights go over scores */
     buffer_t *query_pos; /* scratch i32 [slots][chunk rounded up]: positions of the queries */
     bool exclude_self;   /* LSH: a token is no key of its own but as a last resort */
     double masked;       /* score of a masked key */
@@ -24,7 +32,8 @@ struct window {
     bool absent; /* keys may be absent: they count for nothing, not even as masked keys */
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
     void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
-    /* K[key][k] for the key at `lane` of run `run`, its factor (1/norm), its position or REFORMER_MASKED; V[key][tile * panel + col …] */
+    /* K[key][k] for the key at `lane` of run `run`, its factor (1/norm), its position or REFORMER_MASKED; V[key][tile * panel +
+     * col …]. DOT_PAIRS: the pair k of K, and of V the pair of keys `key`. */
     value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
                        affine_t k);
     value_t *(*key_scale)(lower_t *L, builder_t *b, window_t *w, affine_t key);
@@ -46,6 +55,11 @@ struct window {
     void *ctx;
 };
 
+/* The order of an attention's products; pairs of a chunk's keys, one half empty where that is odd. */
+order_t order_of_products(const attention_t *a);
+int64_t pairs_of(int64_t chunk);
+/* Scratch for scores and weights. */
+void window_scratch(lower_t *L, builder_t *b, window_t *w);
 /* Writes masked scores of the panel into w->scores; most[j]: their maxima, LOWEST without a key. */
 void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most);
 /* In one pass, for shifts near above all scores: 2^(score - shift[j]) into w->scores, 0 for keys that may not be

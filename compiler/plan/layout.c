@@ -34,19 +34,22 @@ static table_t table_for(arena_t *a, size_t keys) {
 
 /* ---- how a weight is arranged ------------------------------------------------------------------- */
 
-/* By node id: of how many heads a value is an operand, where nobody else reads it. */
+/* By node id: of how many heads a value is an operand, as it is or rounded, where nobody else reads it. Readers come behind
+ * what they read, so they are known first. */
 static int64_t *find_heads(arena_t *a, const graph_t *g) {
     int64_t *heads = ARENA_ARRAY(a, int64_t, g->n_nodes);
     bool *elsewhere = ARENA_ARRAY(a, bool, g->n_nodes);
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i]->n_in; k++) {
-            const gnode_t *x = g->nodes[i]->in[k];
-            if (!x) continue;
-            if (graph_kind(g->nodes[i]) == K_MIX) heads[x->id] = g->nodes[i]->heads;
-            else elsewhere[x->id] = true;
-        }
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = g->n_nodes; i-- > 0;) {
+        const gnode_t *n = g->nodes[i];
         if (elsewhere[i]) heads[i] = 0;
+        bool mixes = graph_kind(n) == K_MIX || (n->op == G_ROUND && heads[i] > 0);
+        for (int k = 0; k < n->n_in; k++) {
+            const gnode_t *x = n->in[k];
+            if (!x) continue;
+            if (!mixes) elsewhere[x->id] = true;
+            else if (!heads[x->id]) heads[x->id] = n->op == G_ROUND ? heads[i] : n->heads;
+        }
+    }
     return heads;
 }
 
