@@ -1,7 +1,8 @@
 /* A forward that fills a cache: graph_keep (graph.h).
  *
  * In: the graph of a forward, and of a step, which says what is kept of each attention. Out: the forward with a *_STATE
- * and a *_KEEP before each attention, which takes the operands as they are there. */
+ * and a *_KEEP before each attention, which takes the operands as they are there, or were before they were rounded for it: a
+ * step hashes what it keeps. */
 #include <string.h>
 
 #include "graph/ops.h"
@@ -51,6 +52,12 @@ static gnode_t *buckets_of(const gnode_t *attention) {
     return attention->op == G_LSH_ATTENTION ? attention->in[2]->in[0] : NULL;
 }
 
+/* What an attention reads as its input k, not rounded. */
+static gnode_t *operand(const gnode_t *attention, int k) {
+    gnode_t *n = attention->in[k];
+    return n->op == G_ROUND ? n->in[0] : n;
+}
+
 static bool keep(keeping_t *k, const gnode_t *attention, const gnode_t *step) {
     bool lsh = step->op == G_LSH_STEP;
     bool fits = lsh ? attention->op == G_LSH_ATTENTION ||
@@ -64,8 +71,8 @@ static bool keep(keeping_t *k, const gnode_t *attention, const gnode_t *step) {
     gnode_t *n = new_node(k, lsh ? G_LSH_KEEP : G_LOCAL_KEEP, attention, "keep");
     n->heads = attention->heads;
     n->head_size = attention->head_size;
-    n->in[n->n_in++] = attention->in[lsh ? 0 : 1];
-    n->in[n->n_in++] = attention->in[attention->op == G_LSH_ATTENTION ? 1 : 2];
+    n->in[n->n_in++] = operand(attention, lsh ? 0 : 1);
+    n->in[n->n_in++] = operand(attention, attention->op == G_LSH_ATTENTION ? 1 : 2);
     n->in[n->n_in++] = state;
     if (lsh) n->in[n->n_in++] = buckets_of(attention);
     add(k, n);

@@ -2,8 +2,9 @@
  *
  * Kernels leave an operand by heads, where one attention finds it in one role. In: any graph. Out: that graph, if all
  * operands are read so; else a copy of it, in which what several attentions read, or one in two roles, stands once for each
- * of them: a dense layer that only attentions read is done again, of anything else there is a PART that is all of it. The
- * same of rows that lie between two attentions with nothing before or behind them. Values stay what they are, to the bit,
+ * of them: a dense layer that only attentions read is done again, of anything else there is a PART that is all of it. What
+ * is rounded for them is rounded again, of what is so. The same of rows that lie between two attentions with nothing before
+ * or behind them. Values stay what they are, to the bit,
  * and gradients are added up by the nodes that did that before.
  *
  * Made for what lowers a graph and lays out its weights, and seen by nobody else: it has the same inputs, params and outputs
@@ -143,11 +144,18 @@ static const gnode_t *input_in(const gnode_t *n, role_t role) {
     return NULL;
 }
 
-/* Whether what is kept for a cache is of this attention. */
+/* What n rounds, rows that stand somewhere; NULL: it is no such. */
+static const gnode_t *rounds(const gnode_t *n) {
+    return n && n->op == G_ROUND && graph_kind(n->in[0]) == K_ROW ? n->in[0] : NULL;
+}
+
+/* Whether what is kept for a cache is of this attention; it is not rounded there. */
 static bool is_kept_of(const gnode_t *keep, const gnode_t *attention) {
     if (!graph_is_attention(attention)) return false;
-    for (int k = 0; k < 2; k++)
-        if (input_in(attention, role_of(keep, k)) != keep->in[k]) return false;
+    for (int k = 0; k < 2; k++) {
+        const gnode_t *x = input_in(attention, role_of(keep, k));
+        if (x != keep->in[k] && rounds(x) != keep->in[k]) return false;
+    }
     return true;
 }
 
@@ -204,24 +212,38 @@ static bool meets_two(const operands_t *o, const gnode_t *n) {
     return begins_elsewhere(o, n, NULL);
 }
 
+static bool note_operand(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role) {
+    bool other = o->first[x->id] && (o->first[x->id] != whose || o->role[x->id] != role);
+    if (other || begins_elsewhere(o, x, whose)) o->shared[x->id] = true;
+    if (!o->first[x->id]) o->first[x->id] = whose, o->role[x->id] = role;
+    return o->shared[x->id];
+}
+
+/* What is rounded for nobody but mixers is read by them. */
+static void find_elsewhere(operands_t *o) {
+    for (size_t i = o->from->n_nodes; i-- > 0;) {
+        const gnode_t *n = o->from->nodes[i];
+        bool mixes = graph_kind(n) == K_MIX || (rounds(n) && o->first[i] && !o->elsewhere[i]);
+        for (int k = 0; k < n->n_in && !mixes; k++)
+            if (n->in[k]) o->elsewhere[n->in[k]->id] = true;
+    }
+}
+
 static bool find_shared(operands_t *o) {
     bool any = false;
     for (size_t i = 0; i < o->from->n_nodes; i++) {
-        const gnode_t *n = o->from->nodes[i];
+        const gnode_t *n = o->from->nodes[i], *whose = o->attention[i];
         any = any || meets_two(o, n);
-        for (int k = 0; k < n->n_in; k++) {
-            const gnode_t *x = n->in[k], *whose = o->attention[i];
-            if (!x) continue;
-            if (graph_kind(n) != K_MIX) o->elsewhere[x->id] = true;
-            role_t role = whose ? role_of(n, k) : NO_ROLE;
+        for (int k = 0; k < n->n_in && whose; k++) {
+            role_t role = role_of(n, k);
             if (role == NO_ROLE) continue;
-            bool other = o->first[x->id] && (o->first[x->id] != whose || o->role[x->id] != role);
-            if (other || begins_elsewhere(o, x, whose)) o->shared[x->id] = any = true;
-            if (o->first[x->id]) continue;
-            o->first[x->id] = whose;
-            o->role[x->id] = role;
+            const gnode_t *x = rounds(n->in[k]);
+            bool shared = note_operand(o, n->in[k], whose, role);
+            if (x && note_operand(o, x, whose, role)) shared = o->shared[n->in[k]->id] = true;
+            any = any || shared;
         }
     }
+    find_elsewhere(o);
     return any;
 }
 
@@ -273,6 +295,22 @@ static gnode_t *made_again(operands_t *o, const gnode_t *x) {
     return n;
 }
 
+static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role);
+
+static gnode_t *own_operand(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role,
+                            bool first) {
+    const gnode_t *rounded = rounds(x);
+    if (rounded && !begins_elsewhere(o, rounded, whose)) {
+        gnode_t *value = operand_for(o, rounded, whose, role);
+        if (value == o->to[rounded->id]) return o->to[x->id];
+        gnode_t *n = made_again(o, x);
+        n->in[0] = value;
+        return n;
+    }
+    if (first && !is_mixed(x) && !begins_elsewhere(o, x, whose)) return o->to[x->id];
+    return is_made_again(o, x) ? made_again(o, x) : all_of(o, x);
+}
+
 /* Whoever reads it first has it as it is, if nothing stands in the way. */
 static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role) {
     own_t **at = &o->own[x->id];
@@ -282,9 +320,7 @@ static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whos
     own_t *own = *at = ARENA_NEW(o->g->arena, own_t);
     own->attention = whose;
     own->role = role;
-    if (first && !is_mixed(x) && !begins_elsewhere(o, x, whose)) own->operand = o->to[x->id];
-    else own->operand = is_made_again(o, x) ? made_again(o, x) : all_of(o, x);
-    return own->operand;
+    return own->operand = own_operand(o, x, whose, role, first);
 }
 
 static gnode_t *input_for(operands_t *o, const gnode_t *n, int k) {
