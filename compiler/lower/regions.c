@@ -152,6 +152,19 @@ static void join_operands(cut_t *c, const gnode_t *n) {
     }
 }
 
+static bool is_mixed(const cut_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->r->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (graph_kind(readers->at[i]) == K_MIX) return true;
+    return false;
+}
+
+/* What mixers read rounded and as it is is rounded as it is made. */
+static bool is_rounded_beside(const cut_t *c, const gnode_t *x, const gnode_t *round) {
+    return round->op == G_ROUND && graph_kind(x) == K_ROW && x->layer == round->layer &&
+           is_mixed(c, x) && is_mixed(c, round);
+}
+
 static void join(cut_t *c) {
     c->joined = ARENA_ARRAY(c->arena, int, c->g->n_nodes);
     for (size_t i = 0; i < c->g->n_nodes; i++) c->joined[i] = (int)i;
@@ -163,7 +176,8 @@ static void join(cut_t *c) {
             continue; /* a PICK computes anew what it picks from */
         for (int k = 0; k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
-            if (x && is_passing(c, x) && is_joined_with(c, x, n)) join_nodes(c, n, x);
+            bool passes = x && is_passing(c, x) && is_joined_with(c, x, n);
+            if (passes || (x && is_rounded_beside(c, x, n))) join_nodes(c, n, x);
         }
     }
     join_sums(c);
