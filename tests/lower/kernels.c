@@ -73,8 +73,7 @@ gnode_t *k_rows(kernels_t *k, int64_t width) {
     return k_observed(k_finish(k, K_NODE(k, G_EMBED, "rows", k->given_ids, w, p)));
 }
 
-/* One of a value, however many read it. */
-static gnode_t *round_of(kernels_t *k, gnode_t *x) {
+gnode_t *k_round(kernels_t *k, gnode_t *x) {
     for (size_t i = 0; i < k->g->n_nodes; i++)
         if (k->g->nodes[i]->op == G_ROUND && k->g->nodes[i]->in[0] == x) return k->g->nodes[i];
     gnode_t *n = K_NODE(k, G_ROUND, "", x);
@@ -86,7 +85,7 @@ static gnode_t *round_of(kernels_t *k, gnode_t *x) {
 /* Weights that keep the variance. */
 gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bias) {
     int64_t shape[] = {n, width_of(x)};
-    if (kernels_bf16) x = round_of(k, x);
+    if (kernels_bf16) x = k_round(k, x);
     gnode_t *w = k_param(k, part(k, name, "weight"), 2, shape, sqrt(3.0 / (double)width_of(x)));
     gnode_t *b = bias ? k_param(k, part(k, name, "bias"), 1, shape, 1) : NULL;
     if (kernels_bf16) w->type = G_BF16;

@@ -59,6 +59,8 @@ gnode_t *k_observed(gnode_t *n);
 
 /* Rows of random numbers: as many words as there are tokens, one table of positions. Observed. */
 gnode_t *k_rows(kernels_t *k, int64_t width);
+/* The ROUND of a value: one, however many ask for it. */
+gnode_t *k_round(kernels_t *k, gnode_t *x);
 gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bias);
 gnode_t *k_dense_t(kernels_t *k, const char *name, gnode_t *dy, int64_t n); /* of [width,n] */
 /* A dense layer whose column j is column first + j * step of x, times scale, a power of two, or its opposite: exact. The

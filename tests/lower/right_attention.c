@@ -2,11 +2,16 @@
  *
  * A softmax is right to a factor of exp of what its scores may be off: twice the largest such error, and what the
  * exponential, its argument (a score less a shift: the largest score, or |q| |k|), the sums over keys and the products
- * with the values round. */
+ * with the values round.
+ *
+ * Of bf16 the weights exp(score - shift) are rounded. Where what one may be off, to a factor, does not reach the next
+ * number that is as near to two bfloat16, the rounded one is exact; where it does, it may be the other. */
 #include "right.h"
 
 #include <float.h>
 #include <math.h>
+
+#include "support/bf16.h"
 
 bool right_is_masked(const right_ctx_t *c, const gnode_t *mask, int64_t b, int64_t token) {
     return mask && c->all[mask->id].v[b * c->padded + token] == 0;
@@ -55,6 +60,59 @@ void right_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t he
     }
 }
 
+/* What a weight is, and what it may be off. */
+typedef struct {
+    double v, e;
+} weight_t;
+
+static weight_t rounded_weight(double w, double relative, bool known) {
+    double v = (double)bf16_round((float)w), least = 2 * FLT_MIN;
+    if (!known) return (weight_t){w, w * (0x1p-8 + relative) + least};
+    double above = (double)bf16_round((float)(w * (1 + relative))) - v;
+    double below = v - (double)bf16_round((float)(w * (1 - relative)));
+    return (weight_t){v, fmax(above, below) + least};
+}
+
+/* shift NAN: of several, or it is not known. */
+static void rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
+                            const score_t *s, int64_t n, double shift, int64_t out) {
+    double most = -INFINITY, e = 0, total = 0, loose = 0, size = isnan(shift) ? 0 : fabs(shift);
+    for (int64_t i = 0; i < n; i++) {
+        most = fmax(most, s[i].s);
+        e = fmax(e, s[i].e);
+        size = fmax(size, fabs(s[i].s));
+    }
+    double from = isnan(shift) ? most : shift, relative = 2 * e + RIGHT_U * (16 * size + 64);
+    weight_t *w = ARENA_ARRAY(c->k->arena, weight_t, n);
+    for (int64_t i = 0; i < n; i++) {
+        w[i] = rounded_weight(exp(s[i].s - from), relative, !isnan(shift));
+        total += w[i].v;
+        loose += w[i].e;
+    }
+    for (int64_t j = 0; j < c->n->head_size; j++) {
+        double sum = 0, off = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += w[i].v / total * v->v[right_at(c, b, s[i].key, head) + j];
+        for (int64_t i = 0; i < n; i++) {
+            int64_t vi = right_at(c, b, s[i].key, head) + j;
+            double sums = RIGHT_U * (double)(4 * n + 64) * fabs(v->v[vi]);
+            off += w[i].v / total * (sums + v->e[vi]);
+            off += w[i].e * (fabs(v->v[vi] - sum) + v->e[vi]) / (total - loose);
+        }
+        c->y->v[out + j] = sum;
+        c->y->e[out + j] = total > loose ? off + FLT_MIN : INFINITY;
+    }
+}
+
+/* The greatest score, or in LSH layers |q|, as long as 2^-2|q| is a normal number; every round has a greatest of its own. */
+static double shift_of(const score_t *s, int64_t n, double norm, int64_t rounds) {
+    static const double most_norm = 60 * 0.693147180559945309;
+    double most = -INFINITY;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, s[i].s);
+    if (norm < most_norm * (1 - 1e-6)) return norm;
+    return rounds == 1 && norm > most_norm * (1 + 1e-6) ? most : NAN;
+}
+
 /* A weight for all of these keys: of rows that see none. */
 static void weigh(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head, double weight,
                   const int64_t *keys, int64_t n, int64_t out) {
@@ -93,7 +151,9 @@ static void attend(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, con
     double shift =
         right_norm(q, right_at(c, b, t, head), d) * (lsh ? 1 : longest / sqrt((double)d));
     int64_t out = right_at(c, b, t, head);
-    if (count) right_softmax(c, v, b, head, seen, count, shift, out);
+    if (count && node->in[0]->type == G_BF16)
+        rounded_softmax(c, v, b, head, seen, count, shift_of(seen, count, INFINITY, 1), out);
+    else if (count) right_softmax(c, v, b, head, seen, count, shift, out);
     else if (lsh) weigh(c, v, b, head, 1, &t, 1, out);
     else weigh(c, v, b, head, 1, keys, n, out);
 }
@@ -258,8 +318,14 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
                 room->seen[seen++] = right_score(c, qk, qk, b, head, t, key, true);
             }
     }
+    double norm = right_norm(qk, out, n->head_size);
+    if (seen && n->in[0]->type == G_BF16) {
+        double shift = shift_of(room->seen, seen, norm, n->rounds);
+        rounded_softmax(c, v, b, head, room->seen, seen, shift, out);
+        return;
+    }
     if (seen) {
-        right_softmax(c, v, b, head, room->seen, seen, right_norm(qk, out, n->head_size), out);
+        right_softmax(c, v, b, head, room->seen, seen, norm, out);
         return;
     }
     weigh(c, v, b, head, right_self_weight(room->count, n->rounds), &t, 1, out);
