@@ -4,7 +4,8 @@
     python3 bf16.py FOLDER        needs numpy; FOLDER: that of this file
 
 The model is written here a second time, from docs/semantics.md and docs/dtype.md: everything is in double, but for x and W
-of every x Wt, which are rounded to float32 and then to bfloat16. Rotations are those of the case. Masks are there, but
+of every x Wt, queries, keys, values and weights of attention, which are rounded to float32 and then to bfloat16. What is
+hashed is not. Rotations are those of the case. Masks are there, but
 nothing is padded.
 """
 import json
@@ -83,12 +84,26 @@ class Model:
     # ---- attention
 
     @staticmethod
-    def soften(s):
-        """probabilities, and the logarithm of their sum; in float32 where its spacing shows (Q1, Q2)"""
+    def lse(total, top):
+        """the logarithm of a sum of e^(s - top); in float32 where its spacing shows (Q1, Q2)"""
+        return top + np.log(total) if abs(top) <= 256 else float(np.float32(top) + np.log(np.float32(total)))
+
+    @classmethod
+    def soften(cls, s):
         top = s.max()
-        total = np.exp(s - top).sum()
-        lse = top + np.log(total) if abs(top) <= 256 else float(np.float32(top) + np.log(np.float32(total)))
+        lse = cls.lse(np.exp(s - top).sum(), top)
         return np.exp((s - top) + (top - lse)), lse
+
+    @classmethod
+    def soften_rounded(cls, s, norm):
+        """probabilities of which e^(s - shift) is rounded, and the logarithm of their sum; norm None: the shift is the greatest"""
+        shift = s.max()
+        if norm is not None and norm <= 60 * np.log(2) and shift > -256: shift = norm
+        weights = np.exp(s - shift)
+        weights = np.where(weights < 2.0 ** -126, 0, weights)
+        weights = bf16(weights)
+        lse = cls.lse(weights.sum(), shift)
+        return weights * np.exp((shift if abs(shift) <= 256 else float(np.float32(shift))) - lse), lse
 
     def window(self, chunk, chunks, c, kind):
         before, after = self.c[f"{kind}_num_chunks_before"], self.c[f"{kind}_num_chunks_after"]
@@ -104,7 +119,7 @@ class Model:
             hidden = ~self.mask[b, keys] | ((keys > at) if self.c["is_decoder"] else False)
             s = np.where(hidden, -1e9, s)
             if kind == "lsh": s = np.where(keys == at, -1e5, s)
-            p, lse[slot] = self.soften(s)
+            p, lse[slot] = self.soften_rounded(s, np.sqrt(q[at] @ q[at]) if kind == "lsh" else None)
             out[slot] = p @ v[keys]
         return out, lse
 
@@ -129,8 +144,9 @@ class Model:
 
     def lsh_head(self, q, v, rotations, b):
         d = q.shape[1]
-        k = q / np.sqrt((q * q).mean(-1, keepdims=True) + 1e-6) / np.sqrt(d)
         order = np.argsort(self.buckets(q, rotations, b).reshape(-1), kind="stable")
+        q, v = bf16(q), bf16(v)
+        k = q / np.sqrt((q * q).mean(-1, keepdims=True) + 1e-6) / np.sqrt(d)
         rounds = len(order) // self.length
         slots, lse = self.attend(q, k, v, b, order % self.length, "lsh")
         out, of = np.zeros((len(order), d)), np.zeros(len(order))
@@ -152,7 +168,7 @@ class Model:
                 if kind == "lsh":
                     out[own] = self.lsh_head(parts[0][own], parts[1][own], self.rotations[f"layers.{n}.rotations"][h], b)
                 else:
-                    q, k, v = (p[own] for p in parts)
+                    q, k, v = (bf16(p[own]) for p in parts)
                     out[own] = self.attend(q, k / np.sqrt(d), v, b, np.arange(self.length), "local")[0]
         return self.dense(out, f"encoder.layers.{n}.attention.output.dense")
 
