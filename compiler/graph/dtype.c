@@ -111,3 +111,7 @@ bool graph_has_type(const graph_t *g, gtype_t type) {
         if (g->nodes[i]->type == type) return true;
     return false;
 }
+
+const gnode_t *graph_unrounded(const gnode_t *n) {
+    return n && n->op == G_ROUND ? n->in[0] : n;
+}

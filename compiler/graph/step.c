@@ -2,7 +2,7 @@
  *
  * In: the forward of a causal LM, in whatever way its nodes are joined. Out: what graph_build_step() makes of a spec: the
  * same nodes for one token per row, whose embedding looks at its position and whose attentions read and write what is
- * kept of earlier ones. */
+ * kept of earlier ones, as it was before it was rounded for them. */
 #include <string.h>
 
 #include "graph/ops.h"
@@ -99,12 +99,16 @@ static gnode_t *state_of(stepper_t *s, const gnode_t *attention, const gnode_t *
     return finish(s, n);
 }
 
+static gnode_t *operand(const stepper_t *s, const gnode_t *n) {
+    return s->made[graph_unrounded(n)->id];
+}
+
 static gnode_t *lsh_step(stepper_t *s, const gnode_t *n) {
     const gnode_t *hash = n->op == G_LSH_ATTENTION ? n->in[2]->in[0] : NULL;
     const gnode_t *value = n->in[hash ? 1 : 2];
     gnode_t *state = state_of(s, n, hash, true);
     gnode_t *step = new_node(s, G_LSH_STEP, n, n->name);
-    gnode_t *in[] = {s->made[n->in[0]->id], s->made[value->id], s->positions, state,
+    gnode_t *in[] = {operand(s, n->in[0]), operand(s, value), s->positions, state,
                      hash ? s->made[hash->in[1]->id] : NULL};
     for (int i = 0; i < 5; i++) step->in[step->n_in++] = in[i];
     set_step(s, step, n);
@@ -115,7 +119,7 @@ static gnode_t *lsh_step(stepper_t *s, const gnode_t *n) {
 static gnode_t *local_step(stepper_t *s, const gnode_t *n) {
     gnode_t *state = state_of(s, n, NULL, false);
     gnode_t *step = new_node(s, G_LOCAL_STEP, n, n->name);
-    for (int i = 0; i < 3; i++) step->in[step->n_in++] = s->made[n->in[i]->id];
+    for (int i = 0; i < 3; i++) step->in[step->n_in++] = operand(s, n->in[i]);
     step->in[step->n_in++] = s->positions;
     step->in[step->n_in++] = state;
     set_step(s, step, n);
@@ -134,7 +138,7 @@ static const char *fault_of(const gnode_t *n) {
     bool lsh = n->op == G_LSH_ATTENTION;
     if (!lsh && n->op != G_LOCAL_ATTENTION && n->op != G_EXACT_ATTENTION) return NULL;
     if (!n->causal || n->after > 0) return "is not causal, or looks at later chunks";
-    if (lsh && n->in[2]->in[0]->in[0] != n->in[0])
+    if (lsh && n->in[2]->in[0]->in[0] != graph_unrounded(n->in[0]))
         return "is sorted by the hashes of something else";
     return NULL;
 }
@@ -147,6 +151,18 @@ const gnode_t *graph_step_fault(const graph_t *forward, const char **why) {
 
 /* ---- a step ------------------------------------------------------------------------------------ */
 
+/* Whether n rounds for attentions alone. */
+static bool is_for_attention(const graph_t *g, const gnode_t *n) {
+    bool any = false;
+    for (size_t i = (size_t)n->id + 1; i < g->n_nodes && n->op == G_ROUND; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++) {
+            if (g->nodes[i]->in[k] != n) continue;
+            if (!graph_is_attention(g->nodes[i])) return false;
+            any = true;
+        }
+    return any;
+}
+
 static gnode_t *node_of_step(stepper_t *s, const gnode_t *n) {
     switch (n->op) {
     case G_INPUT: return take_input(s, n);
@@ -158,7 +174,7 @@ static gnode_t *node_of_step(stepper_t *s, const gnode_t *n) {
     case G_LSH_ATTENTION:
     case G_LOCAL_ATTENTION:
     case G_EXACT_ATTENTION: return attention_step(s, n);
-    default: return graph_kind(n) == K_REDUCE ? NULL : copy(s, n);
+    default: return graph_kind(n) == K_REDUCE || is_for_attention(s->like, n) ? NULL : copy(s, n);
     }
 }
 

@@ -121,7 +121,7 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
     if (stands && (!kept || hash != hash_of(attention->in[2])))
         return no_kernel(L, n, "that is sorted by other buckets than its attention has");
-    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != unrounded(n->in[0])) ||
+    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != graph_unrounded(n->in[0])) ||
         hash->in[2] != mask)
         return no_kernel(L, n, "that is sorted by other buckets than those of its own queries");
     if (others_read(L, sort, n) || others_read(L, sort->in[0], sort))
@@ -150,7 +150,8 @@ const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand) {
 
 /* A module without a cache leaves it out. */
 static bool read_keeper(lower_t *L, attention_t *a) {
-    const gnode_t *value = unrounded(a->value), *key = unrounded(a->key ? a->key : a->query);
+    const gnode_t *value = graph_unrounded(a->value),
+                  *key = graph_unrounded(a->key ? a->key : a->query);
     const gnode_t *keeper = keeper_of(L->regions, value);
     if (!keeper) return true;
     const gnode_t *buckets = keeper->n_in > 3 ? keeper->in[3] : NULL;

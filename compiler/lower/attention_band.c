@@ -98,7 +98,8 @@ static bool find_project(lower_t *L, attention_t *a) {
                 L, operands[i],
                 "as an operand of attention: it wants dense layers without bias, of which "
                 "nobody else reads the result");
-    const gnode_t *q = unrounded(a->query), *k = unrounded(a->key), *v = unrounded(a->value);
+    const gnode_t *q = graph_unrounded(a->query), *k = graph_unrounded(a->key),
+                  *v = graph_unrounded(a->value);
     if (q == v || k == q || k == v)
         return no_kernel(L, a->node, "with one value as two of its operands");
     a->project = part_of_node(L, a->query);

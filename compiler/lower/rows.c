@@ -191,21 +191,22 @@ buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
     if (n == a->dy) return a->dy_heads;
     if (n == a->value) return a->v;
     if (n == a->key) return a->k;
-    if (n == unrounded(a->query)) return a->plain_q;
-    return n == unrounded(a->value) ? a->plain_v : a->plain_k;
+    if (n == graph_unrounded(a->query)) return a->plain_q;
+    return n == graph_unrounded(a->value) ? a->plain_v : a->plain_k;
 }
 
 bool is_operand(const attention_t *a, const gnode_t *n) {
     if (!a) return false;
     return n == a->query || n == a->key || n == a->value || n == a->dy ||
-           n == unrounded(a->query) || n == unrounded(a->key) || n == unrounded(a->value);
+           n == graph_unrounded(a->query) || n == graph_unrounded(a->key) ||
+           n == graph_unrounded(a->value);
 }
 
 /* The operand that is n, or n rounded. */
 static const gnode_t *operand_of_product(const attention_t *a, const gnode_t *n) {
     const gnode_t *all[] = {a->query, a->key, a->value};
     for (int i = 0; i < 3; i++)
-        if (all[i] && unrounded(all[i]) == n) return all[i];
+        if (all[i] && graph_unrounded(all[i]) == n) return all[i];
     return n;
 }
 

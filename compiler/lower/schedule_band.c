@@ -19,7 +19,7 @@ static band_t band_of(const sched_t *s, const region_t *mix) {
     if (band.a->node->op == G_LSH_ATTENTION)
         band.hash = r->of_node[attention_input(n, 2)->in[0]->id];
     if (band.a->kept) {
-        const gnode_t *key = unrounded(band.a->key ? n->in[1] : n->in[0]);
+        const gnode_t *key = graph_unrounded(band.a->key ? n->in[1] : n->in[0]);
         band.keep = r->of_node[keeper_of(r, key)->id];
     }
     return band;

@@ -69,10 +69,6 @@ static buffer_t *table_buffer(lower_t *L, const layout_entry_t *e, int index) {
     return stack_buffer(L, &own, 2, e->shape);
 }
 
-const gnode_t *unrounded(const gnode_t *n) {
-    return n && n->op == G_ROUND ? n->in[0] : n;
-}
-
 /* The heads that a value goes into attention by, as it is or rounded; 0: somebody else reads it. */
 static int64_t heads_of(const regions_t *r, const gnode_t *n) {
     const nodes_t *readers = &r->readers[n->id];
@@ -86,7 +82,7 @@ static int64_t heads_of(const regions_t *r, const gnode_t *n) {
 }
 
 bool goes_by_heads(const regions_t *r, const gnode_t *n) {
-    n = unrounded(n);
+    n = graph_unrounded(n);
     return n->op == G_DENSE && !(n->n_in > 2 && n->in[2]) && heads_of(r, n) > 0;
 }
 

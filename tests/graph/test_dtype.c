@@ -121,8 +121,21 @@ static bool is_weight(const graph_t *g, const gnode_t *param) {
     return false;
 }
 
+/* How many of its inputs are factors of products, weights aside. */
+static int factors_of(const gnode_t *n) {
+    if (n->op == G_LSH_ATTENTION) return 2;
+    return n->op == G_LOCAL_ATTENTION ? 3 : n->op == G_DENSE;
+}
+
+static int factors_of_attentions(const graph_t *g) {
+    int n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (graph_is_attention(g->nodes[i])) n += factors_of(g->nodes[i]);
+    return n;
+}
+
 /* Factors of all products, and nothing else, are bf16; each value is rounded once; all other nodes are those of `from`, in
- * their order, but for what a DENSE reads. */
+ * their order, but for what a DENSE or an attention reads. */
 static void assert_rounded(const graph_t *from, const graph_t *g, int rounds) {
     size_t next = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
@@ -143,7 +156,7 @@ static void assert_rounded(const graph_t *from, const graph_t *g, int rounds) {
         assert_string_equal(like->name, n->name);
         for (int k = 0; k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
-            bool factor = n->op == G_DENSE && k == 0;
+            bool factor = k < factors_of(n);
             assert_true(!factor || x->op == G_ROUND);
             if (factor) x = x->in[0];
             if (x) assert_string_equal(x->name, like->in[k]->name);
@@ -172,7 +185,8 @@ static void assert_pass(arena_t *a, graph_t *g, int rounds, diag_t *d) {
 }
 
 /* Two layers round each: the norm before the projections, which all of them read, the attention's result, the norm before
- * the feed-forward, what its activation gives (with a gate: what that leaves). Heads: what each dense layer reads. */
+ * the feed-forward, what its activation gives (with a gate: what that leaves); and the operands of attention, but where that
+ * is exact. Heads: what each dense layer reads. */
 static void test_pass(void **unused) {
     (void)unused;
     static const int of_head[] = {[ARCH_BASE] = 0,
@@ -189,7 +203,8 @@ static void test_pass(void **unused) {
             if (i / 2 == 3) o = (graph_options_t){.batch = 1, .units = {2, 8}};
             arena_t *a = arena_new();
             diag_t *d = diag_new();
-            assert_pass(a, must(graph_build(a, &spec, &o, d), d), 2 * 4 + of_head[arch], d);
+            graph_t *g = must(graph_build(a, &spec, &o, d), d);
+            assert_pass(a, g, 2 * 4 + factors_of_attentions(g) + of_head[arch], d);
             diag_free(d);
             arena_free(a);
         }
