@@ -110,7 +110,7 @@ graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n);               /* whatever says where its tokens stand */
-const gnode_t *graph_unrounded(const gnode_t *n); /* what a ROUND rounds; else n; NULL: NULL */
+const gnode_t *graph_unrounded(const gnode_t *n);    /* what a ROUND rounds; else n; NULL: NULL */
 /* Its input that holds the words; the position tables stand behind it. */
 static inline int graph_word_input(const gnode_t *embed) {
     return embed->op == G_EMBED_AT || embed->op == G_EMBED_FROM ? 2 : 1;

@@ -159,6 +159,15 @@ static bool is_kept_of(const gnode_t *keep, const gnode_t *attention) {
     return true;
 }
 
+/* Of these readers the attention that `keep` is of, after so many others. */
+static const gnode_t *kept_among(const gnode_t *const *readers, const gnode_t *keep, int *before) {
+    const gnode_t *last = NULL;
+    for (int i = 0; readers[i]; last = readers[i++])
+        if (readers[i] != last && is_kept_of(keep, readers[i]) && (*before)-- == 0)
+            return readers[i];
+    return NULL;
+}
+
 /* Of several with the same operands the first keeps what the first attention has. */
 static const gnode_t *kept_of(const operands_t *o, const gnode_t *keep) {
     const gnode_t **readers = o->readers[keep->in[0]->id], *last = NULL;
@@ -169,10 +178,10 @@ static const gnode_t *kept_of(const operands_t *o, const gnode_t *keep) {
         before += same && n != last;
         last = n;
     }
-    last = NULL;
-    for (int i = 0; readers[i]; last = readers[i++])
-        if (readers[i] != last && is_kept_of(keep, readers[i]) && before-- == 0) return readers[i];
-    return keep;
+    const gnode_t *found = kept_among(readers, keep, &before);
+    for (int i = 0; !found && readers[i]; i++)
+        if (rounds(readers[i])) found = kept_among(o->readers[readers[i]->id], keep, &before);
+    return found ? found : keep;
 }
 
 /* What only prepares an attention stands before it; of several the first counts. */
