@@ -232,24 +232,6 @@ static bool make_variants(plan_t *p, const loaded_model_t *m, const plan_options
     return add_variants(p, d);
 }
 
-/* Callers give buckets layer by layer. */
-static bool can_impose(const plan_t *p, diag_t *d) {
-    for (int v = 0; v < p->n_variants; v++) {
-        const gnode_t *before = NULL;
-        for (const gnode_t *h = NULL; (h = graph_next(p->variants[v].graph, G_LSH_HASH, h));) {
-            if (before && before->layer == h->layer) {
-                diag_error(d, h->at,
-                           "%s: layer %d hashes twice: no buckets can be imposed on it, nor "
-                           "compared (leave out --buckets)",
-                           h->name, h->layer);
-                return false;
-            }
-            before = h;
-        }
-    }
-    return true;
-}
-
 plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
     const spec_t *s = m->spec;
     plan_t *p = ARENA_NEW(a, plan_t);
@@ -263,7 +245,6 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
     p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
     if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
-    if (p->impose_buckets && !can_impose(p, d)) return NULL;
     if (o->train != TRAIN_NOT && !plan_add_trains(p, o, d)) return NULL;
     p->updates = p->trains && o->updates;
     if (!p->trains) p->layout = layout_make(a, p->variants[p->n_variants - 1].graph);

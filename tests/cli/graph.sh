@@ -155,13 +155,6 @@ same 'by the JIT' spec.txt .out
 sed '/^layers.0.self_attention/s/causal=1/causal=0/' tiny.graph >ahead.graph
 check 'code of what looks ahead' 0 'ahead.graph:[0-9]+:1: warning: layers.0.self_attention is not causal.* does not generate' "$r" ahead.graph -o ahead.c
 check 'which does not generate' 1 'does not go on token by token' "$r" generate ahead.graph --weights random --prompt a --tokens 2
-sed '/^layers.1.buckets = /{
-p
-s/^layers.1.buckets/layers.1.more_buckets/
-s/ trace=[^ ]*//
-}' tiny.graph >twice.graph
-check 'buckets of a layer that hashes twice' 1 'twice.graph:[0-9]+:1: error: layers.1.more_buckets: layer 1 hashes twice: no buckets can be imposed' \
-    "$r" verify twice.graph $few --weights random:3
 check 'explain' 0 - "$r" explain chunk.graph $few --peak 1 --bandwidth 1
 says 'LSH  *2 heads of 8, causal: chunks of 8, each with 1 before and 0 after: 16 keys per query'
 says ' 2 heads of 8, causal: chunks of 16, each with 1 before and 0 after: 32 keys per query'
