@@ -29,7 +29,7 @@ rounds() { grep -c '= round(' "$1"; }
 "$r" "$lm" --set compile.sequence_length=64 -o plain.graph
 "$r" "$lm" --set compile.sequence_length=64 $bf16 -o rounded.graph
 equal 'none' "$(rounds plain.graph)" 0
-equal 'four of each layer, one of the head' "$(rounds rounded.graph)" 17
+equal 'four of each layer, three of local attention, two of LSH attention, one of the head' "$(rounds rounded.graph)" 27
 equal 'weights' "$(grep -c '= param() : bf16' rounded.graph)" 23
 graph() { # GRAPH OUTPUT FURTHER…
     of=$1 to=$2
