@@ -9,7 +9,8 @@
  * longer than a hundred. Forwards that are tried. */
 enum { ROUNDINGS = 4, FORWARDS = 4, ROUNDINGS_BF16 = 64 * ROUNDINGS };
 /* A few factors on the other side do much or little, by which they are: forty layers of width 8 moved their logits further
- * than any of four forwards and less than the farthest of eight. */
+ * than any of four forwards and less than the farthest of eight. Whether a model can tell anything the first four say, as
+ * of others. */
 enum { FORWARDS_BF16 = 16 };
 
 typedef struct {
@@ -57,7 +58,7 @@ static double measure_all(const trial_t *t, side_t *reference, const exec_t *ora
     size_t length = (size_t)t->inputs->length;
     const variant_plan_t *v = plan_fitting(t->plan, length);
     arena_t *a = arena_new();
-    double *change = ARENA_ARRAY(a, double, want->n), farthest = 0;
+    double *change = ARENA_ARRAY(a, double, want->n), farthest = 0, later = 0;
     stir_t s = {.g = exec_graph(oracle, v, length, a, t->d),
                 .unpadded = v->unpadded,
                 .param = param,
@@ -65,7 +66,8 @@ static double measure_all(const trial_t *t, side_t *reference, const exec_t *ora
                 .ctx = &x,
                 .roundings = roundings};
     bool ok = s.g != NULL;
-    for (; s.seed < forwards && ok; s.seed++) ok = measure(t, &s, want, change, &farthest);
+    for (; s.seed < forwards && ok; s.seed++)
+        ok = measure(t, &s, want, change, s.seed < FORWARDS ? &farthest : &later);
     for (size_t i = 0; i < want->n && ok; i++) want->items[i].rounding += change[i];
     arena_free(a);
     return ok ? farthest : INFINITY;
