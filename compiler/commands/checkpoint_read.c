@@ -123,9 +123,7 @@ static void explain(reading_t *r, const spec_value_t *values, size_t n, bool key
 }
 
 static void refuse_changes(reading_t *r, const checkpoint_t *now, const spec_value_t *values,
-                           size_t n, int keys, int facts) {
-    bool course = strncmp(r->changes.data, "\n    'train.schedule.total' ",
-                          strlen("\n    'train.schedule.total' ")) == 0;
+                           size_t n, int keys, int facts, bool course) {
     diag_error(r->d, IN_FILE(r->folder), "is of another training, %d thing%s:%s", keys + facts,
                keys + facts > 1 ? "s differ" : " differs", r->changes.data);
     if (course && keys == 1 && !facts) explain_course(r, now->spec);
@@ -137,13 +135,18 @@ static bool same_training(reading_t *r, const checkpoint_t *now) {
     int keys = 0, facts = 0;
     spec_value_t *values;
     size_t n = spec_fixed_values(r->arena, now->spec, &values);
-    for (size_t i = 0; i < n; i++)
-        keys += !same_key(r, &values[i], find_fact(r->saved.keys, r->saved.n_keys, values[i].key));
+    bool course = false;
+    for (size_t i = 0; i < n; i++) {
+        if (same_key(r, &values[i], find_fact(r->saved.keys, r->saved.n_keys, values[i].key)))
+            continue;
+        course = course || strcmp(values[i].key, "train.schedule.total") == 0;
+        keys++;
+    }
     for (size_t i = 0; i < now->n_facts; i++)
         facts += !same_fact(r, now->facts[i].key,
                             find_fact(r->saved.facts, r->saved.n_facts, now->facts[i].key),
                             now->facts[i].text, keys == 0);
-    if (keys + facts) refuse_changes(r, now, values, n, keys, facts);
+    if (keys + facts) refuse_changes(r, now, values, n, keys, facts, course);
     sbuf_free(&r->changes);
     return keys + facts == 0;
 }

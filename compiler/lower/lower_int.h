@@ -240,7 +240,6 @@ int part_vector(part_t *p, const int32_t *at, int64_t bound); /* too many: p is 
 bool part_is_crowded(lower_t *L, const part_t *p);            /* true after an error in L->d */
 /* A dense layer without bias that only attention reads, or what rounds it: computed head by head. */
 bool goes_by_heads(const regions_t *r, const gnode_t *n);
-const gnode_t *unrounded(const gnode_t *n);         /* what a ROUND rounds, or n; NULL: NULL */
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);

@@ -31,14 +31,14 @@ def read(path):
     return tensors
 
 
-def write(path, tensors):
-    header, at = {}, 0
+def write(path, tensors, dtype="F64"):
+    header, at, size = {}, 0, np.dtype(TYPES[dtype]).itemsize
     for name, x in tensors.items():
-        header[name] = {"dtype": "F64", "shape": list(x.shape), "data_offsets": [at, at + 8 * x.size]}
-        at += 8 * x.size
+        header[name] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": [at, at + size * x.size]}
+        at += size * x.size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(x.astype("<f8").tobytes() for x in tensors.values()))
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(x.astype(TYPES[dtype]).tobytes() for x in tensors.values()))
 
 
 def bf16(x):

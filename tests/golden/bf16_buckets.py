@@ -5,29 +5,18 @@
 
 A third run has the roundings of bfloat16 and the buckets of float32.
 """
-import json
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
-from bf16 import read
+from bf16 import read, write
 
 CHECKPOINT = pathlib.Path(__file__).resolve().parent / "checkpoint"
 LENGTH, BATCH, BYTE = 512, 39, 2  # id = byte + 2
 BF16 = ["--set", "compile.dtype=bfloat16"]
-
-
-def write(path, tensors):
-    header, at = {}, 0
-    for name, x in tensors.items():
-        header[name] = {"dtype": "I32", "shape": list(x.shape), "data_offsets": [at, at + 4 * x.size]}
-        at += 4 * x.size
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(x.astype("<i4").tobytes() for x in tensors.values()))
 
 
 def run(reformerc, folder, options):
@@ -46,10 +35,10 @@ def main(reformerc, windows):
         folder = pathlib.Path(name)
         for at in range(0, windows, BATCH):
             rows = ids[at:at + BATCH]
-            write(folder / "in", {"input_ids": rows, "labels": rows})
+            write(folder / "in", {"input_ids": rows, "labels": rows}, "I32")
             exact, buckets = run(reformerc, folder, [])
             rounded, others = run(reformerc, folder, BF16)
-            write(folder / "buckets", buckets)
+            write(folder / "buckets", buckets, "I32")
             imposed, _ = run(reformerc, folder, [*BF16, "--buckets", folder / "buckets"])
             nats += np.array([exact, rounded, imposed]) * len(rows) / windows
             for layer, x in buckets.items(): moved.setdefault(layer, []).append(x != others[layer])
