@@ -320,9 +320,9 @@ static void parameters_section(const explanation_t *e, document_t *doc) {
             learnt > 0  ? text_integer(e->arena, learnt)
             : fresh > 0 ? "-"
                         : "packed again",
-            text_integer(e->arena, (double)x->bytes));
+            text_integer(e->arena, (double)layout_entry_bytes(x)));
         sum += learnt;
-        data += (double)x->bytes;
+        data += (double)layout_entry_bytes(x);
     }
     ROW(e, t, "header, alignment, contents", "", "", "-", text_integer(e->arena, file - data));
     ROW(e, t, "total", "", "", text_integer(e->arena, sum), text_integer(e->arena, file));

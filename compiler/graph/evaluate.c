@@ -10,6 +10,7 @@
 #include "graph/evaluate_ops.h"
 #include "support/bf16.h"
 #include "support/heap.h"
+#include "support/i8.h"
 
 void *eval_alloc(int64_t count, size_t size) {
     return heap_new(count > 0 ? (size_t)count : 1, size);
@@ -27,12 +28,26 @@ int eval_state(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+void eval_quantize_rows(const float *x, int64_t n, int64_t width, double *to) {
+    for (int64_t at = 0; at < n; at += width) {
+        i8_scale_t by = i8_scale(x + at, width);
+        for (int64_t k = at; k < at + width; k++) to[k] = (double)i8_round(x[k], by) * by.scale;
+    }
+}
+
+/* As the caller has it, or rounded. */
 int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
-    out->w = e->param(e->param_ctx, n->name);
-    if (!out->w) bug("param %s has no value", n->name);
+    const float *w = e->param(e->param_ctx, n->name);
+    if (!w) bug("param %s has no value", n->name);
+    if (n->type == G_I8) {
+        out->f = eval_alloc(out->elements, sizeof *out->f);
+        eval_quantize_rows(w, out->elements, out->shape[1], out->f);
+        return REFORMER_OK;
+    }
+    out->w = w;
     if (n->type != G_BF16) return REFORMER_OK;
     out->rounded = eval_alloc(out->elements, sizeof *out->rounded);
-    for (int64_t k = 0; k < out->elements; k++) out->rounded[k] = bf16_round(out->w[k]);
+    for (int64_t k = 0; k < out->elements; k++) out->rounded[k] = bf16_round(w[k]);
     out->w = out->rounded;
     return REFORMER_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "graph/evaluate_ops.h"
 #include "support/bf16.h"
+#include "support/heap.h"
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
@@ -170,6 +171,19 @@ int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
 int eval_round(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = bf16_round((float)x->f[k]);
+    return REFORMER_OK;
+}
+
+/* The same: rows of floats first. */
+int eval_quantize(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0);
+    int64_t width = x->shape[x->rank - 1];
+    float *row = eval_alloc(width, sizeof *row);
+    for (int64_t at = 0; at < x->elements; at += width) {
+        for (int64_t k = 0; k < width; k++) row[k] = (float)x->f[at + k];
+        eval_quantize_rows(row, width, width, out->f + at);
+    }
+    heap_free(row);
     return REFORMER_OK;
 }
 

@@ -71,7 +71,8 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
         add_position(e, n, input + 1, eval_position(e, n, t / e->padded, t % e->padded), row);
         for (int64_t k = 0; k < h; k++) {
             row[k] *= eval_kept_at(e, n, PLACE_POSITION, n->position_rate, out, t * h + k);
-            row[k] += word->w[id * h + k] * eval_kept_at(e, n, PLACE_WORD, n->rate, out, t * h + k);
+            row[k] += eval_weight(word, id * h + k) *
+                      eval_kept_at(e, n, PLACE_WORD, n->rate, out, t * h + k);
         }
     }
     return REFORMER_OK;
@@ -82,7 +83,7 @@ int eval_embed_at(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *word = eval_in(e, n, 2);
     int64_t h = word->shape[1], id = e->io->input_ids[0];
     if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
-    for (int64_t k = 0; k < h; k++) out->f[k] = word->w[id * h + k];
+    for (int64_t k = 0; k < h; k++) out->f[k] = eval_weight(word, id * h + k);
     add_position(e, n, 3, e->cached->tokens, out->f);
     return REFORMER_OK;
 }
@@ -130,7 +131,7 @@ static double *transposed(const value_t *weight) {
     int64_t out = weight->shape[0], in = weight->shape[1];
     double *t = eval_alloc(out * in, sizeof *t);
     for (int64_t o = 0; o < out; o++)
-        for (int64_t i = 0; i < in; i++) t[i * out + o] = weight->w[o * in + i];
+        for (int64_t i = 0; i < in; i++) t[i * out + o] = eval_weight(weight, o * in + i);
     return t;
 }
 

@@ -5,10 +5,10 @@
 #include "graph/dropout.h"
 #include "graph/evaluate.h"
 
-/* The result of a node: f for G_F32 and G_BF16 (params: w), i for integers. Shapes are literal; the first
- * dimension of everything but params is the number of rows evaluated. */
+/* The result of a node: f for G_F32, G_BF16 and G_I8 (params: w, but f for G_I8), i for integers. Shapes are literal; the
+ * first dimension of everything but params is the number of rows evaluated. */
 typedef struct {
-    double *f;
+    double *f; /* of G_I8: integers times their row's scale, which doubles hold exactly */
     int32_t *i;
     const float *w; /* a param: the caller's, or its own */
     float *rounded; /* its own: of a bf16 param, rounded */
@@ -17,8 +17,14 @@ typedef struct {
 } value_t;
 
 static inline bool eval_has_floats(const gnode_t *n) {
-    return n->type == G_F32 || n->type == G_BF16;
+    return n->type == G_F32 || n->type == G_BF16 || n->type == G_I8;
 }
+/* Element k of a param. */
+static inline double eval_weight(const value_t *param, int64_t k) {
+    return param->w ? param->w[k] : param->f[k];
+}
+/* n elements, rows of this width, from what they are as floats to the values that G_I8 has of them. */
+void eval_quantize_rows(const float *x, int64_t n, int64_t width, double *to);
 
 /* Of one row of a cache: what one state holds of its tokens (decode.h). */
 typedef struct {

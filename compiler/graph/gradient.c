@@ -223,6 +223,12 @@ static backward_t begin(arena_t *a, const graph_t *from, diag_t *d) {
     return b;
 }
 
+static const gnode_t *first_of_integers(const graph_t *g) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->type == G_I8) return g->nodes[i];
+    return NULL;
+}
+
 graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o,
                         diag_t *d) {
     const char *name = o && o->loss ? o->loss : "loss";
@@ -235,6 +241,12 @@ graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_optio
     const gnode_t *round = graph_next(g, G_ROUND, NULL);
     if (round) {
         diag_error(d, round->at, "%s: gradients of rounded values are not built yet", round->name);
+        return NULL;
+    }
+    const gnode_t *integers = first_of_integers(g);
+    if (integers) {
+        diag_error(d, integers->at, "%s: gradients of values of type i8 are not built",
+                   integers->name);
         return NULL;
     }
     backward_t b = begin(a, g, d);

@@ -19,8 +19,9 @@ typedef enum {
 
 /* What a row of an op's result needs: a column of ops.def. */
 typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE, K_SUM } gkind_t;
-/* U8, U16: buckets, packed. BF16: f32 values, rounded (support/bf16.h): what products are of. */
-typedef enum { G_F32, G_I32, G_U8, G_U16, G_BF16, G_TYPES } gtype_t;
+/* U8, U16: buckets, packed. What products are of besides F32: BF16: f32 values, rounded (support/bf16.h); I8: rows, the last
+ * dimension, of integers with one f32 scale each: an element's value is their product (support/i8.h). */
+typedef enum { G_F32, G_I32, G_U8, G_U16, G_BF16, G_I8, G_TYPES } gtype_t;
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 3 + MAX_AXIAL };
 
 typedef struct gnode {
@@ -164,7 +165,8 @@ imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n);
 void graph_pass_imposed(const graph_t *g, const gnode_t *n, imposed_rows_t *before);
 /* By id of nodes: what stands before each that hashes. */
 imposed_rows_t *graph_all_imposed(arena_t *a, const graph_t *g);
-const char *graph_op_name(gop_t op); /* "layer_norm" */
+const char *graph_op_name(gop_t op);       /* "layer_norm" */
+const char *graph_type_name(gtype_t type); /* "bf16" */
 gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */
 bool graph_same_op(const gnode_t *a, const gnode_t *b);

@@ -207,7 +207,8 @@ static void check_ranges(check_t *c, const gnode_t *n) {
     if ((double)n->chunk * (double)(1 + n->before + n->after) > MAX_WINDOW)
         WRONG(c, n, "%s: a window holds %d tokens at most", n->name, MAX_WINDOW);
     int64_t width = n->rank ? n->shape[n->rank - 1].c : 0;
-    if ((n->type == G_F32 || n->type == G_BF16) && n->op != G_PARAM && width > MAX_WIDTH)
+    if ((n->type == G_F32 || n->type == G_BF16 || n->type == G_I8) && n->op != G_PARAM &&
+        width > MAX_WIDTH)
         WRONG(c, n, "%s: %lld is too wide, the limit is %d", n->name, (long long)width, MAX_WIDTH);
 }
 

@@ -43,8 +43,8 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(place, ATTR_INT),
 };
 
-const char *const graph_type_names[] = {
-    [G_F32] = "f32", [G_I32] = "i32", [G_U8] = "u8", [G_U16] = "u16", [G_BF16] = "bf16"};
+const char *const graph_type_names[] = {[G_F32] = "f32", [G_I32] = "i32",   [G_U8] = "u8",
+                                        [G_U16] = "u16", [G_BF16] = "bf16", [G_I8] = "i8"};
 
 /* Graphs of thousands of layers ask for every input of every node: one walk over the words. */
 bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind) {
@@ -94,6 +94,10 @@ bool graph_attr_written(const gattr_t *attr, const gnode_t *n) {
 
 const char *graph_op_name(gop_t op) {
     return graph_ops[op].name;
+}
+
+const char *graph_type_name(gtype_t type) {
+    return graph_type_names[type];
 }
 
 gkind_t graph_kind(const gnode_t *n) {

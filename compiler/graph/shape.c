@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "graph/shape_pieces.h"
+#include "support/i8.h"
 
 /* ---- rules --------------------------------------------------------------------------------- */
 
@@ -41,8 +42,11 @@ void rule_input(rule_t *r) {
 void rule_param(rule_t *r) {
     for (int i = 0; i < r->n->rank; i++)
         if (!dim_literal(r->n->shape[i])) FAIL(r, "param %s depends on the length", r->n->name);
-    if (r->n->type != G_F32 && r->n->type != G_BF16)
-        FAIL(r, "param %s is neither f32 nor bf16", r->n->name);
+    gtype_t type = r->n->type;
+    if (type != G_F32 && type != G_BF16 && type != G_I8)
+        FAIL(r, "param %s is neither f32 nor bf16 nor i8", r->n->name);
+    if (type == G_I8 && r->n->rank != 2)
+        FAIL(r, "param %s is i8, which has a scale per row, but no matrix", r->n->name);
     result_like(r, r->n);
 }
 
@@ -64,7 +68,8 @@ void rule_pad_mask(rule_t *r) {
 void rule_embed(rule_t *r) {
     const gnode_t *n = r->n;
     int word = graph_word_input(n), tables = n->n_in - word - 1;
-    if (!WANT(r, 0, G_I32, batch(r), r->g->padded) || !want_rank(r, word, G_F32, 2)) return;
+    if (!WANT(r, 0, G_I32, batch(r), r->g->padded)) return;
+    if (!want_rank(r, word, factor_type(n, n->in[word]), 2)) return;
     if (n->op == G_EMBED_AT && !WANT(r, 1, G_I32, batch(r), r->g->padded)) return;
     if (!want_begins(r, n)) return;
     if (tables != (n->n_axial ? n->n_axial : 1)) {
@@ -101,11 +106,22 @@ void rule_norm(rule_t *r) {
     result_like(r, r->n->in[0]);
 }
 
-/* Sums of products of either type, and a bias, are f32. */
+/* Sums of products of i8 are counted in 32 bits. */
+static bool want_summable(rule_t *r) {
+    const gnode_t *x = r->n->in[0];
+    if (x->type != G_I8 || last(x).c <= I8_MOST_PRODUCTS) return true;
+    FAIL(r, "%s: x is %lld wide, of i8 the limit is %d", r->n->name, (long long)last(x).c,
+         I8_MOST_PRODUCTS);
+    return false;
+}
+
+/* Sums of products of any type, and a bias, are f32. */
 void rule_dense(rule_t *r) {
     gnode_t *const *in = r->n->in;
     gtype_t type = in[0]->type;
-    if (!want_factors_alike(r, 0, 1) || !WANT(r, 1, type, in[1]->shape[0], last(in[0]))) return;
+    if (!want_factors_alike(r, 0, 1) || !want_summable(r) ||
+        !WANT(r, 1, type, in[1]->shape[0], last(in[0])))
+        return;
     if (in[2] && !WANT(r, 2, G_F32, in[1]->shape[0])) return;
     result(r, G_F32, in[0]->rank, in[0]->shape);
     r->shape[r->rank - 1] = in[1]->shape[0];
@@ -114,6 +130,14 @@ void rule_dense(rule_t *r) {
 void rule_round(rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (want_type(r, 0, G_F32)) result(r, G_BF16, x->rank, x->shape);
+}
+
+void rule_quantize(rule_t *r) {
+    const gnode_t *x = r->n->in[0];
+    if (!want_vectors(r, 0)) return;
+    if (!dim_literal(last(x)))
+        FAIL(r, "%s: how long a row of x is depends on the length", r->n->name);
+    result(r, G_I8, x->rank, x->shape);
 }
 
 void rule_activation(rule_t *r) {

@@ -201,10 +201,16 @@ static inline bool want_vectors(rule_t *r, int i) {
     return false;
 }
 
+/* What x is to be as a factor of n's products, of its type if that may be: i8 has a scale per row, along which DENSE sums. */
+static inline gtype_t factor_type(const gnode_t *n, const gnode_t *x) {
+    bool by_rows = n->op == G_DENSE || graph_is_embed(n);
+    return x->type == G_BF16 || (x->type == G_I8 && by_rows) ? x->type : G_F32;
+}
+
 /* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension, y a matrix. */
 static inline bool want_factors_alike(rule_t *r, int x, int y) {
     const gnode_t *n = r->n;
-    gtype_t type = n->in[x]->type == G_BF16 ? G_BF16 : G_F32;
+    gtype_t type = factor_type(n, n->in[x]);
     if (!want_type(r, x, type)) return false;
     if (n->in[y]->type != type) {
         int n_x, n_y;

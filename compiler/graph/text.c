@@ -355,7 +355,7 @@ static bool parse_attrs(parser_t *p, gnode_t *n) {
 static bool parse_type(parser_t *p, gnode_t *n) {
     if (!expect(p, ":")) return false;
     while (n->type < G_TYPES && !accept(p, graph_type_names[n->type])) n->type++;
-    if (n->type == G_TYPES) return syntax(p, "expected 'f32', 'bf16' or 'i32'");
+    if (n->type == G_TYPES) return syntax(p, "expected 'f32', 'bf16', 'i8' or 'i32'");
     if (!expect(p, "[")) return false;
     if (accept(p, "]")) return true;
     do {

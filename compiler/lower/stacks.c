@@ -22,7 +22,7 @@ int part_vector(part_t *p, const int32_t *at, int64_t bound) {
 }
 
 static elem_t elem_of_entry(const layout_entry_t *e) {
-    return e->type == G_BF16 ? E_BF16 : E_F32;
+    return e->type == G_BF16 ? E_BF16 : e->type == G_I8 ? E_I8 : E_F32;
 }
 
 static bool is_array(const buffer_t *b, const layout_entry_t *e, int rank, const int64_t *dims) {

@@ -56,6 +56,8 @@ static int64_t *find_heads(arena_t *a, const graph_t *g) {
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads) {
     gtype_t type = reader->in[input]->type;
     if (reader->in[input]->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0, type};
+    if (type == G_I8 && reader->op == G_DENSE_T)
+        bug("%s: columns of i8 have no scales", reader->name);
     if (reader->op == G_DENSE_T && input == 1) return (arrangement_t){PACK_COLUMNS, 0, type};
     if (reader->op != G_DENSE || input != 1) return (arrangement_t){PACK_ROWS, 0, type};
     bool by_heads = heads > 0 && !(reader->n_in > 2 && reader->in[2]);
@@ -69,11 +71,17 @@ static int64_t up(int64_t n, int64_t to) {
 
 /* The last dimensions of `rows` rows in panels, each of them `depth` long. */
 static int add_panels(layout_entry_t *e, int n, int64_t rows, int64_t depth) {
-    int64_t each = e->type == G_BF16 ? 2 : 1;
+    int64_t each = layout_side_by_side(e->type);
     e->packed[n++] = up(rows, PANEL) / PANEL;
     e->packed[n++] = up(depth, each) / each;
     e->packed[n++] = PANEL * each;
     return n;
+}
+
+/* Of one tensor, those that fill up panels counted. */
+static int64_t scaled_rows(const layout_entry_t *e) {
+    int64_t groups = e->kind == PACK_HEAD_PANELS ? e->heads : 1;
+    return groups * up(e->shape[0] / groups, PANEL);
 }
 
 static void pack_shape(layout_entry_t *e) {
@@ -101,6 +109,7 @@ static void pack_shape(layout_entry_t *e) {
     e->packed_rank = n;
     e->bytes = layout_element_bytes(e->type);
     for (int i = 0; i < n; i++) e->bytes *= p[i];
+    if (e->type == G_I8) e->rows = scaled_rows(e);
 }
 
 /* ---- stacks --------------------------------------------------------------------------------------- */
@@ -223,7 +232,7 @@ static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
         const layout_entry_t *e = &l->entries[i];
         sbuf_printf(&s, "%s %d %d %lld:", e->name, (int)e->kind, e->count, (long long)e->heads);
         for (int k = 0; k < e->rank; k++) sbuf_printf(&s, " %lld", (long long)e->shape[k]);
-        if (e->type == G_BF16) sbuf_puts(&s, " bf16");
+        if (e->type != G_F32) sbuf_printf(&s, " %s", graph_type_name(e->type));
         for (int k = 0; k < e->count; k++) sbuf_printf(&s, " %s", e->source[k]);
         sbuf_puts(&s, "\n");
     }
@@ -245,13 +254,22 @@ static maker_t begin_layout(arena_t *a, const graph_t *g) {
                      .names = table_for(a, 2 * reads)};
 }
 
-/* One stack behind the other, from byte `at` on. */
+/* One array behind the other, from byte `at` on. */
+static int64_t place_entry(layout_entry_t *e, int64_t at) {
+    e->offset = at;
+    at = up(at + e->bytes, 64);
+    if (e->rows == 0) return at;
+    int64_t own = up(4 * e->count * e->rows, 64);
+    e->scales_at = at;
+    if (e->kind == PACK_ROWS) return at + own;
+    e->starts_at = at + own;
+    return at + 2 * own;
+}
+
 static layout_t *finish_layout(const maker_t *m, int64_t at, void (*shape)(layout_entry_t *)) {
     for (int i = 0; i < m->l->n; i++) {
-        layout_entry_t *e = &m->l->entries[i];
-        shape(e);
-        e->offset = at;
-        at = up(at + e->bytes, 64);
+        shape(&m->l->entries[i]);
+        at = place_entry(&m->l->entries[i], at);
     }
     m->l->places = m->sources.places;
     m->l->n_places = m->sources.n;

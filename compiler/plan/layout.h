@@ -21,7 +21,10 @@ typedef enum {
 } pack_kind_t;
 
 /* Panels of bf16 hold K in pairs, as instructions that multiply them take both of a pair at once: [ceil(in/2)][32][2] in the
- * place of [in][32], and so of columns; the second of a pair beyond the last is 0. */
+ * place of [in][32], and so of columns; the second of a pair beyond the last is 0. Those of i8 hold it in fours,
+ * [ceil(in/4)][32][4], and have two arrays of their own behind the stack, with a number for each row of a panel, that is
+ * for each output: its scale, f32; and where its sum of products begins if the other factor is held as q + 128: -128 times
+ * the sum of its integers, i32. Tables of i8 have a scale for each of their rows. What is no row has 0. */
 
 /* Matrices of dense layers become panels; of whole heads, where the result goes by heads into attention and nowhere
  * else. Where a train step multiplies by the transpose (DENSE_T), the matrix is packed a second time, as columns: then that
@@ -31,7 +34,7 @@ typedef enum {
 typedef struct {
     pack_kind_t kind;
     int64_t heads; /* PACK_HEAD_PANELS */
-    gtype_t type;  /* G_F32, G_BF16 */
+    gtype_t type;  /* G_F32, G_BF16, G_I8 */
 } arrangement_t;
 
 typedef struct {
@@ -45,10 +48,14 @@ typedef struct {
     int rank;                /* of the source tensor */
     int64_t shape[UPDATE_RANK]; /* of the source tensor */
     int64_t heads;              /* PACK_HEAD_PANELS */
-    gtype_t type;               /* of the packed array: G_F32, G_BF16 */
+    gtype_t type;               /* of the packed array: G_F32, G_BF16, G_I8 */
     int packed_rank;            /* of the packed array, count included */
     int64_t packed[UPDATE_RANK + 1];
-    int64_t offset, bytes;
+    int64_t offset, bytes; /* of the packed array */
+    int64_t
+        rows; /* G_I8: numbers per tensor in the arrays of its own, a multiple of PANEL; else 0 */
+    int64_t scales_at; /* of f32 [count][rows], in the file */
+    int64_t starts_at; /* of i32 [count][rows]; 0: none, it is a table */
 } layout_entry_t;
 
 typedef struct {
@@ -67,7 +74,15 @@ layout_t *layout_make(arena_t *a, const graph_t *g);
  * somebody else does. */
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
 static inline int64_t layout_element_bytes(gtype_t type) {
-    return type == G_BF16 ? 2 : (int64_t)sizeof(float);
+    return type == G_BF16 ? 2 : type == G_I8 ? 1 : (int64_t)sizeof(float);
+}
+/* What panels hold side by side of each row. */
+static inline int64_t layout_side_by_side(gtype_t type) {
+    return type == G_BF16 ? 2 : type == G_I8 ? 4 : 1;
+}
+/* With the arrays of its own. */
+static inline int64_t layout_entry_bytes(const layout_entry_t *e) {
+    return e->bytes + e->count * e->rows * (e->starts_at ? 8 : 4);
 }
 bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
 /* Where each gradient stands in the memory that a train step fills, from the GRADIENTs of its graph: [count][shape …]

@@ -12,6 +12,7 @@
 #include "support/heap.h"
 #include "support/pages.h"
 #include "weights/names.h"
+#include "weights/pack_int.h"
 #include "weights/store_int.h"
 
 /* ---- arrangements ------------------------------------------------------------------------------
@@ -144,10 +145,6 @@ static const char *const kind_names[] = {[PACK_ROWS] = "rows",
                                          [PACK_ROTATIONS] = "rotations",
                                          [PACK_COLUMNS] = "columns"};
 
-static const char *type_name(const layout_entry_t *e) {
-    return e->type == G_BF16 ? "bf16" : "f32";
-}
-
 static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
     sbuf_printf(s, " %s=", key);
     for (int i = 0; i < rank; i++) sbuf_printf(s, "%s%lld", i ? "x" : "", (long long)dims[i]);
@@ -158,7 +155,9 @@ static void write_contents(const layout_t *l, sbuf_t *s) {
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
         sbuf_printf(s, "%s %s %s offset=%lld bytes=%lld", e->name, kind_names[e->kind],
-                    type_name(e), (long long)e->offset, (long long)e->bytes);
+                    graph_type_name(e->type), (long long)e->offset, (long long)e->bytes);
+        if (e->rows) sbuf_printf(s, " scales=%lld", (long long)e->scales_at);
+        if (e->starts_at) sbuf_printf(s, " starts=%lld", (long long)e->starts_at);
         write_dims(s, "packed", e->packed_rank, e->packed);
         write_dims(s, "shape", e->rank, e->shape);
         if (e->heads) sbuf_printf(s, " heads=%lld", (long long)e->heads);
@@ -182,6 +181,17 @@ static bool fits_entry(const layout_entry_t *e, const tensor_t *t) {
            memcmp(t->shape, e->shape, (size_t)e->rank * sizeof *e->shape) == 0;
 }
 
+void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
+                         unsigned char *file) {
+    if (e->type == G_I8) {
+        pack_i8(e, index, values, file);
+        return;
+    }
+    move_t m = move_of(e, index, file);
+    m.plain = (float *)(uintptr_t)values; /* only read */
+    move_tensor(e, &m);
+}
+
 /* What packing knows besides the layout: how many reads of each tensor are yet to come, and up to where the file's bytes
  * were written. What no tensor fills is zero, so that equal weights are equal bytes. */
 typedef struct {
@@ -203,15 +213,20 @@ static void zero_to(packer_t *p, size_t end) {
     p->zeroed = end;
 }
 
+/* Where tensor `index` ends in the file; with arrays of their own all of an entry do at once. */
+static size_t end_of_tensor(const layout_entry_t *e, int index) {
+    int64_t last = e->starts_at ? e->starts_at : e->scales_at;
+    if (e->rows) return (size_t)(last + 4 * e->count * e->rows);
+    return (size_t)e->offset + (size_t)(index + 1) * stride_of(e);
+}
+
 /* Tensor by tensor the file's memory is taken, and that of its sources given back. */
 static void pack_source(packer_t *p, const layout_entry_t *e, int i) {
     size_t at = source_index(p->s, e->source[i]);
     const tensor_t *t = &p->s->tensors[at];
     if (!t->data || !fits_entry(e, t)) bug("no weights for '%s'", e->source[i]);
-    zero_to(p, (size_t)e->offset + (size_t)(i + 1) * stride_of(e));
-    move_t m = move_of(e, i, p->file);
-    m.plain = (float *)(uintptr_t)t->data; /* only read */
-    move_tensor(e, &m);
+    zero_to(p, end_of_tensor(e, i));
+    weights_pack_tensor(e, i, t->data, p->file);
     if (--p->readers[at] == 0) store_forget(p->s, t);
 }
 
@@ -227,24 +242,23 @@ static void pack_entries(const layout_t *l, const store_t *s, unsigned char *fil
     heap_free(p.readers);
 }
 
-void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
-                         unsigned char *file) {
-    move_t m = move_of(e, index, file);
-    m.plain = (float *)(uintptr_t)values; /* only read */
-    move_tensor(e, &m);
+/* Of little-endian floats of either type their last two bytes tell. */
+static uint64_t count_floats(const unsigned char *at, int64_t bytes, int64_t each) {
+    uint64_t n = 0;
+    for (const unsigned char *end = at + bytes; at < end; at += each) {
+        unsigned top = (unsigned)at[each - 2] | (unsigned)at[each - 1] << 8;
+        n += (top & 0x7F80) == 0x7F80;
+    }
+    return n;
 }
 
-/* Of little-endian floats of either type their last two bytes tell. */
+/* A row of integers that was not finite is one by its scale. */
 static uint64_t count_nonfinite(const layout_t *l, const unsigned char *file) {
     uint64_t n = 0;
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
-        const unsigned char *begin = file + e->offset, *end = begin + e->bytes;
-        int64_t each = layout_element_bytes(e->type);
-        for (const unsigned char *at = begin; at < end; at += each) {
-            unsigned top = (unsigned)at[each - 2] | (unsigned)at[each - 1] << 8;
-            n += (top & 0x7F80) == 0x7F80;
-        }
+        if (e->type == G_I8) n += count_floats(file + e->scales_at, 4 * e->count * e->rows, 4);
+        else n += count_floats(file + e->offset, e->bytes, layout_element_bytes(e->type));
     }
     return n;
 }
@@ -322,19 +336,28 @@ const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source) {
     return inner && is_head(l) ? arena_printf(a, "reformer.%s", source) : source;
 }
 
+static void unpack_values(const layout_entry_t *e, int i, const unsigned char *file, float *plain) {
+    if (e->type == G_I8) {
+        unpack_i8(e, i, file, plain);
+        return;
+    }
+    move_t m = move_of(e, i, file);
+    m.unpack = true;
+    m.plain = plain;
+    move_tensor(e, &m);
+}
+
 static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
                           const unsigned char *file, arena_t *a, st_writer_t *w) {
     int64_t shape[8];
     const char *source = e->source[i];
     if (e->again && e->again[i]) return; /* written already */
     int rank = weights_hf_shape(l, e, source, shape);
-    move_t m = move_of(e, i, file);
-    m.unpack = true;
-    m.plain = st_writer_space(w, weights_hf_name(a, l, source), ST_F32, rank, shape);
-    move_tensor(e, &m);
+    float *plain = st_writer_space(w, weights_hf_name(a, l, source), ST_F32, rank, shape);
+    unpack_values(e, i, file, plain);
     /* Hugging Face saves this parameter under both of its names. */
     if (strcmp(source, "lm_head.bias") == 0)
-        st_writer_add(w, "lm_head.decoder.bias", ST_F32, rank, shape, m.plain);
+        st_writer_add(w, "lm_head.decoder.bias", ST_F32, rank, shape, plain);
 }
 
 bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
