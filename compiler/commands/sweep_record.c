@@ -62,8 +62,7 @@ static bool add_options(cache_key_t *k, const sweep_t *s) {
     sbuf_free(&version);
     cache_key_text(k, backend_names[o->backend]);
     cache_key_text(k, cc ? cc : "");
-    cache_key_text(k, native_target(DTYPE_FLOAT32)->name);
-    cache_key_text(k, native_target(DTYPE_BFLOAT16)->name);
+    for (int i = 0; i < DTYPE_COUNT; i++) cache_key_text(k, native_target((dtype_t)i)->name);
     for (int i = 0; i < o->n_targets; i++) cache_key_text(k, o->targets[i]);
     cache_key_add(k, &s->threads, sizeof s->threads);
     cache_key_add(k, &o->seed, sizeof o->seed);

@@ -23,24 +23,39 @@ static int place_of(const target_t *t) {
     return at;
 }
 
-/* A level serves every model; its extensions, which CPUs of a level may lack, those that use them. */
-static bool serves(const target_t *t, dtype_t dtype) {
-    return t->id == t->level || (dtype == DTYPE_BFLOAT16 && t->dot2);
+/* What the products of a model are of, besides float32. */
+typedef struct {
+    bool bfloat16, int8;
+} uses_t;
+
+/* With int8 go products of attention, of bfloat16. */
+static uses_t uses_of(const spec_t *s) {
+    bool int8 = spec_has_dtype(s, DTYPE_INT8);
+    return (uses_t){.bfloat16 = int8 || spec_has_dtype(s, DTYPE_BFLOAT16), .int8 = int8};
 }
 
-const target_t *native_target(dtype_t dtype) {
+/* A level serves every model; its extensions, which CPUs of a level may lack, those that use them. */
+static bool serves(const target_t *t, uses_t uses) {
+    return t->id == t->level || (uses.bfloat16 && t->dot2) || (uses.int8 && t->dot4);
+}
+
+static const target_t *native_for(uses_t uses) {
     for (int i = 0; i < T_COUNT; i++) {
         const target_t *t = &targets[best_first[i]];
-        if (serves(t, dtype) && reformer_cpu_supports((int)t->id)) return t;
+        if (serves(t, uses) && reformer_cpu_supports((int)t->id)) return t;
     }
     bug("this CPU runs none of the targets");
 }
 
+const target_t *native_target(dtype_t dtype) {
+    return native_for((uses_t){.bfloat16 = dtype != DTYPE_FLOAT32, .int8 = dtype == DTYPE_INT8});
+}
+
 /* What stands for "no target named". */
-static bool is_default(const target_t *t, target_default_t wanted, dtype_t dtype) {
-    const target_t *native = native_target(dtype);
+static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) {
+    const target_t *native = native_for(uses);
     switch (wanted) {
-    case TARGET_LEVELS: return is_x86(t) == is_x86(native) && serves(t, dtype);
+    case TARGET_LEVELS: return is_x86(t) == is_x86(native) && serves(t, uses);
     case TARGET_BASELINE: return t->id == (is_x86(native) ? T_X86_64 : T_AARCH64);
     case TARGET_NATIVE: break;
     }
@@ -100,11 +115,12 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
                          diag_t *d) {
     int n = want->n ? want->n : s->compile.n_targets;
     const char *const *names = want->n ? want->names : s->compile.targets;
+    uses_t uses = uses_of(s);
     for (int i = 0; n == 0 && i < T_COUNT; i++)
-        if (is_default(&targets[i], want->otherwise, s->compile.dtype)) insert(p, &targets[i]);
+        if (is_default(&targets[i], want->otherwise, uses)) insert(p, &targets[i]);
     for (int i = 0; i < n; i++) {
-        const target_t *t = strcmp(names[i], "native") == 0 ? native_target(s->compile.dtype)
-                                                            : target_find(names[i]);
+        const target_t *t =
+            strcmp(names[i], "native") == 0 ? native_for(uses) : target_find(names[i]);
         if (!t) bug("target '%s' passed the checks of the spec", names[i]);
         insert(p, t);
     }
@@ -129,7 +145,7 @@ static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t
     }
     diag_error(d, IN_FILE(want->n ? want->where : s->path),
                "this CPU runs none of the targets asked for; it runs %s",
-               native_target(s->compile.dtype)->name);
+               native_for(uses_of(s))->name);
     return false;
 }
 

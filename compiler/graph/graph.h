@@ -106,8 +106,9 @@ bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
 /* The graph of a forward whose rows may each begin at another position, what train steps derive: EMBED_FROM in the
  * place of EMBED, and an input `positions` [B]. A graph with a node of that name is left as it is. NULL after errors in d. */
 graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
-/* The graph of a forward, of a prefill or of a step, whose products have factors of this type (dtype.c); float32: g, as it
- * is; else another graph. NULL after errors in d. */
+/* The graph of a forward, of a prefill or of a step, whose products have factors of the spec's types, or of this one
+ * (dtype.c); all float32: g, as it is; else another graph. NULL after errors in d. */
+graph_t *graph_with_dtypes(arena_t *a, graph_t *g, const spec_t *s, diag_t *d);
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n);               /* whatever says where its tokens stand */

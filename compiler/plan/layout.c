@@ -92,7 +92,7 @@ static void pack_shape(layout_entry_t *e) {
     int n = 0;
     p[n++] = e->count;
     switch (e->kind) {
-    case PACK_ROWS: p[n++] = up(elements, PANEL); break;
+    case PACK_ROWS: p[n++] = up(elements, e->type == G_I8 ? 2 * PANEL : PANEL); break;
     case PACK_PANELS: n = add_panels(e, n, s[0], s[1]); break;
     case PACK_HEAD_PANELS:
         p[n++] = e->heads;

@@ -13,7 +13,7 @@
 enum { PANEL = 32 };
 
 typedef enum {
-    PACK_ROWS, /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
+    PACK_ROWS, /* [count][elements], elements padded with zeros to a multiple of PANEL, of i8 twice: vectors, tables */
     PACK_PANELS, /* dense weight [out, in] → [count][ceil(out/32)][in][32]: K-major panels, zero-padded */
     PACK_HEAD_PANELS, /* [H*d, in] → [count][H][ceil(d/32)][in][32]: every head starts a panel */
     PACK_ROTATIONS,   /* [H, d, n, R] → [count][H][n][d][R] */

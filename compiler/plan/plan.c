@@ -24,7 +24,7 @@ graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, 
                          .train = train,
                          .bucket_length = spec_padded_length(p->spec, p->longest)};
     graph_t *g = graph_build(p->arena, p->spec, &o, d);
-    return g ? graph_with_dtype(p->arena, g, p->spec->compile.dtype, d) : NULL;
+    return g ? graph_with_dtypes(p->arena, g, p->spec, d) : NULL;
 }
 
 static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
@@ -158,7 +158,7 @@ static graph_t *with_batch(const plan_t *p, const graph_t *g, int64_t batch, dia
     graph_size_t size = {batch, g->length, g->padded, g->units};
     graph_t *resized = graph_resize(p->arena, g, &size, d);
     if (!resized || !graph_check_model(resized, d)) return NULL;
-    return graph_with_dtype(p->arena, resized, p->spec->compile.dtype, d);
+    return graph_with_dtypes(p->arena, resized, p->spec, d);
 }
 
 static bool take_graphs(plan_t *p, const loaded_model_t *m, diag_t *d) {
@@ -217,7 +217,7 @@ static bool add_step(plan_t *p, diag_t *d) {
     p->positions = p->facts.positions;
     if (p->spec->of_graph) bound_exact(p, like);
     graph_t *step = graph_build_step(p->arena, like, p->batch, d);
-    p->step = step ? graph_with_dtype(p->arena, step, p->spec->compile.dtype, d) : NULL;
+    p->step = step ? graph_with_dtypes(p->arena, step, p->spec, d) : NULL;
     if (!p->step) return false;
     bound_positions(p);
     return add_prefills(p, d);

@@ -232,12 +232,17 @@ static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, di
 
 static bool dtype_trains(const plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
-    if (s->compile.dtype == DTYPE_FLOAT32) return true;
-    diag_error(d, s->at[KEY_compile_dtype],
-               "'compile.dtype: bfloat16' is not built yet where gradients are computed");
-    diag_hint(d, "--set compile.dtype=float32%s",
-              spec_trains(s) ? ", or a spec without 'train:'" : "");
-    return false;
+    for (int i = -1; i < s->n_layers; i++) {
+        dtype_t dtype = spec_dtype(s, i);
+        if (dtype == DTYPE_FLOAT32) continue;
+        diag_error(d, i < 0 ? s->at[KEY_compile_dtype] : spec_layer_at(s, i, KEY_compile_dtype),
+                   "'compile.dtype: %s' is not built yet where gradients are computed",
+                   dtype == DTYPE_INT8 ? "int8" : "bfloat16");
+        diag_hint(d, "--set compile.dtype=float32%s",
+                  spec_trains(s) ? ", or a spec without 'train:'" : "");
+        return false;
+    }
+    return true;
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {

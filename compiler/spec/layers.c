@@ -20,6 +20,7 @@ const spec_key_t layer_keys[] = {KEY_num_attention_heads,
                                  KEY_local_attn_chunk_length,
                                  KEY_local_num_chunks_before,
                                  KEY_local_num_chunks_after,
+                                 KEY_compile_dtype,
                                  KEY_COUNT};
 enum { N_LAYER_KEYS = sizeof layer_keys / sizeof *layer_keys - 1 };
 
@@ -45,6 +46,7 @@ static const struct {
     PART(LOCAL_LAYER, chunk_length),
     PART(LOCAL_LAYER, num_chunks_before),
     PART(LOCAL_LAYER, num_chunks_after),
+    PART(ANY_LAYER, dtype),
 };
 
 typedef struct {
@@ -73,6 +75,7 @@ static spec_layer_t model_layer(const spec_t *s, int layer) {
         .attention_head_size = s->attention_head_size,
         .feed_forward_size = s->feed_forward_size,
         .hidden_act = s->hidden_act,
+        .dtype = s->compile.dtype,
         .chunk_length = lsh ? s->lsh_attn_chunk_length : s->local_attn_chunk_length,
         .num_chunks_before = lsh ? s->lsh_num_chunks_before : s->local_num_chunks_before,
         .num_chunks_after = lsh ? s->lsh_num_chunks_after : s->local_num_chunks_after,
@@ -92,6 +95,16 @@ spec_layer_t spec_layer(const spec_t *s, int layer) {
             memcpy((char *)&l + parts[k].at, (const char *)&own->values + parts[k].at,
                    parts[k].size);
     return l;
+}
+
+dtype_t spec_dtype(const spec_t *s, int layer) {
+    return layer < 0 || layer >= s->n_layers ? s->compile.dtype : spec_layer(s, layer).dtype;
+}
+
+bool spec_has_dtype(const spec_t *s, dtype_t dtype) {
+    for (int i = -1; i < s->n_layers; i++)
+        if (spec_dtype(s, i) == dtype) return true;
+    return false;
 }
 
 srcloc_t spec_layer_at(const spec_t *s, int layer, spec_key_t key) {
@@ -126,7 +139,8 @@ static bool same_layers(const spec_layer_t *a, const spec_layer_t *b) {
     return a->lsh == b->lsh && a->num_attention_heads == b->num_attention_heads &&
            a->attention_head_size == b->attention_head_size &&
            a->feed_forward_size == b->feed_forward_size && a->hidden_act == b->hidden_act &&
-           a->chunk_length == b->chunk_length && a->num_chunks_before == b->num_chunks_before &&
+           a->dtype == b->dtype && a->chunk_length == b->chunk_length &&
+           a->num_chunks_before == b->num_chunks_before &&
            a->num_chunks_after == b->num_chunks_after && a->num_hashes == b->num_hashes &&
            a->n_bucket_factors == b->n_bucket_factors;
 }
@@ -151,6 +165,7 @@ static void set_model(spec_t *s, const spec_layer_t *l) {
     s->attention_head_size = l->attention_head_size;
     s->feed_forward_size = l->feed_forward_size;
     s->hidden_act = l->hidden_act;
+    s->compile.dtype = l->dtype;
     *(l->lsh ? &s->lsh_attn_chunk_length : &s->local_attn_chunk_length) = l->chunk_length;
     *(l->lsh ? &s->lsh_num_chunks_before : &s->local_num_chunks_before) = l->num_chunks_before;
     *(l->lsh ? &s->lsh_num_chunks_after : &s->local_num_chunks_after) = l->num_chunks_after;

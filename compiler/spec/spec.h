@@ -53,7 +53,7 @@ typedef enum {
     PROBLEM_MULTI_LABEL
 } problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
-typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16 } dtype_t;
+typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8, DTYPE_COUNT } dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
 typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO, MEMORY_SIZE } train_memory_t;
 typedef enum {
@@ -184,6 +184,7 @@ typedef struct {
     bool lsh; /* else local */
     int64_t num_attention_heads, attention_head_size, feed_forward_size;
     act_t hidden_act;
+    dtype_t dtype;
     int64_t chunk_length, num_chunks_before, num_chunks_after; /* of its kind */
     int64_t num_hashes;                                        /* LSH; 1 in local layers */
     int n_bucket_factors; /* 0: chosen from the length; nothing in local layers */
@@ -240,6 +241,10 @@ int spec_first_layer(const spec_t *s, bool lsh); /* -1: none of that kind */
 int spec_layer_forms(const spec_t *s, int *first);
 /* The spec of that layer alone. */
 spec_t spec_of_layer(arena_t *a, const spec_t *s, int layer);
+
+/* The number type of a layer's products; of what is no layer's, -1, and of layers beyond: the model's. */
+dtype_t spec_dtype(const spec_t *s, int layer);
+bool spec_has_dtype(const spec_t *s, dtype_t dtype); /* of the model, or of a layer */
 
 bool spec_trains(const spec_t *s); /* it has a section `train:`, with a key in it */
 

@@ -94,8 +94,8 @@ check 'training' 1 "$key" "$r" train small.yaml $bf16 --text text --out no
 "$r" "$train" --set compile.sequence_length=64 $bf16 -o train.graph
 check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .*rounded: gradients of rounded values are not built yet' \
     "$r" run train.graph --weights $train/model.safetensors --backend reference --input $train/inputs.safetensors --gradients no.st
-printf 'compile: {dtype: int8}\n' >int8.yaml
-check 'int8' 1 "int8.yaml:1:18: error: 'compile.dtype' must be one of float32, bfloat16, not 'int8'" "$r" int8.yaml --dump spec
+printf 'compile: {dtype: int4}\n' >int4.yaml
+check 'int4' 1 "int4.yaml:1:18: error: 'compile.dtype' must be one of float32, bfloat16, int8, not 'int4'" "$r" int4.yaml --dump spec
 absent no.st no.c no.h no.weights no
 
 finish

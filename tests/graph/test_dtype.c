@@ -327,9 +327,10 @@ static void test_refusals(void **unused) {
         {"w = param() : bf16[2]\nb = param() : f32[2]\n"
          "y = layer_norm(x, w, b) eps=0 : f32[1,4,2]",
          "g.txt:9:1: error: y: input weight is bf16, not f32", false},
-        {"w = param() : bf16[9,2]\ny = embed(ids, w, p) axial_shape=none : f32[1,4,2]",
-         "g.txt:8:1: error: y: input word is bf16, not f32", false},
-        {"w = param() : u8[3,2]", "g.txt:7:1: error: param w is neither f32 nor bf16", false},
+        {"w = param() : bf16[6,2]\ny = embed(ids, words, w) axial_shape=none : f32[1,4,2]",
+         "g.txt:8:1: error: y: input pos is bf16, not f32", false},
+        {"w = param() : u8[3,2]", "g.txt:7:1: error: param w is neither f32 nor bf16 nor i8",
+         false},
         {"w = param() : f32[3,2]\ny = dense(x, w, _) : f32[1,4,3]\n"
          "x.rounded = add(x, x) : f32[1,4,2]",
          "x.rounded: rounding has a node of this name", true},

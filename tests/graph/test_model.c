@@ -130,7 +130,9 @@ static void settings_change_the_head_alone(void **unused) {
          "'train.optimizer.betas' has no effect"},
         {"use_cache", "true", "'use_cache' is nothing that a graph asks for"},
         {"compile.text", "bytes", "'bytes' needs 258 tokens (id = byte + 2), the graph has"},
-        {"compile.dtype", "int8", "'compile.dtype' must be one of float32, bfloat16, not 'int8'"},
+        {"compile.dtype", "int8", NULL},
+        {"compile.dtype", "int4", "'compile.dtype' must be one of float32, bfloat16, int8, not"},
+        {"extensions.layers.0.dtype", "int8", "the nodes of a graph say 'extensions.layers'"},
         {"hiden_size", "4", "unknown key 'hiden_size'"},
     };
     spec_t s = small_spec(ARCH_CAUSAL_LM);
