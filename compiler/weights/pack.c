@@ -145,6 +145,10 @@ static const char *const kind_names[] = {[PACK_ROWS] = "rows",
                                          [PACK_ROTATIONS] = "rotations",
                                          [PACK_COLUMNS] = "columns"};
 
+static const char *type_name(const layout_entry_t *e) {
+    return e->type == G_BF16 ? "bf16" : e->type == G_I8 ? "i8" : "f32";
+}
+
 static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
     sbuf_printf(s, " %s=", key);
     for (int i = 0; i < rank; i++) sbuf_printf(s, "%s%lld", i ? "x" : "", (long long)dims[i]);
@@ -155,7 +159,7 @@ static void write_contents(const layout_t *l, sbuf_t *s) {
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
         sbuf_printf(s, "%s %s %s offset=%lld bytes=%lld", e->name, kind_names[e->kind],
-                    graph_type_name(e->type), (long long)e->offset, (long long)e->bytes);
+                    type_name(e), (long long)e->offset, (long long)e->bytes);
         if (e->rows) sbuf_printf(s, " scales=%lld", (long long)e->scales_at);
         if (e->starts_at) sbuf_printf(s, " starts=%lld", (long long)e->starts_at);
         write_dims(s, "packed", e->packed_rank, e->packed);
