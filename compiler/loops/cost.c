@@ -1,7 +1,7 @@
 /* Flops and bytes of a kernel, counted from the IR with literal trip counts and `units` for U. After
  * tinygrad: what the machine is asked to do, not what a model ought to need. (schedule.c: of a whole.)
  *
- * A flop is a column of ops.def times the lanes, for floats only. Bytes are those of every load and
+ * A flop is a column of ops.def times the lanes, for floats and DOT4 only. Bytes are those of every load and
  * store. Of an if, each figure is that of its likely branch, else of the dearer one: a bound from above,
  * exact where a branch does nothing or both do the same. */
 #include "loops/rules.h"
@@ -57,7 +57,7 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
     case OP_CALL: c = of_block(i->callee->body, units); break;
     case OP_LAUNCH: c = of_launch(i->callee, units); break;
     default:
-        if (i->result && elem_is_float(i->result->type.elem))
+        if (i->result && (elem_is_float(i->result->type.elem) || i->op == OP_DOT4))
             c.flops = (double)op_info[i->op].flops * i->result->type.lanes;
     }
     return c;

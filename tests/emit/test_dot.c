@@ -1,4 +1,4 @@
-/* DOT2, DOT4 and the conversions to and from bf16, on values that tell implementations apart and on random bits: the C
+/* DOT2, DOT4 and the conversions to and from bf16, i8 and u8, on values that tell implementations apart and on random bits: the C
  * of gcc and of clang, and LLVM's code, against the interpreter. Numbers are equal to the bit. A NaN of DOT2 may be any
  * NaN; one that is converted has the bits that ops.def says.
  *
@@ -93,6 +93,40 @@ static module_t *convert_module(arena_t *a, const target_t *t, int lanes) {
     return end(&k);
 }
 
+/* f32 → the nearest integers as u8, 128 more than they are, as far as they fit: the way rows become i8. */
+static value_t *nearest(maker_t *k, value_t *x, int lanes) {
+    builder_t *b = &k->b;
+    ltype_t i = {E_I32, lanes};
+    value_t *bits = b_binary(b, OP_AND, b_bitcast(b, E_I32, x), b_iconst(b, i, INT32_MAX));
+    value_t *finite = b_compare(b, OP_LT, bits, b_iconst(b, i, 0x7f800000));
+    value_t *sum = b_binary(b, OP_ADD, x, b_const(b, x->type, 0x1.8p23 + 128));
+    return b_convert(b, E_U8, b_binary(b, OP_AND, b_bitcast(b, E_I32, sum), finite));
+}
+
+/* And what makes f32 of i8: of each fourth, and of those that stand side by side; a scale among bytes, and back. */
+static module_t *integer_module(arena_t *a, const target_t *t, int lanes) {
+    maker_t k = begin(a, t, E_F32, E_U8, E_I8);
+    for (int at = 0; at < LANES; at += lanes) {
+        k.n = 0;
+        store(&k, nearest(&k, load(&k, k.acc, lanes, at), lanes), at);
+        value_t *bits = b_bitcast(&k.b, E_I32, load(&k, k.y, 4 * lanes, 4 * at));
+        for (int n = 0; n < 4; n++) {
+            value_t *one = b_shift(&k.b, OP_SAR, b_shift(&k.b, OP_SHL, bits, 8 * n), 24);
+            k.n = n == 2 ? 2 : 1;
+            store(&k, b_convert(&k.b, E_F32, one), at);
+        }
+        value_t *whole = b_convert(&k.b, E_I32, load(&k, k.y, lanes, at));
+        k.n = 3;
+        store(&k, b_convert(&k.b, E_F32, whole), at);
+        value_t *scale = b_bitcast(&k.b, E_F32, load(&k, k.x, 4, 4 * at));
+        k.n = 4;
+        store(&k, b_bitcast(&k.b, E_I32, scale), at);
+        k.n = 5;
+        store(&k, b_bitcast(&k.b, E_U8, load(&k, k.acc, 1, at)), 4 * at);
+    }
+    return end(&k);
+}
+
 /* ---- values ------------------------------------------------------------------------------------------ */
 
 static uint64_t state;
@@ -165,6 +199,7 @@ static int make_modules(arena_t *a, const target_t *t, module_t **m) {
     int n = 0;
     for (int lanes = 1; lanes <= LANES && 4 * lanes <= t->vector_bytes; lanes *= 2) {
         m[n++] = convert_module(a, t, lanes);
+        m[n++] = integer_module(a, t, lanes);
         if (t->dot2 && lanes >= 4) m[n++] = dot_module(a, t, lanes, false);
         if (t->dot4 && lanes >= 4) m[n++] = dot_module(a, t, lanes, true);
     }

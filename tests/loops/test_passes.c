@@ -242,6 +242,28 @@ static void counts_launches(void **state) {
     box_close(&b);
 }
 
+/* Four products of integers and their sum, in each lane. */
+static void counts_dot4(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, "module \"dot\" target \"x86-64-v4+vnni\"\n"
+                                 "buffer x: input u8 [64] slot 0\n"
+                                 "buffer y: input i8 [64] slot 1\n"
+                                 "buffer s: output i32 [16] slot 5\n"
+                                 "kernel all() tasks(%i < 3) {\n"
+                                 "  %sum = const.i32x16 0\n"
+                                 "  %a = load.u8x64 x[0]\n"
+                                 "  %b = load.i8x64 y[0]\n"
+                                 "  %t = dot4 %sum, %a, %b\n"
+                                 "  store s[0], %t\n"
+                                 "}\n"
+                                 "entry run {\n"
+                                 "  launch all()\n"
+                                 "}\n");
+    assert_true(loops_cost(m, 0).flops == 3 * 16 * 8);
+    box_close(&b);
+}
+
 /* What is compared is decided, too: every third of 8 rounds, and the last. */
 static void counts_what_is_compared(void **state) {
     (void)state;
@@ -330,6 +352,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(match_their_texts),
         cmocka_unit_test(counts_launches),
+        cmocka_unit_test(counts_dot4),
         cmocka_unit_test(counts_what_is_compared),
         cmocka_unit_test(counts_streams),
         cmocka_unit_test(counts_gathered_rows),
