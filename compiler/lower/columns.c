@@ -113,6 +113,16 @@ static void put_columns(columns_t *c, builder_t *b, const chain_t *chain, buffer
     b_end_for(b, loop, NULL);
 }
 
+/* Rows with what stands behind them: by the first task. */
+static void put_rows(columns_t *c, builder_t *b, const chain_t *chain, buffer_t *whole) {
+    const stored_t *stored = &chain->stored[0];
+    value_t *first = b_compare(b, OP_EQ, b_index(b, c->first), b_index(b, ax(0)));
+    inst_t *mine = b_if(b, first, 0, NULL);
+    for (int i = 0; i < stored->n_to; i++)
+        copy_rows(c->L, b, &c->at, whole, stored->to[i], read_width(c->L, chain->first));
+    b_end_if(b, mine, NULL);
+}
+
 /* An elementwise node, or a copy of whole rows. */
 static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
     place_t *p = place_in(c, n);
@@ -126,7 +136,8 @@ static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
         }
     } else if (!p->rows && !compute_whole(c, b, n)) return false;
     find_places(c, &chain);
-    put_columns(c, b, &chain, p->by_columns ? NULL : p->rows);
+    if (n->type == G_I8) put_rows(c, b, &chain, p->rows);
+    else put_columns(c, b, &chain, p->by_columns ? NULL : p->rows);
     return true;
 }
 

@@ -97,8 +97,8 @@ static void wait_for_readers(planner_t *p, const gnode_t *n) {
 static bool is_known(const columns_t *c, const gnode_t *n) {
     if (feeds_attention(c->L, n) && (n->op != G_DENSE || (n->n_in > 2 && n->in[2])))
         return no_kernel(c->L, n, "as an operand of attention: it wants dense layers without bias");
-    bool row = n->op == G_DENSE || is_norm(n) || is_elementwise(n) || n->op == G_CONCAT ||
-               n->op == G_SLICE;
+    bool row = n->op == G_DENSE || n->op == G_QUANTIZE || is_norm(n) || is_elementwise(n) ||
+               n->op == G_CONCAT || n->op == G_SLICE;
     return row || no_kernel(c->L, n, "here");
 }
 

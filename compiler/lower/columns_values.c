@@ -1,6 +1,7 @@
 /* Where the rows and columns of a program on few rows stand while a kernel of it is written: in homes, in rows that are
  * kept for later stages, or as whole rows in scratch, computed by every task anew. */
 #include "lower/columns_plan.h"
+#include "lower/quantize.h"
 
 buffer_t *home_buffer(const columns_t *c, int home) {
     return c->few->instead ? c->few->instead[home] : c->L->homes[home];
@@ -10,7 +11,8 @@ buffer_t *keep_rows(columns_t *c, const gnode_t *n) {
     lower_t *L = c->L;
     const char *base =
         arena_printf(L->arena, "%s%s_rows", c->few->prefix, identifier(L, base_name(n)));
-    dim_t d[] = {dim(c->at.m), dim(round_up(shared_width(c, n), PANEL))};
+    dim_t d[] = {dim(c->at.m),
+                 dim(round_up(n->type == G_I8 ? stored_width(L, n) : shared_width(c, n), PANEL))};
     elem_t e = elem_of(L, n);
     for (int k = 1;; k++) {
         const char *name = k == 1 ? base : arena_printf(L->arena, "%s_%d", base, k);
@@ -34,16 +36,24 @@ static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gn
     return !p && a && a->node == x ? a->out : NULL;
 }
 
-static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n, buffer_t *to, bool rounds) {
+/* Stored rows are read where they are. */
+static buffer_t *source_rows(columns_t *c, builder_t *b, const gnode_t *n, int k,
+                             const gnode_t *x) {
+    buffer_t *from = stands_in(c, n, k, x);
+    return from ? from : whole_rows(c, b, n, k, x);
+}
+
+/* The norm n, as it is or as `result` has it. */
+static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n, const gnode_t *result,
+                      buffer_t *to) {
     const gnode_t *x[2];
-    norm_t norm = {.at = &c->at, .dst = to, .rounds = rounds};
+    bool small = result->type == G_I8;
+    norm_t norm = {.at = &c->at, .dst = to, .rounds = result != n && !small};
+    if (small) norm.dst = scratch_rows(c->L, b, n, 1), norm.quantized = to;
     norm.n_src = sources_of(c, n, x);
     read_norm(c->part, c->index, n, &norm);
-    for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */
-        norm.src[k] = stands_in(c, n, k, x[k]);
-        if (!norm.src[k]) norm.src[k] = whole_rows(c, b, n, k, x[k]);
-        if (!norm.src[k]) return false;
-    }
+    for (int k = 0; k < norm.n_src; k++)
+        if (!(norm.src[k] = source_rows(c, b, n, k, x[k]))) return false;
     layer_norm_rows(c->L, b, &norm);
     return true;
 }
@@ -62,7 +72,9 @@ static bool is_read_by_tiles(const columns_t *c, const gnode_t *n) {
 /* A norm that is only rounded is stored so, and has no rows of its own. */
 static const gnode_t *rounded_norm(const columns_t *c, const gnode_t *n) {
     const gnode_t *x = n->in[0];
-    if (n->op != G_ROUND || !is_norm(x) || !place_in(c, x) || place_in(c, x)->rows) return NULL;
+    if ((n->op != G_ROUND && n->op != G_QUANTIZE) || !is_norm(x) || !place_in(c, x) ||
+        place_in(c, x)->rows)
+        return NULL;
     return only_round_of(c->L, c->region, x);
 }
 
@@ -71,8 +83,11 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
     buffer_t *from[G_MAX_INPUTS] = {NULL};
     p->rows = scratch_rows(c->L, b, n, c->at.m);
     if (is_norm(n) || rounded_norm(c, n)) {
-        bool rounds = !is_norm(n);
-        if (!norm_rows(c, b, rounds ? n->in[0] : n, p->rows, rounds)) return false;
+        if (!norm_rows(c, b, is_norm(n) ? n : n->in[0], n, p->rows)) return false;
+    } else if (n->op == G_QUANTIZE) {
+        from[0] = source_rows(c, b, n, 0, behind_slice(c, n->in[0]));
+        if (!from[0]) return false;
+        quantize_rows(c->L, b, &c->at, from[0], p->rows, width_of(n));
     } else {
         for (int k = 0; k < n->n_in; k++) {
             from[k] = whole_rows(c, b, n, k, behind_slice(c, n->in[k]));
@@ -81,7 +96,8 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
         if (n->op == G_CONCAT) concat_rows(c->L, b, &c->at, n, from, p->rows);
         else element_rows(c->L, b, &c->at, n, from, p->rows);
     }
-    if (is_read_by_tiles(c, n) || read_width(n) > width_of(n))
+    if (n->type == G_I8) return true;
+    if (is_read_by_tiles(c, n) || read_width(c->L, n) > width_of(n))
         pad_rows(c->L, b, &c->at, n, p->rows);
     return true;
 }
@@ -99,7 +115,7 @@ buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const 
     buffer_t **copy = &c->copies[place_in(c, n)->home[k]];
     if (*copy) return *copy;
     *copy = scratch_rows(c->L, b, x, c->at.m);
-    copy_rows(c->L, b, &c->at, from, *copy, read_width(x));
+    copy_rows(c->L, b, &c->at, from, *copy, read_width(c->L, x));
     return *copy;
 }
 

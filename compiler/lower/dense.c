@@ -10,9 +10,9 @@
  * and the column tile at work stay in the second-level cache, beside what else a block of the backward pass holds
  * there. Each element is the same sum in the same order, so the bits are the same.
  *
- * Where both factors are bf16, a row of a panel holds a pair of k for each column, and the loop is over pairs: with dot2 as
- * many loads, broadcasts and dot2 as above for twice the products; without it both factors of a pair become f32 in turn. */
-#include "lower/lower_int.h"
+ * Where both factors are of a small type, a row of a panel holds several k for each column, and the loop is over rows of
+ * panels: small.c. */
+#include "lower/dense_int.h"
 
 enum { SLICE = 512 };
 
@@ -114,30 +114,11 @@ void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc) {
         b_name(acc[i], arena_printf(L->arena, "acc%d_%d", i / p->vectors, i % p->vectors));
 }
 
-typedef struct {
-    const dense_t *d;
-    affine_t panel, lane, col, row;
-    affine_t next_panel, next_lane, ordinal; /* of the next column tile; of the row tile */
-    int64_t row_tiles;
-    int rows;
-    value_t *column;
-    value_t *more;              /* whether there is a next column tile */
-    int64_t depth;              /* of a slice, in rows of panels */
-    affine_t first, next_first; /* row of the slice, and of the next column tile's */
-    buffer_t *so_far; /* scratch [m][n]: what slices before gave; NULL: there is one slice */
-    value_t *last;    /* whether none comes behind it */
-} dense_ctx_t;
-
 static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     (void)L;
     const dense_ctx_t *c = ctx;
     affine_t ix[] = {ax_plus(c->row, row), ax_add(k, c->first)};
     return b_load(b, c->d->a, 1, ix);
-}
-
-/* Values of k that a row of a panel holds, side by side. */
-static int64_t values_in_row(const buffer_t *w) {
-    return w->elem == E_BF16 ? 2 : 1;
 }
 
 int64_t panel_rows(const panels_t *w, int64_t k) {
@@ -154,71 +135,12 @@ static void panel_index(const panels_t *w, affine_t panel, affine_t row, affine_
     ix[n++] = ax_scale(lane, values_in_row(w->w));
 }
 
-static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
+value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const dense_ctx_t *c = ctx;
     affine_t ix[MAX_RANK], lane = ax_plus(c->lane, (int64_t)j * L->lanes);
     k = ax_add(ax_add(k, c->first), c->d->base);
     panel_index(&c->d->w, c->panel, k, lane, ix);
     return b_load(b, c->d->w.w, L->lanes * (int)values_in_row(c->d->w.w), ix);
-}
-
-/* ---- pairs ---------------------------------------------------------------------------------------
- * Of bf16 a step takes a pair of k, the odd one first: as dot2 does it, so every target does. */
-
-value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair) {
-    return b_bitcast(b, E_BF16, b_broadcast(b, b_bitcast(b, E_I32, pair), L->lanes));
-}
-
-value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
-    value_t *bits = b_bitcast(b, E_I32, pairs);
-    value_t *upper = b_iconst(b, VECTOR(E_I32, L->lanes), INT32_C(-0x10000));
-    bits = second ? b_binary(b, OP_AND, bits, upper) : b_shift(b, OP_SHL, bits, 16);
-    return b_bitcast(b, E_F32, bits);
-}
-
-value_t *paired(builder_t *b, value_t *first, value_t *second) {
-    value_t *lower = b_shift(b, OP_SHR, b_bitcast(b, E_I32, first), 16);
-    return b_bitcast(b, E_BF16, b_binary(b, OP_OR, lower, b_bitcast(b, E_I32, second)));
-}
-
-/* x[row][pair], in all lanes. */
-static value_t *pair_of_row(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
-    affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), 2)};
-    return broadcast_pair(L, b, b_load(b, c->d->a, 2, ix));
-}
-
-static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
-                     value_t **next) {
-    const dense_ctx_t *c = ctx;
-    value_t *col[MAX_VECTORS];
-    int nv = L->tiles->vectors;
-    for (int j = 0; j < nv; j++) col[j] = dense_vector(L, b, ctx, j, k);
-    for (int i = 0; i < c->rows; i++) {
-        value_t *x = pair_of_row(L, b, c, i, k);
-        for (int j = 0; j < nv; j++) next[i * nv + j] = b_dot2(b, acc[i * nv + j], x, col[j]);
-    }
-}
-
-static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
-                         value_t **next) {
-    const dense_ctx_t *c = ctx;
-    value_t *col[MAX_VECTORS];
-    int nv = L->tiles->vectors;
-    for (int second = 1; second >= 0; second--) {
-        for (int j = 0; j < nv; j++) col[j] = widened(L, b, dense_vector(L, b, ctx, j, k), second);
-        for (int i = 0; i < c->rows; i++) {
-            affine_t at = ax_plus(ax_scale(ax_add(k, c->first), 2), second);
-            affine_t ix[] = {ax_plus(c->row, i), at};
-            value_t *x = b_broadcast(b, b_load(b, c->d->a, 1, ix), L->lanes);
-            for (int j = 0; j < nv; j++)
-                next[i * nv + j] = b_fma(b, x, col[j], (second ? acc : next)[i * nv + j]);
-        }
-    }
-}
-
-static tile_step_fn *step_of(const dense_t *d) {
-    if (d->w.w->elem != E_BF16) return NULL;
-    return d->a->elem == E_BF16 ? dot_step : widened_step;
 }
 
 /* ---- ahead of the tile ---------------------------------------------------------------------------- */
@@ -316,12 +238,13 @@ static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .depth = c->depth,
                    .x = dense_scalar,
                    .y = dense_vector,
-                   .step = step_of(c->d),
+                   .step = small_step(c->d),
                    .ctx = c,
                    .init = c->so_far ? init : NULL,
                    .every = c->row_tiles,
                    .ahead = dense_ahead};
-    tile_product(L, b, &p, acc);
+    if (is_of_integers(c->d)) integer_product(L, b, c, &p, acc);
+    else tile_product(L, b, &p, acc);
     if (c->so_far) end_slice(L, b, c, acc);
     else c->d->epilogue(L, b, c->d->ctx, row, c->col, rows, acc);
 }
@@ -405,6 +328,7 @@ void dense(lower_t *L, builder_t *b, const dense_t *d) {
                      .depth = depth,
                      .first = ax(0),
                      .next_first = ax(0)};
+    c.whole = sums_of_slices(L, b, d);
     column_tile(L, b, t, &c.panel, &c.lane);
     value_t *next = at_most(b, ax_plus(ax_v(t), 1), dim(tiles - 1));
     if (d->next) c.more = b_compare(b, OP_LT, t, next);

@@ -154,13 +154,22 @@ int64_t width_of(const gnode_t *n) {
     return n->shape[n->rank - 1].c;
 }
 
-int64_t read_width(const gnode_t *n) {
+int64_t read_width(const lower_t *L, const gnode_t *n) {
+    if (n->type == G_I8) return scale_column(L, width_of(n)) + (elem_of(L, n) == E_U8 ? 4 : 1);
     return n->type == G_BF16 ? round_up(width_of(n), 2) : width_of(n);
+}
+
+int64_t stored_width(const lower_t *L, const gnode_t *n) {
+    return round_up(n->type == G_I8 ? read_width(L, n) : width_of(n), L->tile);
 }
 
 panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product) {
     const role_t *role = matrix_of(p, product);
-    return (panels_t){role->w, 1, {stack_index(p, index, role)}};
+    return (panels_t){.w = role->w,
+                      .n_prefix = 1,
+                      .prefix = {stack_index(p, index, role)},
+                      .scales = role->scales,
+                      .starts = role->starts};
 }
 
 /* ---- scratch -------------------------------------------------------------------------------------------- */
@@ -218,7 +227,8 @@ bool is_elementwise(const gnode_t *n) {
 
 const gnode_t *only_round_of(const lower_t *L, const region_t *region, const gnode_t *x) {
     const nodes_t *readers = &L->regions->readers[x->id];
-    if (readers->n != 1 || readers->at[0]->op != G_ROUND || is_shown_apart(L, x)) return NULL;
+    if (readers->n != 1 || is_shown_apart(L, x)) return NULL;
+    if (readers->at[0]->op != G_ROUND && readers->at[0]->op != G_QUANTIZE) return NULL;
     bool alone = nodes_find(&region->results, x) < 0;
     return alone && nodes_find(&region->nodes, readers->at[0]) >= 0 ? readers->at[0] : NULL;
 }

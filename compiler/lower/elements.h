@@ -39,8 +39,9 @@ void column_among_zeros(lower_t *L, builder_t *b, const rows_at_t *at, const gno
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 
 int64_t width_of(const gnode_t *n);
-int64_t
-read_width(const gnode_t *n); /* the columns that products read of it: of bf16 whole pairs */
+/* The columns that products read of it: of bf16 whole pairs, of i8 the scale, too. */
+int64_t read_width(const lower_t *L, const gnode_t *n);
+int64_t stored_width(const lower_t *L, const gnode_t *n); /* of its rows where they are stored */
 panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product);
 /* "layers.3.feed_forward_act" → "feed_forward_act" */
 const char *base_name(const gnode_t *n);
@@ -51,7 +52,8 @@ buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m); /
 /* ---- elementwise nodes ------------------------------------------------------------------------------- */
 
 bool is_elementwise(const gnode_t *n);
-/* The ROUND in the region that reads x, where nobody else wants it: then it is rounded as it is made. NULL: it is wanted. */
+/* The ROUND or QUANTIZE in the region that reads x, where nobody else wants it: then it is rounded as it is made. NULL: it is
+ * wanted. */
 const gnode_t *only_round_of(const lower_t *L, const region_t *region, const gnode_t *x);
 int element_operands(const gnode_t *n); /* its first inputs; those behind them are no rows */
 /* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. of[G_MAX_INPUTS]; of a

@@ -11,6 +11,7 @@ typedef struct {
     affine_t kept_batch;                    /* of the stack that it is kept in */
     buffer_t *word_factors, *table_factors; /* by row of the block; NULL: nothing is dropped */
     affine_t of_block;                      /* the row */
+    value_t *scale;                         /* of the word's row; NULL: none */
 } embed_t;
 
 /* What is left of an element of the word or of the position. */
@@ -18,6 +19,15 @@ static value_t *left_of(builder_t *b, const embed_t *e, buffer_t *factors, affin
                         value_t *x) {
     affine_t fx[] = {e->of_block, ax_plus(at, e->first)};
     return factors ? b_binary(b, OP_MUL, x, b_load(b, factors, width, fx)) : x;
+}
+
+/* Of a table of small numbers what they are. */
+static value_t *word_at(builder_t *b, const embed_t *e, int width, const affine_t *ix) {
+    value_t *x = b_load(b, e->word, width, ix);
+    if (e->word->elem == E_I8) x = b_convert(b, E_I32, x);
+    x = b_convert(b, E_F32, x);
+    if (!e->scale) return x;
+    return b_binary(b, OP_MUL, x, width > 1 ? b_broadcast(b, e->scale, width) : e->scale);
 }
 
 static void put_in_homes(lower_t *L, builder_t *b, const embed_t *e, value_t *x, affine_t *yx) {
@@ -31,7 +41,7 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     const embed_t *e = ctx;
     affine_t wx[] = {ax_v(e->id), ax_plus(at, e->first)}, tx[] = {e->index, at};
     affine_t yx[] = {e->batch, e->row, ax_plus(at, e->first)};
-    value_t *word = left_of(b, e, e->word_factors, at, width, b_load(b, e->word, width, wx));
+    value_t *word = left_of(b, e, e->word_factors, at, width, word_at(b, e, width, wx));
     value_t *place = left_of(b, e, e->table_factors, at, width, b_load(b, e->table, width, tx));
     value_t *sum = b_binary(b, OP_ADD, word, place);
     put_in_homes(L, b, e, sum, yx);
@@ -126,6 +136,9 @@ lfunc_t *lower_embed(lower_t *L, part_t *part) {
     e.row = ax_add(at.row0, e.of_block);
     affine_t idx[] = {e.batch, e.row};
     e.id = b_name(b_load(&b, L->ids, 1, idx), "id");
+    affine_t sx[] = {ax_v(e.id)};
+    buffer_t *scales = role_of(part, node->in[words])->scales;
+    if (scales) e.scale = b_name(load1(&b, scales, 1, sx), "scale");
     embed_row(L, &b, part, node, words + 1, &e);
     for_span(L, &b, round_up(e.width, L->tile) - e.width, zero_span, &e);
     b_end_for(&b, loop, NULL);

@@ -110,7 +110,7 @@ static void make_homes(lower_t *L) {
     for (int i = 0; i < r->n_homes; i++) {
         const gnode_t *n = r->home_of[i];
         dim_t rows = n->rank == 2 ? dim(1) : L->rows; /* picked: one */
-        dim_t d[] = {dim(L->batch), rows, dim(round_up(n->shape[n->rank - 1].c, L->tile))};
+        dim_t d[] = {dim(L->batch), rows, dim(stored_width(L, n))};
         const char *name = arena_printf(L->arena, "y%d", i + 1 - n_stacks);
         const char *doc = "[batch][rows][width]: a stream";
         if (r->places[i]) {
@@ -142,21 +142,12 @@ static bool find_embedding(lower_t *L) {
     return false;
 }
 
-static bool has_kernels(lower_t *L) {
-    for (size_t i = 0; i < L->g->n_nodes; i++) {
-        const gnode_t *n = L->g->nodes[i];
-        bool word = graph_is_embed(n) && n->in[graph_word_input(n)]->type != G_F32;
-        if (n->type == G_I8 || word) return no_kernel(L, n, "of this type");
-    }
-    return true;
-}
-
 /* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL after errors in d. */
 static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                             const lower_options_t *o, diag_t *d) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .d = d};
-    if (!find_embedding(L) || !has_kernels(L)) return NULL;
+    if (!find_embedding(L)) return NULL;
     L->few = L->embed->op == G_EMBED_AT;
     bool chosen = o->tiles && !L->few; /* tuning measures forwards */
     tiles_t tiles = chosen ? *o->tiles : L->few ? few_tiles(o->target) : tiles_for(o->target);

@@ -35,8 +35,9 @@ static inline int64_t padding_of(elem_t e) {
 
 /* A weight of a class: all its members' stand in one stack of the layout. */
 typedef struct {
-    buffer_t *w; /* [in the stack][packed …] */
-    int vector;  /* which index vector of the part tells a member's place */
+    buffer_t *w;               /* [in the stack][packed …] */
+    buffer_t *scales, *starts; /* of i8: [in the stack][…][column]; NULL: none */
+    int vector;                /* which index vector of the part tells a member's place */
 } role_t;
 
 /* When a launch runs, of what a call asks for: `mode` is that of its module, `wanted` has a bit for each control
@@ -288,7 +289,8 @@ buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
                       const dim_t *dims);
 void set_range(buffer_t *b, dim_t lo, dim_t hi);
-/* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target multiplies those. */
+/* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target multiplies those; of i8
+ * see small.c. */
 elem_t elem_of(const lower_t *L, const gnode_t *n);
 value_t *rounded(builder_t *b, value_t *x); /* f32 as a bf16 value stands */
 ltype_t vec(const lower_t *L);              /* f32 x lanes */
@@ -315,6 +317,8 @@ void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx);
 typedef value_t *fold_fn(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc);
 value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
                    void *ctx);
+value_t *fold_integers(lower_t *L, builder_t *b, int64_t n, op_t op, int32_t identity,
+                       fold_fn *body, void *ctx);
 
 /* ---- dense.c ---------------------------------------------------------------------------------- */
 /* acc[r * vectors + j]: rows row … row+rows-1 of the block, columns col … of the tile. */
@@ -323,14 +327,19 @@ typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affi
 /* Prefetches where the epilogue will write: `row` of the block, columns col … of the tile. */
 typedef void target_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col);
 typedef struct {
-    buffer_t *w; /* [prefix …][panel][k][PANEL], of bf16 [prefix …][panel][pair of k][PANEL * 2] */
+    /* [prefix …][panel][k][PANEL], of bf16 [prefix …][panel][pair of k][PANEL * 2], of i8 [prefix …][panel][four
+     * k][PANEL * 4] */
+    buffer_t *w;
     int n_prefix;
     affine_t prefix[3];
+    /* Of i8, else NULL: [prefix …][column], f32 and i32: by what a column is multiplied, and -128 times the sum of its
+     * weights. */
+    buffer_t *scales, *starts;
 } panels_t;
 int64_t panel_rows(const panels_t *w, int64_t k); /* rows of a panel that k of a product take */
 typedef struct {
     buffer_t *
-        a; /* scratch [m][>= k], of a bf16 value where w is bf16, then with something finite behind an odd k */
+        a; /* scratch [m][>= k], of a value of w's type, then with something finite behind an odd k */
     int64_t m, k, n;
     panels_t w;
     const panels_t *next; /* what the next product reads, at least as deep; NULL: not known */
@@ -386,6 +395,12 @@ typedef void row_tile_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, int 
                          affine_t ordinal);
 void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx);
 
+/* ---- small.c ------------------------------------------------------------------------------------ */
+/* Rows of i8: u8, each 128 more than it is, where the target has dot4; else integers in f32. Of a row that is `width`
+ * wide the scale stands behind it, in this column: as f32, or the bits of one in four u8. */
+int64_t scale_column(const lower_t *L, int64_t width);
+value_t *scale_at(builder_t *b, buffer_t *rows, affine_t row, int64_t column);
+
 /* ---- rows in memory (elements.c) ----------------------------------------------------------------- */
 /* A stack of kept values (kept.c), [place * batch][rows][width], and the batch of it that a kernel has to do with. */
 typedef struct {
@@ -423,7 +438,8 @@ typedef struct {
     affine_t bias_prefix;
     buffer_t *dy; /* as src, of one source: the gradient of its norm; NULL: the norm */
     buffer_t *dst;
-    bool rounds; /* the norm, to bf16 */
+    bool rounds;         /* the norm, to bf16 */
+    buffer_t *quantized; /* rows of i8, of dst, which has one row for all of them; NULL: of none */
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
 /* Eps, weights and the width of a source: those of a norm's node. */

@@ -70,7 +70,9 @@ void set_range(buffer_t *b, dim_t lo, dim_t hi) {
 }
 
 elem_t elem_of(const lower_t *L, const gnode_t *n) {
-    return n->type == G_BF16 && L->o->target->dot2 ? E_BF16 : E_F32;
+    const target_t *t = L->o->target;
+    if (n->type == G_I8) return t->dot4 ? E_U8 : E_F32;
+    return n->type == G_BF16 && t->dot2 ? E_BF16 : E_F32;
 }
 
 value_t *rounded(builder_t *b, value_t *x) {
@@ -176,14 +178,25 @@ static value_t *fold_loop(lower_t *L, builder_t *b, int64_t first, int64_t steps
     return loop->results[0];
 }
 
-value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
-                   void *ctx) {
+static value_t *fold(lower_t *L, builder_t *b, int64_t n, op_t op, value_t *one, value_t *many,
+                     fold_fn *body, void *ctx) {
     int64_t full = n / L->lanes, rest = n % L->lanes;
-    value_t *acc = b_const(b, SCALAR(E_F32), identity);
-    if (full > 0) {
-        value_t *all = fold_loop(L, b, 0, full, L->lanes, splat(b, L, identity), body, ctx);
-        acc = reduce(b, L, op, all);
-    }
+    value_t *acc = one;
+    if (full > 0) acc = reduce(b, L, op, fold_loop(L, b, 0, full, L->lanes, many, body, ctx));
     if (rest > 0) acc = fold_loop(L, b, full * L->lanes, rest, 1, acc, body, ctx);
     return acc;
+}
+
+value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
+                   void *ctx) {
+    value_t *one = b_const(b, SCALAR(E_F32), identity);
+    value_t *many = n < L->lanes ? NULL : splat(b, L, identity);
+    return fold(L, b, n, op, one, many, body, ctx);
+}
+
+value_t *fold_integers(lower_t *L, builder_t *b, int64_t n, op_t op, int32_t identity,
+                       fold_fn *body, void *ctx) {
+    value_t *one = b_iconst(b, SCALAR(E_I32), identity);
+    value_t *many = b_iconst(b, VECTOR(E_I32, L->lanes), identity);
+    return fold(L, b, n, op, one, many, body, ctx);
 }

@@ -5,7 +5,7 @@
  * rms_norm: x / sqrt(mean(x^2) + eps) * w.
  * A *_unit is u, the same without weights. A *_grad, with g = dy w and s what u was scaled by, is
  * s (g - mean(g) - u mean(g u)), of rms norms without mean(g). */
-#include "lower/elements.h"
+#include "lower/quantize.h"
 
 /* Which inputs are what; -1: there is none. */
 static const struct {
@@ -107,7 +107,7 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     value_t *w = n->weight ? b_load(b, n->weight, width, wx) : NULL;
     value_t *bias = n->bias ? b_load(b, n->bias, width, bx) : NULL;
     x = b_binary(b, OP_MUL, centred(r, b, x, width), widen(b, r->scale, width));
-    affine_t dx[] = {r->row, col};
+    affine_t dx[] = {n->quantized ? ax(0) : r->row, col};
     if (w) x = bias ? b_fma(b, x, w, bias) : b_binary(b, OP_MUL, x, w);
     b_store(b, n->dst, n->rounds ? rounded(b, x) : x, dx);
 }
@@ -176,5 +176,7 @@ void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     if (n->dy) gradient_row(L, b, &r);
     for (r.source = 0; !n->dy && r.source < n->n_src; r.source++)
         for_span(L, b, n->width, write_span, &r);
+    if (n->quantized)
+        quantize_row(L, b, n->at, n->dst, ax(0), n->quantized, r.row, n->width * n->n_src);
     b_end_for(b, loop, NULL);
 }

@@ -10,6 +10,7 @@
 #include "lower/attention_gradient.h"
 #include "lower/loss_gradients.h"
 #include "lower/outputs.h"
+#include "lower/quantize.h"
 #include "lower/rows_chain.h"
 #include "lower/rows_sums.h"
 
@@ -28,6 +29,7 @@ static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     norm_t norm = {.n_src = 1, .at = &r->at};
     const gnode_t *x = normed(n), *dy = norm_dy(n);
     const gnode_t *round = dy ? NULL : only_round_of(L, r->region, n), *result = round ? round : n;
+    bool small = result->type == G_I8;
     if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
         norm.src[i] = source_rows(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
@@ -35,8 +37,9 @@ static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     }
     if (dy && !(norm.dy = source_rows(L, b, r, n, dy))) return is_missing(L, n);
     read_norm(r->part, r->index, n, &norm);
-    norm.dst = scratch_tile(L, b, r, result);
-    norm.rounds = round != NULL;
+    norm.dst = small ? scratch_rows(L, b, n, 1) : scratch_tile(L, b, r, result);
+    norm.quantized = small ? scratch_tile(L, b, r, result) : NULL;
+    norm.rounds = round && !small;
     layer_norm_rows(L, b, &norm);
     r->done[place_of(r, n)] = true;
     finish_tile(L, b, r, result);
@@ -129,6 +132,17 @@ static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
         if (!from[k]) return is_missing(L, n);
     }
     element_rows(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
+    finish_tile(L, b, r, n);
+    return true;
+}
+
+/* Whole rows: of attention's result they are there where all heads are one group. */
+static bool quantized_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    const attention_t *a = is_mixed(r, n->in[0]) ? r->part->from : NULL;
+    if (a && a->groups > 1) return no_kernel(L, n, "of heads, which are there a group at a time");
+    buffer_t *from = source_rows(L, b, r, n, n->in[0]);
+    if (!from) return is_missing(L, n);
+    quantize_rows(L, b, &r->at, from, scratch_tile(L, b, r, n), width_of(n));
     finish_tile(L, b, r, n);
     return true;
 }
@@ -264,6 +278,7 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (n->op == G_CONCAT) return joined_rows(L, b, r, n);
     if (is_product(n)) return dense_rows(L, b, r, n);
     if (is_norm_form(n)) return norm_rows(L, b, r, n);
+    if (n->op == G_QUANTIZE) return quantized_rows(L, b, r, n);
     if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
     if (n->op == G_PAD_ROWS || n->op == G_PART) return copied_rows(L, b, r, n);
     if (n->op == G_COLUMN) return column_rows(L, r, n);

@@ -1,6 +1,8 @@
 /* Where the rows of a row program stand: in scratch, in homes, by heads. See rows_values.h. */
 #include "lower/rows_values.h"
 
+#include "lower/quantize.h"
+
 int place_of(const rows_t *r, const gnode_t *n) {
     return nodes_find(&r->region->nodes, n);
 }
@@ -68,6 +70,7 @@ static bool is_read_by_tiles(const lower_t *L, const gnode_t *n) {
 typedef struct {
     const rows_t *r;
     buffer_t *from, *to;
+    const gnode_t *n;
     affine_t row;   /* of the block */
     value_t *shown; /* of `to`: of rows beyond the length, the last */
 } show_t;
@@ -77,6 +80,7 @@ static void show_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     affine_t to[] = {s->r->at.batch, ax_v(s->shown), at};
     (void)L;
     value_t *x = load_at(b, &s->r->at, s->from, s->row, at, width);
+    if (s->n->type == G_I8) x = quantized_value(L, b, s->from, s->row, width_of(s->n), x);
     b_store(b, s->to, b_convert(b, E_F32, x), to);
 }
 
@@ -86,7 +90,8 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     part_t *p = r->part;
     if (!p->shown) p->shown = ARENA_ARRAY(L->arena, buffer_t *, r->region->nodes.n);
     buffer_t *tile = tile_of(r, n);
-    show_t s = {.r = r, .from = tile ? tile : home_for(L, r, n, n), .to = shown_buffer(L, n)};
+    show_t s = {
+        .r = r, .n = n, .from = tile ? tile : home_for(L, r, n, n), .to = shown_buffer(L, n)};
     p->shown[place_of(r, n)] = s.to;
     inst_t *loop = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL), *real = NULL;
     s.row = ax_v(loop_var(loop));
@@ -103,10 +108,11 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
  * value. */
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     stored_t homes = homes_to_write(L, r, n);
-    if (is_read_by_tiles(L, n) || read_width(n) > width_of(n))
+    int64_t width = round_up(width_of(n), L->tile);
+    if (n->type == G_I8) width = read_width(L, n);
+    else if (is_read_by_tiles(L, n) || read_width(L, n) > width_of(n))
         pad_rows(L, b, &r->at, n, tile_of(r, n));
-    for (int i = 0; i < homes.n_to; i++)
-        copy_rows(L, b, &r->at, tile_of(r, n), homes.to[i], round_up(width_of(n), L->tile));
+    for (int i = 0; i < homes.n_to; i++) copy_rows(L, b, &r->at, tile_of(r, n), homes.to[i], width);
     settle(L, r, n);
     show_rows(L, b, r, n);
 }
@@ -164,7 +170,7 @@ buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reade
     if (read >= 0 && r->copies[read]) return r->copies[read];
     if (!home) return NULL;
     buffer_t *copy = scratch_rows(L, b, x, r->at.m);
-    copy_rows(L, b, &r->at, home, copy, read_width(x));
+    copy_rows(L, b, &r->at, home, copy, read_width(L, x));
     if (read >= 0) r->copies[read] = copy;
     return copy;
 }

@@ -25,48 +25,73 @@ static elem_t elem_of_entry(const layout_entry_t *e) {
     return e->type == G_BF16 ? E_BF16 : e->type == G_I8 ? E_I8 : E_F32;
 }
 
-static bool is_array(const buffer_t *b, const layout_entry_t *e, int rank, const int64_t *dims) {
-    bool same = b->kind == BUF_WEIGHTS && b->rank == rank && dim_equal(b->offset, dim(e->offset)) &&
-                b->elem == elem_of_entry(e);
-    for (int i = 0; i < rank && same; i++) same = dim_equal(b->dims[i], dim(dims[i]));
+/* An array of the weights file. */
+typedef struct {
+    elem_t elem;
+    int64_t offset;
+    int rank;
+    int64_t dims[MAX_RANK];
+} array_t;
+
+static bool is_array(const buffer_t *b, const array_t *a) {
+    bool same = b->kind == BUF_WEIGHTS && b->rank == a->rank &&
+                dim_equal(b->offset, dim(a->offset)) && b->elem == a->elem;
+    for (int i = 0; i < a->rank && same; i++) same = dim_equal(b->dims[i], dim(a->dims[i]));
     return same;
 }
 
 /* Stacks whose names differ in '.' and '_' alone are numbered. */
-static buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims) {
-    const char *base = arena_printf(L->arena, "w_%s", identifier(L, e->name)), *name = base;
+static buffer_t *array_buffer(lower_t *L, const layout_entry_t *e, const char *of,
+                              const array_t *a) {
+    const char *base = arena_printf(L->arena, "w_%s%s", identifier(L, e->name), of), *name = base;
     for (int k = 2; module_find_buffer(L->m, name); k++) {
         buffer_t *made = module_find_buffer(L->m, name);
-        if (is_array(made, e, rank, dims)) return made;
+        if (is_array(made, a)) return made;
         name = arena_printf(L->arena, "%s_%d", base, k);
     }
     dim_t d[MAX_RANK];
-    int64_t elements = 1;
-    for (int i = 0; i < rank; i++) {
-        d[i] = dim(dims[i]);
-        elements *= dims[i];
+    int64_t bytes = elem_bytes(a->elem);
+    for (int i = 0; i < a->rank; i++) {
+        d[i] = dim(a->dims[i]);
+        bytes *= a->dims[i];
     }
-    elem_t elem = elem_of_entry(e);
-    if (elements * elem_bytes(elem) > e->bytes) bug("%s is seen larger than it is", e->name);
-    buffer_t *made = module_buffer(L->m, BUF_WEIGHTS, name, elem, rank, d);
-    made->offset = dim(e->offset);
+    if (a->offset == e->offset && bytes > e->bytes) bug("%s is seen larger than it is", e->name);
+    buffer_t *made = module_buffer(L->m, BUF_WEIGHTS, name, a->elem, a->rank, d);
+    made->offset = dim(a->offset);
     return made;
 }
 
+static buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims) {
+    array_t a = {.elem = elem_of_entry(e), .offset = e->offset, .rank = rank};
+    memcpy(a.dims, dims, (size_t)rank * sizeof *dims);
+    return array_buffer(L, e, "", &a);
+}
+
 /* Few rows take the panels of all heads as one row of them. */
-static buffer_t *packed_stack(lower_t *L, const layout_entry_t *e) {
-    int64_t flat[] = {e->packed[0], e->packed[1] * e->packed[2], e->packed[3], e->packed[4]};
-    if (L->few && e->kind == PACK_HEAD_PANELS) return stack_buffer(L, e, 4, flat);
-    return stack_buffer(L, e, e->packed_rank, e->packed);
+static void packed_stack(lower_t *L, const layout_entry_t *e, role_t *role) {
+    bool heads = e->kind == PACK_HEAD_PANELS, flat = L->few && heads;
+    int64_t all[] = {e->packed[0], e->packed[1] * e->packed[2], e->packed[3], e->packed[4]};
+    role->w = stack_buffer(L, e, flat ? 4 : e->packed_rank, flat ? all : e->packed);
+    if (e->rows == 0) return;
+    array_t of = {E_F32, e->scales_at, 2, {e->count, e->rows}};
+    if (heads && !flat)
+        of = (array_t){E_F32, e->scales_at, 3, {e->count, e->heads, e->rows / e->heads}};
+    role->scales = array_buffer(L, e, "_scales", &of);
+    of.elem = E_I32;
+    of.offset = e->starts_at;
+    role->starts = array_buffer(L, e, "_starts", &of);
 }
 
 /* A table of rows, as embeddings are: one by itself. */
-static buffer_t *table_buffer(lower_t *L, const layout_entry_t *e, int index) {
+static void table_of_rows(lower_t *L, const layout_entry_t *e, int index, role_t *role) {
     layout_entry_t own = *e;
     if (index > 0) own.name = arena_printf(L->arena, "%s.at.%d", e->name, index);
-    own.bytes = e->bytes / e->count;
-    own.offset = e->offset + index * own.bytes;
-    return stack_buffer(L, &own, 2, e->shape);
+    own.offset = e->offset + index * layout_element_bytes(e->type) * e->packed[1];
+    own.bytes = e->offset + e->bytes - own.offset;
+    role->w = stack_buffer(L, &own, 2, e->shape);
+    if (e->rows == 0) return;
+    int64_t at = e->scales_at + index * e->rows * (int64_t)sizeof(float);
+    role->scales = array_buffer(L, &own, "_scales", &(array_t){E_F32, at, 1, {e->shape[0]}});
 }
 
 /* The heads that a value goes into attention by, as it is or rounded; 0: somebody else reads it. */
@@ -131,7 +156,8 @@ static bool place_role(lower_t *L, part_t *p, int k, bool turned) {
         at[m] = index;
     }
     bool table = stack->kind == PACK_ROWS && stack->rank == 2;
-    role->w = table ? table_buffer(L, stack, at[0]) : packed_stack(L, stack);
+    if (table) table_of_rows(L, stack, at[0], role);
+    else packed_stack(L, stack, role);
     role->vector = part_vector(p, at, stack->count);
     return true;
 }

@@ -98,6 +98,7 @@ static int home_shown(const lower_t *L, const gnode_t *n, bool *sum) {
     const gnode_t *into = n->rank == 3 ? sum_of(L, n) : NULL;
     *sum = into != NULL;
     if (into) return L->regions->homes[into->id].of[0];
+    if (n->type == G_I8) return -1; /* integers stand there, and what they mean is shown */
     int home = n->rank == 3 ? home_in(L->regions, NULL, n) : -1;
     return home >= 0 && !is_written_too(L->regions, n, home) ? home : -1;
 }

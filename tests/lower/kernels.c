@@ -70,25 +70,45 @@ static const char *part(kernels_t *k, const char *name, const char *what) {
 gnode_t *k_rows(kernels_t *k, int64_t width) {
     int64_t word[] = {k->vocab, width}, positions[] = {k->g->padded.c, width};
     gnode_t *w = k_param(k, "word", 2, word, 1), *p = k_param(k, "positions", 2, positions, 1);
+    if (kernels_i8) w->type = G_I8; /* of bf16 tables `embeddings` has more than one */
     return k_observed(k_finish(k, K_NODE(k, G_EMBED, "rows", k->given_ids, w, p)));
 }
 
-gnode_t *k_round(kernels_t *k, gnode_t *x) {
+static gnode_t *made_small(kernels_t *k, gnode_t *x, gop_t op, const char *what) {
     for (size_t i = 0; i < k->g->n_nodes; i++)
-        if (k->g->nodes[i]->op == G_ROUND && k->g->nodes[i]->in[0] == x) return k->g->nodes[i];
-    gnode_t *n = K_NODE(k, G_ROUND, "", x);
-    n->name = arena_printf(k->arena, "%s.rounded", x->name);
+        if (k->g->nodes[i]->op == op && k->g->nodes[i]->in[0] == x) return k->g->nodes[i];
+    gnode_t *n = K_NODE(k, op, "", x);
+    n->name = arena_printf(k->arena, "%s.%s", x->name, what);
     n->layer = x->layer;
     return k_finish(k, n);
+}
+
+gnode_t *k_round(kernels_t *k, gnode_t *x) {
+    return made_small(k, x, G_ROUND, "rounded");
+}
+
+gtype_t k_type(void) {
+    return kernels_i8 ? G_I8 : kernels_bf16 ? G_BF16 : G_F32;
+}
+
+/* As a factor: attention's result is never i8. */
+static gnode_t *factor(kernels_t *k, gnode_t *x, gtype_t *type) {
+    *type = k_type() == G_I8 && graph_kind(x) == K_MIX ? G_BF16 : k_type();
+    if (*type == G_I8) {
+        gnode_t *n = made_small(k, x, G_QUANTIZE, "quantized");
+        return x->rank == 3 && x->op != G_SLICE ? k_observed(n) : n;
+    }
+    return *type == G_BF16 ? k_round(k, x) : x;
 }
 
 /* Weights that keep the variance. */
 gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bias) {
     int64_t shape[] = {n, width_of(x)};
-    if (kernels_bf16) x = k_round(k, x);
+    gtype_t type;
+    x = factor(k, x, &type);
     gnode_t *w = k_param(k, part(k, name, "weight"), 2, shape, sqrt(3.0 / (double)width_of(x)));
     gnode_t *b = bias ? k_param(k, part(k, name, "bias"), 1, shape, 1) : NULL;
-    if (kernels_bf16) w->type = G_BF16;
+    w->type = type;
     return k_finish(k, K_NODE(k, G_DENSE, name, x, w, b));
 }
 

@@ -39,10 +39,12 @@ kernels_t *kernels_begin(const char *what, int64_t batch, int64_t length, int64_
  * With kernels_all every graph is compiled, for every target of this CPU. */
 void kernels_check(kernels_t *k, bool compiled);
 extern bool kernels_all;
-/* Factors of dense layers are bf16; then there is no backward pass. */
-extern bool kernels_bf16;
+/* Factors of products and word tables are bf16; those of dense layers, but of attention's result, and the tables are i8.
+ * Then there is no backward pass. */
+extern bool kernels_bf16, kernels_i8;
+gtype_t k_type(void); /* of factors of dense layers, and of word tables */
 bool kernels_target(int t);
-void kernels_options(int argc, char **argv); /* of a program: "all", "bf16" */
+void kernels_options(int argc, char **argv); /* of a program: "all", "bf16", "i8" */
 
 /* ---- nodes: inferred and named as given, within their layer; what is `observed` is compared -------------------- */
 

@@ -210,7 +210,7 @@ static void compare(const test_t *t, int call, float got[ROWS][VOCAB], const cha
                     const char *executor) {
     const logits_t *right = &t->right[call];
     right_t all = {(double *)(uintptr_t)right->v, (double *)(uintptr_t)right->e, ROWS * VOCAB};
-    if (!right_is_sharp(&all)) fail_msg("%s: the bound says nothing", t->c->what);
+    if (!right_is_sharp(&all, false)) fail_msg("%s: the bound says nothing", t->c->what);
     for (int row = 0; row < ROWS; row++)
         for (int i = 0; i < VOCAB; i++)
             if (!(fabs((double)got[row][i] - right->v[row][i]) <= right->e[row][i]))

@@ -404,6 +404,7 @@ static void embeddings(void **state) {
         int64_t word[] = {k->vocab, 0};
         for (int a = 0; a < 3; a++) word[1] += all[i].width[a];
         gnode_t *in[] = {k->given_ids, k_param(k, "word", 2, word, 1), NULL, NULL, NULL};
+        in[1]->type = k_type();
         int tables = all[i].axes ? all[i].axes : 1;
         for (int a = 0; a < tables; a++) {
             int64_t shape[] = {all[i].shape[a], all[i].width[a]};

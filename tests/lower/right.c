@@ -7,6 +7,7 @@
 #include "formulas.h"
 #include "graph/dropout.h"
 #include "support/bf16.h"
+#include "support/i8.h"
 
 void sum_add(sum_t *s, double x, double ex, double w, double ew) {
     double p = x * w;
@@ -25,12 +26,14 @@ double sum_error(const sum_t *s) {
     return s->e + (exact ? 0 : 2 * (double)s->n * RIGHT_U * s->size);
 }
 
-bool right_is_sharp(const right_t *y) {
-    double squares = 0, most = 0;
+bool right_is_sharp(const right_t *y, bool integers) {
+    double squares = 0, most = 0, errors = 0;
     for (int64_t i = 0; i < y->elements; i++) {
         squares += y->v[i] * y->v[i];
+        errors += y->e[i] * y->e[i];
         most = fmax(most, y->e[i]);
     }
+    if (integers) most = sqrt(errors / (double)y->elements);
     return most <= 1e-2 * sqrt(squares / (double)y->elements);
 }
 
@@ -66,7 +69,21 @@ static double rounded(double x) {
     return (double)bf16_round((float)x);
 }
 
+/* Of rows of i8 each is exact. */
+static void put_quantized(const right_ctx_t *c, const float *x) {
+    int64_t w = width_of(c->n);
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        i8_scale_t by = i8_scale(x + first, w);
+        for (int64_t i = first; i < first + w; i++)
+            put(c, i, (double)i8_round(x[i], by) * (double)by.scale, 0);
+    }
+}
+
 static void right_param(const right_ctx_t *c) {
+    if (c->n->type == G_I8) {
+        put_quantized(c, c->k->values[c->n->id]);
+        return;
+    }
     for (int64_t i = 0; i < c->y->elements; i++) {
         double v = (double)c->k->values[c->n->id][i];
         put(c, i, c->n->type == G_BF16 ? rounded(v) : v, 0);
@@ -81,6 +98,33 @@ static void right_round(const right_ctx_t *c) {
         double v = rounded(x->v[i]), e = x->e[i] + RIGHT_U * fabs(x->v[i]) * (x->e[i] > 0);
         put(c, i, v, fmax(rounded(x->v[i] + e) - v, v - rounded(x->v[i] - e)));
     }
+}
+
+/* Where the row is known exactly, so are its integers and its scale. Where it is not, the scale is off as its greatest is,
+ * and an integer may be the next one if what x / scale may be off reaches the middle between them. What is seen of it is a
+ * float. */
+static void right_quantize(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    int64_t w = width_of(c->n);
+    float *row = malloc((size_t)w * sizeof *row);
+    for (int64_t first = 0; first < x->elements; first += w) {
+        double most = 0, ex = 0;
+        for (int64_t i = 0; i < w; i++) {
+            row[i] = (float)x->v[first + i];
+            most = fmax(most, fabs(x->v[first + i]));
+            ex = fmax(ex, x->e[first + i]);
+        }
+        i8_scale_t by = i8_scale(row, w);
+        double scale = (double)by.scale, off = ex > 0 ? ex + RIGHT_U * most : 0;
+        for (int64_t i = first; i < first + w; i++) {
+            double q = i8_round(row[i - first], by), exact = scale > 0 ? x->v[i] / scale : 0;
+            double reach = scale > 0 ? 2 * off / scale + 4 * RIGHT_U * fabs(exact) : 0;
+            bool other = off > 0 && fabs(exact - q) + reach >= 0.5;
+            double e = fabs(q) * off / 127 + (other ? scale + off / 127 : 0);
+            put(c, i, q * scale, e + (c->n->trace ? RIGHT_U * fabs(q * scale) : 0));
+        }
+    }
+    free(row);
 }
 
 static void right_pad(const right_ctx_t *c) {
@@ -135,6 +179,7 @@ static void right_embed(const right_ctx_t *c) {
         word *= kept(c, PLACE_WORD, n->rate, i);
         place *= kept(c, PLACE_POSITION, n->position_rate, i);
         double v = word + place, two = n->rate + n->position_rate > 0 ? 2 : 0;
+        if (n->in[words]->type == G_I8) two++; /* its scale */
         put(c, i, v, RIGHT_U * (fabs(v) + two * (fabs(word) + fabs(place))));
     }
 }
@@ -254,6 +299,14 @@ static double groups_of(const gnode_t *dense) {
     return x && graph_kind(x) == K_MIX ? (double)x->heads : 0;
 }
 
+/* Of i8 the sum of integers is exact: it becomes a float, and both scales are multiplied by each other and by that. */
+static double dense_error(const right_ctx_t *c, const sum_t *s) {
+    double seen = c->n->in[0]->trace ? RIGHT_U : 0;
+    if (c->n->in[1]->type == G_I8)
+        return s->e + 3.01 * RIGHT_U * fabs(s->v) + (0x1p-46 + seen) * s->size;
+    return sum_error(s) + groups_of(c->n) * RIGHT_U * s->size;
+}
+
 static void right_dense(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0), *w = right_input(c, 1);
     int64_t depth = width_of(c->n->in[0]), n = width_of(c->n);
@@ -262,7 +315,7 @@ static void right_dense(const right_ctx_t *c) {
         sum_t s = SUM;
         for (int64_t j = 0; j < depth; j++)
             sum_add(&s, x->v[row + j], x->e[row + j], w->v[column * depth + j], 0);
-        double e = sum_error(&s) + groups_of(c->n) * RIGHT_U * s.size;
+        double e = dense_error(c, &s);
         if (c->n->in[2]) {
             s.v += right_input(c, 2)->v[column];
             e += RIGHT_U * fabs(s.v);
@@ -548,6 +601,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_RMS_NORM_GRAD] = right_norm_grad,
         [G_DENSE] = right_dense,
         [G_ROUND] = right_round,
+        [G_QUANTIZE] = right_quantize,
         [G_DENSE_T] = right_dense_t,
         [G_ACTIVATION] = right_activation,
         [G_ACTIVATION_GRAD] = right_activation_grad,

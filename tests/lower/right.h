@@ -27,8 +27,8 @@ struct right_row {
     bool hashed;
 };
 
-/* Whether the bounds are far below the values, or errors might hide in them. */
-bool right_is_sharp(const right_t *y);
+/* Whether the bounds are far below the values, or errors might hide in them. Of integers some may be the next ones. */
+bool right_is_sharp(const right_t *y, bool integers);
 
 /* right_attention.c */
 typedef struct {
