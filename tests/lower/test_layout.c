@@ -167,6 +167,97 @@ static void gradients_stand_as_their_tensors_do(void **state) {
     arena_free(a);
 }
 
+/* ---- integers --------------------------------------------------------------------------------------- */
+
+static layout_t *layout_in(arena_t *a, dtype_t dtype) {
+    diag_t *d = diag_new();
+    graph_t *g = graph_with_dtype(a, build(a, model, 64), dtype, d);
+    assert_non_null(g);
+    diag_free(d);
+    return layout_make(a, g);
+}
+
+/* Arrays of an entry of i8 begin at multiples of 64 bytes, and no two arrays meet. */
+static void integers_have_arrays_of_their_own(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    layout_t *l = layout_in(a, DTYPE_INT8);
+    int64_t end = REFORMER_WEIGHTS_HEADER, integers = 0;
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        int64_t bytes = layout_element_bytes(e->type), own = 4 * e->count * e->rows;
+        for (int j = 0; j < e->packed_rank; j++) bytes *= e->packed[j];
+        assert_int_equal(e->bytes, bytes);
+        assert_true(e->offset >= end && e->offset % 64 == 0);
+        end = e->offset + e->bytes;
+        assert_int_equal(e->rows > 0, e->type == G_I8);
+        assert_int_equal(e->scales_at > 0, e->rows > 0);
+        assert_int_equal(e->starts_at > 0, e->rows > 0 && e->kind != PACK_ROWS);
+        integers += e->rows > 0;
+        if (e->scales_at) {
+            assert_true(e->scales_at >= end && e->scales_at % 64 == 0);
+            end = e->scales_at + own;
+        }
+        if (e->starts_at) {
+            assert_true(e->starts_at >= end && e->starts_at % 64 == 0);
+            end = e->starts_at + own;
+        }
+        assert_int_equal(layout_entry_bytes(e),
+                         e->bytes + (e->scales_at ? own : 0) + (e->starts_at ? own : 0));
+    }
+    assert_true(integers > 0 && l->data_end >= end && l->data_end % 64 == 0);
+    arena_free(a);
+}
+
+static void integers_stand_in_fours(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    layout_t *l = layout_in(a, DTYPE_INT8);
+    const layout_entry_t *qk =
+                             find(l, "encoder.layers.1.attention.self_attention.query_key.weight"),
+                         *dense = find(l, "encoder.layers.0.feed_forward.dense.dense.weight"),
+                         *output = find(l, "encoder.layers.0.feed_forward.output.dense.weight"),
+                         *attention = find(l, "encoder.layers.0.attention.output.dense.weight"),
+                         *words = find(l, "embeddings.word_embeddings.weight"),
+                         *position = find(l, "embeddings.position_embeddings.weights.0");
+    /* 48 in 12 fours, heads of 20 in a panel each; 70 in 3 panels, or in 18 fours; attention's result is bfloat16 */
+    const int64_t heads[] = {2, 3, 1, 12, 4 * PANEL}, up[] = {3, 3, 12, 4 * PANEL},
+                  down[] = {3, 2, 18, 4 * PANEL}, pairs[] = {3, 2, 30, 2 * PANEL};
+    assert_memory_equal(qk->packed, heads, sizeof heads);
+    assert_int_equal(qk->rows, 3 * PANEL);
+    assert_memory_equal(dense->packed, up, sizeof up);
+    assert_int_equal(dense->rows, 3 * PANEL);
+    assert_memory_equal(output->packed, down, sizeof down);
+    assert_int_equal(output->rows, 2 * PANEL);
+    assert_int_equal(attention->type, G_BF16);
+    assert_memory_equal(attention->packed, pairs, sizeof pairs);
+    assert_int_equal(words->packed[1], 50 * 48 + 32); /* up to 64 bytes */
+    assert_int_equal(words->rows, 2 * PANEL);
+    assert_int_equal(position->type, G_F32);
+    arena_free(a);
+}
+
+/* Packed weights of one type are no other's. */
+static void types_have_fingerprints(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    uint64_t of[DTYPE_COUNT + 1];
+    for (dtype_t t = DTYPE_FLOAT32; t < DTYPE_COUNT; t++) of[t] = layout_in(a, t)->fingerprint;
+    diag_t *d = diag_new();
+    const char *text = arena_printf(a,
+                                    "%scompile: {dtype: int8}\n"
+                                    "extensions: {layers: [{dtype: bfloat16}]}\n",
+                                    model);
+    graph_t *g = build(a, text, 64);
+    g = graph_with_dtypes(a, g, g->spec, d);
+    assert_non_null(g);
+    of[DTYPE_COUNT] = layout_make(a, g)->fingerprint;
+    for (int i = 0; i <= DTYPE_COUNT; i++)
+        for (int k = 0; k < i; k++) assert_true(of[i] != of[k]);
+    diag_free(d);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_param_has_a_place),
@@ -175,6 +266,9 @@ int main(void) {
         cmocka_unit_test(length_changes_nothing_but_hashing),
         cmocka_unit_test(a_fingerprint_covers_what_weights_mean),
         cmocka_unit_test(gradients_stand_as_their_tensors_do),
+        cmocka_unit_test(integers_have_arrays_of_their_own),
+        cmocka_unit_test(integers_stand_in_fours),
+        cmocka_unit_test(types_have_fingerprints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
