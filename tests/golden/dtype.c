@@ -1,6 +1,6 @@
-/* The reference evaluator when products are of bfloat16, against numpy's (bf16.py).
+/* The reference evaluator when products are of small numbers, against numpy's (bf16.py, int8.py).
  *
- *   golden_bf16 CASE EXPECTED       a folder of cases/, and bf16/CASE.safetensors
+ *   golden_dtype CASE EXPECTED KEY=VALUE…    a folder of cases/, bf16/CASE.safetensors or int8/…, and settings of the spec
  *
  * Both compute in double but for what is rounded, so the loss is the same to 1e-12, and logits are the floats next to numpy's.
  * Exit 0: so it is; 1: not, or an error. */
@@ -27,11 +27,21 @@ static const char *in_case(const case_t *c, const char *file) {
     return arena_printf(c->a, "%s/%s", c->folder, file);
 }
 
-static bool open_case(case_t *c, const char *expected) {
-    static const setting_t bf16 = {.key = "compile.dtype", .value = "bfloat16"};
+enum { MOST_SETTINGS = 8 };
+
+static int find_settings(arena_t *a, char *const *words, int n, setting_t *sets) {
+    for (int i = 0; i < n; i++) {
+        size_t key = strcspn(words[i], "=");
+        sets[i] = (setting_t){.key = arena_strndup(a, words[i], key),
+                              .value = words[i] + key + (words[i][key] != 0)};
+    }
+    return n;
+}
+
+static bool open_case(case_t *c, const char *expected, const setting_t *sets, int n_sets) {
     weights_kind_t kind;
     bool ok =
-        model_load(c->a, &c->model, c->folder, &bf16, 1, c->d) &&
+        model_load(c->a, &c->model, c->folder, sets, n_sets, c->d) &&
         weights_kind(in_case(c, "model.safetensors"), &kind, c->d) &&
         model_resolve(c->a, &c->model, kind.has_lm_head, kind.has_classifier, kind.has_qa, c->d) &&
         (c->inputs = st_open(in_case(c, "inputs.safetensors"), c->d)) &&
@@ -41,7 +51,7 @@ static bool open_case(case_t *c, const char *expected) {
     const st_tensor_t *ids = st_find(c->inputs, "input_ids");
     graph_options_t o = {.batch = ids->shape[0], .length = ids->shape[1]};
     graph_t *plain = graph_build(c->a, s, &o, c->d);
-    c->graph = plain ? graph_with_dtype(c->a, plain, s->compile.dtype, c->d) : NULL;
+    c->graph = plain ? graph_with_dtypes(c->a, plain, s, c->d) : NULL;
     store_options_t from = {.path = in_case(c, "model.safetensors"),
                             .rotations_path = in_case(c, "rotations.safetensors")};
     return c->graph && (c->store = store_load(c->graph, &from, c->d));
@@ -120,12 +130,14 @@ static bool compare(case_t *c) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        fputs("usage: golden_bf16 CASE EXPECTED\n", stderr);
+    setting_t sets[MOST_SETTINGS];
+    if (argc < 4 || argc > 3 + MOST_SETTINGS) {
+        fputs("usage: golden_dtype CASE EXPECTED KEY=VALUE...\n", stderr);
         return 2;
     }
     case_t c = {.a = arena_new(), .d = diag_new(), .folder = argv[1]};
-    bool ok = open_case(&c, argv[2]) && compare(&c);
+    int n_sets = find_settings(c.a, argv + 3, argc - 3, sets);
+    bool ok = open_case(&c, argv[2], sets, n_sets) && compare(&c);
     diag_print(c.d, stderr);
     if (c.store) store_free(c.store);
     if (c.inputs) st_close(c.inputs);
