@@ -84,8 +84,8 @@ esac
 "$REFORMERC" run "$model" --backend reference --dump-activations --input "$model/inputs.safetensors" --output dump.st
 v imposed 0 '' "$model" --buckets dump.st --input "$model/inputs.safetensors"
 says '^agree: '
-v large 0 '' "$model" --set max_position_embeddings=65536 --set axial_pos_shape='[256,256]' --weights random \
-    --set compile.sequence_length=8192 --backends c --cc cc --cc 'cc -pipe'
+v large 0 '' "$model" --set max_position_embeddings=2048 --set axial_pos_shape='[32,64]' --weights random \
+    --set compile.sequence_length=2048 --backends c --cc cc --cc 'cc -pipe'
 says '^agree: '
 
 # A compiler that edits what it is given: an activation that is no activation, one that is a last bit off, and the
