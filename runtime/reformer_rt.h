@@ -762,8 +762,8 @@ size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int thre
 #endif
 
 /* ---- the weights file ----------------------------------------------------------------------- */
-/* Little-endian. A header of 4096 bytes (this struct, zero-padded), then the sections at 64-byte
- * aligned offsets (plan/layout.h lays them out), then a table of contents in text. */
+/* Little-endian. A header of 4096 bytes (this struct, zero-padded), then a section per number type, with arrays at
+ * 64-byte aligned offsets (plan/layout.h lays them out), then a table of contents in text. */
 #define REFORMER_WEIGHTS_MAGIC   "RFMWGT\x1a\n"
 #define REFORMER_WEIGHTS_VERSION 2 /* rises with every arrangement of what is inside */
 #define REFORMER_WEIGHTS_HEADER  4096
@@ -775,6 +775,8 @@ typedef struct reformer_weights_header {
     uint64_t data_end;  /* data are [REFORMER_WEIGHTS_HEADER, data_end); contents follow */
     uint64_t checksum;  /* reformer_checksum of everything after the header */
     uint64_t nonfinite; /* number of NaN or infinite values found when it was written */
+    /* Where the sections of bfloat16 and of integers begin, behind that of float32; 0: there is none. */
+    uint64_t bf16_at, integers_at;
 } reformer_weights_header_t;
 uint64_t reformer_checksum(const void *data, size_t bytes);
 

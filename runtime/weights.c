@@ -96,13 +96,27 @@ static void store64(unsigned char *p, uint64_t x) {
     for (int i = 0; i < 8; i++, x >>= 8) p[i] = (unsigned char)x;
 }
 
-static uint64_t count_nonfinite(const unsigned char *p, const unsigned char *end) {
+/* Of numbers of `each` bytes, float32 or bfloat16: their last two tell. */
+static uint64_t count_nonfinite(const unsigned char *p, const unsigned char *end, size_t each) {
     uint64_t n = 0;
-    for (; p + 4 <= end; p += 4) {
-        unsigned top = (unsigned)p[2] | (unsigned)p[3] << 8;
+    for (; (size_t)(end - p) >= each; p += each) {
+        unsigned top = (unsigned)p[each - 2] | (unsigned)p[each - 1] << 8;
         n += (top & 0x7F80) == 0x7F80;
     }
     return n;
+}
+
+/* Where a section begins that the file may lack; then there is nothing between it and the next. */
+static uint64_t section_begin(uint64_t at, uint64_t next) {
+    return at >= REFORMER_WEIGHTS_HEADER && at < next ? at : next;
+}
+
+/* Section by section: a pair of bfloat16 is no float32, and integers are always finite. */
+static uint64_t count_all_nonfinite(const unsigned char *p) {
+    uint64_t integers = section_begin(FIELD(p, integers_at), FIELD(p, data_end));
+    uint64_t halves = section_begin(FIELD(p, bf16_at), integers);
+    return count_nonfinite(p + REFORMER_WEIGHTS_HEADER, p + halves, 4) +
+           count_nonfinite(p + halves, p + integers, 2);
 }
 
 int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes) {
@@ -110,7 +124,7 @@ int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t byt
     unsigned char *p = (unsigned char *)weights;
     int error = check_header(desc, p, bytes);
     if (error) return error;
-    uint64_t bad = count_nonfinite(p + REFORMER_WEIGHTS_HEADER, p + FIELD(p, data_end));
+    uint64_t bad = count_all_nonfinite(p);
     uint64_t sum = reformer_checksum(p + REFORMER_WEIGHTS_HEADER, bytes - REFORMER_WEIGHTS_HEADER);
     store64(p + offsetof(reformer_weights_header_t, checksum), sum);
     store64(p + offsetof(reformer_weights_header_t, nonfinite), bad);

@@ -84,7 +84,7 @@ static int64_t scaled_rows(const layout_entry_t *e) {
     return groups * up(e->shape[0] / groups, PANEL);
 }
 
-static void pack_shape(layout_entry_t *e) {
+void layout_shape_entry(layout_entry_t *e) {
     const int64_t *s = e->shape;
     int64_t elements = 1;
     for (int i = 0; i < e->rank; i++) elements *= s[i];
@@ -254,23 +254,40 @@ static maker_t begin_layout(arena_t *a, const graph_t *g) {
                      .names = table_for(a, 2 * reads)};
 }
 
-/* One array behind the other, from byte `at` on. */
-static int64_t place_entry(layout_entry_t *e, int64_t at) {
-    e->offset = at;
-    at = up(at + e->bytes, 64);
-    if (e->rows == 0) return at;
-    int64_t own = up(4 * e->count * e->rows, 64);
-    e->scales_at = at;
-    if (e->kind == PACK_ROWS) return at + own;
-    e->starts_at = at + own;
-    return at + 2 * own;
+/* The sections of a file, in their order; scales of integers are floats, what their sums start at are integers. */
+typedef enum { SECTION_F32, SECTION_BF16, SECTION_INTEGERS } section_t;
+
+static int64_t place(int64_t *offset, int64_t bytes, int64_t at) {
+    *offset = at;
+    return up(at + bytes, 64);
 }
 
+/* What an entry has in this section, from byte `at` on; where it ends. */
+static int64_t place_entry(layout_entry_t *e, section_t section, int64_t at) {
+    int64_t own = 4 * e->count * e->rows;
+    section_t main = e->type == G_F32    ? SECTION_F32
+                     : e->type == G_BF16 ? SECTION_BF16
+                                         : SECTION_INTEGERS;
+    if (section == main) at = place(&e->offset, e->bytes, at);
+    if (e->rows == 0) return at;
+    if (section == SECTION_F32) at = place(&e->scales_at, own, at);
+    if (section == SECTION_INTEGERS && e->kind != PACK_ROWS) at = place(&e->starts_at, own, at);
+    return at;
+}
+
+static int64_t place_section(layout_t *l, section_t section, int64_t at) {
+    for (int i = 0; i < l->n; i++) at = place_entry(&l->entries[i], section, at);
+    return at;
+}
+
+/* One array behind the other, from byte `at` on. */
 static layout_t *finish_layout(const maker_t *m, int64_t at, void (*shape)(layout_entry_t *)) {
-    for (int i = 0; i < m->l->n; i++) {
-        shape(&m->l->entries[i]);
-        at = place_entry(&m->l->entries[i], at);
-    }
+    for (int i = 0; i < m->l->n; i++) shape(&m->l->entries[i]);
+    int64_t floats = place_section(m->l, SECTION_F32, at);
+    int64_t halves = place_section(m->l, SECTION_BF16, floats);
+    at = place_section(m->l, SECTION_INTEGERS, halves);
+    if (halves > floats) m->l->bf16_at = floats;
+    if (at > halves) m->l->integers_at = halves;
     m->l->places = m->sources.places;
     m->l->n_places = m->sources.n;
     m->l->data_end = at;
@@ -281,7 +298,7 @@ layout_t *layout_make(arena_t *a, const graph_t *g) {
     const graph_t *lowered = graph_with_own_operands(a, g);
     maker_t m = begin_layout(a, lowered);
     add_params(&m, lowered);
-    layout_t *l = finish_layout(&m, REFORMER_WEIGHTS_HEADER, pack_shape);
+    layout_t *l = finish_layout(&m, REFORMER_WEIGHTS_HEADER, layout_shape_entry);
     l->fingerprint = fingerprint(g, l);
     return l;
 }

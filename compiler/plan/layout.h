@@ -2,7 +2,7 @@
  *
  * One layout serves all targets, and all graphs of a model. Weights that differ in the number of their layer only, and
  * have one shape, are stacked under one name, so that kernels index them and code does not grow with depth; how they are
- * arranged follows from the node that reads them. Offsets are bytes from the start of the file, multiples of 64, after
+ * arranged follows from the node that reads them. Numbers of one type stand together, in a section. Offsets are bytes from the start of the file, multiples of 64, after
  * the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the lowering read the same table;
  * REFORMER_WEIGHTS_VERSION rises when any arrangement changes. */
 #ifndef REFORMERC_PLAN_LAYOUT_H
@@ -22,7 +22,7 @@ typedef enum {
 
 /* Panels of bf16 hold K in pairs, as instructions that multiply them take both of a pair at once: [ceil(in/2)][32][2] in the
  * place of [in][32], and so of columns; the second of a pair beyond the last is 0. Those of i8 hold it in fours,
- * [ceil(in/4)][32][4], and have two arrays of their own behind the stack, with a number for each row of a panel, that is
+ * [ceil(in/4)][32][4], and have two arrays of their own, with a number for each row of a panel, that is
  * for each output: its scale, f32; and where its sum of products begins if the other factor is held as q + 128: -128 times
  * the sum of its integers, i32. Tables of i8 have a scale for each of their rows. What is no row has 0. */
 
@@ -63,7 +63,9 @@ typedef struct {
     int n;
     struct place *places; /* by the source's name, and by name and arrangement: a hash table */
     size_t n_places;
-    int64_t data_end;     /* header + data, multiple of 64 */
+    int64_t data_end; /* header + data, multiple of 64 */
+    /* where the sections of these begin, behind that of f32, in this order; 0: there is none */
+    int64_t bf16_at, integers_at;
     uint64_t fingerprint; /* of params, of what reads them, and REFORMER_WEIGHTS_VERSION */
 } layout_t;
 
@@ -84,6 +86,8 @@ static inline int64_t layout_side_by_side(gtype_t type) {
 static inline int64_t layout_entry_bytes(const layout_entry_t *e) {
     return e->bytes + e->count * e->rows * (e->starts_at ? 8 : 4);
 }
+/* What `packed`, packed_rank and bytes of a weights file's entry are, from the rest of it. */
+void layout_shape_entry(layout_entry_t *e);
 bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
 /* Where each gradient stands in the memory that a train step fills, from the GRADIENTs of its graph: [count][shape …]
  * row-major without padding, so that every tensor is dense in the shape that it has at Hugging Face. Stacks begin at

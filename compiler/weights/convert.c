@@ -1,4 +1,4 @@
-/* Values of a tensor as float32 or int32, whatever number type the file holds.
+/* Values of a tensor as float32, int32 or float64, whatever number type the file holds.
  *
  * In: a checked tensor, whose data may stand at any address. Out: the caller's array, or an error
  * that names the tensor and the element. float16 and bfloat16 widen exactly; float64 rounds to
@@ -78,6 +78,32 @@ static bool integer_at(const st_tensor_t *t, int64_t i, int64_t *out) {
     case ST_U8: *out = p[i]; return true;
     case ST_BOOL: *out = p[i] != 0; return true;
     default: return false;
+    }
+}
+
+static double real_at(const st_tensor_t *t, int64_t i) {
+    float x;
+    double wide;
+    uint16_t half;
+    switch (t->dtype) {
+    case ST_F64: memcpy(&wide, t->data + 8 * i, sizeof wide); return wide;
+    case ST_F32: memcpy(&x, t->data + 4 * i, sizeof x); return (double)x;
+    default:
+        memcpy(&half, t->data + 2 * i, sizeof half);
+        return (double)(t->dtype == ST_F16 ? from_f16(half) : bf16_value(half));
+    }
+}
+
+bool st_has_numbers(const st_tensor_t *t) {
+    return t->dtype != ST_OTHER;
+}
+
+void st_to_f64(const st_tensor_t *t, int64_t from, int64_t n, double *out) {
+    bool real = t->dtype > ST_I64;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t x = 0;
+        if (!real) (void)integer_at(t, from + i, &x);
+        out[i] = real ? real_at(t, from + i) : (double)x;
     }
 }
 

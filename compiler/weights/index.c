@@ -10,7 +10,7 @@
 #include "support/heap.h"
 #include "weights/json.h"
 #include "weights/names.h"
-#include "weights/st_int.h"
+#include "weights/packed_int.h"
 
 enum { INDEX_LIMIT = 256 << 20, MAX_SHARDS = 4096 };
 
@@ -143,7 +143,7 @@ st_file_t *st_open_index(const char *path, bool values, diag_t *d) {
     return NULL;
 }
 
-/* ---- either ----------------------------------------------------------------------------------- */
+/* ---- of any kind ----------------------------------------------------------------------------------- */
 
 /* Whether JSON stands there: a safetensors file begins with its header's length, and none is that long. */
 static bool is_index(const char *path) {
@@ -163,17 +163,19 @@ static bool is_index(const char *path) {
     return json;
 }
 
-static st_file_t *open_either(const char *path, bool values, diag_t *d) {
-    st_file_t *f = is_index(path) ? st_open_index(path, values, d) : st_open_one(path, values, d);
+static st_file_t *open_any(const char *path, bool values, diag_t *d) {
+    st_file_t *f = is_packed_file(path) ? st_open_packed(path, values, d)
+                   : is_index(path)     ? st_open_index(path, values, d)
+                                        : st_open_one(path, values, d);
     if (!f || st_unwrap(f, d)) return f;
     st_close(f);
     return NULL;
 }
 
 st_file_t *st_open_weights(const char *path, diag_t *d) {
-    return open_either(path, true, d);
+    return open_any(path, true, d);
 }
 
 st_file_t *st_open_names(const char *path, diag_t *d) {
-    return open_either(path, false, d);
+    return open_any(path, false, d);
 }

@@ -1,8 +1,7 @@
 /* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
  *
  * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
- * plan/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so
- * that a person with a pager can tell what the file holds. Header, data and contents depend on
+ * plan/layout.h gives each (zeros where a panel is not full), and a table of contents in text (contents.c). Header, data and contents depend on
  * nothing but layout and weights: same weights, same bytes. Unpacking inverts it exactly. */
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,8 @@
 #include "support/bf16.h"
 #include "support/heap.h"
 #include "support/pages.h"
-#include "weights/names.h"
 #include "weights/pack_int.h"
+#include "weights/packed_int.h"
 #include "weights/store_int.h"
 
 /* ---- arrangements ------------------------------------------------------------------------------
@@ -137,48 +136,15 @@ static move_t move_of(const layout_entry_t *e, int index, const unsigned char *f
                     .halves = e->type == G_BF16 ? at : NULL};
 }
 
-/* ---- contents ------------------------------------------------------------------------------- */
-
-static const char *const kind_names[] = {[PACK_ROWS] = "rows",
-                                         [PACK_PANELS] = "panels",
-                                         [PACK_HEAD_PANELS] = "head_panels",
-                                         [PACK_ROTATIONS] = "rotations",
-                                         [PACK_COLUMNS] = "columns"};
-
-static const char *type_name(const layout_entry_t *e) {
-    return e->type == G_BF16 ? "bf16" : e->type == G_I8 ? "i8" : "f32";
-}
-
-static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
-    sbuf_printf(s, " %s=", key);
-    for (int i = 0; i < rank; i++) sbuf_printf(s, "%s%lld", i ? "x" : "", (long long)dims[i]);
-}
-
-static void write_contents(const layout_t *l, sbuf_t *s) {
-    sbuf_printf(s, "reformer weights %d, panels of %d\n", REFORMER_WEIGHTS_VERSION, PANEL);
-    for (int i = 0; i < l->n; i++) {
-        const layout_entry_t *e = &l->entries[i];
-        sbuf_printf(s, "%s %s %s offset=%lld bytes=%lld", e->name, kind_names[e->kind],
-                    type_name(e), (long long)e->offset, (long long)e->bytes);
-        if (e->rows) sbuf_printf(s, " scales=%lld", (long long)e->scales_at);
-        if (e->starts_at) sbuf_printf(s, " starts=%lld", (long long)e->starts_at);
-        write_dims(s, "packed", e->packed_rank, e->packed);
-        write_dims(s, "shape", e->rank, e->shape);
-        if (e->heads) sbuf_printf(s, " heads=%lld", (long long)e->heads);
-        sbuf_puts(s, "\n");
-        for (int j = 0; j < e->count; j++) sbuf_printf(s, "  %s\n", e->source[j]);
-    }
-}
+/* ---- packing -------------------------------------------------------------------------------- */
 
 size_t weights_packed_bytes(const layout_t *l) {
     sbuf_t s = {0};
-    write_contents(l, &s);
+    contents_print(l, &s);
     size_t bytes = (size_t)l->data_end + s.size;
     sbuf_free(&s);
     return bytes;
 }
-
-/* ---- packing -------------------------------------------------------------------------------- */
 
 static bool fits_entry(const layout_entry_t *e, const tensor_t *t) {
     return t->rank == e->rank &&
@@ -217,11 +183,12 @@ static void zero_to(packer_t *p, size_t end) {
     p->zeroed = end;
 }
 
-/* Where tensor `index` ends in the file; with arrays of their own all of an entry do at once. */
+/* Where all that stands of tensor `index` ends in the file; what is in arrays beside it does for all of its entry at once. */
 static size_t end_of_tensor(const layout_entry_t *e, int index) {
-    int64_t last = e->starts_at ? e->starts_at : e->scales_at;
-    if (e->rows) return (size_t)(last + 4 * e->count * e->rows);
-    return (size_t)e->offset + (size_t)(index + 1) * stride_of(e);
+    int64_t end = e->offset + (int64_t)stride_of(e) * (index + 1);
+    int64_t last = e->scales_at > e->starts_at ? e->scales_at : e->starts_at;
+    if (e->rows && last + 4 * e->count * e->rows > end) end = last + 4 * e->count * e->rows;
+    return (size_t)end;
 }
 
 /* Tensor by tensor the file's memory is taken, and that of its sources given back. */
@@ -269,7 +236,7 @@ static uint64_t count_nonfinite(const layout_t *l, const unsigned char *file) {
 
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d) {
     sbuf_t contents = {0};
-    write_contents(l, &contents);
+    contents_print(l, &contents);
     size_t data_end = (size_t)l->data_end, total = data_end + contents.size;
     unsigned char *file = pages_alloc(total);
     if (!file) {
@@ -284,7 +251,9 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
                                    .fingerprint = l->fingerprint,
                                    .bytes = total,
                                    .data_end = data_end,
-                                   .nonfinite = count_nonfinite(l, file)};
+                                   .nonfinite = count_nonfinite(l, file),
+                                   .bf16_at = (uint64_t)l->bf16_at,
+                                   .integers_at = (uint64_t)l->integers_at};
     memcpy(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic);
     h.checksum = reformer_checksum(file + REFORMER_WEIGHTS_HEADER, total - REFORMER_WEIGHTS_HEADER);
     memcpy(file, &h, sizeof h);
@@ -294,90 +263,14 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
 
 /* ---- unpacking ------------------------------------------------------------------------------ */
 
-/* The first thing wrong with the file, or NULL. Nothing of it is used before. */
-static const char *fault(const layout_t *l, const unsigned char *file, size_t bytes) {
-    reformer_weights_header_t h;
-    if (bytes < REFORMER_WEIGHTS_HEADER) return "is not a packed weights file, or truncated";
-    memcpy(&h, file, sizeof h);
-    if (memcmp(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic) != 0)
-        return "is not a packed weights file";
-    if (h.version != REFORMER_WEIGHTS_VERSION || h.reserved != 0)
-        return "is a packed weights file of another version: pack the weights again, with -o";
-    if (h.fingerprint != l->fingerprint)
-        return "holds the weights of another model, or of another compile.dtype";
-    if (h.bytes != bytes || bytes != weights_packed_bytes(l) || h.data_end != (uint64_t)l->data_end)
-        return "is truncated, or longer than it should be";
-    if (h.checksum !=
-        reformer_checksum(file + REFORMER_WEIGHTS_HEADER, bytes - REFORMER_WEIGHTS_HEADER))
-        return "is damaged: its checksum differs";
-    return NULL;
-}
-
-static bool is_head(const layout_t *l) {
-    static const char *const heads[] = {"lm_head.", "classifier.", "qa_outputs."};
-    for (int i = 0; i < l->n; i++)
-        for (int j = 0; j < 3; j++)
-            if (strncmp(l->entries[i].source[0], heads[j], strlen(heads[j])) == 0) return true;
-    return false;
-}
-
-/* Axial tables go back to Hugging Face's [1, .., s_a, .., 1, dim_a]. */
-int weights_hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
-                     int64_t *shape) {
-    if (!is_axial_table(source)) {
-        memcpy(shape, e->shape, (size_t)e->rank * sizeof *shape);
-        return e->rank;
-    }
-    int axes = 0, axis = atoi(strrchr(source, '.') + 1);
-    for (int i = 0; i < l->n; i++) axes += is_axial_table(l->entries[i].source[0]);
-    for (int i = 0; i < axes; i++) shape[i] = i == axis ? e->shape[0] : 1;
-    shape[axes] = e->shape[1];
-    return axes + 1;
-}
-
-const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source) {
-    bool inner = strncmp(source, "embeddings.", 11) == 0 || strncmp(source, "encoder.", 8) == 0;
-    return inner && is_head(l) ? arena_printf(a, "reformer.%s", source) : source;
-}
-
-static void unpack_values(const layout_entry_t *e, int i, const unsigned char *file, float *plain) {
+void weights_unpack_tensor(const layout_entry_t *e, int index, const unsigned char *file,
+                           float *values) {
     if (e->type == G_I8) {
-        unpack_i8(e, i, file, plain);
+        unpack_i8(e, index, file, values);
         return;
     }
-    move_t m = move_of(e, i, file);
+    move_t m = move_of(e, index, file);
     m.unpack = true;
-    m.plain = plain;
+    m.plain = values;
     move_tensor(e, &m);
-}
-
-static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
-                          const unsigned char *file, arena_t *a, st_writer_t *w) {
-    int64_t shape[8];
-    const char *source = e->source[i];
-    if (e->again && e->again[i]) return; /* written already */
-    int rank = weights_hf_shape(l, e, source, shape);
-    float *plain = st_writer_space(w, weights_hf_name(a, l, source), ST_F32, rank, shape);
-    unpack_values(e, i, file, plain);
-    /* Hugging Face saves this parameter under both of its names. */
-    if (strcmp(source, "lm_head.bias") == 0)
-        st_writer_add(w, "lm_head.decoder.bias", ST_F32, rank, shape, plain);
-}
-
-bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
-                    diag_t *d) {
-    const char *wrong = fault(l, packed, bytes);
-    if (wrong) {
-        diag_error(d, NOWHERE, "the packed weights file %s", wrong);
-        return false;
-    }
-    st_writer_t *w = st_writer_new();
-    arena_t *a = arena_new();
-    for (int i = 0; i < l->n; i++)
-        for (int j = 0; j < l->entries[i].count; j++)
-            unpack_tensor(l, &l->entries[i], j, packed, a, w);
-    bool ok = st_writer_save(w, path, d);
-    arena_free(a);
-    st_writer_free(w);
-    return ok;
 }

@@ -286,7 +286,7 @@ st_file_t *st_open(const char *path, diag_t *d) {
 /* ---- tensors in memory ---------------------------------------------------------------------- */
 
 /* Fills in what follows from dtype and shape. */
-static bool take_tensor(reader_t *r, st_tensor_t *t) {
+static bool take_tensor(reader_t *r, st_tensor_t *t, bool values) {
     if (t->rank < 0 || t->rank > (int)(sizeof t->shape / sizeof *t->shape))
         return refuse(r, t->name, "has %d dimensions, 0 to 8 are possible", t->rank);
     const dtype_info_t *info = dtype_info(t->dtype);
@@ -301,7 +301,7 @@ static bool take_tensor(reader_t *r, st_tensor_t *t) {
     if (__builtin_mul_overflow((size_t)t->elements, info->size, &t->bytes) ||
         t->bytes > PTRDIFF_MAX)
         return refuse(r, t->name, "its shape has more elements than fit the memory");
-    if (!t->data && t->bytes) return refuse(r, t->name, "has no data");
+    if (values && !t->data && t->bytes) return refuse(r, t->name, "has no data");
     return true;
 }
 
@@ -313,24 +313,33 @@ static bool check_twins(reader_t *r) {
     return ok;
 }
 
-st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d) {
+st_file_t *st_from_arena(const char *shown, const st_tensor_t *tensors, size_t n, bool values,
+                         arena_t *owned, diag_t *d) {
     arena_t *a = arena_new();
     st_file_t *f = ARENA_NEW(a, st_file_t);
     *f = (st_file_t){.arena = a, .path = arena_strdup(a, shown), .n = n};
     f->tensors = arena_copy(a, tensors, n * sizeof *tensors);
     reader_t r = {.f = f, .d = d};
     bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) ok = take_tensor(&r, &f->tensors[i]);
+    for (size_t i = 0; i < n && ok; i++) ok = take_tensor(&r, &f->tensors[i], values);
     if (ok) st_sort(f);
-    if (ok && check_twins(&r)) return f;
+    if (ok && check_twins(&r)) {
+        f->owned = owned;
+        return f;
+    }
     st_close(f);
     return NULL;
+}
+
+st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d) {
+    return st_from_arena(shown, tensors, n, true, NULL, d);
 }
 
 void st_close(st_file_t *f) {
     if (!f) return;
     for (size_t i = 0; i < f->n_shards; i++) st_close(f->shards[i]);
     file_unload(&f->content);
+    arena_free(f->owned);
     arena_free(f->arena);
 }
 

@@ -146,6 +146,7 @@ bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *pa
         if (!copy || !st_to_f32(from, copy, path, d)) return false;
         t->data = copy;
     }
+    t->from_file = true;
     return check_finite(t, name, path, d);
 }
 

@@ -4,16 +4,20 @@
  * index.c        a checkpoint in several files, by its index
  * rows.c         a file of any size, row by row
  * unwrap.c       names of modules that were saved inside a wrapper
- * convert.c      number types of a file → float32, int32
+ * convert.c      number types of a file → float32, int32, float64
+ * narrow.c       float32 → float16, bfloat16
  * store.c        a set of float32 tensors under Hugging Face names, from a file
  * initial.c      the same drawn at random; rotations
  * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file, and back
+ * contents.c     the table at the end of that file, as text
+ * packed.c       such a file by its table, without the model: as tensors
  * rng.c          torch's CPU generator, bit for bit (randn) */
 #ifndef REFORMERC_WEIGHTS_H
 #define REFORMERC_WEIGHTS_H
 
 #include "graph/graph.h"
 #include "plan/layout.h"
+#include "reformer_rt.h"
 #include "support/file.h"
 
 /* ---- safetensors ---------------------------------------------------------------------------- */
@@ -47,8 +51,8 @@ typedef struct {
 typedef struct st_file st_file_t;
 /* NULL after errors in d that name the file and the tensor. The bytes are read into memory, whole. */
 st_file_t *st_open(const char *path, diag_t *d);
-/* A checkpoint's weights: as above, or an index file (*.index.json) of several such files, which lie beside it or
- * below. Components of names that wrappers of modules put there (`module.`, `_orig_mod.` …) are taken off. */
+/* A checkpoint's weights: as above, an index file (*.index.json) of several such files, which lie beside it or
+ * below, or a packed file. Components of names that wrappers of modules put there (`module.`, `_orig_mod.` …) are taken off. */
 st_file_t *st_open_weights(const char *path, diag_t *d);
 st_file_t *st_open_names(const char *path,
                          diag_t *d); /* the same without values, which stay unread */
@@ -75,6 +79,14 @@ const char *st_path(const st_file_t *f);
  * BOOL. False after an error in d (wrong dtype, a value that does not fit) that names `path`. */
 bool st_to_f32(const st_tensor_t *t, float *out, const char *path, diag_t *d);
 bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d);
+
+/* Elements from … of a tensor of numbers, as they are; 64-bit integers to the nearest. */
+bool st_has_numbers(const st_tensor_t *t);
+void st_to_f64(const st_tensor_t *t, int64_t from, int64_t n, double *out);
+/* (narrow.c) Into `to`, of n elements: F32, F16 or BF16, to the nearest, ties to even. False after an error in d that names
+ * the tensor, the element and its value: it is not finite, or would not be. */
+bool st_from_f32(st_dtype_t to, const char *name, const float *x, int64_t n, void *out,
+                 const char *path, diag_t *d);
 
 /* Collects tensors (copies), writes one file, whole or not at all. */
 typedef struct st_writer st_writer_t;
@@ -119,6 +131,7 @@ typedef struct {
     const float *data;
     bool
         drawn; /* rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
+    bool from_file; /* and not drawn, by whatever seed */
 } tensor_t;
 
 typedef struct store store_t;
@@ -183,8 +196,22 @@ void weights_pack_tensor(const layout_entry_t *e, int index, const float *values
 const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source);
 int weights_hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
                      int64_t *shape);
-/* Packed file back to Hugging Face tensors (safetensors), with the layout of the same model. */
-bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
-                    diag_t *d);
+/* And back: an element of bf16 as it was rounded, one of i8 as its integer times its row's scale. */
+void weights_unpack_tensor(const layout_entry_t *e, int index, const unsigned char *file,
+                           float *values);
+
+/* A packed file, by its own table of contents. */
+typedef struct {
+    arena_t *arena;
+    const char *path;
+    content_t content; /* all of it, its checksum right; of no bytes: the table alone was read */
+    reformer_weights_header_t header;
+    layout_t *layout;
+} packed_file_t;
+bool is_packed_file(const char *path); /* by its first bytes; nothing is said */
+/* NULL after an error in d: no such file, of another version, truncated or damaged. */
+packed_file_t *packed_open(const char *path, bool values, diag_t *d);
+void packed_close(packed_file_t *p);         /* NULL is fine */
+const char *contents_kind(pack_kind_t kind); /* "head_panels", as the table has it */
 
 #endif

@@ -407,6 +407,44 @@ static void signed_weights(void **state) {
     end(&e);
 }
 
+/* A pair of bfloat16 is not read as a float32, and integers are no floats: each section is counted as what it is. */
+static void signed_sections(void **state) {
+    (void)state;
+    enum { HALVES = REFORMER_WEIGHTS_HEADER + 64, INTEGERS = HALVES + 64, END = INTEGERS + 64 };
+    _Alignas(64) static unsigned char file[END];
+    const reformer_desc_t desc = {.abi = REFORMER_ABI, .weights_bytes = END};
+    reformer_weights_header_t h = {.version = REFORMER_WEIGHTS_VERSION,
+                                   .bytes = END,
+                                   .data_end = END,
+                                   .bf16_at = HALVES,
+                                   .integers_at = INTEGERS};
+    memcpy(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic);
+    memset(file + INTEGERS, 0x7F, 64); /* integers of 127 */
+    const uint16_t halves[4] = {0x7FC0, 1, 0xFF80,
+                                0x3F80}; /* NaN in either half of a pair, and infinity */
+    memcpy(file + HALVES, halves, sizeof halves);
+    const uint32_t floats[2] = {0x00007FC0, 0x7F800000}; /* a small float, and infinity */
+    memcpy(file + REFORMER_WEIGHTS_HEADER, floats, sizeof floats);
+    static const struct {
+        uint64_t bf16_at, integers_at, nonfinite;
+    } cases[] = {
+        {HALVES, INTEGERS, 3}, /* as they are */
+        {HALVES, 0, 3},        /* 0x7F7F is finite, too */
+        {0, INTEGERS, 1},      /* floats up to the integers: of no pair the second is none */
+        {0, 0, 1},
+        {1, 7, 1}, /* no places of sections */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        h.bf16_at = cases[i].bf16_at;
+        h.integers_at = cases[i].integers_at;
+        memcpy(file, &h, sizeof h);
+        assert_int_equal(reformer_sign_weights(&desc, file, END), REFORMER_OK);
+        reformer_weights_header_t signed_header;
+        memcpy(&signed_header, file, sizeof signed_header);
+        assert_int_equal(signed_header.nonfinite, cases[i].nonfinite);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_of_two_batches),
@@ -419,6 +457,7 @@ int main(void) {
         cmocka_unit_test(labels_that_count),
         cmocka_unit_test(rows_that_count),
         cmocka_unit_test(signed_weights),
+        cmocka_unit_test(signed_sections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

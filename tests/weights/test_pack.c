@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "support/bf16.h"
+#include "support/sbuf.h"
 
 /* ---- a layout by hand ---------------------------------------------------------------------------- */
 
@@ -91,8 +92,6 @@ static layout_t *hand_layout(arena_t *a, bool bf16) {
                               .source = ARENA_ARRAY(a, const char *, 2),
                               .rank = p->rank,
                               .heads = hand[i].heads,
-                              .packed_rank = 2,
-                              .packed = {hand[i].count, hand[i].floats},
                               .offset = at,
                               .bytes = 4 * hand[i].floats * hand[i].count};
         memcpy(e->shape, p->shape, sizeof e->shape);
@@ -101,6 +100,9 @@ static layout_t *hand_layout(arena_t *a, bool bf16) {
             e->type = G_BF16;
             e->bytes = 2 * hand[i].floats / depth * (depth + depth % 2) * hand[i].count;
         }
+        int64_t by_hand = e->bytes;
+        layout_shape_entry(e);
+        assert_int_equal(e->bytes, by_hand);
         for (int j = 0; j < e->count; j++) e->source[j] = hand[i].source[j];
         e->again = ARENA_ARRAY(a, bool, 2);
         e->again[0] = hand[i].kind == PACK_COLUMNS;
@@ -170,6 +172,13 @@ static void unpacked_close(packed_t *p) {
     model_close(&p->m);
 }
 
+/* The file on disk. */
+static const char *written(const packed_t *p) {
+    const char *path = temporary("packed.weights");
+    write_bytes(path, p->file, p->bytes);
+    return path;
+}
+
 static void every_element_in_place(void **state) {
     (void)state;
     packed_t p = pack(&(file_t){.prefix = true, .dtype = ST_BF16});
@@ -199,9 +208,7 @@ static int64_t without_pairs(int64_t k, int64_t depth) {
 static void pairs_in_place(void **state) {
     (void)state;
     packed_t p = pack_as(NULL, true);
-    const char *path = temporary("rounded.safetensors");
-    assert_true(weights_unpack(p.l, p.file, p.bytes, path, p.m.d));
-    store_options_t o = {.path = path};
+    store_options_t o = {.path = written(&p)};
     store_t *back = store_load(&p.m.graph, &o, p.m.d);
     assert_non_null(back);
     int64_t padding = 0;
@@ -329,9 +336,8 @@ static void spent_weights_same_bytes(void **state) {
 static void unpacks_to_hugging_face(void **state) {
     (void)state;
     packed_t p = pack(&(file_t){.prefix = true});
-    const char *path = temporary("unpacked.safetensors");
-    assert_true(weights_unpack(p.l, p.file, p.bytes, path, p.m.d));
-    st_file_t *f = st_open(path, p.m.d);
+    const char *path = written(&p);
+    st_file_t *f = st_open_weights(path, p.m.d);
     assert_non_null(f);
     assert_int_equal(st_count(f), N_PARAMS + 1); /* the bias under both names */
     const st_tensor_t *t = st_find(f, "reformer.embeddings.position_embeddings.weights.1");
@@ -365,27 +371,53 @@ static void unpacks_to_hugging_face(void **state) {
     unpacked_close(&p);
 }
 
-/* Without a head there is no prefix. */
+/* Without a head there is no prefix; the table says it all, and no value is read for it. */
 static void base_models_have_no_prefix(void **state) {
     (void)state;
-    model_t m;
-    model_open(&m);
-    layout_t *l = hand_layout(m.arena, false);
-    l->n = 1;
-    l->data_end = l->entries[1].offset;
-    store_options_t o = {.path = "random"};
-    store_t *s = store_load(&m.graph, &o, m.d);
-    size_t bytes;
-    unsigned char *file = weights_pack(l, s, &bytes, m.d);
-    assert_true(weights_unpack(l, file, bytes, temporary("base"), m.d));
-    st_file_t *f = st_open(temporary("base"), m.d);
+    packed_t p = pack(NULL);
+    p.l->n = 1;
+    p.l->data_end = p.l->entries[1].offset;
+    free(p.file);
+    p.file = weights_pack(p.l, p.s, &p.bytes, p.m.d);
+    st_file_t *f = st_open_names(written(&p), p.m.d);
     assert_non_null(f);
     assert_int_equal(st_count(f), 1);
     assert_string_equal(st_at(f, 0)->name, "embeddings.word_embeddings.weight");
+    assert_null(st_at(f, 0)->data);
     st_close(f);
-    free(file);
-    store_free(s);
-    model_close(&m);
+    unpacked_close(&p);
+}
+
+/* A file's types are those of its tensors: what was rounded comes back as it is, in as many bytes. */
+static void types_come_back(void **state) {
+    (void)state;
+    packed_t p = pack_as(NULL, true);
+    st_file_t *f = st_open_weights(written(&p), p.m.d);
+    assert_non_null(f);
+    const st_tensor_t *panels = st_find(f, "lm_head.decoder.weight"),
+                      *rows = st_find(f, "lm_head.bias");
+    assert_int_equal(panels->dtype, ST_BF16);
+    assert_int_equal(panels->bytes, 2 * panels->elements);
+    assert_int_equal(rows->dtype, ST_F32);
+    const float *given = store_find(p.s, "lm_head.decoder.weight")->data;
+    for (int64_t k = 0; k < panels->elements; k++) {
+        uint16_t half;
+        memcpy(&half, panels->data + 2 * k, sizeof half);
+        assert_int_equal(half, bf16_bits(given[k]));
+    }
+    st_close(f);
+    unpacked_close(&p);
+}
+
+static void refuses(const packed_t *p, size_t bytes, const char *says) {
+    const char *path = temporary("wrong.weights");
+    diag_t *d = diag_new();
+    write_bytes(path, p->file, bytes);
+    assert_null(packed_open(path, true, d));
+    assert_says(d, "wrong.weights: error: ");
+    assert_says(d, says);
+    assert_null(st_open_weights(path, d));
+    diag_free(d);
 }
 
 static void refuses_other_files(void **state) {
@@ -395,23 +427,136 @@ static void refuses_other_files(void **state) {
         size_t at;
         const char *says;
     } cases[] = {
-        {0, "is not a packed weights file"},
         {offsetof(reformer_weights_header_t, version), "of another version"},
-        {offsetof(reformer_weights_header_t, fingerprint), "of another model"},
         {offsetof(reformer_weights_header_t, bytes) + 7, "is truncated, or longer than"},
-        {offsetof(reformer_weights_header_t, data_end) + 7, "is truncated, or longer than"},
+        {offsetof(reformer_weights_header_t, data_end) + 7, "its data end outside of it"},
         {offsetof(reformer_weights_header_t, checksum) + 3, "is damaged"},
         {REFORMER_WEIGHTS_HEADER + 12345, "is damaged"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         p.file[cases[i].at] ^= 0x40;
-        assert_false(weights_unpack(p.l, p.file, p.bytes, temporary("never"), p.m.d));
-        assert_says(p.m.d, cases[i].says);
+        refuses(&p, p.bytes, cases[i].says);
         p.file[cases[i].at] ^= 0x40;
     }
-    for (size_t n = 0; n < p.bytes; n += 999)
-        assert_false(weights_unpack(p.l, p.file, n, temporary("never"), p.m.d));
-    assert_false(file_exists(temporary("never")));
+    for (size_t n = 0; n < p.bytes; n += 999) refuses(&p, n, n < 72 ? "is trunc" : "truncated, or");
+    assert_false(is_packed_file(temporary("nowhere")));
+    unpacked_close(&p);
+}
+
+/* ---- tables of contents that nobody vouches for ------------------------------------------------------------ */
+
+/* A file with another table, whose checksum is right. */
+static const char *with_contents(const packed_t *p, const char *text, size_t bytes) {
+    const char *path = temporary("forged.weights");
+    reformer_weights_header_t h;
+    memcpy(&h, p->file, sizeof h);
+    size_t total = (size_t)h.data_end + bytes;
+    unsigned char *file = malloc(total);
+    assert_non_null(file);
+    memcpy(file, p->file, (size_t)h.data_end);
+    memcpy(file + h.data_end, text, bytes);
+    h.bytes = total;
+    h.checksum = reformer_checksum(file + REFORMER_WEIGHTS_HEADER, total - REFORMER_WEIGHTS_HEADER);
+    memcpy(file, &h, sizeof h);
+    write_bytes(path, file, total);
+    free(file);
+    return path;
+}
+
+static char *contents_of(const packed_t *p) {
+    reformer_weights_header_t h;
+    memcpy(&h, p->file, sizeof h);
+    size_t n = p->bytes - (size_t)h.data_end;
+    char *text = malloc(n + 1);
+    assert_non_null(text);
+    memcpy(text, p->file + h.data_end, n);
+    text[n] = 0;
+    return text;
+}
+
+/* `from` becomes `to` in the table, once. */
+static void refuses_table(const packed_t *p, const char *from, const char *to) {
+    char *text = contents_of(p), *at = strstr(text, from);
+    if (!at) fail_msg("no '%s' in the table", from);
+    sbuf_t forged = {0};
+    sbuf_printf(&forged, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    diag_t *d = diag_new();
+    const char *path = with_contents(p, forged.data, forged.size);
+    if (packed_open(path, true, d)) fail_msg("'%s' for '%s' was taken", to, from);
+    assert_says(d, "is damaged: its table of contents is not one");
+    assert_null(st_open_names(path, d));
+    diag_free(d);
+    sbuf_free(&forged);
+    free(text);
+}
+
+static void refuses_wrong_tables(void **state) {
+    (void)state;
+    packed_t p = pack(NULL);
+    static const char *const pairs[][2] = {
+        {"offset=4096", "offset=4097"},
+        {"offset=4096", "offset=64"},
+        {"offset=4096", "offset=04096"},
+        {"offset=4096", "offset=999999999999999999999"},
+        {"offset=4096", "offset=1125899906842560"},
+        {"bytes=128", "bytes=256"},
+        {" rows f32", " row f32"},
+        {" rows f32", " rows f64"},
+        {" rows f32", " rows i8"},
+        {" rows f32", " panels f32"},
+        {"packed=1x32", "packed=1x64"},
+        {"packed=1x32", "packed=1x32x1"},
+        {"shape=5x4", "shape=0x4"},
+        {"shape=5x4", "shape=5x7"},
+        {"shape=5x4", "shape=5x"},
+        {"shape=5x4", "shape=5x4 heads=2"},
+        {"shape=5x4", "shape=1125899906842624x1125899906842624"},
+        {" heads=2", " heads=4"},
+        {" heads=2", ""},
+        {"heads=2", "heads=0"},
+        {"panels of 32", "panels of 16"},
+        {"  embeddings.word_embeddings.weight\n", ""},
+        {"  embeddings.word", "  two embeddings.word"},
+        {"weights.1\n", "weights.7\n"},
+        {"weights.1\n", "weights.x\n"},
+        {"weights.1\n", "weights.01\n"},
+        {"embed.axis0", "embed axis0"},
+        {"embed.axis0", ""},
+        {"  lm_head.bias\n", "  lm_head.bias"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        refuses_table(&p, pairs[i][0], pairs[i][1]);
+    /* two tensors of one name, which are no two arrangements of one */
+    refuses_table(&p, "encoder.layers.3.attention.layer_norm.weight",
+                  "encoder.layers.1.attention.layer_norm.weight");
+    refuses_table(&p, "  lm_head.bias\n", "  embeddings.word_embeddings.weight\n");
+    unpacked_close(&p);
+}
+
+/* Whatever happens to the table, opening gives an error or tensors. Memory errors are the sanitizers' to find. */
+static void fuzzed_tables(void **state) {
+    (void)state;
+    packed_t p = pack_as(NULL, true);
+    const char *n = getenv("REFORMERC_FUZZ");
+    uint64_t seed = 20261130;
+    int taken = 0;
+    for (int i = 0; i < (n ? atoi(n) : 500); i++) {
+        char *text = contents_of(&p);
+        size_t bytes = strlen(text);
+        for (int k = 0; k < 1 + i % 3; k++) {
+            static const char letters[] = "0123456789x= \n.abfi8";
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+            text[(seed >> 33) % bytes] = letters[(seed >> 20) % (sizeof letters - 1)];
+        }
+        diag_t *d = diag_new();
+        st_file_t *f = st_open_weights(with_contents(&p, text, bytes), d);
+        assert_true((f != NULL) == (diag_errors(d) == 0));
+        taken += f != NULL; /* another name */
+        st_close(f);
+        diag_free(d);
+        free(text);
+    }
+    assert_true(taken > 0);
     unpacked_close(&p);
 }
 
@@ -426,7 +571,10 @@ int main(void) {
         cmocka_unit_test(spent_weights_same_bytes),
         cmocka_unit_test(unpacks_to_hugging_face),
         cmocka_unit_test(base_models_have_no_prefix),
+        cmocka_unit_test(types_come_back),
         cmocka_unit_test(refuses_other_files),
+        cmocka_unit_test(refuses_wrong_tables),
+        cmocka_unit_test(fuzzed_tables),
     };
     return RUN_TESTS(tests);
 }
