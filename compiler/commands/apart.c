@@ -132,8 +132,9 @@ static void add_input(places_t *in, const char *path) {
 }
 
 static places_t read_files(const options_t *o) {
-    static const option_id_t options[] = {OPT_WEIGHTS, OPT_INPUT,       OPT_ROTATIONS, OPT_BUCKETS,
-                                          OPT_TEXT,    OPT_PROMPT_FILE, OPT_TUNING,    OPT_VS};
+    static const option_id_t options[] = {OPT_WEIGHTS, OPT_INPUT, OPT_ROTATIONS,
+                                          OPT_BUCKETS, OPT_TEXT,  OPT_PROMPT_FILE,
+                                          OPT_TUNING,  OPT_VS,    OPT_CALIBRATE};
     places_t in = {.arena = o->arena};
     add_input(&in, o->model);
     for (size_t k = 0; k < sizeof options / sizeof *options; k++)

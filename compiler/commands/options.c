@@ -27,7 +27,9 @@ enum {
     P = 1024,
     G = 2048,
     A = 4096,
-    K = 8192
+    K = 8192,
+    Z = 16384,
+    I = 32768
 };
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
@@ -48,6 +50,13 @@ static const command_t commands[] = {
      command_train},
     {"tokenize", "MODEL --text FILE --output OUT.bin",
      "turns a text into a file of token ids, to train on", K, 1, command_tokenize},
+    {"pack", "MODEL [--weights W] [--dtype T] [--calibrate TEXT] -o FILE",
+     "writes weights alone: packed for code, with what rounding costs, or as safetensors; from "
+     "packed files, too",
+     Z, 1, command_pack},
+    {"inspect", "FILE [--json]",
+     "tells what is in a file of weights: tensors, their types and values, whether it is whole", I,
+     1, command_inspect},
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},

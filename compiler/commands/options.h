@@ -75,6 +75,8 @@ int command_score(const options_t *o, diag_t *d);
 int command_generate(const options_t *o, diag_t *d);
 int command_train(const options_t *o, diag_t *d);
 int command_tokenize(const options_t *o, diag_t *d);
+int command_pack(const options_t *o, diag_t *d);
+int command_inspect(const options_t *o, diag_t *d);
 int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);

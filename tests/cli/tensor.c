@@ -25,7 +25,7 @@ typedef struct {
 /* All of a tensor as float: ids are small. */
 static float *read_all(arena_t *a, const st_tensor_t *t, const char *path, diag_t *d) {
     float *x = ARENA_ARRAY(a, float, t->elements);
-    if (t->dtype == ST_F32 || t->dtype == ST_F64) return st_to_f32(t, x, path, d) ? x : NULL;
+    if (t->dtype >= ST_F16 && t->dtype <= ST_F64) return st_to_f32(t, x, path, d) ? x : NULL;
     int32_t *ids = ARENA_ARRAY(a, int32_t, t->elements);
     if (!st_to_i32(t, ids, path, d)) return NULL;
     for (int64_t i = 0; i < t->elements; i++) x[i] = (float)ids[i];

@@ -1,0 +1,15 @@
+/* reformerc pack, and its table of what rounding cost. */
+#ifndef REFORMERC_COMMANDS_PACK_H
+#define REFORMERC_COMMANDS_PACK_H
+
+#include "commands/session.h"
+
+/* Spec, weights' names and plan, as a translation has them. */
+bool pack_plan(session_t *s);
+/* Whether the layout has weights that are not float32. */
+bool pack_rounds(const session_t *s);
+/* Of such a layout: on stdout, how far each weight of the packed file is from the store's; with --calibrate, what that does
+ * to a text. False after errors in d. */
+bool pack_report(const session_t *s, const unsigned char *file);
+
+#endif

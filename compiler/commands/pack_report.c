@@ -1,0 +1,165 @@
+/* What `pack` tells of a packed file that is not of float32: how far its weights are from those that were packed.
+ *
+ * In: the store, still there, and the file. Out, on stdout: a row per matrix, relative errors as the root of the sum of
+ * squares of differences over that of the weights; with --calibrate a row per layer (pack_calibrate.h). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/document.h"
+#include "commands/pack.h"
+#include "commands/pack_calibrate.h"
+#include "support/heap.h"
+
+#define CELLS(a, t, ...) table_row(a, t, (const char *const[]){__VA_ARGS__})
+
+bool pack_rounds(const session_t *s) {
+    const layout_t *l = s->plan->layout;
+    for (int i = 0; i < l->n; i++)
+        if (l->entries[i].type != G_F32) return true;
+    return false;
+}
+
+static const char *percent(arena_t *a, double part) {
+    return arena_printf(a, "%.3f %%", 100 * part);
+}
+
+/* ---- weights --------------------------------------------------------------------------------------------- */
+
+/* "encoder.layers.3.feed_forward.dense.dense.weight" → 3, and what stands behind it; -1: of no layer. */
+static int layer_of(const char *source, const char **rest) {
+    int layer, end = 0;
+    *rest = source;
+    if (sscanf(source, "encoder.layers.%9d.%n", &layer, &end) != 1 || end == 0) return -1;
+    *rest = source + end;
+    return layer;
+}
+
+typedef struct {
+    const char *name;
+    int layer, order;
+    const layout_entry_t *e;
+    distance_t distance;
+} weight_t;
+
+typedef struct {
+    arena_t *arena;
+    weight_t *items;
+    size_t n, cap;
+} weights_t;
+
+static void add_weight(weights_t *w, const session_t *s, const layout_entry_t *e, int j,
+                       const unsigned char *file) {
+    const tensor_t *t = store_find(s->store, e->source[j]);
+    float *rounded = heap_new((size_t)t->elements + 1, sizeof *rounded);
+    weight_t x = {.order = (int)w->n, .e = e};
+    x.layer = layer_of(t->name, &x.name);
+    weights_unpack_tensor(e, j, file, rounded);
+    distance_add(&x.distance, rounded, t->data, t->elements);
+    heap_free(rounded);
+    ARENA_PUSH(w->arena, w->items, w->n, w->cap) = x;
+}
+
+static int by_layer(const void *pa, const void *pb) {
+    const weight_t *a = pa, *b = pb;
+    return a->layer != b->layer ? a->layer - b->layer : a->order - b->order;
+}
+
+static weights_t rounded_weights(const session_t *s, const unsigned char *file) {
+    const layout_t *l = s->plan->layout;
+    weights_t w = {.arena = s->arena};
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < l->entries[i].count; j++)
+            if (l->entries[i].type != G_F32 && !l->entries[i].again[j])
+                add_weight(&w, s, &l->entries[i], j, file);
+    if (w.n) qsort(w.items, w.n, sizeof *w.items, by_layer);
+    return w;
+}
+
+static const char *layer_text(arena_t *a, int layer) {
+    return layer < 0 ? "-" : arena_printf(a, "%d", layer);
+}
+
+static void weights_section(const weights_t *w, document_t *doc) {
+    static const column_t columns[] = {{"layer", true},
+                                       {"weight", true},
+                                       {"as", true},
+                                       {"shape", true},
+                                       {"relative error", false}};
+    arena_t *a = w->arena;
+    table_t *t = table_new(a, 5, columns);
+    for (size_t i = 0; i < w->n; i++) {
+        const weight_t *x = &w->items[i];
+        CELLS(a, t, layer_text(a, x->layer), x->name, graph_type_name(x->e->type),
+              arena_printf(a, "%lldx%lld", (long long)x->e->shape[0], (long long)x->e->shape[1]),
+              percent(a, distance_relative(&x->distance)));
+    }
+    section_t *s = document_section(doc, "weights that are rounded");
+    s->table = t;
+    s->note =
+        "Relative error: root of the sum of squared differences over that of squared weights.";
+}
+
+/* ---- layers ------------------------------------------------------------------------------------------------ */
+
+static const char *moved_text(arena_t *a, const layer_effect_t *l) {
+    return l->hashes ? percent(a, (double)l->moved / (double)l->hashes) : "-";
+}
+
+static double weights_of_layer(const weights_t *w, int layer) {
+    distance_t all = {0};
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->items[i].layer != layer) continue;
+        all.apart += w->items[i].distance.apart;
+        all.size += w->items[i].distance.size;
+    }
+    return distance_relative(&all);
+}
+
+static void layers_section(const weights_t *w, const effect_t *e, document_t *doc) {
+    static const column_t columns[] = {{"layer", true},         {"weights", false},
+                                       {"attention", false},    {"feed-forward", false},
+                                       {"both streams", false}, {"hashes moved", false}};
+    arena_t *a = w->arena;
+    table_t *t = table_new(a, 6, columns);
+    for (int i = 0; i < e->n; i++) {
+        const layer_effect_t *l = &e->layers[i];
+        CELLS(a, t, layer_text(a, i), percent(a, weights_of_layer(w, i)),
+              percent(a, distance_relative(&l->attention)),
+              percent(a, distance_relative(&l->feed_forward)),
+              percent(a, distance_relative(&l->output)), moved_text(a, l));
+    }
+    section_t *s =
+        document_section(doc, arena_printf(a, "layers, over %d window%s of %lld tokens", e->windows,
+                                           e->windows == 1 ? "" : "s", (long long)e->window));
+    s->table = t;
+    s->note =
+        "Relative errors of what a layer adds to the streams and of the streams behind it, against "
+        "float32, with all that the layers before it did.";
+}
+
+static void score_section(const weights_t *w, const effect_t *e, document_t *doc) {
+    section_t *s = document_section(doc, "these windows");
+    s->text = arena_printf(w->arena, "%.6f bits per byte in float32, %.6f rounded: %+.6f", e->exact,
+                           e->rounded, e->rounded - e->exact);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------- */
+
+bool pack_report(const session_t *s, const unsigned char *file) {
+    if (!pack_rounds(s)) return true;
+    weights_t w = rounded_weights(s, file);
+    document_t doc = {.arena = s->arena, .title = s->o->model};
+    effect_t e;
+    weights_section(&w, &doc);
+    if (s->o->given[OPT_CALIBRATE]) {
+        if (!pack_calibrate(s->o, &e, s->d)) return false;
+        layers_section(&w, &e, &doc);
+        score_section(&w, &e, &doc);
+    }
+    sbuf_t out = {0};
+    document_text(&doc, &out);
+    bool ok = print_out(&out, s->d);
+    sbuf_free(&out);
+    return ok;
+}
