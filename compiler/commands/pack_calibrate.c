@@ -26,6 +26,13 @@ double distance_relative(const distance_t *d) {
     return d->apart > 0 ? sqrt(d->apart / d->size) : 0;
 }
 
+/* Both streams begin with the embeddings. */
+double effect_of_its_own(const effect_t *e, int layer) {
+    const distance_t *behind = &e->layers[layer].output;
+    double before = layer ? e->layers[layer - 1].output.apart : 2 * e->embeddings.apart;
+    return behind->apart > before ? sqrt((behind->apart - before) / behind->size) : 0;
+}
+
 /* ---- two executors ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -59,31 +66,33 @@ static bool open_session(pair_t *p, int k) {
 
 /* ---- a window ------------------------------------------------------------------------------------------ */
 
-static void compare_buckets(layer_effect_t *l, const int32_t *x, const int32_t *y, size_t bytes) {
-    int64_t n = (int64_t)(bytes / sizeof *x);
+static void compare_buckets(layer_effect_t *l, const int32_t *x, const int32_t *y, int64_t n) {
     l->hashes += n;
     for (int64_t i = 0; i < n; i++) l->moved += x[i] != y[i];
+}
+
+static distance_t *distance_of(layer_effect_t *l, const char *what) {
+    if (strcmp(what, "attention") == 0) return &l->attention;
+    if (strcmp(what, "feed_forward") == 0) return &l->feed_forward;
+    return strcmp(what, "y1") == 0 || strcmp(what, "y2") == 0 ? &l->output : NULL;
 }
 
 /* Of the rounded model, while the other's tensors are there. */
 static void compare_tensor(void *ctx, const char *name, const void *data, int dtype,
                            const int64_t *shape, int rank) {
     pair_t *p = ctx;
+    const result_t *was = results_find(&p->exact, name);
     int layer, end = 0;
     (void)dtype, (void)shape, (void)rank;
+    if (!was) return;
+    int64_t n = (int64_t)(was->bytes / sizeof(float));
+    if (strcmp(name, "embeddings") == 0) distance_add(&p->effect->embeddings, data, was->data, n);
     if (sscanf(name, "layers.%9d.%n", &layer, &end) != 1 || end == 0) return;
     if (layer < 0 || layer >= p->effect->n) return;
-    const result_t *was = results_find(&p->exact, name);
-    if (!was) return;
     layer_effect_t *l = &p->effect->layers[layer];
-    const char *what = name + end;
-    distance_t *d = strcmp(what, "attention") == 0      ? &l->attention
-                    : strcmp(what, "feed_forward") == 0 ? &l->feed_forward
-                    : strcmp(what, "y1") == 0           ? &l->output
-                    : strcmp(what, "y2") == 0           ? &l->output
-                                                        : NULL;
-    if (d) distance_add(d, data, was->data, (int64_t)(was->bytes / sizeof(float)));
-    if (strcmp(what, "buckets") == 0) compare_buckets(l, data, was->data, was->bytes);
+    distance_t *d = distance_of(l, name + end);
+    if (d) distance_add(d, data, was->data, n);
+    if (strcmp(name + end, "buckets") == 0) compare_buckets(l, data, was->data, n);
 }
 
 static bool run_side(pair_t *p, int k, const tokens_t *t, int64_t at, int64_t length) {
@@ -127,10 +136,24 @@ static bool run_windows(pair_t *p, const tokens_t *t) {
 
 /* ---- both ------------------------------------------------------------------------------------------------ */
 
+/* The rounded model's, with float32 for the whole and for each layer that has a type of its own. */
+static void make_exact(pair_t *p) {
+    options_t *o = &p->options[0];
+    const spec_t *s = p->session[1].spec;
+    o->sets = arena_copy(o->arena, o->sets, (size_t)o->n_sets * sizeof *o->sets);
+    o->cap_sets = (size_t)o->n_sets;
+    options_set(o, "compile.dtype", "float32");
+    for (int i = 0; i < s->n_layers && !s->of_graph; i++)
+        if (spec_dtype(s, i) != s->compile.dtype)
+            options_set(o, arena_printf(o->arena, "extensions.layers.%d.dtype", i), "float32");
+}
+
 static bool measure(pair_t *p) {
     const options_t *o = &p->options[1];
     const char *path = o->text[OPT_CALIBRATE];
-    if (!open_session(p, 0) || !open_session(p, 1)) return false;
+    if (!open_session(p, 1)) return false;
+    make_exact(p);
+    if (!open_session(p, 0)) return false;
     session_t *s = &p->session[0];
     p->effect->n = s->spec->n_layers;
     p->effect->layers = ARENA_ARRAY(o->arena, layer_effect_t, p->effect->n + 1);
@@ -147,10 +170,6 @@ static bool measure(pair_t *p) {
 bool pack_calibrate(const options_t *o, effect_t *e, diag_t *d) {
     pair_t p = {.options = {*o, *o}, .effect = e, .d = d};
     *e = (effect_t){0};
-    options_t *exact = &p.options[0];
-    exact->sets = arena_copy(o->arena, o->sets, (size_t)o->n_sets * sizeof *o->sets);
-    exact->cap_sets = (size_t)o->n_sets;
-    options_set(exact, "compile.dtype", "float32");
     bool ok = measure(&p);
     for (int k = 0; k < 2; k++)
         if (p.session[k].o) session_free(&p.session[k]);

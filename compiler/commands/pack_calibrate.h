@@ -20,11 +20,15 @@ typedef struct {
 typedef struct {
     int n;                  /* layers */
     layer_effect_t *layers; /* [n] */
+    distance_t embeddings;  /* what the first layer begins with */
     int windows;
     int64_t window;        /* tokens of each */
     double exact, rounded; /* bits per byte of these windows */
 } effect_t;
 
+/* What a layer adds to the error of the streams, beside what it was given: the root of the growth of the sum of squares,
+ * relative to the streams behind it. 0 where it does not grow. */
+double effect_of_its_own(const effect_t *e, int layer);
 /* Of the options' model over --calibrate; everything is the arena's. False after errors in d. */
 bool pack_calibrate(const options_t *o, effect_t *e, diag_t *d);
 

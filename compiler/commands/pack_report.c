@@ -119,29 +119,51 @@ static double weights_of_layer(const weights_t *w, int layer) {
 static void layers_section(const weights_t *w, const effect_t *e, document_t *doc) {
     static const column_t columns[] = {{"layer", true},         {"weights", false},
                                        {"attention", false},    {"feed-forward", false},
-                                       {"both streams", false}, {"hashes moved", false}};
+                                       {"both streams", false}, {"its own", false},
+                                       {"hashes moved", false}};
     arena_t *a = w->arena;
-    table_t *t = table_new(a, 6, columns);
+    table_t *t = table_new(a, 7, columns);
     for (int i = 0; i < e->n; i++) {
         const layer_effect_t *l = &e->layers[i];
         CELLS(a, t, layer_text(a, i), percent(a, weights_of_layer(w, i)),
               percent(a, distance_relative(&l->attention)),
               percent(a, distance_relative(&l->feed_forward)),
-              percent(a, distance_relative(&l->output)), moved_text(a, l));
+              percent(a, distance_relative(&l->output)), percent(a, effect_of_its_own(e, i)),
+              moved_text(a, l));
     }
     section_t *s =
         document_section(doc, arena_printf(a, "layers, over %d window%s of %lld tokens", e->windows,
                                            e->windows == 1 ? "" : "s", (long long)e->window));
     s->table = t;
     s->note =
-        "Relative errors of what a layer adds to the streams and of the streams behind it, against "
-        "float32, with all that the layers before it did.";
+        "Against float32: relative errors of what a layer adds to the streams, and of the streams "
+        "behind it, with all that the layers before it did; its own is what that error grows by in it.";
 }
 
 static void score_section(const weights_t *w, const effect_t *e, document_t *doc) {
     section_t *s = document_section(doc, "these windows");
     s->text = arena_printf(w->arena, "%.6f bits per byte in float32, %.6f rounded: %+.6f", e->exact,
                            e->rounded, e->rounded - e->exact);
+}
+
+/* ---- what could be otherwise --------------------------------------------------------------------------------- */
+
+/* Beyond it a layer is better off with bfloat16 (docs/dtype.md says how it was found). */
+static const double much_of_its_own = 0.03;
+
+static void proposal_section(const session_t *s, const effect_t *e, document_t *doc) {
+    sbuf_t text = {0};
+    for (int i = 0; i < e->n && !s->spec->of_graph; i++)
+        if (spec_dtype(s->spec, i) == DTYPE_INT8 && effect_of_its_own(e, i) > much_of_its_own)
+            sbuf_printf(&text, "%s--set extensions.layers.%d.dtype=bfloat16", text.size ? " " : "",
+                        i);
+    if (text.size) {
+        section_t *x = document_section(doc, "layers that integers are too coarse for");
+        x->text = arena_strndup(s->arena, text.data, text.size);
+        x->note = arena_printf(s->arena, "Of their own they move the streams by more than %.0f %%.",
+                               100 * much_of_its_own);
+    }
+    sbuf_free(&text);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------- */
@@ -156,6 +178,7 @@ bool pack_report(const session_t *s, const unsigned char *file) {
         if (!pack_calibrate(s->o, &e, s->d)) return false;
         layers_section(&w, &e, &doc);
         score_section(&w, &e, &doc);
+        proposal_section(s, &e, &doc);
     }
     sbuf_t out = {0};
     document_text(&doc, &out);

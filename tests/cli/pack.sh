@@ -132,7 +132,7 @@ check 'no table' 0 '' "$r" pack "$lm" $quiet --dtype float32 -o n.weights
 calibrate="$r pack small.yaml --weights random:2 --backend reference --calibrate text"
 check calibrate 0 '100 %' $calibrate --dtype bfloat16 -o c.weights
 says 'layers, over 8 windows of 32 tokens'
-says '^ +0 +0\.1[0-9][0-9] % +0\.[0-9]+ % +0\.[0-9]+ % +0\.[0-9]+ % +-$'
+says '^ +0 +0\.1[0-9][0-9] % +0\.[0-9]+ % +0\.[0-9]+ % +0\.[0-9]+ % +0\.[0-9]+ % +-$'
 says '^ +[0-9.]+ bits per byte in float32, [0-9.]+ rounded: [+-]0\.[0-9]+$'
 present c.weights
 refused 'nothing is rounded' 1 '^--calibrate: error: nothing of this model is rounded' small.yaml --weights random:2 --calibrate text -o no.weights
@@ -142,6 +142,36 @@ refused 'weights as text' 1 'f.weights: error: is a packed weights file of refor
     --dtype bfloat16 --calibrate f.weights -o no.weights
 refused 'no language' 1 'pack scores causal language models' small.yaml --weights random:2 --backend reference --dtype bfloat16 --calibrate text \
     --set 'architectures=[ReformerModel]' -o no.weights
+
+# ---- integers: packed and back, and a layer that they are too coarse for
+check 'integers' 0 '' "$r" pack "$lm" $quiet --dtype int8 -o i.weights
+says ' feed_forward.dense.dense.weight +i8 .* 0\.[0-9]+ %$'
+says ' attention.output.dense.weight +bf16 .* 0\.1[0-9]+ %$'
+check 'integers back' 0 '' "$r" pack i.weights -o i.safetensors
+look i.safetensors
+json i.safetensors.json types.0.type '"F32"'
+check 'integers again' 0 '' "$r" pack "$lm" $quiet --weights i.safetensors --dtype int8 -o again.weights
+same 'integers' again.weights i.weights
+"$TENSOR" near i.safetensors f.safetensors 0.005 2>.err || fail 'integers are near'
+"$TENSOR" near i.safetensors f.safetensors 0.0005 2>/dev/null && fail 'integers are rounded'
+check 'hurt integers' 0 '' "$r" pack small.yaml --weights random:2 -o s.safetensors
+layer=reformer.encoder.layers.0.feed_forward
+"$FORGE" poke s.safetensors coarse $layer.dense.dense.bias 0 447a0000 # 1000, which nobody reads:
+row=0
+while [ $row -lt 16 ]; do
+    "$FORGE" poke coarse coarse $layer.output.dense.weight $((16 * row)) 0
+    row=$((row + 1))
+done
+steps="$r pack small.yaml --backend reference --calibrate text --dtype int8"
+check 'fine enough' 0 '' $steps --weights s.safetensors
+grep -q 'too coarse' .out && fail 'nothing is to be said'
+check 'too coarse' 0 '' $steps --weights coarse
+says 'layers that integers are too coarse for'
+says '^ +--set extensions.layers.0.dtype=bfloat16$'
+check 'as it says' 0 '' $steps --weights coarse --set extensions.layers.0.dtype=bfloat16
+grep -q 'too coarse' .out && fail 'nothing is to be said any more'
+says '^ +- +lm_head.decoder.weight +i8 '
+says '^ +0 +feed_forward.dense.dense.weight +bf16 '
 
 if [ -e /dev/full ]; then
     name='full stdout'
