@@ -284,12 +284,21 @@ static void drop_empty(regions_t *r) {
 
 /* ---- values that have to be stored after all ------------------------------------------------------------------ */
 
+/* Whether n is an operand but for a ROUND, which is stored: by heads, and n with it. */
+static bool is_rounded_operand(const cut_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->r->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (readers->at[i]->op != G_ROUND || !is_mixed(c, readers->at[i])) return false;
+    return readers->n > 0;
+}
+
 /* All that exists for a block of rows at a time is stored from now on; false: nothing does. */
 static bool store_all(cut_t *c, const region_t *region) {
     bool more = false;
     for (int i = 0; i < region->nodes.n; i++) {
         const gnode_t *n = region->nodes.at[i];
         if (graph_kind(n) != K_ROW || c->r->stored[n->id] || c->asked[n->id]) continue;
+        if (is_rounded_operand(c, n)) continue;
         c->r->kept[n->id] = false;
         c->r->stored[n->id] = more = true;
     }

@@ -4,6 +4,7 @@
  *     random_graphs …                                    the same; graphs are edited before they are lowered, and a few of
  *                                                        them may be refused
  *     differential_bf16, random_graphs_bf16 …            the same of compile.dtype: bfloat16 (condition.h)
+ *     differential_int8, random_graphs_int8 …            the same of compile.dtype: int8
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
  * beyond all chunks, lengths that need padding, masks with holes or padding on the left. Chunks of 320 make
@@ -26,10 +27,19 @@
 #ifndef EDITS
 #define EDITS 0
 #endif
-#ifndef BF16
-#define BF16 0
+#ifndef DTYPE
+#define DTYPE DTYPE_FLOAT32
 #endif
-enum { KIND = (EDITS ? SAMPLE_EDITS : 0) | (BF16 ? SAMPLE_BF16 : 0) };
+enum {
+    SMALL = DTYPE != DTYPE_FLOAT32,
+    TYPES = DTYPE == DTYPE_INT8 ? SAMPLE_INT8 : SAMPLE_BF16,
+    KIND = (EDITS ? SAMPLE_EDITS : 0) | (SMALL ? TYPES : 0)
+};
+
+/* A factor that is the next integer is as far off as 2^-7 of the greatest of its row, where a bf16 is 2^-7 of itself. */
+#define NEAR_TIE_INT8 5e-2
+#define MOST_MOVED                                                                                 \
+    (DTYPE == DTYPE_INT8 ? 5 * MOST_CONDITION_BF16 : SMALL ? MOST_CONDITION_BF16 : MOST_CONDITION)
 
 /* ---- one model ---------------------------------------------------------------------------------------------- */
 
@@ -56,9 +66,9 @@ static bool open_others(model_t *x, const others_t *o, diag_t *d) {
 /* Edits are of float32. */
 static bool edit(plan_t *p, const sample_t *m, diag_t *d) {
     if (!edit_graphs(p, &m->forms, d)) return false;
-    for (int v = 0; v < p->n_variants && BF16; v++) {
+    for (int v = 0; v < p->n_variants && SMALL; v++) {
         graph_t **g = &p->variants[v].graph;
-        if (!(*g = graph_with_dtype(p->arena, *g, DTYPE_BFLOAT16, d))) return false;
+        if (!(*g = graph_with_dtype(p->arena, *g, DTYPE, d))) return false;
     }
     p->layout = layout_make(p->arena, p->variants[p->n_variants - 1].graph);
     return true;
@@ -71,7 +81,7 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
                          .trace = true,
                          .impose_buckets = true,
                          .n_targets = 1};
-    po.targets[0] = random_target(BF16);
+    po.targets[0] = random_target(DTYPE);
     x->plan = plan_of(a, m->text, &po, d);
     if (!x->plan || (EDITS && !edit(x->plan, m, d))) return false;
     store_options_t so = {.path = "random:7"};
@@ -130,6 +140,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     side_t *want = &x->sides[0];
     const side_t *all[1 + MOST_BACKENDS] = {want};
     trial_t t = {.plan = x->plan, .inputs = &in, .threads = 1 + (int)draw(2), .d = d};
+    if (DTYPE == DTYPE_INT8) t.near_tie = NEAR_TIE_INT8;
     if (!side_run(&t, want, x->reference, NULL, NULL)) return false;
     for (int i = 0; i < o->n; i++) {
         side_t *got = &x->sides[1 + i];
@@ -139,13 +150,13 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     }
     verdict_t v = verdict_of(all, 1 + o->n); /* compiled sides: equal to the bit */
     *worst = worst_of(x);
-    if (BF16) count_beyond(x);
+    if (SMALL) count_beyond(x);
     if (may_be_rounding(&v)) {
         double condition =
-            (BF16 ? condition_measure_bf16 : condition_measure)(&t, want, x->reference, x->store);
+            (SMALL ? condition_measure_bf16 : condition_measure)(&t, want, x->reference, x->store);
         printf("  roundings move it by %.1e\n", condition);
         v = verdict_of(all, 1 + o->n);
-        x->ill = v.n_departures == 0 && condition > (BF16 ? MOST_CONDITION_BF16 : MOST_CONDITION);
+        x->ill = v.n_departures == 0 && condition > MOST_MOVED;
     }
     if (v.n_departures == 0) return want->hashed.n > 0 && !x->ill;
     sbuf_t report = {0};
@@ -213,12 +224,12 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 }
 
 /* Of a hundred graphs, so many may be refused; of a hundred elements, so many may be beyond. */
-enum { MOST_REFUSED = 5, MOST_BEYOND = 5 };
+enum { MOST_REFUSED = 5, MOST_BEYOND = DTYPE == DTYPE_INT8 ? 20 : 5 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
     printf("%d refused, %d undecided of %d\n", n_refused, n_undecided, n_run);
-    if (BF16)
+    if (SMALL)
         printf("%lld of %lld elements beyond the tolerance\n", (long long)n_beyond,
                (long long)n_elements);
     if (100 * n_beyond > MOST_BEYOND * n_elements) code = 1;

@@ -121,7 +121,7 @@ static bool open_side(run_t *r, const exec_options_t *o) {
 static bool open_model(run_t *r, const others_t *o) {
     const sample_t *m = r->m;
     plan_options_t po = {.name = "model", .decodes = true, .n_targets = 1};
-    po.targets[0] = random_target(false);
+    po.targets[0] = random_target(DTYPE_FLOAT32);
     r->plan = plan_of(r->arena, m->text, &po, r->d);
     if (!r->plan || (EDITS && !edit_plan(r->plan, r->d))) return false;
     store_options_t so = {.path = "random:7"};

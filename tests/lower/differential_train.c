@@ -438,7 +438,7 @@ static bool make_plan(arena_t *a, const sample_t *m, model_t *x) {
                          .train = EDITS || KEEPS ? TRAIN_NOT : TRAIN_ALONE,
                          .train_loss = floats ? "loss_f32" : "loss",
                          .n_targets = 1};
-    po.targets[0] = random_target(false);
+    po.targets[0] = random_target(DTYPE_FLOAT32);
     x->plan = plan_of(a, m->text, &po, x->d);
     return x->plan && ((!EDITS && !KEEPS) || derive_graphs(x->plan, m, po.train_loss, x->d));
 }

@@ -110,7 +110,7 @@ static void poison_some(const run_t *r) {
 static bool open_model(arena_t *a, run_t *r, const others_t *o) {
     const sample_t *m = r->m;
     plan_options_t po = {.name = "model", .decodes = m->causal, .n_targets = 1};
-    po.targets[0] = random_target(false);
+    po.targets[0] = random_target(DTYPE_FLOAT32);
     r->plan = plan_of(a, m->text, &po, r->d);
     if (!r->plan) return false;
     store_options_t so = {.path = "random:7"};

@@ -29,6 +29,7 @@ typedef struct {
     struct right_row *rows;        /* and what each row holds: right.h */
     uint64_t dropout_seed;
     uint32_t dropout_step, dropout_row;
+    double **first; /* [MOST_NODES]: what was observed first; NULL: nothing yet */
     bool *near_tie; /* set where a last bit may decide a hash; NULL: not looked for */
 } kernels_t;
 

@@ -155,12 +155,23 @@ void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention) {
     sbuf_puts(s, "]}\n");
 }
 
-const target_t *random_target(bool bf16) {
+static bool has_use_for(dtype_t dtype, int t) {
+    bool dots =
+        (dtype == DTYPE_BFLOAT16 && targets[t].dot2) || (dtype == DTYPE_INT8 && targets[t].dot4);
+    return dots && reformer_cpu_supports(t);
+}
+
+const target_t *random_target(dtype_t dtype) {
     int best = T_X86_64;
     while (best < T_X86_64_V4 && reformer_cpu_supports(best + 1)) best++;
-    bool dots = bf16 && reformer_cpu_supports(T_X86_64_V4_BF16);
-    uint32_t which = draw((uint32_t)(best + 1 + dots));
-    return &targets[(int)which > best ? T_X86_64_V4_BF16 : (target_id_t)which];
+    int n = best + 1;
+    for (int t = T_LEVELS; t < T_COUNT; t++) n += has_use_for(dtype, t);
+    int which = (int)draw((uint32_t)n), t = T_COUNT;
+    if (which <= best) return &targets[which];
+    for (; n > which; n--) do
+            t--;
+        while (!has_use_for(dtype, t));
+    return &targets[t];
 }
 
 /* ---- back ends, and the program ------------------------------------------------------------------------ */

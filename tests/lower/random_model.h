@@ -26,8 +26,8 @@ void random_norms(sbuf_t *s, const char *initializer_range);
  * `attention` layers differ in their feed-forward alone. */
 void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention);
 
-const target_t *
-random_target(bool bf16); /* that this machine has, and models of this number type have a use for */
+/* That this machine has, and models of this number type have a use for. */
+const target_t *random_target(dtype_t dtype);
 int64_t least_common_multiple(int64_t a, int64_t b);
 
 /* What is compared with the reference. */

@@ -30,9 +30,12 @@ static void write_head(sbuf_t *s, sample_t *m) {
 }
 
 static void write_compile(sbuf_t *s, const sample_t *m) {
-    bool rounds = m->kind & SAMPLE_BF16 && !(m->kind & SAMPLE_EDITS); /* which do it themselves */
-    uint32_t mode = m->kind & SAMPLE_EDITS ? 8 : draw(8);             /* edits are for one length */
-    sbuf_printf(s, "compile: {dtype: %s", rounds ? "bfloat16" : "float32");
+    const char *dtype = m->kind & SAMPLE_EDITS  ? "float32" /* which round themselves */
+                        : m->kind & SAMPLE_BF16 ? "bfloat16"
+                        : m->kind & SAMPLE_INT8 ? "int8"
+                                                : "float32";
+    uint32_t mode = m->kind & SAMPLE_EDITS ? 8 : draw(8); /* edits are for one length */
+    sbuf_printf(s, "compile: {dtype: %s", dtype);
     if (mode == 0) sbuf_puts(s, ", sequence_length: dynamic");
     if (mode == 1) sbuf_printf(s, ", sequence_length: %lld", (long long)m->length);
     if (mode <= 1) sbuf_printf(s, ", batch_size: %lld", (long long)(m->batch + draw(2)));

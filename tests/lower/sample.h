@@ -8,7 +8,7 @@
 
 /* What they are for: graphs that are edited before they are lowered; train steps, with dropout in half of them; factors of
  * products that are rounded. */
-enum { SAMPLE_EDITS = 1, SAMPLE_TRAINS = 2, SAMPLE_BF16 = 4 };
+enum { SAMPLE_EDITS = 1, SAMPLE_TRAINS = 2, SAMPLE_BF16 = 4, SAMPLE_INT8 = 8 };
 
 typedef struct {
     unsigned kind; /* SAMPLE_… */
