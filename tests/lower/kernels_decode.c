@@ -206,18 +206,27 @@ static void find_right(test_t *t) {
 
 /* ---- what executors say -------------------------------------------------------------------------------- */
 
+/* Through all layers any integer may be the next one: then the bound says nothing, and the logits are near all the same. */
+static double at_most_off(const right_t *all) {
+    return kernels_i8 ? 0.05 * right_magnitude(all) : INFINITY;
+}
+
 static void compare(const test_t *t, int call, float got[ROWS][VOCAB], const char *target,
                     const char *executor) {
     const logits_t *right = &t->right[call];
     right_t all = {(double *)(uintptr_t)right->v, (double *)(uintptr_t)right->e, ROWS * VOCAB};
-    if (!right_is_sharp(&all, false)) fail_msg("%s: the bound says nothing", t->c->what);
+    if (!kernels_i8 && !right_is_sharp(&all, false))
+        fail_msg("%s: the bound says nothing", t->c->what);
+    double near = at_most_off(&all);
     for (int row = 0; row < ROWS; row++)
-        for (int i = 0; i < VOCAB; i++)
-            if (!(fabs((double)got[row][i] - right->v[row][i]) <= right->e[row][i]))
+        for (int i = 0; i < VOCAB; i++) {
+            double most = fmin(near, right->e[row][i]);
+            if (!(fabs((double)got[row][i] - right->v[row][i]) <= most))
                 fail_msg(
                     "%s, %s, %s: %s %d, logits [%d,%d] is %.9g, and should be %.9g within %.2g",
                     t->c->what, target, executor, call ? "step" : "prefill", call, row, i,
-                    (double)got[row][i], right->v[row][i], right->e[row][i]);
+                    (double)got[row][i], right->v[row][i], most);
+        }
 }
 
 static void generate(test_t *t, const target_t *target, backend_t b) {
@@ -257,8 +266,8 @@ static void steps(void **state) {
     for (int i = 0; i < N_CASES; i++) {
         test_t *t = calloc(1, sizeof *t);
         *t = (test_t){.c = &cases[i], .arena = arena_new(), .diag = diag_new()};
-        const char *text = arena_printf(t->arena, model, kernels_bf16 ? "bfloat16" : "float32",
-                                        t->c->lengths, t->c->keys);
+        const char *dtype = kernels_i8 ? "int8" : kernels_bf16 ? "bfloat16" : "float32";
+        const char *text = arena_printf(t->arena, model, dtype, t->c->lengths, t->c->keys);
         t->spec = spec_parse(t->arena, "decode.yaml", text, strlen(text), NULL, 0, t->diag);
         must(t, t->spec && spec_resolve_architecture(t->spec, true, false, false, t->diag));
         find_right(t);

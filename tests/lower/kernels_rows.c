@@ -338,6 +338,36 @@ static void dense_of_every_shape(void **state) {
     }
 }
 
+/* Rows of i8 whose scale is none, or the least there is; elements in the middle between two integers; what
+ * is no number. */
+static void rows_without_a_rule(void **state) {
+    enum { ROWS = 9, WIDTH = 37 };
+    static const float greatest[ROWS] = {0, 0x1p-101F, 0x1p-100F, 127, 127, 1e18F, 1, INFINITY, 1};
+    (void)state;
+    if (!kernels_i8) skip();
+    draw_begin(7, 0);
+    kernels_t *k = kernels_begin("rows without a rule", 1, ROWS, ROWS);
+    gnode_t *x = k_rows(k, WIDTH);
+    float *word = k_values(k, x->in[1]), *position = k_values(k, x->in[2]);
+    x->in[1]->type = G_F32;
+    memset(position, 0, sizeof *position * ROWS * WIDTH);
+    for (int row = 0; row < ROWS; row++)
+        for (int i = 0; i < WIDTH; i++) word[row * WIDTH + i] = greatest[row] * k_random() / 2;
+    for (int row = 0; row < ROWS; row++)
+        word[row * WIDTH + row * 4] = row % 2 ? -greatest[row] : greatest[row];
+    for (int i = 0; i < WIDTH; i++) word[3 * WIDTH + i] = (float)i - 18.5F;
+    word[3 * WIDTH] = -127;
+    for (int i = 0; i < WIDTH; i += 2) word[6 * WIDTH + i] *= 0x1p-127F;
+    word[6 * WIDTH + 1] = 1;
+    word[8 * WIDTH + 5] = NAN;
+    k->layer++;
+    gnode_t *y = k_observed(k_dense(k, "dense", x, 70, false));
+    k->layer++;
+    y = k_observed(k_dense(k, "dense_of_norm", k_norm(k, "norm", y, 1e-2), WIDTH, true));
+    k_hidden(k, y, NULL);
+    kernels_check(k, true);
+}
+
 /* Each over ±30, far below and above, and at 0. */
 static void every_activation(void **state) {
     enum { ROWS = 16, WIDTH = 21 };
@@ -446,9 +476,10 @@ static void random_rows(void **state) {
 int main(int argc, char **argv) {
     kernels_options(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layer),      cmocka_unit_test(dense_of_every_shape),
-        cmocka_unit_test(every_activation), cmocka_unit_test(every_derivative),
-        cmocka_unit_test(embeddings),       cmocka_unit_test(random_rows),
+        cmocka_unit_test(every_layer),         cmocka_unit_test(dense_of_every_shape),
+        cmocka_unit_test(every_activation),    cmocka_unit_test(every_derivative),
+        cmocka_unit_test(embeddings),          cmocka_unit_test(random_rows),
+        cmocka_unit_test(rows_without_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,15 +26,22 @@ double sum_error(const sum_t *s) {
     return s->e + (exact ? 0 : 2 * (double)s->n * RIGHT_U * s->size);
 }
 
+double right_magnitude(const right_t *y) {
+    double squares = 0;
+    for (int64_t i = 0; i < y->elements; i++)
+        if (isfinite(y->v[i])) squares += y->v[i] * y->v[i];
+    return sqrt(squares / (double)y->elements);
+}
+
 bool right_is_sharp(const right_t *y, bool integers) {
-    double squares = 0, most = 0, errors = 0;
+    double most = 0, errors = 0;
     for (int64_t i = 0; i < y->elements; i++) {
-        squares += y->v[i] * y->v[i];
+        if (!isfinite(y->v[i])) continue; /* of rows that are not finite nothing else is expected */
         errors += y->e[i] * y->e[i];
         most = fmax(most, y->e[i]);
     }
     if (integers) most = sqrt(errors / (double)y->elements);
-    return most <= 1e-2 * sqrt(squares / (double)y->elements);
+    return most <= 1e-2 * right_magnitude(y);
 }
 
 static int64_t width_of(const gnode_t *n) {
