@@ -3,7 +3,7 @@
  * m, the greatest of a row, is found on the bits without their sign, as integers: NaN is greater than infinity there. Then
  * scale = m / 127 and inverse = 127 / m, and each element is the integer nearest to x * inverse: a number is added that
  * leaves no room for a fraction, and the sum's last bits are the integer. A row with m < 2^-100 is all 0, one whose m is
- * not finite is, too, with a scale that is NaN.
+ * not finite has a scale that is NaN, and whatever bytes: as floats they have to be numbers, too, which sums become i32.
  *
  * A row stands as u8, each 128 more than it is, where the target has dot4; else as f32. Zeros fill it up to a tile, and
  * behind them stands the scale (lower_int.h). */
@@ -17,8 +17,8 @@ typedef struct {
     const rows_at_t *at;
     buffer_t *from, *to;
     affine_t from_row, to_row;
-    value_t *inverse;         /* scalars */
-    value_t *whole, *instead; /* -1 and 0; of a row that is not finite 0, and what stands there */
+    value_t *inverse; /* scalars */
+    value_t *whole;   /* -1; 0 where the row is not finite */
 } quantize_t;
 
 static value_t *in_lanes(builder_t *b, value_t *scalar, int width) {
@@ -41,8 +41,9 @@ static value_t *greater_span(lower_t *L, builder_t *b, void *ctx, affine_t at, i
 
 static value_t *as_bytes(builder_t *b, const quantize_t *q, value_t *x, int width) {
     value_t *sum = b_binary(b, OP_ADD, x, b_const(b, x->type, NO_FRACTION + OFFSET));
-    value_t *bits = b_binary(b, OP_AND, b_bitcast(b, E_I32, sum), in_lanes(b, q->whole, width));
-    return b_convert(b, E_U8, b_binary(b, OP_OR, bits, in_lanes(b, q->instead, width)));
+    (void)q;
+    (void)width;
+    return b_convert(b, E_U8, b_bitcast(b, E_I32, sum));
 }
 
 static value_t *as_floats(builder_t *b, const quantize_t *q, value_t *x, int width) {
@@ -87,7 +88,6 @@ void quantize_row(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from,
     value_t *most = b_name(b_bitcast(b, E_F32, bits), "most"), *all = b_const(b, f, 127);
     value_t *tiny = b_compare(b, OP_LT, bits, b_iconst(b, i, (127 - 100) << 23));
     q.whole = b_name(b_compare(b, OP_LT, bits, b_iconst(b, i, 0x7f800000)), "finite");
-    q.instead = b_select(b, q.whole, b_iconst(b, i, 0), b_iconst(b, i, OFFSET));
     value_t *zero = b_const(b, f, 0), *nan = b_const(b, f, (double)NAN);
     value_t *scale = b_select(b, q.whole, b_binary(b, OP_DIV, most, all), nan);
     q.inverse = b_select(b, tiny, zero, b_binary(b, OP_DIV, all, most));
