@@ -148,22 +148,35 @@ static void score_section(const weights_t *w, const effect_t *e, document_t *doc
 
 /* ---- what could be otherwise --------------------------------------------------------------------------------- */
 
-/* Beyond it a layer is better off with bfloat16 (docs/dtype.md says how it was found). */
-static const double much_of_its_own = 0.03;
+/* From here on the score shows what a layer of integers does, and that of bfloat16 less so (docs/weights.md says how that was
+ * found). Layers behind one that is coarse have some of their own, too, on what it gives them: so it is the worst that are
+ * named, and those that are nearly as bad. */
+static const double much_of_its_own = 0.03, nearly = 2.0 / 3;
+
+static double most_of_its_own(const session_t *s, const effect_t *e) {
+    double most = 0;
+    for (int i = 0; i < e->n; i++)
+        if (spec_dtype(s->spec, i) == DTYPE_INT8) most = fmax(most, effect_of_its_own(e, i));
+    return most;
+}
 
 static void proposal_section(const session_t *s, const effect_t *e, document_t *doc) {
-    sbuf_t text = {0};
-    for (int i = 0; i < e->n && !s->spec->of_graph; i++)
-        if (spec_dtype(s->spec, i) == DTYPE_INT8 && effect_of_its_own(e, i) > much_of_its_own)
-            sbuf_printf(&text, "%s--set extensions.layers.%d.dtype=bfloat16", text.size ? " " : "",
-                        i);
-    if (text.size) {
-        section_t *x = document_section(doc, "layers that integers are too coarse for");
-        x->text = arena_strndup(s->arena, text.data, text.size);
-        x->note = arena_printf(s->arena, "Of their own they move the streams by more than %.0f %%.",
-                               100 * much_of_its_own);
-    }
-    sbuf_free(&text);
+    static const column_t columns[] = {{NULL, true}};
+    double most = s->spec->of_graph ? 0 : most_of_its_own(s, e);
+    if (most <= much_of_its_own) return;
+    double least = fmax(much_of_its_own, nearly * most);
+    table_t *t = table_new(s->arena, 1, columns);
+    for (int i = 0; i < e->n; i++)
+        if (spec_dtype(s->spec, i) == DTYPE_INT8 && effect_of_its_own(e, i) >= least)
+            CELLS(s->arena, t,
+                  arena_printf(s->arena, "--set extensions.layers.%d.dtype=bfloat16", i));
+    section_t *x = document_section(doc, "layers that integers are too coarse for");
+    x->table = t;
+    x->note = arena_printf(
+        s->arena,
+        "Of their own they move the streams by more than %.0f %%. Calibrate again with "
+        "these: the others inherit less then.",
+        100 * much_of_its_own);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------- */

@@ -177,36 +177,54 @@ static layout_t *layout_in(arena_t *a, dtype_t dtype) {
     return layout_make(a, g);
 }
 
-/* Arrays of an entry of i8 begin at multiples of 64 bytes, and no two arrays meet. */
-static void integers_have_arrays_of_their_own(void **state) {
-    (void)state;
+/* What an entry has in a section: floats, scales among them; bf16; integers. Where it ends. */
+static int64_t in_section(const layout_entry_t *e, int section, int64_t end) {
+    static const gtype_t types[] = {G_F32, G_BF16, G_I8};
+    const int64_t own = 4 * e->count * e->rows;
+    const int64_t at[] = {e->type == types[section] ? e->offset : 0, section == 0   ? e->scales_at
+                                                                     : section == 2 ? e->starts_at
+                                                                                    : 0};
+    const int64_t bytes[] = {e->bytes, own};
+    for (int k = 0; k < 2; k++) {
+        if (at[k] == 0) continue;
+        assert_true(at[k] >= end && at[k] < end + 64 && at[k] % 64 == 0);
+        end = at[k] + bytes[k];
+    }
+    return end;
+}
+
+/* Arrays begin at multiples of 64 bytes, one behind the other, each in the section of its numbers. */
+static void sections_of(dtype_t dtype, int bf16, int integers) {
     arena_t *a = arena_new();
-    layout_t *l = layout_in(a, DTYPE_INT8);
-    int64_t end = REFORMER_WEIGHTS_HEADER, integers = 0;
+    layout_t *l = layout_in(a, dtype);
+    int64_t end = REFORMER_WEIGHTS_HEADER;
+    const int64_t begins[] = {end, l->bf16_at, l->integers_at};
+    const int wanted[] = {1, bf16, integers};
+    for (int section = 0; section < 3; section++) {
+        assert_int_equal(begins[section] > 0, wanted[section]);
+        assert_true(!wanted[section] || (begins[section] >= end && begins[section] < end + 64));
+        for (int i = 0; i < l->n; i++) end = in_section(&l->entries[i], section, end);
+    }
+    assert_int_equal(l->data_end, (end + 63) / 64 * 64);
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
         int64_t bytes = layout_element_bytes(e->type), own = 4 * e->count * e->rows;
         for (int j = 0; j < e->packed_rank; j++) bytes *= e->packed[j];
         assert_int_equal(e->bytes, bytes);
-        assert_true(e->offset >= end && e->offset % 64 == 0);
-        end = e->offset + e->bytes;
         assert_int_equal(e->rows > 0, e->type == G_I8);
         assert_int_equal(e->scales_at > 0, e->rows > 0);
         assert_int_equal(e->starts_at > 0, e->rows > 0 && e->kind != PACK_ROWS);
-        integers += e->rows > 0;
-        if (e->scales_at) {
-            assert_true(e->scales_at >= end && e->scales_at % 64 == 0);
-            end = e->scales_at + own;
-        }
-        if (e->starts_at) {
-            assert_true(e->starts_at >= end && e->starts_at % 64 == 0);
-            end = e->starts_at + own;
-        }
         assert_int_equal(layout_entry_bytes(e),
                          e->bytes + (e->scales_at ? own : 0) + (e->starts_at ? own : 0));
     }
-    assert_true(integers > 0 && l->data_end >= end && l->data_end % 64 == 0);
     arena_free(a);
+}
+
+static void sections_of_number_types(void **state) {
+    (void)state;
+    sections_of(DTYPE_FLOAT32, 0, 0);
+    sections_of(DTYPE_BFLOAT16, 1, 0);
+    sections_of(DTYPE_INT8, 1, 1);
 }
 
 static void integers_stand_in_fours(void **state) {
@@ -266,7 +284,7 @@ int main(void) {
         cmocka_unit_test(length_changes_nothing_but_hashing),
         cmocka_unit_test(a_fingerprint_covers_what_weights_mean),
         cmocka_unit_test(gradients_stand_as_their_tensors_do),
-        cmocka_unit_test(integers_have_arrays_of_their_own),
+        cmocka_unit_test(sections_of_number_types),
         cmocka_unit_test(integers_stand_in_fours),
         cmocka_unit_test(types_have_fingerprints),
     };
