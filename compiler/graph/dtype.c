@@ -47,7 +47,7 @@ static dtype_t dtype_of(const rounder_t *r, const gnode_t *n) {
 
 static gtype_t type_of_words(const rounder_t *r, const gnode_t *embed) {
     static const gtype_t types[DTYPE_COUNT] = {
-        [DTYPE_FLOAT32] = G_F32, [DTYPE_BFLOAT16] = G_F32, [DTYPE_INT8] = G_I8};
+        [DTYPE_FLOAT32] = G_F32, [DTYPE_BFLOAT16] = G_BF16, [DTYPE_INT8] = G_I8};
     return types[dtype_of(r, embed)];
 }
 

@@ -238,15 +238,15 @@ graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_optio
                    name);
         return NULL;
     }
-    const gnode_t *round = graph_next(g, G_ROUND, NULL);
-    if (round) {
-        diag_error(d, round->at, "%s: gradients of rounded values are not built yet", round->name);
-        return NULL;
-    }
     const gnode_t *integers = first_of_integers(g);
     if (integers) {
         diag_error(d, integers->at, "%s: gradients of values of type i8 are not built",
                    integers->name);
+        return NULL;
+    }
+    const gnode_t *round = graph_next(g, G_ROUND, NULL);
+    if (round) {
+        diag_error(d, round->at, "%s: gradients of rounded values are not built yet", round->name);
         return NULL;
     }
     backward_t b = begin(a, g, d);

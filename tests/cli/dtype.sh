@@ -30,7 +30,7 @@ rounds() { grep -c '= round(' "$1"; }
 "$r" "$lm" --set compile.sequence_length=64 $bf16 -o rounded.graph
 equal 'none' "$(rounds plain.graph)" 0
 equal 'four of each layer, three of local attention, two of LSH attention, one of the head' "$(rounds rounded.graph)" 27
-equal 'weights' "$(grep -c '= param() : bf16' rounded.graph)" 23
+equal 'weights, and the words' "$(grep -c '= param() : bf16' rounded.graph)" 24
 graph() { # GRAPH OUTPUT FURTHER…
     of=$1 to=$2
     shift 2
@@ -62,7 +62,7 @@ for case in $lm $gate; do
     run="$r run $case --no-warnings $bf16 --input $case/inputs.safetensors"
     check 'reference' 0 - $run --backend reference --output b.st
     check 'interpreter' 0 - $run --backend interpreter --output i.st
-    check 'as the reference' 0 '' near i.st b.st 2e-3
+    check 'as the reference' 0 '' near i.st b.st 1e-2 # as above
     check 'v4' 0 - $run --backend interpreter --target x86-64-v4 --output v4.st
     check 'with dot2' 0 - $run --backend interpreter --target x86-64-v4+bf16 --output dot2.st
     same 'pairs are summed alike' v4.st dot2.st

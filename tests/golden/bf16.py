@@ -4,8 +4,8 @@
     python3 bf16.py FOLDER        needs numpy; FOLDER: that of this file
 
 The model is written here a second time, from docs/semantics.md and docs/dtype.md: everything is in double, but for x and W
-of every x Wt, queries, keys, values and weights of attention, which are rounded to float32 and then to bfloat16. What is
-hashed is not. Rotations are those of the case. Masks are there, but
+of every x Wt, queries, keys, values and weights of attention, and the words, which are rounded to float32 and then to
+bfloat16. What is hashed is not. Rotations are those of the case. Masks are there, but
 nothing is padded.
 """
 import json
@@ -79,7 +79,10 @@ class Model:
         tables = [self.w[f"embeddings.position_embeddings.weights.{a}"] for a in range(2)]
         places = np.concatenate([np.broadcast_to(t, (*grid, t.shape[-1])) for t in tables], -1)
         places = places.reshape(grid[0] * grid[1], -1)[:self.length]
-        return self.w["embeddings.word_embeddings.weight"][self.ids] + places
+        return self.words()[self.ids] + places
+
+    def words(self):
+        return bf16(self.w["embeddings.word_embeddings.weight"])
 
     # ---- attention
 

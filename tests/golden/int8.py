@@ -35,8 +35,9 @@ class Typed(Model):
     def __init__(self, folder, types=()):
         super().__init__(folder)
         self.types = types
-        words = "embeddings.word_embeddings.weight"
-        self.w[words] = integers(self.w[words])
+
+    def words(self):
+        return integers(self.w["embeddings.word_embeddings.weight"])
 
     def type_of(self, layer):
         return self.types[layer] if layer < len(self.types) else "int8"

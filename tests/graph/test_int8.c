@@ -229,6 +229,8 @@ static bool attends(const gnode_t *n) {
 
 /* Every DENSE is of the type it is to be, and rounds values once; how many nodes round. */
 static int assert_types(const graph_t *g, dtype_t (*dtype)(int layer)) {
+    static const gtype_t words[] = {
+        [DTYPE_FLOAT32] = G_F32, [DTYPE_BFLOAT16] = G_BF16, [DTYPE_INT8] = G_I8};
     int rounds = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
@@ -237,8 +239,7 @@ static int assert_types(const graph_t *g, dtype_t (*dtype)(int layer)) {
         for (size_t k = 0; k < i && (n->op == G_ROUND || n->op == G_QUANTIZE); k++)
             assert_false(g->nodes[k]->op == n->op && g->nodes[k]->in[0] == n->in[0]);
         dtype_t of = dtype(n->layer);
-        if (graph_is_embed(n))
-            assert_int_equal(n->in[graph_word_input(n)]->type, of == DTYPE_INT8 ? G_I8 : G_F32);
+        if (graph_is_embed(n)) assert_int_equal(n->in[graph_word_input(n)]->type, words[of]);
         if (n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION)
             assert_int_equal(n->in[0]->type, of == DTYPE_FLOAT32 ? G_F32 : G_BF16);
         if (n->op == G_LSH_HASH) assert_int_equal(n->in[0]->type, G_F32);
