@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What products of bfloat16 do to the trained checkpoint: bits per byte, and how many tokens fall into other buckets.
+"""What products of small numbers do to the trained checkpoint: bits per byte, and how many tokens fall into other buckets.
 
-    python3 bf16_buckets.py REFORMERC WINDOWS       needs numpy; so many windows of validation.txt, by the reference
+    python3 dtype_buckets.py REFORMERC WINDOWS DTYPE    needs numpy; so many windows of validation.txt, by the reference
 
-A third run has the roundings of bfloat16 and the buckets of float32.
+A third run has the roundings of DTYPE and the buckets of float32.
 """
 import pathlib
 import subprocess
@@ -16,7 +16,6 @@ from bf16 import read, write
 
 CHECKPOINT = pathlib.Path(__file__).resolve().parent / "checkpoint"
 LENGTH, BATCH, BYTE = 512, 39, 2  # id = byte + 2
-BF16 = ["--set", "compile.dtype=bfloat16"]
 
 
 def run(reformerc, folder, options):
@@ -27,7 +26,8 @@ def run(reformerc, folder, options):
     return float(out["loss"]), {name: x.copy() for name, x in out.items() if name.endswith("buckets")}
 
 
-def main(reformerc, windows):
+def main(reformerc, windows, dtype):
+    small = ["--set", f"compile.dtype={dtype}"]
     text = (CHECKPOINT / "validation.txt").read_bytes()[:windows * LENGTH]
     ids = np.frombuffer(text, np.uint8).reshape(windows, LENGTH).astype(np.int32) + BYTE
     nats, moved = np.zeros(3), {}
@@ -37,12 +37,12 @@ def main(reformerc, windows):
             rows = ids[at:at + BATCH]
             write(folder / "in", {"input_ids": rows, "labels": rows}, "I32")
             exact, buckets = run(reformerc, folder, [])
-            rounded, others = run(reformerc, folder, BF16)
+            rounded, others = run(reformerc, folder, small)
             write(folder / "buckets", buckets, "I32")
-            imposed, _ = run(reformerc, folder, [*BF16, "--buckets", folder / "buckets"])
+            imposed, _ = run(reformerc, folder, [*small, "--buckets", folder / "buckets"])
             nats += np.array([exact, rounded, imposed]) * len(rows) / windows
             for layer, x in buckets.items(): moved.setdefault(layer, []).append(x != others[layer])
-    for what, n in zip(["float32", "bfloat16", "bfloat16 with the buckets of float32"], nats):
+    for what, n in zip(["float32", dtype, f"{dtype} with the buckets of float32"], nats):
         print(f"{n / np.log(2):.6f} bits per byte: {what}")
     for layer, parts in moved.items():
         differ = np.concatenate(parts)  # [window, head, round, token]
@@ -50,4 +50,4 @@ def main(reformerc, windows):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
