@@ -244,7 +244,8 @@ static int assert_types(const graph_t *g, dtype_t (*dtype)(int layer)) {
             assert_int_equal(n->in[0]->type, of == DTYPE_FLOAT32 ? G_F32 : G_BF16);
         if (n->op == G_LSH_HASH) assert_int_equal(n->in[0]->type, G_F32);
         if (n->op != G_DENSE) continue;
-        bool late = n->in[0]->op == G_ROUND && attends(n->in[0]->in[0]);
+        const gnode_t *x = n->in[0];
+        bool late = attends(x->op == G_ROUND || x->op == G_QUANTIZE ? x->in[0] : x);
         gtype_t want = of == DTYPE_FLOAT32 ? G_F32 : of == DTYPE_BFLOAT16 || late ? G_BF16 : G_I8;
         assert_int_equal(n->in[0]->type, want);
         assert_int_equal(n->in[1]->type, want);
