@@ -57,6 +57,40 @@ check 'of floats' 0 '' $write --output wf.st
 check 'they differ' 1 '' near w.st wf.st 1e-4
 check 'but not by much' 0 '' near w.st wf.st 0.5
 
+# ---- back ends: one another's bits, those of every target of one width, and the reference's numbers
+gate=$CASES/q_clm_gate
+for case in $gate $lm; do
+    types=$int8
+    [ $case = $lm ] || types=$mixed # it hashes before anything is rounded
+    run="$r run $case --no-warnings $types --rotations $case/rotations.safetensors --input $case/inputs.safetensors"
+    check 'reference' 0 - $run --backend reference --output b.st
+    check 'compiled' 0 - $run --output n.st
+    check 'as the reference' 0 '' near n.st b.st 1e-2 # a factor may be rounded to the other side
+    check 'interpreter' 0 - $run --backend interpreter --output i.st
+    same 'of the interpreter' i.st n.st
+    for pair in x86-64-v4:x86-64-v4+vnni x86-64-v4:x86-64-v4+bf16 x86-64-v3:x86-64-v3+vnni; do
+        check "${pair%:*}" 0 - $run --backend interpreter --target "${pair%:*}" --output plain.st
+        check "${pair#*:}" 0 - $run --backend interpreter --target "${pair#*:}" --output dot.st
+        same "four at a time, $pair" dot.st plain.st
+    done
+done
+write="$r generate $CHECKPOINT --prompt Raskolnikov --tokens 12 --no-warnings $int8"
+check 'steps' 0 '' $write --output s.st
+check 'of the interpreter' 0 '' $write --backend interpreter --output t.st
+same 'the same steps' s.st t.st
+check 'of the reference' 0 '' near s.st w.st 2e-2
+
+# ---- packed weights are of one number type
+size() { wc -c <"$1"; }
+pack="$r $lm --no-warnings --set compile.sequence_length=64 --target native -o"
+check 'packed floats' 0 - $pack floats.c
+check 'packed' 0 - $pack fours.c $int8
+[ "$(size fours.weights)" -lt "$(($(size floats.weights) / 2))" ] || fail 'half as large'
+check 'floats become integers' 0 - $run --weights floats.weights --output floats.st
+check 'and stay' 0 - $run --weights fours.weights --output fours.st
+check 'the same' 0 '' near floats.st n.st 0
+check 'nearly' 0 '' near fours.st n.st 1e-2 # a scale may be off by its last bit
+
 # ---- what is not built, and what is no type
 key="compile.dtype: error: 'compile.dtype: int8' is not built yet where gradients are computed"
 train=$CASES/k_train_clm_lsh_1hash
