@@ -7,7 +7,8 @@
 
 typedef struct {
     int64_t length;
-    double lsh, exact; /* flops of one layer's attention per token: hash, scores, values */
+    double lsh,
+        exact; /* flops of one layer's attention per token: hash, scores, values; of dot2 half */
 } crossing_t;
 
 enum { MAX_CROSSINGS = 48 };

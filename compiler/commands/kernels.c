@@ -36,6 +36,7 @@ static kernel_cost_t *group(count_t *c, const char *name) {
 static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->launches += one->launches * times;
     to->flops += one->flops * times;
+    to->effort += one->effort * times;
     to->bytes += one->bytes * times;
     to->streams += one->streams * times;
     to->weights += one->weights * times;
@@ -54,8 +55,10 @@ static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
     for (size_t k = 0; k < c->n_measured; k++)
         if (c->measured[k].f == f) return c->measured[k].one;
     cost_t cost = loops_kernel_cost(c->m, f, c->units);
-    kernel_cost_t one = {
-        .launches = 1, .flops = cost.flops, .bytes = cost.bytes_read + cost.bytes_written};
+    kernel_cost_t one = {.launches = 1,
+                         .flops = cost.flops,
+                         .effort = cost.effort,
+                         .bytes = cost.bytes_read + cost.bytes_written};
     loops_each_stream(c->m, f, c->units, count_stream, &one);
     ARENA_PUSH(c->arena, c->measured, c->n_measured, c->cap_measured).f = f;
     c->measured[c->n_measured - 1].one = one;
@@ -92,6 +95,13 @@ double kernel_flops(const kernel_costs_t *c, const char *name) {
     return flops;
 }
 
+double kernel_effort(const kernel_costs_t *c, const char *name) {
+    double effort = 0;
+    for (int k = 0; k < c->n; k++)
+        if (is_class_of(c->kernels[k].name, name)) effort += c->kernels[k].effort;
+    return effort;
+}
+
 /* ---- the roofline ---------------------------------------------------------------------------------- */
 
 static const struct {
@@ -108,7 +118,7 @@ double target_efficiency(const target_t *t, bool *measured) {
 }
 
 static double compute_seconds(const kernel_cost_t *k, const machine_t *m) {
-    return k->flops / (m->efficiency * m->flops);
+    return k->effort / (m->efficiency * m->flops);
 }
 
 static double memory_seconds(const kernel_cost_t *k, const machine_t *m) {

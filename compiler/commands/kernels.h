@@ -9,8 +9,9 @@
 typedef struct {
     const char *name;
     double launches;
-    double flops; /* counted from the loop IR; fma counts two */
-    double bytes; /* of every load and store, most of which caches answer */
+    double flops;  /* counted from the loop IR; fma counts two */
+    double effort; /* as many as take the time of these by fma alone: cost_t */
+    double bytes;  /* of every load and store, most of which caches answer */
     double
         streams; /* distinct bytes of weights, workspace and slots, once in and once out per launch */
     double weights, windows; /* of these: weights read; keys and values read from a cache */
@@ -26,6 +27,7 @@ typedef struct {
 kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units);
 /* Of all classes of a kernel: "lsh.hash" stands for "lsh_2.hash" too. 0: none. */
 double kernel_flops(const kernel_costs_t *c, const char *name);
+double kernel_effort(const kernel_costs_t *c, const char *name);
 
 /* Peaks of the machine a prediction is for. */
 typedef struct {

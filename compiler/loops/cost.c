@@ -7,12 +7,12 @@
 #include "loops/rules.h"
 
 static cost_t add(cost_t a, cost_t b) {
-    return (cost_t){a.flops + b.flops, a.bytes_read + b.bytes_read,
+    return (cost_t){a.flops + b.flops, a.effort + b.effort, a.bytes_read + b.bytes_read,
                     a.bytes_written + b.bytes_written};
 }
 
 static cost_t scale(cost_t a, double k) {
-    return (cost_t){a.flops * k, a.bytes_read * k, a.bytes_written * k};
+    return (cost_t){a.flops * k, a.effort * k, a.bytes_read * k, a.bytes_written * k};
 }
 
 static double larger(double a, double b) {
@@ -20,11 +20,16 @@ static double larger(double a, double b) {
 }
 
 static cost_t dearer(cost_t a, cost_t b) {
-    return (cost_t){larger(a.flops, b.flops), larger(a.bytes_read, b.bytes_read),
-                    larger(a.bytes_written, b.bytes_written)};
+    return (cost_t){larger(a.flops, b.flops), larger(a.effort, b.effort),
+                    larger(a.bytes_read, b.bytes_read), larger(a.bytes_written, b.bytes_written)};
 }
 
 static cost_t of_block(const block_t *b, int64_t units);
+
+/* Flops of an op for one of an fma in the same time, where CPUs have it: as many as its factors are smaller. */
+static double at_once(op_t op) {
+    return op == OP_DOT2 ? 2 : op == OP_DOT4 ? 4 : 1;
+}
 
 static cost_t of_if(const inst_t *i, int64_t units) {
     cost_t rule = of_block(i->body, units);
@@ -59,6 +64,7 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
     default:
         if (i->result && (elem_is_float(i->result->type.elem) || i->op == OP_DOT4))
             c.flops = (double)op_info[i->op].flops * i->result->type.lanes;
+        c.effort = c.flops / at_once(i->op);
     }
     return c;
 }

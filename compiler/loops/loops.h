@@ -354,7 +354,9 @@ bool loops_verify(module_t *m, diag_t *d);
 
 /* Counted from the IR for `units` (ignored when literal): one forward. */
 typedef struct {
-    double flops;                     /* fma counts two; compares, moves, integer ops none */
+    double flops; /* fma counts two; compares, moves, integer ops but dot4 none */
+    double
+        effort; /* as many flops as fma do in the same time: half of those of dot2, a quarter of dot4's */
     double bytes_read, bytes_written; /* loads and stores, every one */
 } cost_t;
 cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */

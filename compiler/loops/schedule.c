@@ -113,6 +113,7 @@ static void add_launch(void *ctx, const inst_t *launch, int64_t times) {
     total_t *t = ctx;
     cost_t c = cost_once(t->costs, t->m, launch->callee, t->units);
     t->sum.flops += c.flops * (double)times;
+    t->sum.effort += c.effort * (double)times;
     t->sum.bytes_read += c.bytes_read * (double)times;
     t->sum.bytes_written += c.bytes_written * (double)times;
 }

@@ -260,7 +260,7 @@ static void counts_dot4(void **state) {
                                  "entry run {\n"
                                  "  launch all()\n"
                                  "}\n");
-    assert_true(loops_cost(m, 0).flops == 3 * 16 * 8);
+    assert_true(loops_cost(m, 0).flops == 3 * 16 * 8 && loops_cost(m, 0).effort == 3 * 16 * 2);
     box_close(&b);
 }
 
