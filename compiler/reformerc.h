@@ -89,7 +89,8 @@ typedef struct reformerc_options {
     size_t n_settings;
     /* What to bind at once; without both: the weights of a checkpoint folder, else none yet. Where the spec names
      * no architecture, the tensors' names decide it. */
-    const char *weights; /* safetensors file, checkpoint folder, "random" or "random:SEED" */
+    const char
+        *weights; /* safetensors or packed file, checkpoint folder, "random" or "random:SEED" */
     const reformerc_tensor_t *tensors; /* [n_tensors], instead of weights; NULL: none */
     size_t n_tensors;
     const char

@@ -236,6 +236,7 @@ static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
         for (int k = 0; k < e->count; k++) sbuf_printf(&s, " %s", e->source[k]);
         sbuf_puts(&s, "\n");
     }
+    if (l->bf16_at || l->integers_at) sbuf_puts(&s, "in sections\n");
     for (size_t i = 0; i < g->n_nodes; i++) graph_print_meaning(g->nodes[i], &s);
     uint64_t h = hash64(HASH64_INIT, s.data, s.size);
     sbuf_free(&s);
