@@ -148,6 +148,15 @@ static void make_exact(pair_t *p) {
             options_set(o, arena_printf(o->arena, "extensions.layers.%d.dtype", i), "float32");
 }
 
+/* Of a graph's text, whose head counts none, too. */
+static int layers_of(const plan_t *p) {
+    const graph_t *g = p->variants[p->n_variants - 1].graph;
+    int n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->layer >= n) n = g->nodes[i]->layer + 1;
+    return n;
+}
+
 static bool measure(pair_t *p) {
     const options_t *o = &p->options[1];
     const char *path = o->text[OPT_CALIBRATE];
@@ -155,7 +164,7 @@ static bool measure(pair_t *p) {
     make_exact(p);
     if (!open_session(p, 0)) return false;
     session_t *s = &p->session[0];
-    p->effect->n = s->spec->n_layers;
+    p->effect->n = layers_of(s->plan);
     p->effect->layers = ARENA_ARRAY(o->arena, layer_effect_t, p->effect->n + 1);
     text_t *text = text_open(&s->model, p->d);
     tokens_t t = {0};

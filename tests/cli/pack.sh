@@ -135,6 +135,9 @@ says 'layers, over 8 windows of 32 tokens'
 says '^ +0 +0\.1[0-9][0-9] % +0\.[0-9]+ % +0\.[0-9]+ % +0\.[0-9]+ % +0\.[0-9]+ % +-$'
 says '^ +[0-9.]+ bits per byte in float32, [0-9.]+ rounded: [+-]0\.[0-9]+$'
 present c.weights
+"$r" small.yaml $quiet -o small.graph
+check 'a graph' 0 '' "$r" pack small.graph --weights random:2 --backend reference --calibrate text --dtype bfloat16 -o g.weights
+says '^ +0 +0\.1[0-9][0-9] % +0\.[0-9]+ % '
 refused 'nothing is rounded' 1 '^--calibrate: error: nothing of this model is rounded' small.yaml --weights random:2 --calibrate text -o no.weights
 refused 'of safetensors' 1 '^--calibrate: error: ' small.yaml --weights random:2 --calibrate text --dtype bfloat16 -o no.safetensors
 refused 'no text' 1 '^nowhere: error: cannot open' small.yaml --weights random:2 --backend reference --dtype bfloat16 --calibrate nowhere -o no.weights
