@@ -29,7 +29,9 @@ typedef struct {
 } uses_t;
 
 /* With int8 go products of attention, of bfloat16. */
-static uses_t uses_of(const spec_t *s) {
+static uses_t uses_of(const plan_options_t *p, const spec_t *s) {
+    bool trains = p->train != TRAIN_NOT; /* another key says it there */
+    if (trains) return (uses_t){.bfloat16 = s->train.dtype == DTYPE_BFLOAT16};
     bool int8 = spec_has_dtype(s, DTYPE_INT8);
     return (uses_t){.bfloat16 = int8 || spec_has_dtype(s, DTYPE_BFLOAT16), .int8 = int8};
 }
@@ -115,7 +117,7 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
                          diag_t *d) {
     int n = want->n ? want->n : s->compile.n_targets;
     const char *const *names = want->n ? want->names : s->compile.targets;
-    uses_t uses = uses_of(s);
+    uses_t uses = uses_of(p, s);
     for (int i = 0; n == 0 && i < T_COUNT; i++)
         if (is_default(&targets[i], want->otherwise, uses)) insert(p, &targets[i]);
     for (int i = 0; i < n; i++) {
@@ -145,7 +147,7 @@ static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t
     }
     diag_error(d, IN_FILE(want->n ? want->where : s->path),
                "this CPU runs none of the targets asked for; it runs %s",
-               native_for(uses_of(s))->name);
+               native_for(uses_of(p, s))->name);
     return false;
 }
 

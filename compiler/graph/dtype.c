@@ -37,6 +37,7 @@ typedef struct {
     bool *wanted[N_KINDS]; /* such a node is to be made of it */
     gnode_t **made[N_KINDS]; /* in g; NULL: there is none */
     gnode_t **to;
+    bool dense_alone; /* attentions are left as they are */
 } rounder_t;
 
 /* ---- what products are of ------------------------------------------------------------------------- */
@@ -69,7 +70,7 @@ static gtype_t less_rounded(gtype_t x, gtype_t y) {
 
 /* How many of its inputs, the first ones, are rounded to which type. */
 static int rounded_inputs(const rounder_t *r, const gnode_t *n, gtype_t *type) {
-    bool attends = n->rate == 0 && dtype_of(r, n) != DTYPE_FLOAT32;
+    bool attends = n->rate == 0 && !r->dense_alone && dtype_of(r, n) != DTYPE_FLOAT32;
     *type = n->op == G_DENSE ? r->weight[n->in[1]->id] : G_BF16;
     if (n->op == G_LSH_ATTENTION && attends) return 2;
     if (n->op == G_LOCAL_ATTENTION && attends) return 3;
@@ -196,6 +197,11 @@ graph_t *graph_with_dtypes(arena_t *a, graph_t *g, const spec_t *s, diag_t *d) {
 
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d) {
     return dtype != DTYPE_FLOAT32 ? rounded(a, (rounder_t){.from = g, .dtype = dtype}, d) : g;
+}
+
+graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d) {
+    rounder_t r = {.from = g, .dtype = dtype, .dense_alone = true};
+    return dtype != DTYPE_FLOAT32 ? rounded(a, r, d) : g;
 }
 
 bool graph_has_type(const graph_t *g, gtype_t type) {

@@ -23,8 +23,10 @@ void grad_backward(backward_t *b, const gnode_t *n, gnode_t *dy) {
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
-/* y = x Wt + b:  dx = dy W,  dW = dyt x,  db = sum of dy. */
+/* y = x Wt + b:  dx = dy W,  dW = dyt x,  db = sum of dy. Where factors are rounded dy is, too, once for all three. */
 void grad_dense(backward_t *b, const gnode_t *n, gnode_t *dy) {
+    if (n->in[0]->type == G_BF16)
+        dy = grad_finish(b, grad_node(b, n, "rounded", G_ROUND, GRAD_IN(dy)));
     if (grad_wanted(b, n, 0)) {
         gnode_t *weight = grad_operand(b, n, 1);
         grad_give(b, n, 0, grad_part(b, n, 0, G_DENSE_T, GRAD_IN(dy, weight)));
@@ -34,6 +36,11 @@ void grad_dense(backward_t *b, const gnode_t *n, gnode_t *dy) {
         grad_give(b, n, 1, grad_part(b, n, 1, G_OUTER, GRAD_IN(dy, x)));
     }
     if (grad_wanted(b, n, 2)) grad_give(b, n, 2, grad_part(b, n, 2, G_SUM_ROWS, GRAD_IN(dy)));
+}
+
+/* Straight through: a rounded value changes as the value does. The gradient of a bf16 PARAM is that of its values in float32. */
+void grad_round(backward_t *b, const gnode_t *n, gnode_t *dy) {
+    grad_give(b, n, 0, dy);
 }
 
 /* y = u w + b, where u is x normalised:  dw = sum of dy u,  db = sum of dy;  dx: LAYER_NORM_GRAD, RMS_NORM_GRAD. */

@@ -38,22 +38,27 @@ static bool want_factors_of(rule_t *r, const gnode_t *from) {
 
 void rule_dense_t(rule_t *r) {
     gnode_t *const *in = r->n->in;
-    if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, 2)) return;
-    if (WANT(r, 1, G_F32, last(in[0]), in[1]->shape[1])) result_wide(r, in[0], in[1]->shape[1]);
+    gtype_t type = in[0]->type;
+    if (!want_factors_alike(r, 0, 1) || !WANT(r, 1, type, last(in[0]), in[1]->shape[1])) return;
+    result(r, G_F32, in[0]->rank, in[0]->shape);
+    r->shape[r->rank - 1] = in[1]->shape[1];
 }
 
 void rule_outer(rule_t *r) {
     gnode_t *const *in = r->n->in;
-    if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, in[0]->rank)) return;
+    gtype_t type = in[0]->type;
     dim_t shape[G_MAX_RANK];
+    if (!want_factor_rows(r, 0, 1)) return;
     memcpy(shape, in[0]->shape, sizeof shape);
     shape[in[0]->rank - 1] = last(in[1]);
-    if (want_shape(r, 1, G_F32, in[0]->rank, shape))
+    if (want_shape(r, 1, type, in[0]->rank, shape))
         result(r, G_F32, SHAPE(last(in[0]), last(in[1])));
 }
 
 void rule_sum_rows(rule_t *r) {
-    if (want_vectors(r, 0)) result(r, G_F32, SHAPE(last(r->n->in[0])));
+    gnode_t *const *in = r->n->in;
+    bool ok = in[0]->type == G_BF16 ? want_vectors_of(r, 0, G_BF16) : want_vectors(r, 0);
+    if (ok) result(r, G_F32, SHAPE(last(in[0])));
 }
 
 void rule_unit(rule_t *r) {

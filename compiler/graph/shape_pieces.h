@@ -193,12 +193,16 @@ static inline bool dim_most(dim_t d, units_t units, int64_t *most) {
            !__builtin_add_overflow(*most, d.c, most);
 }
 
-/* A float tensor with a last dimension. */
-static inline bool want_vectors(rule_t *r, int i) {
-    if (!want_type(r, i, G_F32)) return false;
+/* A tensor of this type with a last dimension. */
+static inline bool want_vectors_of(rule_t *r, int i, gtype_t type) {
+    if (!want_type(r, i, type)) return false;
     if (r->n->in[i]->rank >= 1) return true;
     FAIL(r, "%s: a tensor is needed, not a number", r->n->name);
     return false;
+}
+
+static inline bool want_vectors(rule_t *r, int i) {
+    return want_vectors_of(r, i, G_F32);
 }
 
 /* What x is to be as a factor of n's products, of its type if that may be: i8 has a scale per row, along which DENSE sums. */
@@ -207,8 +211,8 @@ static inline gtype_t factor_type(const gnode_t *n, const gnode_t *x) {
     return x->type == G_BF16 || (x->type == G_I8 && by_rows) ? x->type : G_F32;
 }
 
-/* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension, y a matrix. */
-static inline bool want_factors_alike(rule_t *r, int x, int y) {
+/* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension. */
+static inline bool want_one_type(rule_t *r, int x, int y) {
     const gnode_t *n = r->n;
     gtype_t type = factor_type(n, n->in[x]);
     if (!want_type(r, x, type)) return false;
@@ -219,9 +223,17 @@ static inline bool want_factors_alike(rule_t *r, int x, int y) {
              n_x, name_x, graph_type_names[type], n_y, name_y, graph_type_names[n->in[y]->type]);
         return false;
     }
-    if (n->in[x]->rank >= 1) return want_rank(r, y, type, 2);
-    FAIL(r, "%s: a tensor is needed, not a number", n->name);
-    return false;
+    return want_vectors_of(r, x, type);
+}
+
+/* y a matrix. */
+static inline bool want_factors_alike(rule_t *r, int x, int y) {
+    return want_one_type(r, x, y) && want_rank(r, y, r->n->in[x]->type, 2);
+}
+
+/* y of as many dimensions as x: products along all but their last. */
+static inline bool want_factor_rows(rule_t *r, int x, int y) {
+    return want_one_type(r, x, y) && want_rank(r, y, r->n->in[x]->type, r->n->in[x]->rank);
 }
 
 /* Half the sum of the factors, of which there are some, all even; columns NULL: not asked for. */

@@ -72,6 +72,7 @@ static bool is_light_op(gop_t op) {
         [G_ADD] = true,           [G_SUB] = true,        [G_MUL] = true,
         [G_CONCAT] = true,        [G_SLICE] = true,      [G_PART] = true,
         [G_PAD_ROWS] = true,      [G_COLUMN] = true,     [G_UNCOLUMN] = true,
+        [G_ROUND] = true,
     };
     return light[op];
 }

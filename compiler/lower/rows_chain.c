@@ -107,11 +107,13 @@ static bool is_link_of(const chain_t *c, const gnode_t *n, int v) {
 }
 
 /* Whether somebody reads the rows of value x by themselves. */
-static bool wants_tile(const rows_t *r, const chain_t *c, const gnode_t *x, int v) {
+static bool wants_tile(const lower_t *L, const rows_t *r, const chain_t *c, const gnode_t *x,
+                       int v) {
+    bool pairs = is_summed_in_pairs(L, r, x);
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         for (int k = 0; k < n->n_in; k++)
-            if (n->in[k] == x && !is_row_sum(n) && !is_link_of(c, n, v)) return true;
+            if (n->in[k] == x && (pairs || !is_row_sum(n)) && !is_link_of(c, n, v)) return true;
     }
     return nodes_find(&r->region->results, x) >= 0;
 }
@@ -138,7 +140,7 @@ static void place_values(lower_t *L, builder_t *b, rows_t *r, chain_t *c, const 
         const gnode_t *x = value_of(c, dense, v);
         stored_t s = homes_to_write(L, r, x);
         s.panels = panels_for(L, r, x);
-        if (s.n_to == 0 && wants_tile(r, c, x, v)) s.to[s.n_to++] = tile_for(L, b, r, x);
+        if (s.n_to == 0 && wants_tile(L, r, c, x, v)) s.to[s.n_to++] = tile_for(L, b, r, x);
         if (L->regions->homes[x->id].n > 0) c->target = s.to[0];
         c->stored[v] = s;
     }

@@ -7,8 +7,11 @@
 #include "lower/rows_values.h"
 
 bool is_row_sum(const gnode_t *n); /* over rows: no TOTAL, no GRADIENT */
-/* Panels of x, [panel][rows of a chunk][PANEL], for whoever puts all of its rows there; NULL: no sum of the region has it. */
+/* Panels of x, [panel][rows of a chunk][PANEL], for whoever puts all of its rows there; NULL: no sum of the region has it, or
+ * in pairs of rows. */
 buffer_t *panels_for(lower_t *L, rows_t *r, const gnode_t *x);
+/* Whether x goes there pair by pair of rows, from rows that stand in scratch. */
+bool is_summed_in_pairs(const lower_t *L, const rows_t *r, const gnode_t *x);
 /* When they are there: what a chain did not write of them. */
 void finish_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x);
 /* A sum: what it adds up stands in panels from here on. False after an error in L->d. */

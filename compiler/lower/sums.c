@@ -13,6 +13,7 @@ typedef struct {
     affine_t out, in;          /* those at work, of the task's */
     int64_t dy_share, x_share; /* of the next rows that a pass of a tile fetches of them */
     affine_t dy_pass, x_pass, tile;
+    bool pairs; /* rows of panels are pairs of rows: as below */
     buffer_t
         *so_far; /* scratch [outs * PANEL][ins * PANEL], without x [1][PANEL]: the chunk's sums */
     value_t *later; /* whether others were added up before this chunk */
@@ -20,15 +21,18 @@ typedef struct {
 
 static value_t *dy_at(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const sums_t *c = ctx;
-    affine_t ix[] = {c->dy_panel, ax_add(c->k0, k), ax_plus(c->row, row)};
+    int each = c->pairs ? 2 : 1;
+    affine_t ix[] = {c->dy_panel, ax_add(c->k0, k), ax_scale(ax_plus(c->row, row), each)};
     (void)L;
-    return b_load(b, c->s->dy, 1, ix);
+    return b_load(b, c->s->dy, each, ix);
 }
 
 static value_t *x_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const sums_t *c = ctx;
-    affine_t ix[] = {c->x_panel, ax_add(c->k0, k), ax_plus(c->lane, (int64_t)j * L->lanes)};
-    return b_load(b, c->s->x, L->lanes, ix);
+    int each = c->pairs ? 2 : 1;
+    affine_t lane = ax_scale(ax_plus(c->lane, (int64_t)j * L->lanes), each);
+    affine_t ix[] = {c->x_panel, ax_add(c->k0, k), lane};
+    return b_load(b, c->s->x, L->lanes * each, ix);
 }
 
 /* The tiles of these rows, of all pairs that a panel is part of, share the work of fetching its next rows, a row at a time. */
@@ -37,7 +41,7 @@ static void fetch_row_of(builder_t *b, const sums_t *c, buffer_t *of, affine_t p
     affine_t next = ax_add(ax_plus(c->k0, c->depth), ax_scale(pass, share));
     value_t *row = at_most(b, ax_add(next, step), dim_sub(of->dims[1], dim(1)));
     affine_t ix[] = {panel, ax_v(row), ax(0)};
-    prefetch_row(b, of, ix, PANEL);
+    prefetch_row(b, of, ix, of->dims[2].c);
 }
 
 static void fetch_rows(lower_t *L, builder_t *b, void *ctx, affine_t step) {
@@ -50,6 +54,15 @@ static void fetch_rows(lower_t *L, builder_t *b, void *ctx, affine_t step) {
 /* Of the tiles over a pair of panels. */
 static int64_t passes_of(const lower_t *L) {
     return PANEL / L->tile * row_tiles(L, PANEL);
+}
+
+/* Rows, or pairs of them, one after the other; of bf16 that stands as f32 the odd one of a pair is added first, as dot2 does
+ * it. */
+static void order_rows(const sums_t *c, product_t *p) {
+    p->order = c->pairs ? DOT_PAIRS : c->s->rounded ? ODD_FIRST : ONE_BY_ONE;
+    if (p->order != ODD_FIRST) return;
+    p->odd = p->depth % 2;
+    p->depth /= 2;
 }
 
 /* A register tile goes on with what rows before these gave. */
@@ -77,8 +90,9 @@ static void outer_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .y = x_at,
                    .ctx = c,
                    .init = acc,
-                   .every = c->depth / (c->dy_share > c->x_share ? c->dy_share : c->x_share),
                    .ahead = fetch_rows};
+    order_rows(c, &p);
+    p.every = p.depth / (c->dy_share > c->x_share ? c->dy_share : c->x_share);
     value_t *sums[MAX_TILE];
     tile_product(L, b, &p, sums);
     for (int i = 0; i < n; i++) b_store(b, c->so_far, sums[i], at[i]);
@@ -212,6 +226,17 @@ static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
     put_panels(L, b, c);
 }
 
+/* What a row of a panel adds to a sum, or a pair of rows, the first one first. */
+static value_t *add_row(lower_t *L, builder_t *b, const sums_t *c, affine_t row, int64_t lane,
+                        value_t *sum) {
+    int each = c->pairs ? 2 : 1;
+    affine_t at[] = {c->dy_panel, row, ax(lane * each)};
+    value_t *x = b_load(b, c->s->dy, L->lanes * each, at);
+    if (!c->pairs) return b_binary(b, OP_ADD, sum, x);
+    for (int i = 0; i < 2; i++) sum = b_binary(b, OP_ADD, sum, widened(L, b, x, i));
+    return sum;
+}
+
 static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {
     dim_t d[] = {dim(1), dim(PANEL)};
     c->so_far = kernel_scratch(b, "so_far", E_F32, 2, d);
@@ -222,9 +247,8 @@ static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {
         for (int64_t i = 0; i < n; i++) sums[i] = splat(b, L, 0);
         inst_t *rows = b_for(b, "k", dim(0), c->s->dy->dims[1], (int)n, sums);
         for (int64_t i = 0; i < n; i++) {
-            affine_t at[] = {c->dy_panel, ax_v(loop_var(rows)), ax(first + i * L->lanes)};
-            value_t *x = b_load(b, c->s->dy, L->lanes, at);
-            sums[i] = b_binary(b, OP_ADD, loop_arg(rows, (int)i), x);
+            affine_t row = ax_v(loop_var(rows));
+            sums[i] = add_row(L, b, c, row, first + i * L->lanes, loop_arg(rows, (int)i));
         }
         b_end_for(b, rows, sums);
         for (int64_t i = 0; i < n; i++) {
@@ -244,6 +268,7 @@ lfunc_t *lower_row_sums(lower_t *L, const char *name, const row_sums_t *s) {
     value_t *place = kernel_param(&b, "place", s->to->dims[0].c);
     value_t *chunk = kernel_param(&b, "chunk", MOST_CHUNKS);
     sums_t c = {.s = s, .place = ax_v(place), .outs = outs, .ins = ins};
+    c.pairs = s->dy->elem == E_BF16;
     c.dy_panel = ax_v(b.fn->task[0]);
     c.later = b_compare(&b, OP_NE, chunk, b_iconst(&b, SCALAR(E_I64), 0));
     (s->x ? outer_panels : sum_panel)(L, &b, &c);

@@ -8,7 +8,8 @@
  *
  * Operands stand in panels, [panel][row][PANEL], rows that nobody has being zeros. So a register tile reads
  * lines that follow each other, as in a dense layer: it is the same tile, where rows of dy's columns take the part of
- * tokens, and rows of tokens that of the depth. A task may take several panels of both: each pair of them, of some rows
+ * tokens, and rows of tokens that of the depth. Of bf16 two rows stand in one, pair by pair of each column's values: dot2
+ * takes both at once, the odd one first, and so do all who have no dot2. A task may take several panels of both: each pair of them, of some rows
  * before the next, so that memory is read for all pairs once.
  *
  * In: buffers. Out: kernels. Who leaves operands in panels: rows_sums.h; chunks: chunks.h; tables' gradients: tables.h. */
@@ -18,7 +19,9 @@
 #include "lower/lower_int.h"
 
 typedef struct {
-    buffer_t *dy, *x; /* [panel][rows][PANEL]; x NULL: sums of dy alone */
+    /* [panel][rows][PANEL], of bf16 [panel][pair of rows][PANEL * 2]; x NULL: sums of dy alone */
+    buffer_t *dy, *x;
+    bool rounded; /* they are of bf16, which may stand as f32 */
     /* [places][out][in], or without x [places][out]: no wider than the tensor itself */
     buffer_t *to;
     int64_t outs, ins; /* panels of dy and of x that a task takes, which divide theirs; 0: one */

@@ -210,17 +210,26 @@ bool layout_is_read(const gnode_t *reader) {
     return reader->op != G_GRADIENT;
 }
 
+/* What is trained is so in float32: those values of a rounded param stand in the file too, before it. */
+static void add_master(maker_t *m, const graph_t *g, const gnode_t *param, const reads_t *of) {
+    for (int k = 0; k < of->n && param->type != G_F32; k++)
+        if (g->nodes[of->reader[k]]->op == G_GRADIENT)
+            add_param(m, param, (arrangement_t){PACK_ROWS, 0, G_F32});
+}
+
 static void add_params(maker_t *m, const graph_t *g) {
     const int64_t *heads = find_heads(m->arena, g);
     reads_t *of = ARENA_ARRAY(m->arena, reads_t, g->n_nodes);
     find_reads(m->arena, g, of);
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (of[i].n > 0) add_master(m, g, g->nodes[i], &of[i]);
         for (int k = 0; k < of[i].n; k++) {
             const gnode_t *reader = g->nodes[of[i].reader[k]];
             if (!layout_is_read(reader)) continue;
             add_param(m, g->nodes[i],
                       layout_arrangement(reader, of[i].input[k], heads[reader->id]));
         }
+    }
 }
 
 /* Of what weights mean and how they stand: the arranged params in order, and what the nodes do with them, as far as it

@@ -26,6 +26,9 @@ typedef enum {
  * for each output: its scale, f32; and where its sum of products begins if the other factor is held as q + 128: -128 times
  * the sum of its integers, i32. Tables of i8 have a scale for each of their rows. What is no row has 0. */
 
+/* Of a train step a matrix of bf16 stands there a third time, before both, as PACK_ROWS of f32: the values that are trained,
+ * of which the others are the roundings. */
+
 /* Matrices of dense layers become panels; of whole heads, where the result goes by heads into attention and nowhere
  * else. Where a train step multiplies by the transpose (DENSE_T), the matrix is packed a second time, as columns: then that
  * product is the forward's, register tile for register tile, at its speed. It costs a second copy of these matrices in

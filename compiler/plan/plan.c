@@ -17,6 +17,12 @@ static variant_plan_t variant_of(graph_t *g) {
                             .graph = g};
 }
 
+graph_t *plan_with_dtype(const plan_t *p, graph_t *g, diag_t *d) {
+    const spec_t *s = p->spec;
+    if (p->derives) return graph_with_train_dtype(p->arena, g, s->train.dtype, d);
+    return graph_with_dtypes(p->arena, g, s, d);
+}
+
 graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d) {
     graph_options_t o = {.batch = p->batch,
                          .length = length,
@@ -24,7 +30,7 @@ graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, 
                          .train = train,
                          .bucket_length = spec_padded_length(p->spec, p->longest)};
     graph_t *g = graph_build(p->arena, p->spec, &o, d);
-    return g ? graph_with_dtypes(p->arena, g, p->spec, d) : NULL;
+    return g ? plan_with_dtype(p, g, d) : NULL;
 }
 
 static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
@@ -158,7 +164,7 @@ static graph_t *with_batch(const plan_t *p, const graph_t *g, int64_t batch, dia
     graph_size_t size = {batch, g->length, g->padded, g->units};
     graph_t *resized = graph_resize(p->arena, g, &size, d);
     if (!resized || !graph_check_model(resized, d)) return NULL;
-    return graph_with_dtypes(p->arena, resized, p->spec, d);
+    return plan_with_dtype(p, resized, d);
 }
 
 static bool take_graphs(plan_t *p, const loaded_model_t *m, diag_t *d) {
@@ -217,7 +223,7 @@ static bool add_step(plan_t *p, diag_t *d) {
     p->positions = p->facts.positions;
     if (p->spec->of_graph) bound_exact(p, like);
     graph_t *step = graph_build_step(p->arena, like, p->batch, d);
-    p->step = step ? graph_with_dtypes(p->arena, step, p->spec, d) : NULL;
+    p->step = step ? plan_with_dtype(p, step, d) : NULL;
     if (!p->step) return false;
     bound_positions(p);
     return add_prefills(p, d);
@@ -241,6 +247,7 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
                   .trace = o->trace,
                   .impose_buckets = o->impose_buckets,
                   .instrument = o->instrument,
+                  .derives = o->train != TRAIN_NOT,
                   .name = o->name};
     p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;

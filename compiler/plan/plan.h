@@ -50,6 +50,7 @@ typedef struct {
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
     bool trace, impose_buckets;
+    bool derives;               /* it gives gradients: train.dtype is the type of its products */
     bool instrument;            /* --instrument: back ends make launches tell their labels */
     layout_t *layout;           /* of train steps where there are any: they read most */
     const char *name;           /* C prefix */

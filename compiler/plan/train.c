@@ -9,13 +9,14 @@
 #include <math.h>
 
 #include "spec/patterns.h"
+#include "spec/schema.h"
 #include "weights/weights.h"
 
 /* ---- graphs ------------------------------------------------------------------------------------ */
 
 /* Dropout is the spec's: a graph that says its own is taken as it stands. */
 static const graph_t *forward_of(const plan_t *p, const variant_plan_t *v, diag_t *d) {
-    if (p->spec->of_graph) return v->graph;
+    if (p->spec->of_graph) return plan_with_dtype(p, v->graph, d);
     return plan_build(p, v->max_length, v->graph->units, true, d);
 }
 
@@ -230,16 +231,18 @@ static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, di
     return choose_decays(p, all, u, d);
 }
 
+/* What forwards beside a training, or in it, compute is of the type that is trained, so that one packed file serves both: a
+ * compile.dtype that says something else would have no effect. */
 static bool dtype_trains(const plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     for (int i = -1; i < s->n_layers; i++) {
         dtype_t dtype = spec_dtype(s, i);
-        if (dtype == DTYPE_FLOAT32) continue;
+        if (dtype == DTYPE_FLOAT32 || dtype == s->train.dtype) continue;
         diag_error(d, i < 0 ? s->at[KEY_compile_dtype] : spec_layer_at(s, i, KEY_compile_dtype),
-                   "'compile.dtype: %s' is not built yet where gradients are computed",
-                   dtype == DTYPE_INT8 ? "int8" : "bfloat16");
-        diag_hint(d, "--set compile.dtype=float32%s",
-                  spec_trains(s) ? ", or a spec without 'train:'" : "");
+                   "'compile.dtype' has no effect where gradients are computed: 'train.dtype' is "
+                   "the number type there, %s",
+                   word_of(train_dtype_words, s->train.dtype));
+        diag_hint(d, "--set train.dtype=bfloat16, or --set compile.dtype=float32");
         return false;
     }
     return true;
@@ -247,6 +250,7 @@ static bool dtype_trains(const plan_t *p, diag_t *d) {
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
     if (!dtype_trains(p, d)) return false;
+    p->derives = true;
     bool alone = o->train == TRAIN_ALONE;
     p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
     for (int k = 0; k < p->n_variants; k++) {

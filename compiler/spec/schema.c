@@ -41,6 +41,8 @@ const word_t problem_words[] = {{"null", PROBLEM_UNSET},
                                 {NULL, 0}};
 const word_t dtype_words[] = {
     {"float32", DTYPE_FLOAT32}, {"bfloat16", DTYPE_BFLOAT16}, {"int8", DTYPE_INT8}, {NULL, 0}};
+const word_t train_dtype_words[] = {
+    {"float32", DTYPE_FLOAT32}, {"bfloat16", DTYPE_BFLOAT16}, {NULL, 0}};
 const word_t decode_words[] = {
     {"corrected", DECODE_CORRECTED}, {"huggingface", DECODE_HUGGINGFACE}, {NULL, 0}};
 const word_t target_words[] = {{"x86-64", 0},         {"x86-64-v3", 1},      {"x86-64-v4", 2},

@@ -68,8 +68,8 @@ bool is_nested(const char *section);
 /* Words that one key alone takes stand in its row. */
 #define WORDS(...) ((const word_t[]){__VA_ARGS__, {NULL, 0}})
 extern const word_t act_words[], architecture_words[], layer_words[], problem_words[],
-    dtype_words[], decode_words[], target_words[], length_words[], optimizer_words[],
-    schedule_words[], factor_words[], byte_units[], flop_units[];
+    dtype_words[], train_dtype_words[], decode_words[], target_words[], length_words[],
+    optimizer_words[], schedule_words[], factor_words[], byte_units[], flop_units[];
 
 /* The section of this name in `outer`, "" for the top level: "train.optimizer" for "train", "optimizer"; NULL: none. */
 const char *section_inside(const char *outer, const char *name);

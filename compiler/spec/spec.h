@@ -146,6 +146,7 @@ typedef struct {
         decode_kind_t decode;
     } compile;
     struct {
+        dtype_t dtype;
         train_memory_t memory;
         double memory_bytes;            /* MEMORY_SIZE: of the workspace, inclusive */
         reformer_optimizer_t optimizer; /* each number said, whatever was left to defaults */

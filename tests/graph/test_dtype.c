@@ -359,20 +359,6 @@ static void test_refusals(void **unused) {
     }
 }
 
-/* Until there are kernels of it. */
-static void test_no_gradient(void **unused) {
-    (void)unused;
-    spec_t spec = small_spec(ARCH_CAUSAL_LM);
-    arena_t *a = arena_new();
-    diag_t *d = diag_new();
-    graph_options_t o = {.batch = 1, .length = 64};
-    graph_t *g = in_bf16(a, must(graph_build(a, &spec, &o, d), d), d);
-    assert_null(graph_gradient(a, g, NULL, d));
-    assert_message(d, "gradients of rounded values are not built yet");
-    diag_free(d);
-    arena_free(a);
-}
-
 /* ---- evaluation ------------------------------------------------------------------------------------ */
 
 enum { TOKENS = 64, VOCAB = 12 };
@@ -441,7 +427,6 @@ int main(void) {
         cmocka_unit_test(test_generation),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_gradient),
         cmocka_unit_test(test_params_are_rounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *                                                        of them may be refused
  *     random_keeps …, random_kept …                      the same as these two; steps keep values of their forwards for the
  *                                                        backward pass, drawn by kind or one by one
+ *     differential_train_bf16, random_trains_bf16, random_keeps_bf16 …   the same of train.dtype: bfloat16 (condition.h)
  *
  * Models are those of sample.h: all heads, gates, rms norms, masks, batches, lengths, and dropout in half of them. Every
  * gradient is held to 2e-5 of its tensor's largest magnitude (a thousandth of the largest of all at least), the loss to
@@ -32,10 +33,14 @@
 #ifndef KEEPS
 #define KEEPS 0
 #endif
+#ifndef BF16
+#define BF16 0
+#endif
 
-static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3, most_moved = 100;
-enum { ROUNDINGS = 4, FORWARDS = 4 }; /* as condition.c has them */
-enum { UNTOUCHED = 0xA5 };            /* bytes of memory that nobody has written */
+static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3,
+                    most_moved = BF16 ? 1000 : 100;
+enum { ROUNDINGS = BF16 ? 256 : 4, FORWARDS = BF16 ? 16 : 4 }; /* as condition.c has them */
+enum { UNTOUCHED = 0xA5 }; /* bytes of memory that nobody has written */
 
 typedef struct {
     plan_t *plan;
@@ -412,12 +417,15 @@ static keeping_t draw_keeping(void) {
 /* As plan.c makes a plan of train steps alone, of graphs that no spec says. */
 static bool derive_graphs(plan_t *p, const sample_t *m, const char *loss, diag_t *d) {
     graph_gradient_options_t o = {.loss = loss};
+    dtype_t dtype = BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32;
     if (EDITS && !edit_graphs(p, &m->forms, d)) return false;
     keeping_t keeping = KEEPS ? draw_keeping() : (keeping_t){0};
     for (int v = 0; v < p->n_variants; v++) {
         graph_t *forward = p->variants[v].graph;
         if (!EDITS) forward = training_forward(p, forward, d);
         else if (m->drops && !drop_graph(forward, d)) return false;
+        forward = graph_with_train_dtype(p->arena, forward, dtype, d);
+        if (!forward) return false;
         if (KEEPS) o.keep = draw_kept(p->arena, &keeping, forward);
         p->variants[v].graph = graph_gradient(p->arena, forward, &o, d);
         if (!p->variants[v].graph) return false;
@@ -438,7 +446,7 @@ static bool make_plan(arena_t *a, const sample_t *m, model_t *x) {
                          .train = EDITS || KEEPS ? TRAIN_NOT : TRAIN_ALONE,
                          .train_loss = floats ? "loss_f32" : "loss",
                          .n_targets = 1};
-    po.targets[0] = random_target(DTYPE_FLOAT32);
+    po.targets[0] = random_target(BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32);
     x->plan = plan_of(a, m->text, &po, x->d);
     return x->plan && ((!EDITS && !KEEPS) || derive_graphs(x->plan, m, po.train_loss, x->d));
 }
@@ -485,7 +493,8 @@ static void print_model(const sample_t *m, const model_t *x) {
 static bool run_one(int index, uint64_t seed, const others_t *o) {
     arena_t *a = arena_new();
     draw_begin(seed, index);
-    sample_t m = sample_make(a, SAMPLE_TRAINS | (EDITS ? SAMPLE_EDITS : 0));
+    sample_t m =
+        sample_make(a, SAMPLE_TRAINS | (EDITS ? SAMPLE_EDITS : 0) | (BF16 ? SAMPLE_BF16 : 0));
     model_t x = {.d = diag_new()};
     bool ok = open_model(a, &m, o, &x) && check_model(&x, o);
     const char *how = x.ill ? "ill " : ok ? "ok  " : x.refused ? "no  " : "FAIL";

@@ -30,10 +30,12 @@ static void write_head(sbuf_t *s, sample_t *m) {
 }
 
 static void write_compile(sbuf_t *s, const sample_t *m) {
-    const char *dtype = m->kind & SAMPLE_EDITS  ? "float32" /* which round themselves */
-                        : m->kind & SAMPLE_BF16 ? "bfloat16"
-                        : m->kind & SAMPLE_INT8 ? "int8"
-                                                : "float32";
+    bool trained = m->kind & SAMPLE_TRAINS && m->kind & SAMPLE_BF16;
+    const char *dtype = m->kind & SAMPLE_EDITS || trained ? "float32" /* which round themselves */
+                        : m->kind & SAMPLE_BF16           ? "bfloat16"
+                        : m->kind & SAMPLE_INT8           ? "int8"
+                                                          : "float32";
+    if (trained && !(m->kind & SAMPLE_EDITS)) sbuf_puts(s, "train: {dtype: bfloat16}\n");
     uint32_t mode = m->kind & SAMPLE_EDITS ? 8 : draw(8); /* edits are for one length */
     sbuf_printf(s, "compile: {dtype: %s", dtype);
     if (mode == 0) sbuf_puts(s, ", sequence_length: dynamic");
@@ -99,7 +101,7 @@ sample_t sample_make(arena_t *a, unsigned kind_of) {
     if (!edits && !m.large) random_extensions(&s, m.causal, m.unit, true);
     write_compile(&s, &m);
     if (m.kind & SAMPLE_TRAINS) m.drops = draw(2);
-    if (m.kind == SAMPLE_TRAINS) write_dropout(&s, &m); /* graphs say their own */
+    if (trains && !edits) write_dropout(&s, &m); /* graphs say their own */
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
     make_input(a, &m);
