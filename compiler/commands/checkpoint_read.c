@@ -75,6 +75,7 @@ static bool same_fact(reading_t *r, const char *key, const char *was, const char
 
 static bool same_key(reading_t *r, const spec_value_t *v, const char *was) {
     const char *is = state_text(r->arena, v->value);
+    if (!was && v->before) was = state_text(r->arena, v->before);
     if (!was || strcmp(was, is) == 0) return true; /* a key that came later is what it always was */
     sbuf_printf(&r->changes, "\n    '%s' was %s, now it is %s", v->key, was, is);
     put_place(v->at, &r->changes);

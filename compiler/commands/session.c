@@ -119,6 +119,7 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                         .instrument = want->instrument || s->profile,
                         .decodes = want->decodes,
                         .train = want->train,
+                        .of_training = s->trains,
                         .updates = want->updates,
                         .train_loss = want->train_loss};
     target_request_t asked = {.names = s->o->targets,

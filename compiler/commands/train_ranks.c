@@ -19,7 +19,8 @@ typedef struct {
 /* ---- comparing ----------------------------------------------------------------------------------- */
 
 static void add(terms_t *to, const char *key, srcloc_t at, const char *value) {
-    ARENA_PUSH(to->arena, to->all, to->n, to->room) = (spec_value_t){key, value, at};
+    ARENA_PUSH(to->arena, to->all, to->n, to->room) =
+        (spec_value_t){.key = key, .value = value, .at = at};
 }
 
 static void add_number(terms_t *to, const char *key, srcloc_t at, int64_t value) {

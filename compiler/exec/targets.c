@@ -30,7 +30,7 @@ typedef struct {
 
 /* With int8 go products of attention, of bfloat16. */
 static uses_t uses_of(const plan_options_t *p, const spec_t *s) {
-    bool trains = p->train != TRAIN_NOT; /* another key says it there */
+    bool trains = p->train != TRAIN_NOT || p->of_training; /* another key says it there */
     if (trains) return (uses_t){.bfloat16 = s->train.dtype == DTYPE_BFLOAT16};
     bool int8 = spec_has_dtype(s, DTYPE_INT8);
     return (uses_t){.bfloat16 = int8 || spec_has_dtype(s, DTYPE_BFLOAT16), .int8 = int8};

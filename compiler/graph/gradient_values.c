@@ -186,6 +186,23 @@ static bool is_norm(const gnode_t *n) {
     return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
+/* By id: whether all who read it round it. Then what is kept is what they give, half as large. */
+static bool *find_rounded(arena_t *a, const graph_t *g) {
+    bool *rounded = ARENA_ARRAY(a, bool, g->n_nodes), *elsewhere = ARENA_ARRAY(a, bool, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        for (int k = 0; k < n->n_in; k++)
+            if (n->in[k]) (n->op == G_ROUND ? rounded : elsewhere)[n->in[k]->id] = true;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++) rounded[i] = rounded[i] && !elsewhere[i];
+    return rounded;
+}
+
+static bool is_normed(const gnode_t *n, const bool *rounded) {
+    if (is_norm(n)) return !rounded[n->id];
+    return n->op == G_ROUND && is_norm(n->in[0]) && rounded[n->in[0]->id];
+}
+
 /* What the gradient of n needs of its input k. */
 static kept_kind_t kind_of_input(const gnode_t *n, int k) {
     if (!n->in[k] || graph_kind(n->in[k]) != K_ROW) return KEPT_NONE;
@@ -198,13 +215,14 @@ kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g) {
     kept_kind_t *kind = ARENA_ARRAY(a, kept_kind_t, g->n_nodes);
     bool *stream = ARENA_ARRAY(a, bool, g->n_nodes), *inside = ARENA_ARRAY(a, bool, g->n_nodes);
     const gnode_t **heir = ARENA_ARRAY(a, const gnode_t *, g->n_nodes);
+    const bool *rounded = find_rounded(a, g);
     find_streams(g, stream, heir);
     find_inside(g, stream, inside);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
         if (stream[i] && heir[i]) kind[i] = KEPT_STREAMS;
         else if (inside[i] && !stream[i] && graph_is_attention(n)) kind[i] = KEPT_ATTENTION;
-        else if (inside[i] && !stream[i] && is_norm(n)) kind[i] = KEPT_NORMED;
+        else if (inside[i] && !stream[i] && is_normed(n, rounded)) kind[i] = KEPT_NORMED;
         for (int k = 0; k < n->n_in; k++) {
             kept_kind_t x = kind_of_input(n, k);
             bool free = x && inside[n->in[k]->id] && !stream[n->in[k]->id];

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "plan/layout.h"
+
 /* Which kinds lowering takes as the forward left them; of others it would refuse the graph. */
 static const struct {
     const char *name;
@@ -46,7 +48,7 @@ static gop_t *find_attentions(arena_t *a, const graph_t *g) {
 }
 
 static double bytes_of(const gnode_t *n, int64_t units) {
-    double bytes = work_elements(n, units) * sizeof(float);
+    double bytes = work_elements(n, units) * (double)layout_element_bytes(n->type);
     int attention = attention_of(n->op);
     if (attention < 0) return bytes;
     return bytes * (1 + attentions[attention].sums / (double)n->head_size);

@@ -247,10 +247,11 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
                   .trace = o->trace,
                   .impose_buckets = o->impose_buckets,
                   .instrument = o->instrument,
-                  .derives = o->train != TRAIN_NOT,
+                  .derives = o->train != TRAIN_NOT || o->of_training,
                   .name = o->name};
     p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
+    if (p->derives && !plan_type_is_trained(p, d)) return NULL;
     if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
     if (o->train != TRAIN_NOT && !plan_add_trains(p, o, d)) return NULL;
     p->updates = p->trains && o->updates;

@@ -50,7 +50,8 @@ typedef struct {
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
     bool trace, impose_buckets;
-    bool derives;               /* it gives gradients: train.dtype is the type of its products */
+    bool
+        derives; /* it gives gradients, or evaluates what learns by them: train.dtype says its type */
     bool instrument;            /* --instrument: back ends make launches tell their labels */
     layout_t *layout;           /* of train steps where there are any: they read most */
     const char *name;           /* C prefix */
@@ -79,6 +80,8 @@ typedef struct {
     bool trace, impose_buckets, instrument;
     bool decodes; /* a causal LM: with prefills and steps */
     train_t train;
+    bool
+        of_training; /* its forwards are those of a training, and so of train.dtype; where it trains they are */
     bool updates;           /* of plans that train: with what updates the weights, too */
     const char *train_loss; /* the output that train steps derive; NULL: "loss" */
 } plan_options_t;

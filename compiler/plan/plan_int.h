@@ -7,6 +7,8 @@
 /* The graph of a forward, of a prefill or of a step with the plan's number type: of plans that train, train.dtype. NULL after
  * errors in d. */
 graph_t *plan_with_dtype(const plan_t *p, graph_t *g, diag_t *d);
+/* Whether compile.dtype says nothing else; false after an error in d. */
+bool plan_type_is_trained(const plan_t *p, diag_t *d);
 /* The graph of a forward from the plan's spec; train: with its dropout. NULL after errors in d. */
 graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d);
 

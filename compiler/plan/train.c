@@ -233,7 +233,7 @@ static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, di
 
 /* What forwards beside a training, or in it, compute is of the type that is trained, so that one packed file serves both: a
  * compile.dtype that says something else would have no effect. */
-static bool dtype_trains(const plan_t *p, diag_t *d) {
+bool plan_type_is_trained(const plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     for (int i = -1; i < s->n_layers; i++) {
         dtype_t dtype = spec_dtype(s, i);
@@ -249,7 +249,7 @@ static bool dtype_trains(const plan_t *p, diag_t *d) {
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
-    if (!dtype_trains(p, d)) return false;
+    if (!plan_type_is_trained(p, d)) return false;
     p->derives = true;
     bool alone = o->train == TRAIN_ALONE;
     p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);

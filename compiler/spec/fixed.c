@@ -44,6 +44,13 @@ void spec_free_keys(sbuf_t *out) {
         sbuf_printf(out, "%s%s", i ? ", " : "", schema[may_change[i]].full + strlen("train."));
 }
 
+/* As print_key_value() has it. */
+static const char *default_of(arena_t *a, spec_key_t key) {
+    const key_info_t *k = &schema[key];
+    bool word = k->kind == KIND_WORD && k->standard && strcmp(k->standard, "null") != 0;
+    return word ? arena_printf(a, "\"%s\"", k->standard) : NULL;
+}
+
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {
     spec_value_t *all = ARENA_ARRAY(a, spec_value_t, KEY_COUNT);
     size_t n = 0;
@@ -51,7 +58,8 @@ size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {
         if (!is_fixed((spec_key_t)k) || !counts(s, (spec_key_t)k)) continue;
         sbuf_t value = {0};
         if (print_key_value(s, (spec_key_t)k, &value))
-            all[n++] = (spec_value_t){schema[k].full, arena_strdup(a, value.data), s->at[k]};
+            all[n++] = (spec_value_t){schema[k].full, arena_strdup(a, value.data), s->at[k],
+                                      default_of(a, (spec_key_t)k)};
         sbuf_free(&value);
     }
     *values = all;

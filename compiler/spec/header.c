@@ -19,6 +19,7 @@ static const spec_key_t keys[] = {
     KEY_compile_text,
     KEY_compile_decode,
     KEY_train_memory,
+    KEY_train_dtype,
     KEY_expect_workspace,
     KEY_expect_flops_per_token,
     KEY_compile_dtype,
@@ -26,8 +27,8 @@ static const spec_key_t keys[] = {
     KEY_compile_sequence_length,
 };
 /* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written,
- * like all of train: but memory. */
-enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 13 };
+ * like all of train: but memory and number type. */
+enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 14 };
 
 static bool trains(spec_key_t key) {
     return strncmp(schema[key].section, "train", 5) == 0;
@@ -97,6 +98,7 @@ static bool is_there(const spec_t *s, spec_key_t key) {
     case KEY_compile_text: return s->compile.text != TEXT_UNSET;
     case KEY_compile_decode: return s->compile.decode != DECODE_CORRECTED;
     case KEY_train_memory: return spec_trains(s);
+    case KEY_train_dtype: return s->train.dtype != DTYPE_FLOAT32;
     case KEY_expect_workspace: return s->expect.has_workspace;
     case KEY_expect_flops_per_token: return s->expect.has_flops;
     /* of a graph: as many as its tables have, unless it says less */

@@ -274,6 +274,8 @@ void spec_fuzz_dictionary(sbuf_t *out);
 typedef struct {
     const char *key, *value;
     srcloc_t at;
+    const char *
+        before; /* of a key that is a word: its default, which it had before there was such a key; NULL: not told */
 } spec_value_t;
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
 void spec_free_keys(sbuf_t *out); /* of train: all others, "text, steps, …" */

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Products that learn: adapt.c, built with a model in C by both compilers and with an object by LLVM, makes the steps that
 # `reformerc train` makes, losses and weights to the bit, in one go or in two calls; the header compiles as C++.
+# learn_product.sh … [DTYPE]: train.dtype.
 . "$(dirname "$0")/lib.sh"
 r=$REFORMERC
+dtype=${10:-float32}
 strict='-Wall -Wextra -Werror -Wconversion'
 printf 'It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want.' >text
 cat >adapt.yaml <<'END'
@@ -31,6 +33,7 @@ train:
   batch_size: 2
   seed: 9
 END
+echo "  dtype: $dtype" >>adapt.yaml
 steps=4
 check translate 0 - "$r" adapt.yaml --no-warnings --weights random:1 -o adapt.c
 cp adapt.weights first.weights
@@ -41,7 +44,7 @@ count=$((steps * 2 * 2 * 16))
 ids=$(od -An -v -tu1 -w1 text | awk -v n=$count '{ id[NR - 1] = $1 + 2 } END { for (i = 0; i < n; i++) printf "%s%d", i ? "," : "", id[i % NR] }')
 "$FORGE" make batches.st "input_ids:I32:$((steps * 2)),2,16=$ids" "labels:I32:$((steps * 2)),2,16=$ids"
 check train 0 '4 steps in' "$r" train adapt.yaml --no-warnings --target x86-64 --weights random:1 --batches batches.st --trajectory t.json --out trained
-check 'translate what was learnt' 0 - "$r" trained/last --no-warnings --set compile.sequence_length=16 --set compile.batch_size=2 --set train.steps=4 -o want.c --target x86-64
+check 'translate what was learnt' 0 - "$r" trained/last --no-warnings --set train.dtype=$dtype --set compile.sequence_length=16 --set compile.batch_size=2 --set train.steps=4 -o want.c --target x86-64
 
 # A program's losses and norms against the trajectory, its weights against the command's.
 agree() { # PROGRAM

@@ -1,12 +1,15 @@
 /* Gradients against Hugging Face's: of the reference evaluator, or of back ends, which are equal to the bit.
  *
- *   golden_gradients FOLDER [ACCUMULATE [BACKEND…]]
+ *   golden_gradients [--bf16] FOLDER [ACCUMULATE [BACKEND…]]
  *                                            grads.safetensors and the loss in outputs.safetensors; or, where FOLDER is a
  *                                            trajectory of training, first_gradients.safetensors and the first loss in
  *                                            trajectory.json, of ACCUMULATE micro-batches; or, where it says masks
  *                                            of dropout, grads.safetensors and the loss in masks.json
  *
  *   BACKEND: interpreter, jit, c:gcc … (c and a compiler): each runs its best target on one thread and two
+ *
+ *   --bf16: of train.dtype: bfloat16. The reference is near Hugging Face's float32, back ends are near the reference: as the
+ *           lengths of all gradients together go, since a factor that is rounded to the other side moves whole tensors
  *
  * The loss to 1e-5, every gradient to 2e-5 of its tensor's largest magnitude; tensors whose largest is below 1e-7 are
  * noise around a zero, and ours must be as small. What the backward pass keeps and what it computes again makes no
@@ -23,6 +26,8 @@
 #include "support/pages.h"
 
 static const double loss_tolerance = 1e-5, tolerance = 2e-5, noise = 1e-7, same = 1e-9;
+/* Of --bf16: measured were 7.2e-2, most of it from tokens that hash to other buckets, and 2.0e-3 */
+static const double near_float32 = 0.1, near_reference = 5e-3;
 
 typedef struct {
     const char *name;
@@ -41,6 +46,7 @@ typedef struct {
     diag_t *d;
     const char *folder;
     int accumulate;
+    bool rounds; /* --bf16 */
     loaded_model_t model;
     st_file_t *inputs;
     graph_t *forward;
@@ -81,9 +87,10 @@ static bool read_masks(case_t *c) {
 }
 
 static bool open_case(case_t *c) {
+    static const setting_t bf16 = {.key = "train.dtype", .value = "bfloat16"};
     weights_kind_t kind;
     bool ok =
-        model_load(c->a, &c->model, c->folder, NULL, 0, c->d) &&
+        model_load(c->a, &c->model, c->folder, &bf16, c->rounds, c->d) &&
         weights_kind(in_case(c, "model.safetensors"), &kind, c->d) &&
         model_resolve(c->a, &c->model, kind.has_lm_head, kind.has_classifier, kind.has_qa, c->d) &&
         (c->inputs = st_open(in_case(c, "inputs.safetensors"), c->d)) && read_masks(c);
@@ -93,6 +100,8 @@ static bool open_case(case_t *c) {
                          .length = ids->shape[ids->rank - 1],
                          .train = c->masks != NULL};
     c->forward = graph_build(c->a, c->model.spec, &o, c->d);
+    if (c->forward)
+        c->forward = graph_with_train_dtype(c->a, c->forward, c->model.spec->train.dtype, c->d);
     if (!c->forward) return false;
     const char *rotations = in_case(c, "rotations.safetensors");
     store_options_t from = {.path = in_case(c, "model.safetensors"),
@@ -132,7 +141,7 @@ static const float *param_of(void *store, const char *name) {
     return store_find(store, name)->data;
 }
 
-static gradient_t *find(gradients_t *g, const char *name) {
+static gradient_t *find(const gradients_t *g, const char *name) {
     for (size_t i = 0; i < g->n; i++)
         if (strcmp(g->list[i].name, name) == 0) return &g->list[i];
     return NULL;
@@ -263,7 +272,7 @@ static void compare(const case_t *c, const st_tensor_t *theirs, const gradient_t
     if (!zero && !(error / largest <= t->worst)) t->worst = error / largest, t->of = theirs->name;
 }
 
-static bool compare_all(const case_t *c, gradients_t *g) {
+static bool compare_all(const case_t *c, const gradients_t *g) {
     bool steps = ids_of(c)->rank == 3;
     st_file_t *f =
         st_open(in_case(c, steps ? "first_gradients.safetensors" : "grads.safetensors"), c->d);
@@ -283,6 +292,46 @@ static bool compare_all(const case_t *c, gradients_t *g) {
            ok ? "ok  " : "FAIL", t.compared, g->n, t.worst, t.of, g->loss, off);
     st_close(f);
     return ok;
+}
+
+/* ---- of bf16 --------------------------------------------------------------------------------------- */
+
+static bool is_near(const gradients_t *ours, const gradients_t *want, double most) {
+    double apart = 0, length = 0;
+    bool ok = ours->n == want->n;
+    for (size_t i = 0; i < want->n; i++) {
+        const gradient_t *x = &want->list[i], *y = find(ours, x->name);
+        ok = ok && y && y->n == x->n;
+        for (int64_t k = 0; ok && k < x->n; k++) {
+            apart += (y->values[k] - x->values[k]) * (y->values[k] - x->values[k]);
+            length += x->values[k] * x->values[k];
+        }
+    }
+    double off = sqrt(apart / length);
+    ok = ok && off <= most && fabs(ours->loss - want->loss) <= most;
+    printf("%s %zu gradients, off by %.1e of their length; loss %.7f off by %.1e\n",
+           ok ? "ok  " : "FAIL", ours->n, off, ours->loss, fabs(ours->loss - want->loss));
+    return ok;
+}
+
+static bool is_near_theirs(const case_t *c, const gradients_t *g) {
+    st_file_t *f = st_open(in_case(c, "grads.safetensors"), c->d);
+    gradients_t want = {0};
+    if (!f || !want_loss(c, &want.loss)) return false;
+    for (size_t i = 0; i < st_count(f); i++) {
+        const st_tensor_t *t = st_at(f, i);
+        float *values = ARENA_ARRAY(c->a, float, t->elements);
+        if (!st_to_f32(t, values, t->name, c->d)) return false;
+        gradient_t *to = find_or_add(c->a, &want, short_name(t->name), t->elements);
+        for (int64_t k = 0; k < t->elements; k++) to->values[k] = (double)values[k];
+    }
+    st_close(f);
+    return is_near(g, &want, near_float32);
+}
+
+static bool is_near_reference(const case_t *c, const gradients_t *g) {
+    gradients_t want = {0};
+    return compute(c, NULL, &want) && is_near(g, &want, near_reference);
 }
 
 /* All that can be is kept, or nothing. */
@@ -369,7 +418,8 @@ static bool run_backend(const case_t *c, plan_t *p, const char *name, uint64_t *
     for (int threads = 1; ok && threads <= 2; threads++) {
         gradients_t g = {0};
         uint64_t own = HASH64_INIT;
-        ok = run_steps(c, p, e, threads, &g, &own) && compare_all(c, &g);
+        ok = run_steps(c, p, e, threads, &g, &own) &&
+             (c->rounds ? is_near_reference : compare_all)(c, &g);
         if (*bits == 0) *bits = own;
         bool equal = own == *bits;
         printf("%s %s, %d thread%s: %s\n", ok && equal ? "ok  " : "FAIL", name, threads,
@@ -398,18 +448,24 @@ static bool run_backends(const case_t *c, int n, char **names) {
 }
 
 int main(int argc, char **argv) {
+    bool rounds = argc > 1 && strcmp(argv[1], "--bf16") == 0;
+    argc -= rounds;
+    argv += rounds;
     if (argc < 2) {
-        fputs("usage: golden_gradients FOLDER [ACCUMULATE [BACKEND…]]\n", stderr);
+        fputs("usage: golden_gradients [--bf16] FOLDER [ACCUMULATE [BACKEND…]]\n", stderr);
         return 2;
     }
     case_t c = {.a = arena_new(),
                 .d = diag_new(),
                 .folder = argv[1],
+                .rounds = rounds,
                 .accumulate = argc > 2 ? atoi(argv[2]) : 1};
     gradients_t g = {0};
     bool ok = open_case(&c);
     if (argc > 3) ok = ok && run_backends(&c, argc - 3, argv + 3);
-    else ok = ok && compute(&c, NULL, &g) && compare_all(&c, &g) && compare_kept(&c, &g);
+    else
+        ok = ok && compute(&c, NULL, &g) && (rounds ? is_near_theirs : compare_all)(&c, &g) &&
+             compare_kept(&c, &g);
     diag_print(c.d, stderr);
     if (c.store) store_free(c.store);
     if (c.inputs) st_close(c.inputs);

@@ -39,8 +39,9 @@
 
 static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3,
                     most_moved = BF16 ? 1000 : 100;
-enum { ROUNDINGS = BF16 ? 256 : 4, FORWARDS = BF16 ? 16 : 4 }; /* as condition.c has them */
-enum { UNTOUCHED = 0xA5 }; /* bytes of memory that nobody has written */
+enum { ROUNDINGS = 4, FORWARDS = BF16 ? 16 : 4 }; /* as condition.c has them */
+enum { TO_BF16 = BF16 ? 256 : 0 };                /* the same of what becomes bf16 alone */
+enum { UNTOUCHED = 0xA5 };                        /* bytes of memory that nobody has written */
 
 typedef struct {
     plan_t *plan;
@@ -238,6 +239,7 @@ static bool stir(model_t *x) {
                 .buckets = stirred_buckets,
                 .ctx = x,
                 .roundings = ROUNDINGS,
+                .to_bf16 = TO_BF16,
                 .dropout = &x->dropout,
                 .watch = watch_moved,
                 .watch_ctx = x};
@@ -264,7 +266,7 @@ static bool judge(model_t *x, double error, double size, double share, int moved
         return true;
     }
     if (!x->moved && !stir(x)) return false;
-    x->ill = x->ill || x->moved[moved] > most_moved * share * size;
+    x->ill = x->ill || !(x->moved[moved] <= most_moved * share * size);
     return x->ill || error <= share * size + x->moved[moved];
 }
 
@@ -513,8 +515,9 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 }
 
 /* Of a hundred models, so many may be undecided, and of graphs refused: more where edited layers keep values one by one, so
- * that attentions share what leads to them. */
-enum { MOST_ASIDE = EDITS && KEEPS ? 15 : 5 };
+ * that attentions share what leads to them. Of bf16 one factor on the other side, of a gradient that is a sum of few rows,
+ * is more than tells right from wrong: of the others most are right to 2e-5 all the same. */
+enum { MOST_ASIDE = BF16 ? 40 : EDITS && KEEPS ? 15 : 5 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);

@@ -60,6 +60,20 @@ static void show(const eval_t *e, const char *name, const value_t *v) {
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
 
+/* Of a ROUND what it reads is moved, for it alone. */
+static int evaluate(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
+    if (n->op != G_ROUND || s->to_bf16 == 0) return ops[n->op](e, n, &e->values[n->id]);
+    value_t *x = &e->values[n->in[0]->id];
+    double *own = x->f;
+    size_t bytes = sizeof *own * (size_t)x->elements;
+    x->f = memcpy(eval_alloc(x->elements, sizeof *own), own, bytes);
+    move(x, s->to_bf16, chance);
+    int code = ops[n->op](e, n, &e->values[n->id]);
+    heap_free(x->f);
+    x->f = own;
+    return code;
+}
+
 static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
     value_t *v = &e->values[n->id];
     if (graph_kind(n) == K_REDUCE && !graph_is_backward(n) && n != loss_of(e)) return true;
@@ -68,7 +82,7 @@ static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *cha
         memcpy(v->i, s->buckets(s->ctx, n->trace), sizeof *v->i * (size_t)v->elements);
         return true;
     }
-    if (ops[n->op](e, n, v) != REFORMER_OK) return false;
+    if (evaluate(e, s, n, chance) != REFORMER_OK) return false;
     move(v, s->roundings, chance);
     if (s->watch && n->op == G_GRADIENT) s->watch(s->watch_ctx, n, v->f, v->elements);
     show(e, n->trace, v);

@@ -14,6 +14,7 @@ typedef struct {
     const int32_t *(*buckets)(void *ctx, const char *name);
     void *ctx;        /* of both */
     double roundings; /* how many a value is moved by */
+    double to_bf16;   /* by how many more one that is rounded to bf16 is moved before; 0: by none */
     uint64_t seed;    /* of the chances */
     /* Of train steps: as graph_evaluate_gradients() takes them. */
     const graph_dropout_t *dropout;

@@ -2,6 +2,8 @@
  * same gradients; by code to the bit what the interpreter gives, on any number of threads. */
 #include "update_machine.h"
 
+#include "weights/weights.h"
+
 /* ---- numbers -------------------------------------------------------------------------------------- */
 
 enum { TENSORS = 7, STEPS = 6, PLACES = 3 };
@@ -252,6 +254,60 @@ static void packs_and_unpacks(void **state) {
     }
 }
 
+/* Of bf16: an odd depth and an even one, rests of panels and of squares, heads, the transpose; one that is not trained. */
+static const tensor_say_t rounded[] = {
+    {.name = "layers.0.query", .rank = 2, .shape = {12, 21}, .heads = 2},
+    {.name = "layers.1.query", .rank = 2, .shape = {12, 21}, .heads = 2, .frozen = true},
+    {.name = "layers.2.query", .rank = 2, .shape = {12, 21}, .heads = 2},
+    {.name = "value", .rank = 2, .shape = {80, 16}, .heads = 2},
+    {.name = "layers.1.dense", .rank = 2, .shape = {41, 37}},
+    {.name = "layers.2.dense", .rank = 2, .shape = {41, 37}},
+    {.name = "one", .rank = 2, .shape = {1, 1}},
+    {.name = "wide", .rank = 2, .shape = {3, 66}},
+    {.name = "head", .rank = 2, .shape = {64, 32}}};
+
+static updates_t *rounded_updates(void) {
+    tensor_say_t say[sizeof rounded / sizeof *rounded];
+    memcpy(say, rounded, sizeof rounded);
+    for (size_t i = 0; i < sizeof rounded / sizeof *rounded; i++)
+        say[i].dense = say[i].turned = say[i].rounds = true;
+    return updates_new(say, (int)(sizeof rounded / sizeof *rounded), &cases[0].rule, 0);
+}
+
+/* The bytes of whoever packs a file; back come the floats that stand beside. */
+static void packs_bf16(void **state) {
+    (void)state;
+    for (int t = 0; t < T_COUNT; t++) {
+        updates_t *u = rounded_updates();
+        interpreted_t run = {verified(u, &targets[t]), u->diag};
+        update_slots_t *s = slots_new(u), *back = slots_new(u);
+        float *want = arena_alloc(u->arena, sizeof s->packed);
+        int halves = 0;
+        start(u, s);
+        memcpy(want, s->packed, sizeof s->packed);
+        slots_run(s, run.m, 1U << REFORMER_PHASE_PACK, 1, run_interpreted, &run);
+        for (int i = 0; i < u->weights->n; i++) {
+            const layout_entry_t *e = &u->weights->entries[i];
+            for (int k = 0; k < e->count; k++) {
+                int index;
+                const layout_entry_t *of = layout_find(u->gradients, e->source[k], &index);
+                int64_t n = e->shape[0] * e->shape[1];
+                if (!of) continue;
+                const float *values = s->params + of->offset / 4 + index * n;
+                weights_pack_tensor(e, k, values, (unsigned char *)want);
+                halves += e->type == G_BF16;
+            }
+        }
+        assert_int_equal(halves, 2 * 8);
+        assert_memory_equal(s->packed, want, sizeof s->packed);
+        memcpy(back->packed, s->packed, sizeof s->packed);
+        slots_run(back, run.m, 1U << REFORMER_PHASE_UNPACK, 1, run_interpreted, &run);
+        for (int i = 0; i < FLOATS; i++)
+            assert_true(same_element(E_F32, back->params, s->params, (size_t)i));
+        updates_free(u);
+    }
+}
+
 /* ---- sums ----------------------------------------------------------------------------------------- */
 
 enum { NORMS = 8 };
@@ -431,6 +487,7 @@ int main(void) {
         cmocka_unit_test(by_reference),
         cmocka_unit_test(by_interpreter),
         cmocka_unit_test(packs_and_unpacks),
+        cmocka_unit_test(packs_bf16),
         cmocka_unit_test(adds_up),
 
         cmocka_unit_test(norms_that_are_no_numbers),

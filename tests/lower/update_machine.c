@@ -17,6 +17,7 @@ static void say(graph_t *g, const tensor_say_t *t, const char *name) {
     int layer = -1;
     gnode_t *p = node(g, G_PARAM, name, 0, NULL);
     if (sscanf(name, "layers.%d.", &layer) == 1) p->layer = layer;
+    p->type = t->rounds ? G_BF16 : G_F32;
     p->rank = t->rank;
     for (int i = 0; i < t->rank; i++) p->shape[i] = dim(t->shape[i]);
     gnode_t *in[] = {g->nodes[0], p};

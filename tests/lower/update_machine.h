@@ -16,6 +16,7 @@ typedef struct {
     int heads;          /* > 0: a dense layer that attention of so many heads reads */
     bool dense, turned; /* read by a dense layer, by the transpose of one; else as it is */
     bool frozen;        /* it has no gradient */
+    bool rounds;        /* a dense layer's, of bf16 */
 } tensor_say_t;
 
 typedef struct {
