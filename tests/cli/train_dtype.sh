@@ -50,7 +50,7 @@ awk 'BEGIN { for (i = 0; i < 900; i++) printf "%d words, %d more; ", i * i % 97,
 train() { # NAME DIR ARGUMENT…
     what=$1 to=$2
     shift 2
-    check "$what" 0 '' "$r" train model.yaml --text text.txt --no-warnings --out "$to" "$@"
+    check "$what" 0 '' "$r" train model.yaml --text text.txt --no-warnings --set compile.targets=native --out "$to" "$@"
 }
 losses() { awk -F, 'NR > 1 { print $4 }' "$1/metrics.csv"; }
 train 'of floats' floats --threads 1
