@@ -420,14 +420,10 @@ static void test_params_are_rounded(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round),
-        cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_all),
-        cmocka_unit_test(test_pass),
-        cmocka_unit_test(test_generation),
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_params_are_rounded),
+        cmocka_unit_test(test_round),      cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_all),        cmocka_unit_test(test_pass),
+        cmocka_unit_test(test_generation), cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_params_are_rounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
