@@ -37,7 +37,7 @@ typedef struct {
     bool *wanted[N_KINDS]; /* such a node is to be made of it */
     gnode_t **made[N_KINDS]; /* in g; NULL: there is none */
     gnode_t **to;
-    bool dense_alone; /* attentions are left as they are */
+    bool dense_alone; /* attentions and words are left as they are */
 } rounder_t;
 
 /* ---- what products are of ------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ static dtype_t dtype_of(const rounder_t *r, const gnode_t *n) {
 static gtype_t type_of_words(const rounder_t *r, const gnode_t *embed) {
     static const gtype_t types[DTYPE_COUNT] = {
         [DTYPE_FLOAT32] = G_F32, [DTYPE_BFLOAT16] = G_BF16, [DTYPE_INT8] = G_I8};
-    return types[dtype_of(r, embed)];
+    return r->dense_alone ? G_F32 : types[dtype_of(r, embed)];
 }
 
 /* As far as its layer says. */

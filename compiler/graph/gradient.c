@@ -250,11 +250,6 @@ graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_optio
                    integers->name);
         return NULL;
     }
-    const gnode_t *round = graph_next(g, G_ROUND, NULL);
-    if (round) {
-        diag_error(d, round->at, "%s: gradients of rounded values are not built yet", round->name);
-        return NULL;
-    }
     backward_t b = begin(a, g, d);
     find_live(&b, loss);
     if (!b.live[loss->id]) {

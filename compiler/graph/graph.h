@@ -111,7 +111,7 @@ graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
 graph_t *graph_with_dtypes(arena_t *a, graph_t *g, const spec_t *s, diag_t *d);
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 /* The same of what train steps derive, and of the forwards beside them: of dense layers alone, since attentions whose operands
- * are rounded have no derivative yet. */
+ * are rounded have no derivative yet, and words are trained in float32. */
 graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n);               /* whatever says where its tokens stand */
