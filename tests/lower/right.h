@@ -29,7 +29,8 @@ struct right_row {
 
 /* Whether the bounds are far below the values, or errors might hide in them. Of integers some may be the next ones. */
 bool right_is_sharp(const right_t *y, bool integers);
-double right_magnitude(const right_t *y); /* root of the mean of squares, of those that are finite */
+double
+right_magnitude(const right_t *y); /* root of the mean of squares, of those that are finite */
 
 /* right_attention.c */
 typedef struct {
