@@ -94,7 +94,7 @@ static layout_t *hand_layout(arena_t *a, bool bf16) {
                               .heads = hand[i].heads,
                               .offset = at,
                               .bytes = 4 * hand[i].floats * hand[i].count};
-        memcpy(e->shape, p->shape, sizeof e->shape);
+        memcpy(e->shape, p->shape, sizeof p->shape);
         if (bf16 && has_panels(&hand[i])) {
             int64_t depth = depth_of(&hand[i], p);
             e->type = G_BF16;

@@ -77,7 +77,7 @@ static layout_t *hand_layout(arena_t *a) {
                               .rows = hand[i].rows,
                               .scales_at = hand[i].scales ? base + hand[i].scales : 0,
                               .starts_at = hand[i].starts ? base + hand[i].starts : 0};
-        memcpy(e->shape, p->shape, sizeof e->shape);
+        memcpy(e->shape, p->shape, sizeof p->shape);
         for (int j = 0; j < e->count; j++) e->source[j] = hand[i].source[j];
     }
     return l;
