@@ -43,7 +43,8 @@ json f.json types.0.type '"f32"'
 json f.json nonfinite 0
 look h h.weights
 says '^ +bf16 +[0-9]+ '
-json h.json types.1.type '"bf16"'
+json h.json types.0.type '"bf16"' # words
+json h.json types.1.type '"f32"'
 [ "$("$SHOW_JSON" f.json fingerprint)" != "$("$SHOW_JSON" h.json fingerprint)" ] || fail 'other types are another model'
 look t t.weights
 says ' columns, again$'
