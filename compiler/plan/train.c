@@ -9,7 +9,6 @@
 #include <math.h>
 
 #include "spec/patterns.h"
-#include "spec/schema.h"
 #include "weights/weights.h"
 
 /* ---- graphs ------------------------------------------------------------------------------------ */
@@ -241,8 +240,9 @@ bool plan_type_is_trained(const plan_t *p, diag_t *d) {
         diag_error(d, i < 0 ? s->at[KEY_compile_dtype] : spec_layer_at(s, i, KEY_compile_dtype),
                    "'compile.dtype' has no effect where gradients are computed: 'train.dtype' is "
                    "the number type there, %s",
-                   word_of(train_dtype_words, s->train.dtype));
-        diag_hint(d, "--set train.dtype=bfloat16, or --set compile.dtype=float32");
+                   s->train.dtype == DTYPE_BFLOAT16 ? "bfloat16" : "float32");
+        diag_hint(d, "%s--set compile.dtype=float32",
+                  dtype == DTYPE_BFLOAT16 ? "--set train.dtype=bfloat16, or " : "");
         return false;
     }
     return true;
