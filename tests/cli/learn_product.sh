@@ -93,7 +93,7 @@ check 'translate with rotations' 0 - "$r" adapt.yaml --no-warnings --weights ran
 mv first.weights drawn.weights
 cp adapt.weights first.weights
 check 'train with rotations' 0 '4 steps in' "$r" train adapt.yaml --no-warnings --target x86-64 --weights random:1 --rotations rotations.st --batches batches.st --out stays
-check 'what was learnt with rotations' 0 - "$r" stays/last --no-warnings --rotations rotations.st --set compile.sequence_length=16 --set compile.batch_size=2 --set train.steps=4 -o want.c --target x86-64
+check 'what was learnt with rotations' 0 - "$r" stays/last --no-warnings --set train.dtype=$dtype --rotations rotations.st --set compile.sequence_length=16 --set compile.batch_size=2 --set train.steps=4 -o want.c --target x86-64
 check 'build with rotations' 0 - with_libs cc -std=c11 -O0 -I. "$SOURCE/tests/cli/adapt.c" adapt.c -o in-stays
 agree in-stays
 mv drawn.weights first.weights
