@@ -100,6 +100,8 @@ check 'gradients of a layer' 1 "layers.1.dtype: error: 'compile.dtype' has no ef
 small_spec >small.yaml
 head -c 4096 "$CHECKPOINT/validation.txt" >text
 check 'training' 1 "$key" "$r" train small.yaml $int8 --text text --out no
+check 'training of it' 1 "'train.dtype' must be one of float32, bfloat16, not 'int8'" \
+    "$r" train small.yaml --set train.dtype=int8 --text text --out no
 "$r" "$train" --set compile.sequence_length=64 $int8 -o train.graph
 check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .* is not built|gradients of .* are not built' \
     "$r" run train.graph --weights $train/model.safetensors --backend reference --input $train/inputs.safetensors --gradients no.st
