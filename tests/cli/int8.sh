@@ -68,6 +68,8 @@ for case in $gate $lm; do
     check 'as the reference' 0 '' near n.st b.st 1e-2 # a factor may be rounded to the other side
     check 'interpreter' 0 - $run --backend interpreter --output i.st
     same 'of the interpreter' i.st n.st
+    check 'C' 0 - $run --backend c --output c.st
+    same 'of C' c.st i.st
     for pair in x86-64-v4:x86-64-v4+vnni x86-64-v4:x86-64-v4+bf16 x86-64-v3:x86-64-v3+vnni; do
         check "${pair%:*}" 0 - $run --backend interpreter --target "${pair%:*}" --output plain.st
         check "${pair#*:}" 0 - $run --backend interpreter --target "${pair#*:}" --output dot.st
