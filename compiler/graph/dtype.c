@@ -3,8 +3,8 @@
  * In: the graph of a forward, of a prefill or of a step, and of which type products are, each by its layer. Out: the same
  * nodes, but
  *
- *   bfloat16   the weight of a DENSE is a bf16 PARAM, and its x a ROUND; so are the q, k and v of LSH and of local attention,
- *              but not what is hashed, or kept for steps
+ *   bfloat16   the weight of a DENSE is a bf16 PARAM, and its x a ROUND; so are the q, k and v of attention, but not what is
+ *              hashed, or kept for steps
  *   int8       the weight of a DENSE is an i8 PARAM, and its x a QUANTIZE. The DENSE of what an attention gives, and one whose
  *              sum has too many products for i8, are as with bfloat16, and so are attentions
  *
@@ -74,6 +74,7 @@ static int rounded_inputs(const rounder_t *r, const gnode_t *n, gtype_t *type) {
     *type = n->op == G_DENSE ? r->weight[n->in[1]->id] : G_BF16;
     if (n->op == G_LSH_ATTENTION && attends) return 2;
     if (n->op == G_LOCAL_ATTENTION && attends) return 3;
+    if (n->op == G_EXACT_ATTENTION && attends) return 3;
     return n->op == G_DENSE && *type != G_F32 ? 1 : 0;
 }
 

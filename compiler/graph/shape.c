@@ -226,10 +226,11 @@ void rule_local_attention(rule_t *r) {
 }
 
 void rule_exact_attention(rule_t *r) {
-    if (!want_heads(r, 0) || !want_heads(r, 1) || !want_heads(r, 2) || !want_mask(r, 3)) return;
+    const gnode_t *q = r->n->in[0];
+    if (!want_heads_alike(r, 3) || !want_mask(r, 3)) return;
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
         FAIL(r, "%s: shared_qk says that q and k are one node", r->n->name);
-    if (want_rate(r, r->n->rate)) result_like(r, r->n->in[0]);
+    if (want_rate(r, r->n->rate)) result(r, G_F32, q->rank, q->shape);
 }
 
 /* What a cache holds of rows of other batches too: their number is the step's. */

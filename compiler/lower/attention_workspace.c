@@ -163,7 +163,8 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
     if (a->gradient) make_gradient_workspace(L, a, heads);
     if (a->packed) make_pack(L, a);
     make_self_kept(L, a);
-    if (!a->key_norm && !a->stands && (a->exact || (a->lsh && a->gradient)))
+    bool norms = a->exact ? has_exact_bound(a) : a->lsh && a->gradient;
+    if (!a->key_norm && !a->stands && norms)
         a->key_norm = workspace(L, arena_printf(L->arena, "%s_norm", a->name), E_F32, 3, heads,
                                 "[batch][group][rows]: of keys");
     if (a->lsh && !a->exact) make_lsh_workspace(L, a);

@@ -10,7 +10,9 @@
  * Softmax: |q| · max |k| bounds the scores (LSH: keys are normalised, so |q| does). Where the bound is small enough
  * for e^-2bound to be a normal number it is the shift, and weights come in one pass. Blocks of queries with a greater
  * one, and all where the square of a key overflows (2^x is for numbers alone), take the general way, a running maximum
- * by whose changes O and the sum are scaled; there an LSH row has itself among its keys, as the last resort. Masked
+ * by whose changes O and the sum are scaled; there an LSH row has itself among its keys, as the last resort. Of bf16 the
+ * shift decides how weights are rounded: it is |q| or, in local layers always, the greatest score, so that the general way
+ * goes over the keys once for maxima, if there is more than one block of them, and then for weights. Masked
  * keys weigh nothing; a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all
  * (local: Q1), and so is a local row all whose scores lie below that of masked keys.
  * Results do not depend on workers or tiles: blocks are the same for all, and each row is summed up in order. */
@@ -38,6 +40,7 @@ static value_t *add_square(lower_t *L, builder_t *b, void *ctx, affine_t at, int
     const key_row_t *c = ctx;
     affine_t ix[] = {ax(0), ax(0), c->row, at};
     value_t *x = b_load(b, c->keys, width, in_heads(&c->in, c->keys, ix));
+    x = b_convert(b, E_F32, x);
     return b_fma(b, x, x, acc);
 }
 
@@ -80,9 +83,14 @@ static value_t *least(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
                     b_load(b, c->a->key_norm, width, in_heads(&c->in, c->a->key_norm, ix)));
 }
 
+bool has_exact_bound(const attention_t *a) {
+    return a->lsh || !a->rounded;
+}
+
 /* Of a NaN or of a square that overflows, a local key's norm is the greatest number and an LSH key's factor 0. */
 static void look_at_keys(lower_t *L, builder_t *b, exact_t *c) {
     ltype_t f = SCALAR(E_F32);
+    if (!has_exact_bound(c->a)) return;
     if (c->a->lsh) {
         value_t *factor = fold_span(L, b, c->length, OP_MIN, GREATEST, least, c);
         c->keys_square = b_compare(b, OP_GT, factor, b_const(b, f, 0));
@@ -153,7 +161,7 @@ static void lessen_panel(lower_t *L, builder_t *b, const exact_t *c, value_t *co
 static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
     int nv = L->tiles->vectors;
     value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS];
-    panel_squares(L, b, c->w->queries, ONE_BY_ONE, c->slot, c->w->panel, squares);
+    panel_squares(L, b, c->w->queries, c->w->order, c->slot, c->w->panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *bound = b_unary(b, OP_SQRT, squares[j]);
         if (c->most_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->most_key, L->lanes));
@@ -200,72 +208,12 @@ static void prepare(lower_t *L, builder_t *b, exact_t *c) {
     b_end_for(b, panels, most);
     value_t *all = panels->results[0];
     for (int j = 1; j < nv; j++) all = b_binary(b, OP_MAX, all, panels->results[j]);
-    value_t *bound =
-        b_select(b, c->keys_square, reduce(b, L, OP_MAX, all), b_const(b, SCALAR(E_F32), GREATEST));
+    value_t *bound = b_const(b, SCALAR(E_F32), GREATEST);
+    if (c->keys_square) bound = b_select(b, c->keys_square, reduce(b, L, OP_MAX, all), bound);
     b_store(b, c->most_bound, bound, &c->slot);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------ */
-
-/* O += P·V, or O = O * keep + P·V. */
-static void add_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
-                     value_t **acc) {
-    const exact_t *c = w->ctx;
-    for (int i = 0; i < rows; i++) {
-        affine_t lane = ax_plus(row, i);
-        value_t *keep = NULL;
-        if (!c->bounded) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
-        for (int j = 0; j < L->tiles->vectors; j++) {
-            affine_t ix[] = {c->slot, ax_add(panel_lane(L, w), lane),
-                             ax_plus(col, (int64_t)j * L->lanes)};
-            value_t *old = b_load(b, c->output, L->lanes, ix);
-            value_t *x = acc[i * L->tiles->vectors + j];
-            x = keep ? b_fma(b, old, keep, x) : b_binary(b, OP_ADD, old, x);
-            b_store(b, c->output, x, ix);
-        }
-    }
-}
-
-static void bounded_panel(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *sum[MAX_VECTORS], *shift[MAX_VECTORS];
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        shift[j] = b_binary(b, OP_MUL, b_load(b, c->bound, L->lanes, ix), splat(b, L, LOG2_E));
-    }
-    window_weights(L, b, c->w, shift, sum);
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        b_store(b, c->sum, b_binary(b, OP_ADD, b_load(b, c->sum, L->lanes, ix), sum[j]), ix);
-    }
-    window_values(L, b, c->w, add_rows);
-}
-
-static void general_panel(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS], *keep[MAX_VECTORS];
-    window_scores(L, b, c->w, most);
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {c->slot, in_panel(L, c, j)}, kx[] = {ax((int64_t)j * L->lanes)};
-        value_t *old = b_load(b, c->top, L->lanes, ix), *top = b_binary(b, OP_MAX, old, most[j]);
-        keep[j] = m_exp(L, b, b_binary(b, OP_SUB, old, top));
-        shift[j] = top;
-        b_store(b, c->top, top, ix);
-        b_store(b, c->keep, keep[j], kx);
-    }
-    window_exp(L, b, c->w, shift, sum);
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        b_store(b, c->sum, b_fma(b, b_load(b, c->sum, L->lanes, ix), keep[j], sum[j]), ix);
-    }
-    window_values(L, b, c->w, add_rows);
-}
-
-static void attend(lower_t *L, builder_t *b, exact_t *c, bool bounded) {
-    c->bounded = bounded;
-    inst_t *panels = open_panels(L, b, c);
-    if (bounded) bounded_panel(L, b, c);
-    else general_panel(L, b, c);
-    b_end_for(b, panels, NULL);
-}
 
 /* Which blocks meet in step `s`: the first block of queries has its steps before the second. */
 static void open_step(builder_t *b, exact_t *c, value_t *s) {
@@ -284,16 +232,32 @@ static void open_step(builder_t *b, exact_t *c, value_t *s) {
     c->w->query_slot = c->slot;
 }
 
+static value_t *is_bounded(builder_t *b, const exact_t *c) {
+    value_t *most = b_name(b_load(b, c->most_bound, 1, &c->slot), "most_bound");
+    return b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
+}
+
 static void step(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
     open_step(b, c, s);
-    value_t *most = b_name(b_load(b, c->most_bound, 1, &c->slot), "most_bound");
-    value_t *limit = b_const(b, SCALAR(E_F32), MOST_SHIFT);
-    inst_t *way = b_if(b, b_compare(b, OP_LE, most, limit), 0, NULL);
+    if (c->values) pair_values(L, b, c);
+    if (!has_exact_bound(c->a)) {
+        attend_panels(L, b, c, false);
+        return;
+    }
+    inst_t *way = b_if(b, is_bounded(b, c), 0, NULL);
     b_likely(way);
-    attend(L, b, c, true);
+    attend_panels(L, b, c, true);
     b_else(b, way, NULL);
-    attend(L, b, c, false);
+    attend_panels(L, b, c, false);
     b_end_if(b, way, NULL);
+}
+
+static void maxima(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
+    open_step(b, c, s);
+    inst_t *way = has_exact_bound(c->a) ? b_if(b, is_bounded(b, c), 0, NULL) : NULL;
+    if (way) b_else(b, way, NULL);
+    raise_maxima(L, b, c);
+    if (way) b_end_if(b, way, NULL);
 }
 
 /* ---- the kernel ---------------------------------------------------------------------------------------------- */
@@ -301,10 +265,11 @@ static void step(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
 static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     dim_t slots = dim(c->slots), lanes[] = {slots, dim(c->block)}, tile = dim(L->tile);
     dim_t od[] = {slots, dim(c->block), dim(c->a->head_stride)};
-    dim_t sd[] = {dim(c->keys), tile}, vd[] = {dim(c->a->head_stride)};
-    w->queries = query_panels(L, b, c->slots, c->block, c->a->head_size, false);
+    dim_t vd[] = {dim(c->a->head_stride)};
+    w->queries = query_panels(L, b, c->slots, c->block, c->a->head_size, c->a->pairs);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, lanes);
-    w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
+    window_scratch(L, b, w);
+    if (c->a->pairs) c->values = value_panels(L, b, 1, c->keys, c->a->head_stride, true);
     c->bound = kernel_scratch(b, "bound", E_F32, 2, lanes);
     c->most_bound = kernel_scratch(b, "most_bound", E_F32, 1, &slots);
     c->top = kernel_scratch(b, "top", E_F32, 2, lanes);
@@ -325,6 +290,14 @@ static void for_slots(lower_t *L, builder_t *b, exact_t *c, slot_fn *body) {
     b_end_for(b, loop, NULL);
 }
 
+typedef void step_fn(lower_t *L, builder_t *b, exact_t *c, value_t *s);
+
+static void for_steps(lower_t *L, builder_t *b, exact_t *c, step_fn *body) {
+    inst_t *steps = b_for(b, "step", dim(0), dim(c->blocks + c->slots - 1 - c->odd), 0, NULL);
+    body(L, b, c, loop_var(steps));
+    b_end_for(b, steps, NULL);
+}
+
 /* Whole panels, whatever the tile. */
 static void cut(exact_t *c) {
     c->block = c->length < EXACT_BLOCK ? round_up(c->length, PANEL) : EXACT_BLOCK;
@@ -336,7 +309,7 @@ static void cut(exact_t *c) {
 
 void lower_exact_attention(lower_t *L, attention_t *a) {
     bool lsh = a->lsh;
-    lower_norms(L, a);
+    if (has_exact_bound(a)) lower_norms(L, a);
     exact_t c = {.a = a, .length = L->padded.c};
     cut(&c);
     dim_t tasks[] = {dim(L->batch), dim(a->group), dim((c.blocks + c.odd) / c.slots)};
@@ -359,9 +332,8 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     scratch_buffers(L, &b, &c, &w);
     look_at_keys(L, &b, &c);
     for_slots(L, &b, &c, prepare);
-    inst_t *steps = b_for(&b, "step", dim(0), dim(c.blocks + c.slots - 1 - c.odd), 0, NULL);
-    step(L, &b, &c, loop_var(steps));
-    b_end_for(&b, steps, NULL);
+    if (has_maxima_first(&c)) for_steps(L, &b, &c, maxima);
+    for_steps(L, &b, &c, step);
     for_slots(L, &b, &c, finish_queries);
     a->attend = b.fn;
 }

@@ -1,4 +1,4 @@
-/* Exact attention: exact_attention.c, the kernel; exact_window.c, what its window sees; exact_output.c, how rows end. */
+/* Exact attention: exact_attention.c, the kernel; exact_panel.c, its panels; exact_window.c, what its window sees; exact_output.c, how rows end. */
 #ifndef REFORMERC_LOWER_EXACT_ATTENTION_H
 #define REFORMERC_LOWER_EXACT_ATTENTION_H
 
@@ -13,14 +13,16 @@ typedef struct {
     int64_t slots, odd;          /* causal: 2, and 1 where `blocks` is odd */
     affine_t slot, queries; /* block of queries in hand: its place in scratch, its number or -1 */
     affine_t key_block, first_key;
-    bool bounded;                 /* the way that is being built */
-    value_t *most_key;            /* local: the greatest norm of a key */
-    value_t *keys_square;         /* whether the squares of all keys are numbers */
+    buffer_t *values;     /* DOT_PAIRS: those of the block of keys, pairs of keys side by side */
+    bool bounded;         /* the way that is being built */
+    value_t *most_key;    /* local: the greatest norm of a key */
+    value_t *keys_square; /* whether the squares of all keys are numbers */
     buffer_t *bound, *most_bound; /* of the scores: [slot][lane], the greatest [slot] */
-    buffer_t *top, *sum;          /* [slot][lane]: running maximum (general way), sum of weights */
-    buffer_t *keep;               /* [tile]: factor of the panel's old output (general way) */
-    buffer_t *output;             /* [slot][lane][head] */
-    buffer_t *inverse, *total;    /* [tile]: scale of the output; [head]: sum of all values (Q1) */
+    buffer_t *top,
+        *sum; /* [slot][lane]: running maximum, then the shift (general way); sum of weights */
+    buffer_t *keep;            /* [tile]: factor of the panel's old output (general way) */
+    buffer_t *output;          /* [slot][lane][head] */
+    buffer_t *inverse, *total; /* [tile]: scale of the output; [head]: sum of all values (Q1) */
     window_t *w;
 } exact_t;
 
@@ -36,6 +38,15 @@ inst_t *open_panels(lower_t *L, builder_t *b, exact_t *c);
 value_t *local_factor(const attention_t *a, builder_t *b, double unit);
 
 window_t exact_window(exact_t *c);
+/* Fills c->values. */
+void pair_values(lower_t *L, builder_t *b, exact_t *c);
+
+/* Of bf16 more than one block of keys has to be seen, by raise_maxima(), before the greatest score is known, which is
+ * the shift. */
+bool has_maxima_first(const exact_t *c);
+void raise_maxima(lower_t *L, builder_t *b, exact_t *c);
+/* A step: the queries of the slot against the block of keys. */
+void attend_panels(lower_t *L, builder_t *b, exact_t *c, bool bounded);
 
 /* After the last step: outputs of a slot's queries. */
 void finish_queries(lower_t *L, builder_t *b, exact_t *c);

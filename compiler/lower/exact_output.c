@@ -22,6 +22,7 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
     value_t *v = b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, vx));
+    v = b_convert(b, E_F32, v);
     v = b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 0), v);
     sum = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &sum);
@@ -79,7 +80,7 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     if (r->inverse)
         x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
                      b_broadcast(b, r->inverse, width));
-    else if (lsh) x = b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, to));
+    else if (lsh) x = b_convert(b, E_F32, b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, to)));
     else x = b_load(b, c->total, width, &at);
     if (!r->inverse && r->kept)
         x = b_binary(b, OP_MUL, x, width > 1 ? b_broadcast(b, r->kept, width) : r->kept);
@@ -168,7 +169,7 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     value_t *hidden = is_hidden(L, b, c, r->row, key);
     if (width > 1) hidden = b_broadcast(b, hidden, width);
     value_t *v = b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, vx));
-    v = b_select(b, hidden, v, b_const(b, f, 0));
+    v = b_select(b, hidden, b_convert(b, E_F32, v), b_const(b, f, 0));
     value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &next);
     b_store(b, c->a->out, keys->results[0], to);

@@ -14,9 +14,10 @@ static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, a
                           affine_t k) {
     (void)L, (void)run; /* there is one */
     const exact_t *c = w->ctx;
-    affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, lane), k};
+    int each = w->order == DOT_PAIRS ? 2 : 1;
+    affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, lane), ax_scale(k, each)};
     buffer_t *keys = c->a->lsh ? c->a->q : c->a->k;
-    return b_load(b, keys, 1, in_heads(&c->in, keys, ix));
+    return b_load(b, keys, each, in_heads(&c->in, keys, ix));
 }
 
 static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -63,9 +64,21 @@ static value_t *exact_self(lower_t *L, builder_t *b, window_t *w, int j) {
 static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                             int64_t col) {
     const exact_t *c = w->ctx;
+    if (c->values) return value_in_panel(L, b, c->values, ax(0), key, panel, col);
     affine_t column = ax_plus(ax_scale(panel, L->tile), col);
     affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, key), column};
     return b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, ix));
+}
+
+void pair_values(lower_t *L, builder_t *b, exact_t *c) {
+    buffer_t *v = c->a->v;
+    exact_open(L, b, c->w, NULL);
+    inst_t *pairs = b_for(b, "pair", dim(0), dim(pairs_of(c->keys)), 0, NULL);
+    affine_t pair = ax_v(loop_var(pairs)), first = ax_scale(pair, 2), second = ax_plus(first, 1);
+    if (c->keys % 2) second = ax_v(at_most(b, second, dim(c->keys - 1)));
+    affine_t rows[] = {ax_add(c->first_key, first), ax_add(c->first_key, second)};
+    copy_value_pair(L, b, v, batch_in(&c->in, v), head_in(&c->in, v), rows, c->values, ax(0), pair);
+    b_end_for(b, pairs, NULL);
 }
 
 /* The rows of the next block of keys, which for long inputs are not in a near cache. */
@@ -93,6 +106,7 @@ static affine_t exact_first(lower_t *L, builder_t *b, window_t *w) {
 window_t exact_window(exact_t *c) {
     return (window_t){.chunk = c->keys,
                       .run = c->keys,
+                      .order = order_of_products(c->a),
                       .span = 1,
                       .width = c->a->head_stride,
                       .causal = c->a->causal,

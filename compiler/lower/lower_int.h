@@ -460,6 +460,8 @@ dim_t gradient_offsets(const lower_t *L, const attention_t *a); /* launches of a
 void lower_lsh_step(lower_t *L, attention_t *a);
 void lower_local_step(lower_t *L, attention_t *a);
 void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */
+/* Local layers of bf16 shift by the greatest score, and ask for no bound, nor for norms of keys. */
+bool has_exact_bound(const attention_t *a);
 
 bool lower_last_token(lower_t *L, stages_t *stages); /* the head of a prefill */
 

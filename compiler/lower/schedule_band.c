@@ -134,7 +134,7 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     }
     schedule_keep(s, band, a->keep, group, "keep");
     if (a->clear) launch_plain(s, a->clear, band->mix, group, launch_label(s, a->name, "clear"));
-    if (a->exact) launch_plain(s, a->norms, band->mix, group, launch_label(s, a->name, "norms"));
+    if (a->norms) launch_plain(s, a->norms, band->mix, group, launch_label(s, a->name, "norms"));
     if (!a->lsh || a->exact) {
         launch_mixer(s, a->attend, band->mix, group, NULL, 0,
                      launch_label(s, a->name, "attention"));

@@ -111,7 +111,7 @@ static gnode_t *attention(kernels_t *k, const case_t *c, gnode_t *x, gnode_t **p
         in[1] = v;
         in[2] = order_of(k, c, q, in[3]);
     }
-    int rounded = c->op == G_LSH_ATTENTION ? 2 : c->op == G_LOCAL_ATTENTION ? 3 : 0;
+    int rounded = c->op == G_LSH_ATTENTION ? 2 : 3;
     for (int i = 0; i < rounded && kernels_bf16; i++) in[i] = k_round(k, in[i]);
     gnode_t *self = k_observed(attention_node(k, c, c->op, "self_attention", 4, in));
     if (c->gradient) *parts = gradient_of(k, c, x, self);

@@ -148,11 +148,12 @@ static void attend(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, con
         if (right_is_masked(c, node->in[3], b, keys[i]) || (node->causal && keys[i] > t)) continue;
         if (!lsh || keys[i] != t) seen[count++] = right_score(c, q, k, b, head, t, keys[i], lsh);
     }
-    double shift =
-        right_norm(q, right_at(c, b, t, head), d) * (lsh ? 1 : longest / sqrt((double)d));
+    double norm = right_norm(q, right_at(c, b, t, head), d);
+    double shift = norm * (lsh ? 1 : longest / sqrt((double)d));
     int64_t out = right_at(c, b, t, head);
     if (count && node->in[0]->type == G_BF16)
-        rounded_softmax(c, v, b, head, seen, count, shift_of(seen, count, INFINITY, 1), out);
+        rounded_softmax(c, v, b, head, seen, count, shift_of(seen, count, lsh ? norm : INFINITY, 1),
+                        out);
     else if (count) right_softmax(c, v, b, head, seen, count, shift, out);
     else if (lsh) weigh(c, v, b, head, 1, &t, 1, out);
     else weigh(c, v, b, head, 1, keys, n, out);
