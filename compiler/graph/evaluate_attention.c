@@ -80,21 +80,21 @@ double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t 
  * while 2^-2|q| is a normal number and the row sees others than itself. */
 static const double MOST_SHIFT = 60 * 0.693147180559945309;
 
-static double shift_of(const attention_t *a, int64_t query, double max) {
-    const double *q = a->q + query * a->stride;
-    double norm = a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY;
-    return norm <= MOST_SHIFT && max > -FAR ? norm : max;
-}
-
-static double soften_rounded(const attention_t *a, int64_t query, double *x, int64_t n) {
+double eval_soften_rounded(double *x, int64_t n, double norm) {
     double max = x[0], sum = 0;
     for (int64_t j = 1; j < n; j++)
         if (x[j] > max) max = x[j];
-    double shift = shift_of(a, query, max);
+    double shift = norm <= MOST_SHIFT && max > -FAR ? norm : max;
     for (int64_t j = 0; j < n; j++) sum += x[j] = bf16_round((float)exp(x[j] - shift));
     double lse = log_sum_exp(sum, shift), top = fabs(shift) <= FAR ? shift : (double)(float)shift;
     for (int64_t j = 0; j < n; j++) x[j] *= exp(top - lse);
     return lse;
+}
+
+static double soften_query(const attention_t *a, int64_t query, double *x, int64_t n) {
+    if (!a->rounds) return eval_soften(x, n);
+    const double *q = a->q + query * a->stride;
+    return eval_soften_rounded(x, n, a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY);
 }
 
 /* The query of a slot: `keys` are the positions of its window, p is room for as many numbers. */
@@ -103,7 +103,7 @@ static void attend_query(const attention_t *a, int64_t slot, const int64_t *keys
     int64_t flat = eval_flat(a, slot), query = flat % a->length;
     bool set;
     for (int64_t j = 0; j < n; j++) p[j] = eval_score(a, query, keys[j], &set);
-    a->lse[flat] = a->rounds ? soften_rounded(a, query, p, n) : eval_soften(p, n);
+    a->lse[flat] = soften_query(a, query, p, n);
     if (!a->v) return;
     double *out = a->out + flat * a->head_size;
     memset(out, 0, sizeof *out * (size_t)a->head_size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/bf16.h"
 #include "support/heap.h"
 
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
     int64_t last;    /* the new token; there are last + 1 */
     int64_t width;   /* heads * head_size */
     bool shared_qk;  /* LSH: keys are normalised, a token does not look at itself */
+    bool rounds;     /* the state is of bf16: so are all factors */
     const double *q; /* [width], of the new token */
     double *out;     /* [width] */
 } step_t;
@@ -30,6 +32,7 @@ static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *ou
                 .margin = &e->cached->margin,
                 .last = e->cached->tokens,
                 .width = n->heads * n->head_size,
+                .rounds = n->in[value + 2]->type == G_BF16,
                 .q = eval_in(e, n, 0)->f,
                 .out = out->f};
     size_t bytes = (size_t)s.width * sizeof(double);
@@ -40,21 +43,34 @@ static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *ou
 
 /* ---- one query against some tokens --------------------------------------------------------------- */
 
+/* to [head_size]: the head of a token's row, as a factor of products. */
+static const double *factors(const step_t *s, const double *row, int64_t head, double *to) {
+    int64_t d = s->n->head_size;
+    for (int64_t k = 0; k < d; k++) {
+        double x = row[head * d + k];
+        to[k] = s->rounds ? (double)bf16_round((float)x) : x;
+    }
+    return to;
+}
+
 /* out [head_size]: what the new token's head takes from these tokens; returns the log-sum-exp of the scores. */
 static double attend(const step_t *s, int64_t head, const int64_t *tokens, int64_t n, double *out) {
     int64_t d = s->n->head_size;
-    double *p = eval_alloc(n, sizeof *p);
+    double *p = eval_alloc(n, sizeof *p), *room = eval_alloc(2 * d, sizeof *room);
+    const double *q = factors(s, s->q, head, room);
     for (int64_t j = 0; j < n; j++) {
-        const double *k = s->kept->keys + tokens[j] * s->width + head * d;
-        p[j] = eval_dot(s->q + head * d, k, d) * eval_key_scale(k, d, s->shared_qk);
+        const double *k = factors(s, s->kept->keys + tokens[j] * s->width, head, room + d);
+        p[j] = eval_dot(q, k, d) * eval_key_scale(k, d, s->shared_qk);
         if (s->shared_qk && tokens[j] == s->last) p[j] = EVAL_SELF;
     }
-    double lse = eval_soften(p, n);
+    double norm = s->shared_qk ? sqrt(eval_dot(q, q, d)) : INFINITY;
+    double lse = s->rounds ? eval_soften_rounded(p, n, norm) : eval_soften(p, n);
     for (int64_t j = 0; j < n; j++) {
-        const double *v = s->kept->values + tokens[j] * s->width + head * d;
+        const double *v = factors(s, s->kept->values + tokens[j] * s->width, head, room + d);
         for (int64_t k = 0; k < d; k++) out[k] += p[j] * v[k];
     }
     heap_free(p);
+    heap_free(room);
     return lse;
 }
 

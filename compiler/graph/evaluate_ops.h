@@ -28,11 +28,12 @@ void eval_quantize_rows(const float *x, int64_t n, int64_t width, double *to);
 
 /* Of one row of a cache: what one state holds of its tokens (decode.h). */
 typedef struct {
-    int64_t width;         /* heads * head_size */
-    int64_t hashes;        /* heads * rounds */
-    double *keys, *values; /* [room][width]: query_key or key, and value, as projected */
-    int32_t *buckets;      /* LSH: [room][heads][rounds], round offsets included */
-    int64_t offset;        /* theirs, from round to round; 0: no token has a bucket yet */
+    int64_t width;  /* heads * head_size */
+    int64_t hashes; /* heads * rounds */
+    double *keys,
+        *values; /* [room][width]: query_key or key, and value, as projected; of a bf16 state not yet rounded */
+    int32_t *buckets; /* LSH: [room][heads][rounds], round offsets included */
+    int64_t offset;   /* theirs, from round to round; 0: no token has a bucket yet */
 } kept_t;
 typedef struct {
     int64_t tokens, room;
@@ -91,6 +92,9 @@ double eval_norm_scale(double squares, int64_t n, double eps);
 double eval_key_scale(const double *x, int64_t d, bool shared_qk);
 /* Scores → probabilities; returns the log-sum-exp. No key seen: in single precision, as written. */
 double eval_soften(double *x, int64_t n);
+/* The same where weights are of bf16: exp(x - shift), rounded, over the sum of what that leaves. The shift is the greatest x,
+ * or of a row of an LSH layer its |q|, if that is not too great. norm: that, else infinite. */
+double eval_soften_rounded(double *x, int64_t n, double norm);
 /* lse [rounds] → weights of the rounds; one round is taken as it is. Q2: no round saw a key: in
  * single precision. */
 void eval_weigh_rounds(double *lse, int64_t rounds);

@@ -113,6 +113,9 @@ graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 /* The same of what train steps derive, and of the forwards beside them: of dense layers alone, since attentions whose operands
  * are rounded have no derivative yet, and words are trained in float32. */
 graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
+/* Gives the states of a step the number type of `compile.cache_dtype`, or of the attention of their forward
+ * (cache_dtype.c). */
+void graph_set_cache_dtype(graph_t *step, const graph_t *forward, cache_dtype_t wanted);
 bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n);               /* whatever says where its tokens stand */
 const gnode_t *graph_unrounded(const gnode_t *n);    /* what a ROUND rounds; else n; NULL: NULL */

@@ -45,9 +45,11 @@ static bool check_head(const loaded_model_t *m, diag_t *d) {
                    (long long)m->facts.vocab);
         ok = false;
     }
-    if (m->facts.head != ARCH_CAUSAL_LM && s->given[KEY_compile_decode]) {
-        diag_error(d, s->at[KEY_compile_decode],
-                   "'compile.decode' is for models that generate, the causal LM");
+    for (int i = 0; i < N_GENERATION_KEYS && m->facts.head != ARCH_CAUSAL_LM; i++) {
+        spec_key_t key = spec_generation_keys[i];
+        if (!s->given[key]) continue;
+        diag_error(d, s->at[key], "'%s' is for models that generate, the causal LM",
+                   spec_key_name(key));
         ok = false;
     }
     return ok;

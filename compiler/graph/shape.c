@@ -233,7 +233,7 @@ void rule_exact_attention(rule_t *r) {
     if (want_rate(r, r->n->rate)) result(r, G_F32, q->rank, q->shape);
 }
 
-/* What a cache holds of rows of other batches too: their number is the step's. */
+/* What a cache holds of rows of other batches too: their number is the step's. Its type is as declared. */
 void rule_state(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t width;
@@ -246,7 +246,7 @@ void rule_state(rule_t *r) {
     if (!want_reach(r)) return;
     if (n->op == G_LSH_STATE && !want_positive(r, n->rounds, "rounds")) return;
     if (n->n_factors > 0 && !want_factors(r, NULL)) return;
-    result(r, G_F32, SHAPE(batch(r), dim(width)));
+    result(r, n->type == G_BF16 ? G_BF16 : G_F32, SHAPE(batch(r), dim(width)));
 }
 
 /* Input i is a state, and says of itself what n says of it. */

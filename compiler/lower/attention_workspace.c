@@ -1,6 +1,7 @@
 /* What attention works in: operands and result by heads, and the sums of LSH attention over rounds. Attentions of equal
  * shape share it. */
 #include "lower/attention_dropout.h"
+#include "lower/cache.h"
 
 /* Who runs apart has its own. */
 static buffer_t *shared_by(lower_t *L, const attention_t *a, const char *name, elem_t e, int rank,
@@ -118,7 +119,7 @@ static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     bool apart = a->lsh || a->pairs;
     a->out = apart ? shared_by(L, a, "k_out", E_F32, 4, heads, third_doc) : a->q;
     if (a->lsh) a->plain_q = a->out;
-    if (!a->kept) return;
+    if (!a->kept || a->cache->rounded) return;
     a->plain_v = shared_by(L, a, "plain_v", E_F32, 4, heads, plain);
     if (!a->lsh) a->plain_k = shared_by(L, a, "plain_k", E_F32, 4, heads, plain);
 }

@@ -44,17 +44,25 @@ static bool make_lists(lower_t *L, cache_t *c) {
     if (!c->places) return false;
     c->places->comment = "[row][layer][head][round][bucket][first and latest]: which tokens";
     set_range(c->places, dim(0), dim(c->positions - 1));
+    if (!c->rounded) return true;
+    int64_t width = round_up(n->head_size, line_of(E_F32));
+    c->early = part(L, c, "early", E_F32, 5,
+                    SHAPE_OF(L, c->batch, c->count, n->heads, c->first + 1, width));
+    if (!c->early) return false;
+    c->early->comment = "[row][layer][head][position]: query_key of tokens without buckets";
     return true;
 }
 
 static bool make_cache(lower_t *L, cache_t *c) {
     const gnode_t *n = c->state;
     int64_t window = (1 + n->before) * n->chunk, buckets = n->n_factors > 0;
-    c->half = round_up(n->head_size, line_of(E_F32));
+    c->rounded = n->type == G_BF16;
+    elem_t e = c->rounded ? E_BF16 : E_F32;
+    c->half = round_up(n->head_size, line_of(e));
     c->upstream = n->upstream;
     if (n->op == G_LOCAL_STATE) {
         c->ring = window;
-        c->rings = part(L, c, "rings", E_F32, 6,
+        c->rings = part(L, c, "rings", e, 6,
                         SHAPE_OF(L, c->batch, c->count, n->heads, c->ring, 2, c->half));
         if (c->rings) c->rings->comment = "[row][layer][head][position mod window][key, value]";
         return c->rings != NULL;
@@ -64,7 +72,7 @@ static bool make_cache(lower_t *L, cache_t *c) {
     c->latest = c->window = window;
     c->shift = c->upstream ? n->rounds - 1 : 0;
     c->buckets = buckets + c->shift;
-    c->records = part(L, c, "records", E_F32, 6,
+    c->records = part(L, c, "records", e, 6,
                       SHAPE_OF(L, c->positions, c->batch, c->count, n->heads, 2, c->half));
     if (!c->records) return false;
     c->records->comment = "[position][row][layer][head][key, value]";
@@ -127,18 +135,33 @@ void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key
                    const affine_t *to_ix) {
     affine_t at[MAX_RANK], key_0 = key_ix[key->rank - 1], value_0 = value_ix[value->rank - 1];
     for (int i = 0; i + 2 < to->rank; i++) at[i] = to_ix[i];
-    value_t *factor = b_broadcast(b, scale, L->lanes);
+    value_t *factor = scale ? b_broadcast(b, scale, L->lanes) : NULL;
     for (int64_t d = 0; d < key_width(L, a); d += L->lanes) {
         key_ix[key->rank - 1] = ax_plus(key_0, d);
         value_ix[value->rank - 1] = ax_plus(value_0, d);
         at[to->rank - 1] = ax(d);
         at[to->rank - 2] = ax(0);
-        b_store(b, to, b_binary(b, OP_MUL, b_load(b, key, L->lanes, key_ix), factor), at);
+        value_t *x = b_load(b, key, L->lanes, key_ix);
+        if (factor) x = b_binary(b, OP_MUL, x, factor);
+        b_store(b, to, b_convert(b, to->elem, x), at);
         at[to->rank - 2] = ax(1);
-        b_store(b, to, b_load(b, value, L->lanes, value_ix), at);
+        b_store(b, to, b_convert(b, to->elem, b_load(b, value, L->lanes, value_ix)), at);
     }
     key_ix[key->rank - 1] = key_0;
     value_ix[value->rank - 1] = value_0;
+}
+
+void put_early(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk, affine_t *qk_ix,
+               const affine_t *to_ix) {
+    buffer_t *to = a->cache->early;
+    affine_t at[MAX_RANK], first = qk_ix[qk->rank - 1];
+    for (int i = 0; i + 1 < to->rank; i++) at[i] = to_ix[i];
+    for (int64_t d = 0; d < key_width(L, a); d += L->lanes) {
+        qk_ix[qk->rank - 1] = ax_plus(first, d);
+        at[to->rank - 1] = ax(d);
+        b_store(b, to, b_load(b, qk, L->lanes, qk_ix), at);
+    }
+    qk_ix[qk->rank - 1] = first;
 }
 
 void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *padding) {

@@ -4,6 +4,8 @@
  *   rings    a local layer's latest keys and values: position p stands at p mod window, so that the chunk of the
  *            next token and those before it are there, whatever came earlier
  *   records  an LSH layer's keys and values of all tokens
+ *   early    of records that are rounded: a row's first tokens as they were projected. They get their buckets together, when
+ *            there is a chunk of them
  *   places   an LSH layer's tokens by bucket. A new token is the last of its bucket, and its window reaches
  *            back by less than (1 + before) chunks and ahead by less than one: so of every bucket the first
  *            chunk of tokens and the latest (1 + before) chunks are all that any step will ask for, and appending
@@ -11,7 +13,8 @@
  *            first) mod latest beyond
  *   counts   tokens per bucket
  *
- * Rows of the cache are computed apart and stand first in every shape, within a token in records. */
+ * Keys of f32 are kept with their factor in the scores, of bf16 rounded, without it: rounded once more they would not be those
+ * of a forward. Rows of the cache are computed apart and stand first in every shape, within a token in records. */
 #ifndef REFORMERC_LOWER_CACHE_H
 #define REFORMERC_LOWER_CACHE_H
 
@@ -21,8 +24,10 @@ struct cache {
     const gnode_t *state;                        /* the first one */
     int count;                                   /* layers */
     buffer_t *rings, *counts, *places, *records; /* NULL: not of this kind, or no buckets */
+    buffer_t *early;                             /* NULL: records are not rounded, or no buckets */
+    bool rounded;                                /* keys and values are bf16, on every target */
     int64_t batch, positions;
-    int64_t half;          /* floats from keys to values: head size in whole lines */
+    int64_t half;          /* elements from keys to values: head size in whole lines */
     int64_t ring;          /* tokens */
     int64_t first, latest; /* tokens of a bucket that places keeps */
     int64_t window;        /* keys of a step in an LSH layer, per round */
@@ -47,11 +52,15 @@ value_t *within(builder_t *b, value_t *x, int64_t most);
 /* Scale of the keys of LSH layers: `qk` is a row of at least key_width() floats. */
 value_t *lsh_key_scale(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk,
                        const affine_t *ix);
-/* to = [key * scale, value]: rows of key_width() floats at the indices, whose last one is overwritten;
- * `to` lacks the last two. */
+/* to = [key * scale, value], of bf16 [key, value]: rows of key_width() elements at the indices, whose last one is
+ * overwritten; `to` lacks the last two. scale NULL: of bf16. */
 void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key, affine_t *key_ix,
                    value_t *scale, buffer_t *value, affine_t *value_ix, buffer_t *to,
                    const affine_t *to_ix);
+
+/* Puts a token's query_key, a row of key_width() floats as projected, among the early ones, of which it must be. */
+void put_early(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk, affine_t *qk_ix,
+               const affine_t *to_ix);
 
 /* One list of buckets: row of the cache, layer, head, round. */
 typedef struct {

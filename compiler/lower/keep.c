@@ -36,10 +36,22 @@ static inst_t *if_token(builder_t *b, const keep_t *k, affine_t t) {
     return b_if(b, b_compare(b, OP_LT, b_index(b, t), k->tokens), 0, NULL);
 }
 
+/* Tokens that have no buckets yet. */
+static void keep_early(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+    affine_t qx[] = {ax(0), k->in_group, t, ax(0)};
+    affine_t to[] = {k->row, k->index, k->head, ax_v(at_most(b, t, dim(k->a->cache->first)))};
+    put_early(L, b, k->a, k->a->plain_q, qx, to);
+}
+
 static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     const cache_t *c = k->a->cache;
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
+    if (c->rounded) {
+        put_key_value(L, b, k->a, k->a->q, qx, NULL, k->a->v, vx, c->records, to);
+        if (c->early && k->a->exact) keep_early(L, b, k, t);
+        return;
+    }
     put_key_value(L, b, k->a, k->a->plain_q, qx, lsh_key_scale(L, b, k->a, k->a->plain_q, qx),
                   k->a->plain_v, vx, c->records, to);
 }
@@ -54,8 +66,11 @@ static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     inst_t *near = b_if(b, b_compare(b, OP_GE, b_index(b, t), b_index(b, start)), 0, NULL);
     affine_t kx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {k->row, k->index, k->head, ax_v(b_irem(b, b_index(b, t), dim(c->ring)))};
-    value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(k->a->head_size));
-    put_key_value(L, b, k->a, k->a->plain_k, kx, scale, k->a->plain_v, vx, c->rings, to);
+    if (c->rounded) put_key_value(L, b, k->a, k->a->k, kx, NULL, k->a->v, vx, c->rings, to);
+    else {
+        value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(k->a->head_size));
+        put_key_value(L, b, k->a, k->a->plain_k, kx, scale, k->a->plain_v, vx, c->rings, to);
+    }
     b_end_if(b, near, NULL);
 }
 

@@ -13,11 +13,9 @@ affine_t in_row(const step_t *s, int64_t d) {
 
 static void load_query(lower_t *L, builder_t *b, step_t *s) {
     s->n = (int)(key_width(L, s->a) / L->lanes);
-    if (s->n > MOST_VECTORS) return; /* loaded where they are used */
-    for (int i = 0; i < s->n; i++) {
-        affine_t qx[] = {s->row, in_row(s, (int64_t)i * L->lanes)};
-        s->q[i] = b_load(b, s->a->q, L->lanes, qx);
-    }
+    if (s->n <= MOST_VECTORS) /* of others loaded where they are used */
+        for (int i = 0; i < s->n; i++) s->q[i] = query_part(L, b, s, ax((int64_t)i * L->lanes));
+    if (s->a->cache->rounded && s->a->lsh) measure_query(L, b, s);
 }
 
 /* ---- keys and values -------------------------------------------------------------------------------------- */
@@ -28,9 +26,8 @@ static value_t *dot_wide_key(lower_t *L, builder_t *b, const step_t *s, const ke
     value_t *sum = splat(b, L, 0);
     inst_t *loop = b_for(b, "part", dim(0), dim(s->n), 1, &sum);
     affine_t at = ax_scale(ax_v(loop_var(loop)), L->lanes);
-    affine_t qx[] = {s->row, ax_add(in_row(s, 0), at)};
     ix[k->from->rank - 1] = at;
-    value_t *q = b_load(b, s->a->q, L->lanes, qx);
+    value_t *q = query_part(L, b, s, at);
     value_t *next = b_fma(b, q, b_load(b, k->from, L->lanes, ix), loop_arg(loop, 0));
     b_end_for(b, loop, &next);
     return reduce(b, L, OP_ADD, loop->results[0]);
@@ -49,6 +46,10 @@ static value_t *dot_key(lower_t *L, builder_t *b, const step_t *s, const keys_t 
 }
 
 void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
+    if (s->a->cache->rounded) {
+        rounded_scores(L, b, s, k);
+        return;
+    }
     ltype_t f = SCALAR(E_F32);
     affine_t ix[MAX_RANK];
     for (int64_t j = k->n; j < round_up(k->n, L->lanes); j++) {
@@ -77,6 +78,7 @@ void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
 }
 
 value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
+    if (s->a->cache->rounded) return rounded_weights(L, b, s, n);
     dim_t vectors = dim(round_up(n, L->lanes) / L->lanes);
     value_t *acc = splat(b, L, LOWEST);
     inst_t *loop = b_for(b, "v", dim(0), vectors, 1, &acc);
@@ -138,7 +140,8 @@ static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int
     ix[k->from->rank - 2] = ax(1);
     for (int i = 0; i < n; i++) {
         ix[k->from->rank - 1] = ax_plus(first, (int64_t)i * L->lanes);
-        next[i] = b_fma(b, p, b_load(b, k->from, L->lanes, ix), loop_arg(loop, i));
+        value_t *x = b_convert(b, E_F32, b_load(b, k->from, L->lanes, ix));
+        next[i] = b_fma(b, p, x, loop_arg(loop, i));
     }
     if (some) {
         b_else(b, some, next);
@@ -149,7 +152,9 @@ static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) {
         m->to_ix[m->to->rank - 1] = ax_plus(first, (int64_t)i * L->lanes);
-        b_store(b, m->to, loop->results[i], m->to_ix);
+        value_t *x = loop->results[i];
+        if (s->scale) x = b_binary(b, OP_MUL, x, b_broadcast(b, s->scale, L->lanes));
+        b_store(b, m->to, x, m->to_ix);
     }
 }
 
@@ -263,7 +268,8 @@ void lower_local_step(lower_t *L, attention_t *a) {
     s.scores = kernel_scratch(&b, "scores", E_F32, 1, &keys);
     inst_t *some = if_row(L, &b, &s);
     affine_t to[] = {s.row, s.index, s.head, ax_v(b_irem(&b, s.position, dim(c->ring)))};
-    store_token(L, &b, &s, f32(&b, inverse_root(a->head_size)), a->k, c->rings, to);
+    value_t *scale = c->rounded ? NULL : f32(&b, inverse_root(a->head_size));
+    store_token(L, &b, &s, scale, a->k, c->rings, to);
     keys_t k = {.n = c->ring, .valid = local_valid, .at = local_at, .from = c->rings};
     key_scores(L, &b, &s, &k);
     soften(L, &b, &s, k.n);

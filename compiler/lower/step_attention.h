@@ -9,16 +9,21 @@ enum { MOST_VECTORS = 32 };
 typedef struct {
     const attention_t *a;
     affine_t row, head, index, round;
-    affine_t drawn;           /* LSH: place among rotations */
-    value_t *position;        /* of the token, i64 */
-    buffer_t *scores;         /* [keys in whole vectors] */
-    buffer_t *keys;           /* LSH [rounds][window]: positions of keys */
+    affine_t drawn;    /* LSH: place among rotations */
+    value_t *position; /* of the token, i64 */
+    buffer_t *scores;  /* [keys in whole vectors] */
+    buffer_t
+        *squares;   /* the same, of LSH keys of bf16: their sums, -1 where it is the token's own */
+    buffer_t *keys; /* LSH [rounds][window]: positions of keys */
     buffer_t *rotated;        /* LSH [columns] */
     buffer_t *outs;           /* LSH [rounds][width] */
     buffer_t *weights;        /* LSH [rounds]: log-sum-exp */
     buffer_t *out;            /* [width] */
     int n;                    /* vectors of a head */
     value_t *q[MOST_VECTORS]; /* of wider heads: none */
+    /* Of bf16, LSH: |q|; its factor that keeps products from overflowing, and what makes it good. Both kinds, from soften()
+     * on: what sums of p · v are multiplied by. */
+    value_t *norm, *lessen, *raise, *scale;
 } step_t;
 
 static inline value_t *i64(builder_t *b, int64_t x) {
@@ -46,7 +51,7 @@ typedef struct {
 
 /* scores = q · key. */
 void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k);
-/* scores → probabilities exp(s - L); returns the log-sum-exp L, in single precision as Hugging Face has it: rows
+/* scores → probabilities exp(s - L), of bf16 weights exp(s - shift), rounded; returns the log-sum-exp L, in single precision as Hugging Face has it: rows
  * that see only themselves depend on its rounding (Q2). */
 value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n);
 /* sum of p · v, into row `ix` of `to`, whose last index is overwritten. */
@@ -63,6 +68,15 @@ builder_t open_step(lower_t *L, const attention_t *a, step_t *s, const char *nam
 /* if (the row gets a token), with its position and query; ended by end_row(), which copies `out`. */
 inst_t *if_row(lower_t *L, builder_t *b, step_t *s);
 void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some);
+
+/* ---- step_rounded.c: of keys and values of bf16 ---------------------------------------------------------------- */
+
+/* A vector of the query, from element `at` of the head on; of bf16 rounded. */
+value_t *query_part(lower_t *L, builder_t *b, const step_t *s, affine_t at);
+/* |q| of a query of an LSH layer, and its factors. */
+void measure_query(lower_t *L, builder_t *b, step_t *s);
+void rounded_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k);
+value_t *rounded_weights(lower_t *L, builder_t *b, step_t *s, int64_t n);
 
 /* ---- step_buckets.c --------------------------------------------------------------------------------------------- */
 

@@ -119,8 +119,10 @@ void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
     inst_t *tokens = b_for(b, "t", dim(0), dim(most), 0, NULL);
     value_t *t = loop_var(tokens);
     inst_t *real = b_if(b, b_compare(b, OP_LE, t, s->position), 0, NULL);
-    /* a key is its vector, scaled: the direction is all that counts */
+    /* a key is its vector, scaled: the direction is all that counts; but not one that was rounded */
     hashed_t x = {c->records, {ax_v(t), s->row, s->index, s->head, ax(0), ax(0)}};
+    hashed_t early = {c->early, {s->row, s->index, s->head, ax_v(t), ax(0)}};
+    if (c->early) x = early;
     value_t *bucket = bucket_of(L, b, s, &x, at.round);
     append_to_bucket(b, c, &at, b_index(b, ax_plus(ax_v(bucket), c->shift)), t);
     b_end_if(b, real, NULL);

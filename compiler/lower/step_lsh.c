@@ -125,6 +125,11 @@ static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
                 .at = early_at,
                 .from = c->records,
                 .masks_self = true};
+    if (c->early) {
+        affine_t qx[] = {s->row, in_row(s, 0)};
+        affine_t to[] = {s->row, s->index, s->head, ax_v(within(b, s->position, c->first))};
+        put_early(L, b, s->a, s->a->q, qx, to);
+    }
     key_scores(L, b, s, &k);
     soften(L, b, s, k.n);
     affine_t ox = ax(0);
@@ -190,6 +195,7 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
     int64_t most = c->window > most_early(c) ? c->window : most_early(c), columns = 0;
     dim_t keys = dim(round_up(most, L->lanes));
     s->scores = kernel_scratch(b, "scores", E_F32, 1, &keys);
+    if (c->rounded) s->squares = kernel_scratch(b, "squares", E_F32, 1, &keys);
     if (!c->counts) return;
     for (int f = 0; f < s->a->n_factors; f++) columns += s->a->factors[f] / 2;
     dim_t rotated = dim(columns), rounds = dim(s->a->rounds);
@@ -212,7 +218,8 @@ void lower_lsh_step(lower_t *L, attention_t *a) {
     inst_t *some = if_row(L, &b, &s);
     affine_t qx[] = {s.row, in_row(&s, 0)};
     affine_t to[] = {ax_v(s.position), s.row, s.index, s.head};
-    store_token(L, &b, &s, lsh_key_scale(L, &b, a, a->q, qx), a->q, c->records, to);
+    value_t *scale = c->rounded ? NULL : lsh_key_scale(L, &b, a, a->q, qx);
+    store_token(L, &b, &s, scale, a->q, c->records, to);
     inst_t *hashed = NULL;
     if (c->counts) {
         affine_t ix[] = {ax(0), s.row};

@@ -225,6 +225,7 @@ static bool add_step(plan_t *p, diag_t *d) {
     graph_t *step = graph_build_step(p->arena, like, p->batch, d);
     p->step = step ? plan_with_dtype(p, step, d) : NULL;
     if (!p->step) return false;
+    graph_set_cache_dtype(p->step, like, p->spec->compile.cache_dtype);
     bound_positions(p);
     return add_prefills(p, d);
 }

@@ -298,9 +298,12 @@ static void check_causal(reader_t *r) {
 
 static void check_architecture(reader_t *r) {
     const spec_t *s = r->spec;
-    if (s->architecture != ARCH_CAUSAL_LM && s->given[KEY_compile_decode])
-        complain(r, s->at[KEY_compile_decode],
-                 "'compile.decode' is for models that generate, the causal LM");
+    for (int i = 0; i < N_GENERATION_KEYS && s->architecture != ARCH_CAUSAL_LM; i++) {
+        spec_key_t key = spec_generation_keys[i];
+        if (s->given[key])
+            complain(r, s->at[key], "'%s' is for models that generate, the causal LM",
+                     spec_key_name(key));
+    }
     check_train_of(r);
     bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
     if (s->architecture == ARCH_CAUSAL_LM) check_causal(r);

@@ -18,6 +18,7 @@ static const spec_key_t keys[] = {
     KEY_compile_targets,
     KEY_compile_text,
     KEY_compile_decode,
+    KEY_compile_cache_dtype,
     KEY_train_memory,
     KEY_train_dtype,
     KEY_expect_workspace,
@@ -28,7 +29,14 @@ static const spec_key_t keys[] = {
 };
 /* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written,
  * like all of train: but memory and number type. */
-enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 14 };
+enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 15 };
+
+const spec_key_t spec_generation_keys[N_GENERATION_KEYS] = {KEY_compile_decode,
+                                                            KEY_compile_cache_dtype};
+
+const char *spec_key_name(spec_key_t key) {
+    return schema[key].full;
+}
 
 static bool trains(spec_key_t key) {
     return strncmp(schema[key].section, "train", 5) == 0;
@@ -97,6 +105,7 @@ static bool is_there(const spec_t *s, spec_key_t key) {
     case KEY_compile_targets: return s->compile.n_targets > 0;
     case KEY_compile_text: return s->compile.text != TEXT_UNSET;
     case KEY_compile_decode: return s->compile.decode != DECODE_CORRECTED;
+    case KEY_compile_cache_dtype: return s->compile.cache_dtype != CACHE_LIKE_ATTENTION;
     case KEY_train_memory: return spec_trains(s);
     case KEY_train_dtype: return s->train.dtype != DTYPE_FLOAT32;
     case KEY_expect_workspace: return s->expect.has_workspace;

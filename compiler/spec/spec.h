@@ -54,6 +54,7 @@ typedef enum {
 } problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8, DTYPE_COUNT } dtype_t;
+typedef enum { CACHE_LIKE_ATTENTION, CACHE_FLOAT32, CACHE_BFLOAT16 } cache_dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
 typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO, MEMORY_SIZE } train_memory_t;
 typedef enum {
@@ -73,6 +74,10 @@ typedef enum {
 #undef KEY
     KEY_COUNT
 } spec_key_t;
+/* Of models that generate, and of no others. */
+enum { N_GENERATION_KEYS = 2 };
+extern const spec_key_t spec_generation_keys[N_GENERATION_KEYS];
+const char *spec_key_name(spec_key_t key); /* "compile.decode" */
 
 enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 8 };
 
@@ -139,6 +144,7 @@ typedef struct {
         bool has_batch;
         int64_t batch_size;
         dtype_t dtype;
+        cache_dtype_t cache_dtype;
         int n_targets;                    /* 0: not given */
         const char *targets[MAX_TARGETS]; /* valid names, "native" included */
         text_kind_t text;
