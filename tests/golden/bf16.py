@@ -15,7 +15,8 @@ import sys
 
 import numpy as np
 
-CASES = ["a_clm_lsh_1hash", "b_clm_alt_4hash_factorised", "c_mlm_alt_attention_mask", "f_cls_3labels_train", "q_clm_gate"]
+CASES = ["a_clm_lsh_1hash", "b_clm_alt_4hash_factorised", "c_mlm_alt_attention_mask", "e_clm_short_full_attention_7",
+         "e_mlm_short_eq_chunk_8", "f_cls_3labels_train", "q_clm_gate"]
 TYPES = {"F32": np.float32, "I32": np.int32, "F64": np.float64}
 EIGHT_BITS = 256.0
 
@@ -53,7 +54,8 @@ class Model:
     def __init__(self, folder):
         self.c = json.loads((folder / "config.json").read_text())
         self.w = {k.removeprefix("reformer."): v.astype(np.float64) for k, v in read(folder / "model.safetensors").items()}
-        self.rotations = {k: v.astype(np.float64) for k, v in read(folder / "rotations.safetensors").items()}
+        drawn = folder / "rotations.safetensors"  # cases without a hash have none
+        self.rotations = {k: v.astype(np.float64) for k, v in read(drawn).items()} if drawn.exists() else {}
         self.i = read(folder / "inputs.safetensors")
         self.ids = self.i["input_ids"]
         self.batch, self.length = self.ids.shape
@@ -112,12 +114,16 @@ class Model:
         before, after = self.c[f"{kind}_num_chunks_before"], self.c[f"{kind}_num_chunks_after"]
         return np.concatenate([np.arange(chunk) + (c + o) % chunks * chunk for o in range(-before, after + 1)])
 
+    def exact(self, kind):
+        """whether a layer sees every key: there is no more than a chunk of them"""
+        return self.length <= self.c[f"{kind}_attn_chunk_length"]
+
     def attend(self, q, k, v, b, order, kind):
         """of one head; order: positions in their slots. By slot: outputs, and lse"""
         chunk = self.c[f"{kind}_attn_chunk_length"]
         out, lse = np.zeros((len(order), v.shape[1])), np.zeros(len(order))
         for slot, at in enumerate(order):
-            keys = order[self.window(chunk, len(order) // chunk, slot // chunk, kind)]
+            keys = order if self.exact(kind) else order[self.window(chunk, len(order) // chunk, slot // chunk, kind)]
             s = k[keys] @ q[at]
             hidden = ~self.mask[b, keys] | ((keys > at) if self.c["is_decoder"] else False)
             s = np.where(hidden, -1e9, s)
@@ -147,7 +153,8 @@ class Model:
 
     def lsh_head(self, q, v, rotations, b):
         d = q.shape[1]
-        order = np.argsort(self.buckets(q, rotations, b).reshape(-1), kind="stable")
+        order = np.arange(self.length)
+        if not self.exact("lsh"): order = np.argsort(self.buckets(q, rotations, b).reshape(-1), kind="stable")
         q, v = bf16(q), bf16(v)
         k = q / np.sqrt((q * q).mean(-1, keepdims=True) + 1e-6) / np.sqrt(d)
         rounds = len(order) // self.length
@@ -169,7 +176,7 @@ class Model:
             for h in range(self.c["num_attention_heads"]):
                 own = np.s_[b, :, h * d:(h + 1) * d]
                 if kind == "lsh":
-                    out[own] = self.lsh_head(parts[0][own], parts[1][own], self.rotations[f"layers.{n}.rotations"][h], b)
+                    out[own] = self.lsh_head(parts[0][own], parts[1][own], self.rotations.get(f"layers.{n}.rotations", {h: None})[h], b)
                 else:
                     q, k, v = (bf16(p[own]) for p in parts)
                     out[own] = self.attend(q, k / np.sqrt(d), v, b, np.arange(self.length), "local")[0]

@@ -52,8 +52,9 @@ static bool open_case(case_t *c, const char *expected, const setting_t *sets, in
     graph_options_t o = {.batch = ids->shape[0], .length = ids->shape[1]};
     graph_t *plain = graph_build(c->a, s, &o, c->d);
     c->graph = plain ? graph_with_dtypes(c->a, plain, s, c->d) : NULL;
+    const char *rotations = in_case(c, "rotations.safetensors");
     store_options_t from = {.path = in_case(c, "model.safetensors"),
-                            .rotations_path = in_case(c, "rotations.safetensors")};
+                            .rotations_path = file_exists(rotations) ? rotations : NULL};
     return c->graph && (c->store = store_load(c->graph, &from, c->d));
 }
 

@@ -2,6 +2,7 @@
  *
  *     differential_decode BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
  *     random_steps …                                            the same of edited graphs (random_steps.h)
+ *     differential_decode_bf16 …                                the same of products, caches or both of bf16
  *
  * Rows begin with prompts of different lengths (one token, around a chunk, longer than windows; padded on either side,
  * with holes, or none at all) and are continued by steps in which some rest; now and then a row begins anew or becomes
@@ -11,7 +12,13 @@
  *
  * A row may depart from the reference only if one of its hashes came so near to a tie that a last bit decides, which
  * the reference tells; it is then left out until it begins anew. Every model prints one line; a failing one prints its
- * spec. */
+ * spec.
+ *
+ * Of bf16 a last bit decides now and then which of two neighbours a factor becomes (condition.h), and so back ends miss the
+ * reference by up to some thousandths. What is kept so is read by all later steps. So the reference alone is held to
+ * the tolerance, by its own forwards: of the others few elements may miss it, and none by much. What a factor that is
+ * rounded where it should not be, or is not, does to the elements is as small, but it does it to all of them. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +32,18 @@
 #define EDITS 0
 #endif
 
+#ifndef BF16
+#define BF16 0
+#endif
+
 enum { MOST_ROWS = 20 };
+
+/* Of bf16: by how much of its magnitude a tensor may miss the reference, below which margin a hash may depart, and how many
+ * elements of a hundred may miss the tolerance. */
+#define TOLERANCE_BF16 2e-2
+#define NEAR_TIE_BF16  1e-2
+enum { MOST_BEYOND = 10 };
+static int64_t n_elements, n_beyond;
 
 /* ---- a model ------------------------------------------------------------------------------------------- */
 
@@ -36,16 +54,25 @@ typedef struct {
     int64_t steps;
     int layers, hashing;
     bool upstream; /* compile.decode: huggingface */
+    const char *dtype, *cache;
 } sample_t;
 
 static void write_lengths(sbuf_t *s, const sample_t *m) {
     uint32_t mode = draw(4);
     long long most = m->prompt, some = 1 + draw((uint32_t)most);
-    sbuf_printf(s, "compile: {batch_size: %lld, decode: %s, sequence_length: ", (long long)m->batch,
-                m->upstream ? "huggingface" : "corrected");
+    sbuf_printf(s, "compile: {batch_size: %lld, decode: %s, dtype: %s, cache_dtype: %s, ",
+                (long long)m->batch, m->upstream ? "huggingface" : "corrected", m->dtype, m->cache);
+    sbuf_puts(s, "sequence_length: ");
     if (mode <= 1 && !EDITS) sbuf_puts(s, "dynamic}\n"); /* edits are for literal lengths */
     else if (mode == 2 || some == most) sbuf_printf(s, "%lld}\n", most);
     else sbuf_printf(s, "[%lld, %lld]}\n", some, most);
+}
+
+/* Most often both are bf16. */
+static void draw_types(sample_t *m) {
+    uint32_t kind = BF16 ? draw(5) : 0;
+    m->dtype = BF16 && kind != 1 ? "bfloat16" : "float32";
+    m->cache = kind == 0 ? "null" : kind == 2 ? "float32" : "bfloat16";
 }
 
 static sample_t make_sample(arena_t *a) {
@@ -54,7 +81,7 @@ static sample_t make_sample(arena_t *a) {
     /* Sharp softmaxes; deeper, they would leave the next layer less than the tolerance. Local scores grow with the
      * square of the weights and are rounded in single precision: of 0.6, steps and forwards of three targets missed
      * the reference by 1.2e-5 to 2.1e-5 at one token. */
-    bool large = !EDITS && draw(4) == 0; /* rows without a norm are large enough */
+    bool large = !EDITS && !BF16 && draw(4) == 0; /* rows without a norm are large enough */
     m.hidden = PICK(8, 19, 32, 40, 67);
     m.upstream = draw(3) == 0;
     m.batch = m.upstream ? 1 : PICK(1, 1, 2, 3, 5, 9, 18);
@@ -63,6 +90,7 @@ static sample_t make_sample(arena_t *a) {
     m.prompt = PICK(1, 8, 40, 96);
     m.steps = PICK(20, 60, 90);
     m.layers = large ? 1 : 1 + (int)draw(4);
+    draw_types(&m);
     sbuf_puts(&s, "architectures: [ReformerModelWithLMHead]\nis_decoder: true\n");
     m.hashing = random_layers(&s, m.layers);
     random_chunks(&s, true, m.local, m.lsh);
@@ -121,7 +149,7 @@ static bool open_side(run_t *r, const exec_options_t *o) {
 static bool open_model(run_t *r, const others_t *o) {
     const sample_t *m = r->m;
     plan_options_t po = {.name = "model", .decodes = true, .n_targets = 1};
-    po.targets[0] = random_target(DTYPE_FLOAT32);
+    po.targets[0] = random_target(BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32);
     r->plan = plan_of(r->arena, m->text, &po, r->d);
     if (!r->plan || (EDITS && !edit_plan(r->plan, r->d))) return false;
     store_options_t so = {.path = "random:7"};
@@ -158,6 +186,17 @@ static void complain(const run_t *r, const char *what, int64_t row, const differ
            (long long)r->tokens[row], what, x->got, x->want, x->magnitude);
 }
 
+static bool is_allowed(const difference_t *x, const char *what) {
+    return BF16 ? difference_relative(x) <= TOLERANCE_BF16 : difference_allowed(x, what);
+}
+
+static void count_beyond(const float *want, const float *got, int64_t n, double magnitude) {
+    n_elements += n;
+    for (int64_t i = 0; i < n; i++)
+        n_beyond +=
+            !(fabs((double)want[i] - (double)got[i]) <= TENSOR_TOLERANCE * fmax(1, magnitude));
+}
+
 /* One tensor of a row on all sides. */
 static bool compare_row(run_t *r, int64_t row, const char *what, float *const *of_sides,
                         int64_t n) {
@@ -170,12 +209,13 @@ static bool compare_row(run_t *r, int64_t row, const char *what, float *const *o
     }
     difference_t x = difference(of_sides[0] + row * n, of_sides[1] + row * n, n);
     if (r->tied[row]) return true;
-    if (difference_allowed(&x, what)) {
+    if (BF16) count_beyond(of_sides[0] + row * n, of_sides[1] + row * n, n, x.magnitude);
+    if (is_allowed(&x, what)) {
         if (difference_relative(&x) > r->worst) r->worst = difference_relative(&x);
         return true;
     }
     double margin = exec_cache_margin(r->sides[0].cache, (size_t)row);
-    if (margin < NEAR_TIE) {
+    if (margin < (BF16 ? NEAR_TIE_BF16 : NEAR_TIE)) {
         printf("  row %lld: a hash with a margin of %.1e, left out from token %lld on\n",
                (long long)row, margin, (long long)r->tokens[row]);
         r->tied[row] = true;
@@ -242,7 +282,8 @@ static bool equals_forward(run_t *r, int side, int64_t row, bool identical) {
     if (!exec_forward(r->sides[side].exec, &io, r->d)) return false;
     difference_t x = difference(all + (n - 1) * vocab, r->sides[side].logits + row * vocab, vocab);
     r->forwards++;
-    if (identical ? difference_none(&x) : difference_allowed(&x, "logits")) return true;
+    bool near = side == 0 ? difference_allowed(&x, "logits") : is_allowed(&x, "logits");
+    if (identical ? difference_none(&x) : near) return true;
     printf("  side %d, a forward gives others: ", side);
     complain(r, "logits", row, &x);
     return false;
@@ -350,6 +391,8 @@ static bool sees_once(const run_t *r, int64_t n) {
     const sample_t *m = r->m;
     const variant_plan_t *v = plan_fitting(r->plan, (size_t)n);
     if (!v || EDITS) return false; /* edits: windows are of many lengths */
+    bool cache_bf16 = strcmp(m->cache, "bfloat16") == 0, bf16 = strcmp(m->dtype, "bfloat16") == 0;
+    if (strcmp(m->cache, "null") != 0 && cache_bf16 != bf16) return false; /* it rounds otherwise */
     int64_t padded = variant_padded(v, n), before = r->plan->spec->local_num_chunks_before;
     bool local = padded <= m->local || (padded / m->local > before && !m->upstream);
     return (m->hashing == 0 || padded <= m->lsh) && (m->hashing == m->layers || local);
@@ -396,5 +439,9 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 }
 
 int main(int argc, char **argv) {
-    return run_models(argc, argv, run_one);
+    int code = run_models(argc, argv, run_one);
+    if (!BF16) return code;
+    printf("%lld of %lld elements beyond the tolerance\n", (long long)n_beyond,
+           (long long)n_elements);
+    return 100 * n_beyond > MOST_BEYOND * n_elements ? 1 : code;
 }

@@ -99,12 +99,15 @@ static void right_param(const right_ctx_t *c) {
 
 /* Where what a value may be off does not reach the next number that is as near to two of them, the rounded one is exact;
  * where it does, a kernel may round it to the other, 2^-8 to 2^-7 of it away. */
+void right_round_element(const right_t *x, int64_t i, right_t *y) {
+    double v = rounded(x->v[i]), e = x->e[i] + RIGHT_U * fabs(x->v[i]) * (x->e[i] > 0);
+    y->v[i] = v;
+    y->e[i] = fmax(rounded(x->v[i] + e) - v, v - rounded(x->v[i] - e));
+}
+
 static void right_round(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0);
-    for (int64_t i = 0; i < x->elements; i++) {
-        double v = rounded(x->v[i]), e = x->e[i] + RIGHT_U * fabs(x->v[i]) * (x->e[i] > 0);
-        put(c, i, v, fmax(rounded(x->v[i] + e) - v, v - rounded(x->v[i] - e)));
-    }
+    for (int64_t i = 0; i < x->elements; i++) right_round_element(x, i, c->y);
 }
 
 /* Where the row is known exactly, so are its integers and its scale. Where it is not, the scale is off as its greatest is,

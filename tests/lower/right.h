@@ -19,7 +19,7 @@ typedef struct {
 void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const double *got,
                  right_t *y);
 
-/* A row of a cache, of a model with one layer: its tokens' keys and values, [tokens][heads * head_size]. */
+/* A row of a cache, of a model with one layer: its tokens' keys and values as projected, [tokens][heads * head_size]. */
 enum { MOST_TOKENS = 64 };
 struct right_row {
     right_t k, v;
@@ -84,6 +84,13 @@ score_t right_score(const right_ctx_t *c, const right_t *q, const right_t *k, in
 /* From y[out] on: Σ exp(s) v / Σ exp(s) over n scores; `shift`: a bound of them that kernels may take off. */
 void right_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
                    const score_t *s, int64_t n, double shift, int64_t out);
+/* The same of weights exp(s - shift) that are rounded to bf16; shift NAN: of several, or it is not known. */
+void right_rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
+                           const score_t *s, int64_t n, double shift, int64_t out);
+/* Which shift that is: norm, of a row of an LSH layer, else infinite. */
+double right_shift(const score_t *s, int64_t n, double norm, int64_t rounds);
+/* Element i of x, rounded to bf16, into y. */
+void right_round_element(const right_t *x, int64_t i, right_t *y);
 bool right_is_masked(const right_ctx_t *c, const gnode_t *mask, int64_t b, int64_t token);
 /* Chunk `chunk` + o of n on a ring; beyond one turn it is the chunk itself (6.4). */
 int64_t right_neighbour(int64_t chunk, int64_t o, int64_t n);

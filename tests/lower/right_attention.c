@@ -73,9 +73,8 @@ static weight_t rounded_weight(double w, double relative, bool known) {
     return (weight_t){v, fmax(above, below) + least};
 }
 
-/* shift NAN: of several, or it is not known. */
-static void rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
-                            const score_t *s, int64_t n, double shift, int64_t out) {
+void right_rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
+                           const score_t *s, int64_t n, double shift, int64_t out) {
     double most = -INFINITY, e = 0, total = 0, loose = 0, size = isnan(shift) ? 0 : fabs(shift);
     for (int64_t i = 0; i < n; i++) {
         most = fmax(most, s[i].s);
@@ -105,7 +104,7 @@ static void rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, i
 }
 
 /* The greatest score, or in LSH layers |q|, as long as 2^-2|q| is a normal number; every round has a greatest of its own. */
-static double shift_of(const score_t *s, int64_t n, double norm, int64_t rounds) {
+double right_shift(const score_t *s, int64_t n, double norm, int64_t rounds) {
     static const double most_norm = 60 * 0.693147180559945309;
     double most = -INFINITY;
     for (int64_t i = 0; i < n; i++) most = fmax(most, s[i].s);
@@ -152,8 +151,8 @@ static void attend(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, con
     double shift = norm * (lsh ? 1 : longest / sqrt((double)d));
     int64_t out = right_at(c, b, t, head);
     if (count && node->in[0]->type == G_BF16)
-        rounded_softmax(c, v, b, head, seen, count, shift_of(seen, count, lsh ? norm : INFINITY, 1),
-                        out);
+        right_rounded_softmax(c, v, b, head, seen, count,
+                              right_shift(seen, count, lsh ? norm : INFINITY, 1), out);
     else if (count) right_softmax(c, v, b, head, seen, count, shift, out);
     else if (lsh) weigh(c, v, b, head, 1, &t, 1, out);
     else weigh(c, v, b, head, 1, keys, n, out);
@@ -321,8 +320,8 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
     }
     double norm = right_norm(qk, out, n->head_size);
     if (seen && n->in[0]->type == G_BF16) {
-        double shift = shift_of(room->seen, seen, norm, n->rounds);
-        rounded_softmax(c, v, b, head, room->seen, seen, shift, out);
+        double shift = right_shift(room->seen, seen, norm, n->rounds);
+        right_rounded_softmax(c, v, b, head, room->seen, seen, shift, out);
         return;
     }
     if (seen) {

@@ -1,5 +1,5 @@
 /* Attention of a step: one token of each row against those that the row holds (docs/semantics.md 11), whom it joins. See
- * right.h. */
+ * right.h. Of a bf16 state the factors of attention are rounded, and what is hashed is not. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +9,9 @@
 typedef struct {
     right_ctx_t c;
     struct right_row *row;
-    right_t query; /* [tokens][heads * head_size], of which the last is filled in */
+    bool rounds;
+    right_t query;        /* [tokens][heads * head_size], of which the last is filled in */
+    right_t keys, values; /* the row's, as factors */
     int64_t last, out;
     score_t *seen;
     int64_t n_seen;
@@ -27,6 +29,14 @@ static right_t room(const right_ctx_t *c, int64_t elements) {
                      ARENA_ARRAY(c->k->arena, double, elements), elements};
 }
 
+/* The first n elements as factors of products. */
+static right_t factors(const step_t *s, const right_t *x, int64_t n) {
+    if (!s->rounds) return *x;
+    right_t y = room(&s->c, n);
+    for (int64_t i = 0; i < n; i++) right_round_element(x, i, &y);
+    return y;
+}
+
 static step_t begin(const right_ctx_t *c, int64_t b, int key, int value) {
     const gnode_t *n = c->n;
     int64_t width = n->heads * n->head_size,
@@ -39,24 +49,32 @@ static step_t begin(const right_ctx_t *c, int64_t b, int key, int value) {
     s.query = room(c, MOST_TOKENS * width);
     append(&s.query, s.last, right_input(c, 0), b, width);
     s.c.padded = row->tokens;
+    s.rounds = n->in[value + 2]->type == G_BF16;
+    s.query = factors(&s, &s.query, row->tokens * width);
+    s.keys = factors(&s, &row->k, row->tokens * width);
+    s.values = factors(&s, &row->v, row->tokens * width);
     s.seen = ARENA_ARRAY(c->k->arena, score_t, keys);
     return s;
 }
 
 static void see(step_t *s, int64_t head, int64_t token, bool lsh) {
     if (lsh && token == s->last) return;
-    s->longest = fmax(s->longest,
-                      right_norm(&s->row->k, right_at(&s->c, 0, token, head), s->c.n->head_size));
-    s->seen[s->n_seen++] = right_score(&s->c, &s->query, &s->row->k, 0, head, s->last, token, lsh);
+    s->longest =
+        fmax(s->longest, right_norm(&s->keys, right_at(&s->c, 0, token, head), s->c.n->head_size));
+    s->seen[s->n_seen++] = right_score(&s->c, &s->query, &s->keys, 0, head, s->last, token, lsh);
 }
 
 /* A token that saw no other sees itself. */
 static void end(step_t *s, int64_t head, bool lsh) {
     int64_t d = s->c.n->head_size, out = s->out + head * d;
-    double shift = right_norm(&s->query, right_at(&s->c, 0, s->last, head), d);
+    double norm = right_norm(&s->query, right_at(&s->c, 0, s->last, head), d), shift = norm;
+    bool alone = s->n_seen == 0;
     if (!lsh) shift *= s->longest / sqrt((double)d);
-    if (s->n_seen == 0) s->seen[s->n_seen++] = (score_t){0, 0, s->last};
-    right_softmax(&s->c, &s->row->v, 0, head, s->seen, s->n_seen, shift, out);
+    if (alone) s->seen[s->n_seen++] = (score_t){0, 0, s->last};
+    if (s->rounds && !alone) {
+        shift = right_shift(s->seen, s->n_seen, lsh ? norm : INFINITY, lsh ? s->c.n->rounds : 1);
+        right_rounded_softmax(&s->c, &s->values, 0, head, s->seen, s->n_seen, shift, out);
+    } else right_softmax(&s->c, &s->values, 0, head, s->seen, s->n_seen, shift, out);
     s->n_seen = 0;
     s->longest = 0;
 }
