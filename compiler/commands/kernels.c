@@ -43,12 +43,18 @@ static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->windows += one->windows * times;
 }
 
+/* Keys and values in a cache, of any number type, two rows side by side: lists are integers, and what stands there to be
+ * hashed once is no pair. */
+static bool holds_keys(const buffer_t *b) {
+    return b->kind == BUF_STATE && elem_is_float(b->elem) && b->rank >= 2 &&
+           dim_equal(b->dims[b->rank - 2], dim(2));
+}
+
 static void count_stream(void *ctx, const buffer_t *b, double read, double written) {
     kernel_cost_t *k = ctx;
-    bool window = b->kind == BUF_STATE && b->elem == E_F32; /* keys and values */
     k->streams += read + written;
     if (b->kind == BUF_WEIGHTS) k->weights += read;
-    if (window) k->windows += read;
+    if (holds_keys(b)) k->windows += read;
 }
 
 static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# compile.dtype: bfloat16, all the way: from a spec, from a graph's text, in generation; what is not built for it is refused.
+# compile.dtype: bfloat16, all the way: from a spec, from a graph's text, in generation and its caches; what is not built for
+# it is refused.
 . "$(dirname "$0")/lib.sh"
 TENSOR=$8
 r=$REFORMERC
@@ -76,6 +77,62 @@ check 'steps' 0 '' $write --output n.st
 check 'of the interpreter' 0 '' $write --backend interpreter --output i.st
 same 'the same steps' n.st i.st
 check 'of the reference' 0 '' near n.st w.st 2e-2
+
+# ---- caches
+cached() { # NAME SETTING…
+    name=$1
+    shift
+    for key; do set -- "$@" --set "compile.$key"; shift; done
+    check "$name" 0 '' "$r" generate $CHECKPOINT --prompt Raskolnikov --tokens 12 --no-warnings "$@" --output $name.st
+}
+cached both dtype=bfloat16 cache_dtype=bfloat16
+same 'the default is that of the forward' both.st n.st
+cached null dtype=bfloat16 cache_dtype=null
+same 'asked for' null.st n.st
+cached plain dtype=bfloat16 cache_dtype=float32
+check 'a cache that is not rounded' 1 '' near plain.st n.st 1e-5
+check 'not by much' 0 '' near plain.st n.st 0.05
+cached half cache_dtype=bfloat16
+cached floats cache_dtype=float32
+check 'a forward that is not rounded' 1 '' near half.st floats.st 1e-5
+check 'its steps by little' 0 '' near half.st floats.st 0.05
+"$r" $CHECKPOINT --no-warnings --set compile.sequence_length=128 -o plain_lm.graph
+"$r" $CHECKPOINT --no-warnings --set compile.sequence_length=128 $bf16 -o rounded_lm.graph
+of_graph() { # GRAPH NAME FURTHER…
+    of=$1 name=$2
+    shift 2
+    check "$of $*" 0 '' "$r" generate "$of" --weights $CHECKPOINT/model.safetensors --prompt Raskolnikov --tokens 12 \
+        --no-warnings "$@" --output $name.st
+}
+of_graph rounded_lm.graph said
+of_graph rounded_lm.graph asked --set compile.cache_dtype=bfloat16
+same 'a graph whose attention is rounded' said.st asked.st
+of_graph rounded_lm.graph unrounded --set compile.cache_dtype=float32
+check 'or not' 1 '' near said.st unrounded.st 1e-5
+of_graph plain_lm.graph all $bf16
+same 'a graph of floats, rounded' all.st said.st
+check 'it says so itself' 0 - "$r" $CHECKPOINT --no-warnings --set compile.cache_dtype=bfloat16 --set compile.sequence_length=128 -o says.graph
+grep -q 'cache_dtype: bfloat16' says.graph || fail 'the head of a graph has no cache_dtype'
+of_graph says.graph itself
+of_graph plain_lm.graph told --set compile.cache_dtype=bfloat16
+same 'and is read' itself.st told.st
+# what a token takes: keys and values of the layers that hash
+token() { sed -n 's/.*UINT64_C(\([0-9]*\)) \* (length).*/\1/p' "$1"; }
+shape='--no-warnings --set compile.sequence_length=64 --target native -o'
+check 'of floats' 0 - "$r" $lm $shape cache_f.c
+for key in dtype cache_dtype; do
+    check "$key" 0 - "$r" $lm --set compile.$key=bfloat16 $shape cache_$key.c
+    equal "a token's bytes with $key" "$(($(token cache_$key.h) * 2))" "$(token cache_f.h)"
+done
+printf 'is_decoder: true\ncompile: {cache_dtype: float16}\n' >cache.yaml
+check 'no such cache' 1 "cache.yaml:2:24: error: 'compile.cache_dtype' must be one of null, float32, bfloat16, not 'float16'" \
+    "$r" cache.yaml --dump spec
+check 'no cache' 1 "'compile.cache_dtype' is for models that generate, the causal LM" \
+    "$r" $CASES/f_cls_3labels_train --set compile.cache_dtype=bfloat16 -o no.c
+"$r" $CASES/f_cls_3labels_train --no-warnings --set compile.sequence_length=64 -o class.graph
+check 'nor of a graph' 1 "'compile.cache_dtype' is for models that generate, the causal LM" \
+    "$r" class.graph --set compile.cache_dtype=bfloat16 -o no.c
+absent no.c no.h
 
 # ---- packed weights are of one number type
 size() { wc -c <"$1"; }

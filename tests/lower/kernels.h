@@ -31,6 +31,7 @@ typedef struct {
     uint32_t dropout_step, dropout_row;
     double **first; /* [MOST_NODES]: what was observed first; NULL: nothing yet */
     bool *near_tie; /* set where a last bit may decide a hash; NULL: not looked for */
+    bool *rounding; /* set where a step's would be another of what is rounded; NULL: the same */
 } kernels_t;
 
 /* An empty graph for rows of `length` tokens that are filled up to `padded`. */

@@ -91,12 +91,25 @@ void right_local_step(const right_ctx_t *c) {
     }
 }
 
+/* Whether the test would see that what is hashed was rounded. */
+static void note_rounding(const step_t *s, int64_t head, int64_t round, int64_t t, int64_t bucket) {
+    bool tie = false;
+    kernels_t k = *s->c.k;
+    right_ctx_t c = s->c;
+    if (!s->rounds || !k.rounding) return;
+    k.near_tie = &tie; /* which the bounds of rounded numbers make of it, if one may be another */
+    c.k = &k;
+    int64_t of_rounded = right_bucket(&c, &s->keys, s->c.n->in[4], 0, head, round, t, -1);
+    if (of_rounded != bucket && !tie) *s->c.k->rounding = true;
+}
+
 /* A window of one round, around the new token's place among all tokens in the order of their buckets. */
 static void see_round(step_t *s, int64_t head, int64_t round) {
     const gnode_t *n = s->c.n;
     int64_t order[MOST_TOKENS], bucket[MOST_TOKENS], tokens = s->row->tokens, place = 0;
     for (int64_t t = 0; t < tokens; t++) {
         bucket[t] = right_bucket(&s->c, &s->row->k, n->in[4], 0, head, round, t, -1);
+        note_rounding(s, head, round, t, bucket[t]);
         int64_t to = t;
         for (; to > 0 && bucket[order[to - 1]] > bucket[t]; to--) order[to] = order[to - 1];
         order[to] = t;
