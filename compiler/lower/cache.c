@@ -58,7 +58,7 @@ static bool make_cache(lower_t *L, cache_t *c) {
     int64_t window = (1 + n->before) * n->chunk, buckets = n->n_factors > 0;
     c->rounded = n->type == G_BF16;
     elem_t e = c->rounded ? E_BF16 : E_F32;
-    c->half = round_up(n->head_size, line_of(e));
+    c->half = round_up(n->head_size, line_of(e) / (c->rounded ? 2 : 1));
     c->upstream = n->upstream;
     if (n->op == G_LOCAL_STATE) {
         c->ring = window;

@@ -27,7 +27,8 @@ struct cache {
     buffer_t *early;                             /* NULL: records are not rounded, or no buckets */
     bool rounded;                                /* keys and values are bf16, on every target */
     int64_t batch, positions;
-    int64_t half;          /* elements from keys to values: head size in whole lines */
+    int64_t
+        half; /* elements from keys to values: head size in whole lines, of bf16 in halves of one */
     int64_t ring;          /* tokens */
     int64_t first, latest; /* tokens of a bucket that places keeps */
     int64_t window;        /* keys of a step in an LSH layer, per round */

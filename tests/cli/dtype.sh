@@ -112,7 +112,7 @@ check 'or not' 1 '' near said.st unrounded.st 1e-5
 of_graph plain_lm.graph all $bf16
 same 'a graph of floats, rounded' all.st said.st
 check 'it says so itself' 0 - "$r" $CHECKPOINT --no-warnings --set compile.cache_dtype=bfloat16 --set compile.sequence_length=128 -o says.graph
-grep -q 'cache_dtype: bfloat16' says.graph || fail 'the head of a graph has no cache_dtype'
+grep -q 'cache_dtype: "bfloat16"' says.graph || fail 'the head of a graph has no cache_dtype'
 of_graph says.graph itself
 of_graph plain_lm.graph told --set compile.cache_dtype=bfloat16
 same 'and is read' itself.st told.st

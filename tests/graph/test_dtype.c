@@ -128,13 +128,14 @@ static bool is_weight(const graph_t *g, const gnode_t *param) {
 /* How many of its inputs are factors of products, weights aside. */
 static int factors_of(const gnode_t *n) {
     if (n->op == G_LSH_ATTENTION) return 2;
-    return n->op == G_LOCAL_ATTENTION ? 3 : n->op == G_DENSE;
+    return n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION ? 3 : n->op == G_DENSE;
 }
 
+/* Values: of shared queries and keys there is one. */
 static int factors_of_attentions(const graph_t *g) {
     int n = 0;
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (graph_is_attention(g->nodes[i])) n += factors_of(g->nodes[i]);
+        if (graph_is_attention(g->nodes[i])) n += factors_of(g->nodes[i]) - g->nodes[i]->shared_qk;
     return n;
 }
 
@@ -189,8 +190,7 @@ static void assert_pass(arena_t *a, graph_t *g, int rounds, diag_t *d) {
 }
 
 /* Two layers round each: the norm before the projections, which all of them read, the attention's result, the norm before
- * the feed-forward, what its activation gives (with a gate: what that leaves); and the operands of attention, but where that
- * is exact. Heads: what each dense layer reads. */
+ * the feed-forward, what its activation gives (with a gate: what that leaves); and the operands of attention. Heads: what each dense layer reads. */
 static void test_pass(void **unused) {
     (void)unused;
     static const int of_head[] = {[ARCH_BASE] = 0,
@@ -237,6 +237,48 @@ static void test_generation(void **unused) {
     assert_int_equal(rounds, 9);
     diag_free(d);
     arena_free(a);
+}
+
+/* A state is of the type that was asked for, else of that of its attention's factors; what keeps tokens in it follows. */
+static void assert_states(const graph_t *g, gtype_t type) {
+    int n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!graph_is_state(g->nodes[i]) && !graph_is_keep(g->nodes[i])) continue;
+        assert_int_equal(g->nodes[i]->type, type);
+        n++;
+    }
+    assert_true(n > 0);
+}
+
+static void test_caches(void **unused) {
+    (void)unused;
+    static const struct {
+        bool rounded;
+        cache_dtype_t asked;
+        gtype_t want;
+    } rows[] = {{false, CACHE_LIKE_ATTENTION, G_F32}, {true, CACHE_LIKE_ATTENTION, G_BF16},
+                {false, CACHE_BFLOAT16, G_BF16},      {true, CACHE_BFLOAT16, G_BF16},
+                {false, CACHE_FLOAT32, G_F32},        {true, CACHE_FLOAT32, G_F32}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        spec_t spec = small_spec(ARCH_CAUSAL_LM);
+        arena_t *a = arena_new();
+        diag_t *d = diag_new();
+        graph_options_t o = {.batch = 1, .length = i % 2 ? 5 : 64};
+        graph_t *forward = must(graph_build(a, &spec, &o, d), d);
+        if (rows[i].rounded) forward = in_bf16(a, forward, d);
+        graph_t *step = must(graph_build_step(a, forward, 3, d), d);
+        if (rows[i].rounded) step = in_bf16(a, step, d);
+        graph_set_cache_dtype(step, forward, rows[i].asked);
+        assert_true(graph_check(step, d));
+        assert_states(step, rows[i].want);
+        assert_true(graph_keep(forward, step, d) && graph_check(forward, d));
+        assert_states(forward, rows[i].want);
+        const char *text = text_of(a, step);
+        assert_string_equal(text_of(a, must(graph_parse(a, "g.txt", text, strlen(text), d), d)),
+                            text);
+        diag_free(d);
+        arena_free(a);
+    }
 }
 
 /* ---- by hand -------------------------------------------------------------------------------------- */
@@ -420,10 +462,15 @@ static void test_params_are_rounded(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round),      cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_all),        cmocka_unit_test(test_pass),
-        cmocka_unit_test(test_generation), cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_params_are_rounded),
+        cmocka_unit_test(test_round),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_all),
+        cmocka_unit_test(test_pass),
+        cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_caches),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_params_are_rounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
