@@ -87,6 +87,13 @@ cached() { # NAME SETTING…
 }
 cached both dtype=bfloat16 cache_dtype=bfloat16
 same 'the default is that of the forward' both.st n.st
+# a row of a chunk sees all of it, in steps and in forwards
+for backend in reference jit; do
+    write="$r generate $CHECKPOINT --backend $backend --prompt Raskolnikov --tokens 20 --no-warnings $bf16"
+    check "steps, $backend" 0 '' $write --output steps.st
+    check "forwards, $backend" 0 '' $write --no-cache --output forwards.st
+    check 'steps are forwards' 0 '' near steps.st forwards.st 1e-6
+done
 cached null dtype=bfloat16 cache_dtype=null
 same 'asked for' null.st n.st
 cached plain dtype=bfloat16 cache_dtype=float32
