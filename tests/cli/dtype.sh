@@ -88,7 +88,7 @@ cached() { # NAME SETTING…
 cached both dtype=bfloat16 cache_dtype=bfloat16
 same 'the default is that of the forward' both.st n.st
 # a row of a chunk sees all of it, in steps and in forwards
-for backend in reference jit; do
+for backend in reference interpreter; do
     write="$r generate $CHECKPOINT --backend $backend --prompt Raskolnikov --tokens 20 --no-warnings $bf16"
     check "steps, $backend" 0 '' $write --output steps.st
     check "forwards, $backend" 0 '' $write --no-cache --output forwards.st

@@ -85,6 +85,11 @@ typedef struct {
     bool rounding;             /* a hash would be another if it were of rounded numbers */
 } test_t;
 
+/* Of i8 attention is of bf16, too. */
+static bool is_bf16(void) {
+    return kernels_bf16 && !kernels_i8;
+}
+
 static void must(const test_t *t, bool ok) {
     if (ok) return;
     diag_print(t->diag, stderr);
@@ -185,7 +190,7 @@ static void simplify(const store_t *s, const graph_t *g) {
             bool other =
                 strcmp(dense[d].name, "key.weight") == 0 && n->name[bytes - end - 1] == '_';
             bool operand = strstr(n->name, "self_attention") != NULL;
-            double scale = operand && kernels_bf16 ? OPERANDS_BF16 : dense[d].scale;
+            double scale = operand && is_bf16() ? OPERANDS_BF16 : dense[d].scale;
             if (!other)
                 k_selection(w, n->shape[0].c, n->shape[1].c, dense[d].first, dense[d].step, scale);
         }
@@ -199,7 +204,7 @@ static void find_right(test_t *t) {
     store_options_t o = {.path = "random:5"};
     t->store = store_load(p->variants[p->n_variants - 1].graph, &o, t->diag);
     must(t, t->store != NULL);
-    draw_begin(12, kernels_bf16 ? t->c->bf16 : 0);
+    draw_begin(12, is_bf16() ? t->c->bf16 : 0);
     simplify(t->store, p->variants[p->n_variants - 1].graph);
     for (int64_t row = 0; row < ROWS; row++) right_prefill(t, p, row, &rows[row], &near_tie);
     for (int64_t s = 0; s < STEPS; s++) {
@@ -303,7 +308,7 @@ static void steps(void **state) {
         t->spec = spec_parse(t->arena, "decode.yaml", text, strlen(text), NULL, 0, t->diag);
         must(t, t->spec && spec_resolve_architecture(t->spec, true, false, false, t->diag));
         find_right(t);
-        if (kernels_bf16 && count_sharp(t) < FEWEST_SHARP)
+        if (is_bf16() && count_sharp(t) < FEWEST_SHARP)
             fail_msg("%s: the bounds say nothing; take other weights", t->c->what);
         for (int target = 0; target < T_COUNT; target++) {
             if (!kernels_target(target)) continue;
@@ -319,7 +324,7 @@ static void steps(void **state) {
         arena_free(t->arena);
         free(t);
     }
-    if (kernels_bf16 && rounding < 2)
+    if (is_bf16() && rounding < 2)
         fail_msg("hashes of rounded numbers would be the same; take other weights");
 }
 
