@@ -20,9 +20,10 @@
 typedef struct {
     const char *name;
     double launches, flops, streams; /* flops counted from the loop IR; streams: see kernels.h */
+    products_t products;             /* the flops by kind */
     double weights, windows;         /* of the streams; see kernels.h */
     spread_t seconds;
-    spread_t of_peak; /* flop/s as a share of the peak of the same round */
+    spread_t of_peak; /* seconds at the peaks of the same round, of its products, by its seconds */
 } bench_kernel_t;
 
 /* One length, batch and target on one number of threads. */
@@ -31,11 +32,13 @@ typedef struct {
     const target_t *target;
     int threads;
     bool done;
-    int inner;              /* forwards of one measurement: short ones run several times */
-    spread_t seconds;       /* of one forward of code as products get it */
-    spread_t told_seconds;  /* of instrumented code */
-    spread_t peak, of_peak; /* fma peak between the forwards, flop/s; share of it, pairwise */
+    int inner;             /* forwards of one measurement: short ones run several times */
+    spread_t seconds;      /* of one forward of code as products get it */
+    spread_t told_seconds; /* of instrumented code */
+    spread_t peak,
+        of_peak; /* of these products between the forwards, flop/s; share of it, pairwise */
     double flops, streams;
+    products_t products;
     size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
     spread_t update;       /* --train: seconds of an update: the norm, the weights, packing them */
     spread_t update_share; /* of a step with its update */
@@ -58,7 +61,7 @@ typedef struct {
 typedef struct {
     const target_t *target;
     int threads;
-    spread_t rate[RATE_COUNT];
+    spread_t rate[RATE_COUNT]; /* of those that exist for the target */
 } bench_machine_t;
 
 typedef enum { VS_NOTHING, VS_MODEL, VS_BACKEND, VS_TARGET, VS_SETTING } vs_kind_t;
@@ -77,6 +80,7 @@ typedef struct {
     setting_t vs_setting;
     const char *vs_target[MAX_TARGETS];
     bool wants_loss;     /* else last_hidden_state */
+    const char *dtype;   /* compile.dtype; NULL: a graph, whose nodes say it */
     bool decodes;        /* --decode */
     int tokens;          /* steps of a round */
     bench_case_t *cases; /* [n_cases]: lengths slowest, then batches, targets, threads */
@@ -125,6 +129,7 @@ section_t *bench_case_table(const bench_t *b, document_t *doc, const char *headi
                             const char *const *titles, int n_titles, bench_fill_fn *fill);
 const char *bench_case_title(const bench_t *b, const bench_case_t *c); /* of its kernels */
 const char *bench_giga(arena_t *a, double x);
+const char *bench_dtype_text(const bench_t *b); /* "bfloat16, "; "": float32, or a graph says */
 void bench_put_spread(sbuf_t *out, const char *key, spread_t s); /* a member of a JSON object */
 void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out);
 

@@ -1,9 +1,10 @@
 /* Measurements of one build: a length, a batch and a target, on every number of threads asked for.
  *
  * In: options. Out: bench_case_t. This machine may be shared and its clock may change, so nothing is
- * compared with what was measured at another time: every round runs the fma peak, the model, the peak,
- * the instrumented model, the peak, the other model of --vs; a model's share of the peak is taken from
- * the two peaks around it, ratios from the same round, and then the median over the rounds. */
+ * compared with what was measured at another time: every round runs the peak of each kind of products
+ * that the model has, the model, the peaks, the instrumented model, the peaks, the other model of --vs;
+ * a model's share of the peak is taken from the two around it, ratios from the same round, and then the
+ * median over the rounds. */
 #include "commands/bench.h"
 
 #include <math.h>
@@ -39,12 +40,17 @@ options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t ba
     return o;
 }
 
+static const char *dtype_of(const spec_t *s) {
+    return s->of_graph && s->compile.dtype == DTYPE_FLOAT32 ? NULL : dtype_name(s->compile.dtype);
+}
+
 bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
                  const target_t **target, diag_t *d) {
     session_t s = session_new(o, d);
     bool ok = timed_plan(&s, NULL);
     if (ok) *target = s.plan->targets[0];
     if (ok && !other) b->wants_loss = s.model.facts.head != ARCH_BASE;
+    if (ok && !other) b->dtype = dtype_of(s.spec);
     if (ok && other) {
         buckets_taken_t taken = session_buckets(&s);
         (void)buckets_warn(&taken, length, "a forward, and so does MODEL", b->d);
@@ -150,6 +156,7 @@ bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *cal
     bench_say(b, c, "calibrating");
     for (int r = -1; r < MACHINE_REPEATS; r++) { /* round -1 warms up */
         for (int k = 0; k < RATE_COUNT; k++) {
+            if (!rate_exists(c->target, (rate_t)k)) continue;
             double rate = calibration_rate(calibration, (rate_t)k, c->threads, pool,
                                            r < 0 ? 0 : machine_seconds, d);
             if (rate <= 0) return false;
@@ -158,7 +165,8 @@ bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *cal
     }
     bench_machine_t *m = &b->machines[b->n_machines++];
     *m = (bench_machine_t){.target = c->target, .threads = c->threads};
-    for (int k = 0; k < RATE_COUNT; k++) m->rate[k] = spread_of(rates[k], MACHINE_REPEATS);
+    for (int k = 0; k < RATE_COUNT; k++)
+        if (rate_exists(c->target, (rate_t)k)) m->rate[k] = spread_of(rates[k], MACHINE_REPEATS);
     return true;
 }
 
@@ -169,7 +177,9 @@ typedef struct {
     build_t *u;
     bench_case_t *c;
     const pool_t *pool;
-    double peak_seconds, last_peak;
+    double peak_seconds;
+    products_t last_peak;
+    products_t *peaks; /* [repeat] that a run is held against */
     int other_inner, update_inner;
     double *update, *update_share;
     double *seconds, *cpu, *told, *peak, *of_peak, *other, *ratio, *cpu_ratio;
@@ -183,18 +193,25 @@ static rounds_t rounds_new(build_t *u, bench_case_t *c, const pool_t *pool) {
                         &r.other,   &r.ratio, &r.cpu_ratio, &r.update, &r.update_share};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         *lists[k] = ARENA_ARRAY(u->arena, double, n);
+    r.peaks = ARENA_ARRAY(u->arena, products_t, n);
     r.kernel = ARENA_ARRAY(u->arena, double, kernels *n);
     r.kernel_of_peak = ARENA_ARRAY(u->arena, double, kernels *n);
     r.launches = ARENA_ARRAY(u->arena, double, kernels);
     return r;
 }
 
-/* The peak after a run, and with the one before it the peak that this run is held against. */
-static double next_peak(rounds_t *r) {
-    double before = r->last_peak;
-    r->last_peak = calibration_rate(r->u->calibration, RATE_FMA, r->c->threads, r->pool,
-                                    r->peak_seconds, r->u->d);
-    return (before + r->last_peak) / 2;
+/* The peaks after a run, and with those before it the peaks that this run is held against. */
+static bool next_peak(rounds_t *r, products_t *around) {
+    for (int p = 0; p < FACTOR_COUNT; p++) {
+        if (r->u->costs.total.products.of[p] <= 0) continue;
+        double before = r->last_peak.of[p];
+        double rate = calibration_rate(r->u->calibration, (rate_t)p, r->c->threads, r->pool,
+                                       r->peak_seconds, r->u->d);
+        if (rate <= 0) return false;
+        r->last_peak.of[p] = rate;
+        if (around) around->of[p] = (before + rate) / 2;
+    }
+    return true;
 }
 
 static int kernel_index(const kernel_costs_t *costs, const char *kind) {
@@ -228,6 +245,7 @@ bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k
     return (bench_kernel_t){.name = arena_strdup(b->arena, c->name),
                             .launches = launches,
                             .flops = c->flops * share,
+                            .products = products_times(&c->products, share),
                             .streams = c->streams * share,
                             .weights = c->weights * share,
                             .windows = c->windows * share};
@@ -241,9 +259,11 @@ static void sort_launches(rounds_t *r, int round) {
                         &r->kernel[round], r->u->b->repeat, r->launches);
 }
 
-static double flops_of(const rounds_t *r, int k) {
+/* At the peak of its products, of all launches of the round. */
+static double least_kernel_seconds(const rounds_t *r, int k, const products_t *peak) {
     const kernel_cost_t *c = &r->u->costs.kernels[k];
-    return c->launches > 0 ? c->flops / c->launches * r->launches[k] : 0;
+    return c->launches > 0 ? products_seconds(&c->products, peak) / c->launches * r->launches[k]
+                           : 0;
 }
 
 static bool run_told(rounds_t *r, int round) {
@@ -251,12 +271,13 @@ static bool run_told(rounds_t *r, int round) {
     int n = r->u->costs.n, repeat = r->u->b->repeat;
     profile_clear(r->u->told.s.profile);
     r->told[round] = timed_forward(&r->u->told, c->inner, c->threads, r->pool);
-    double peak = next_peak(r);
-    if (r->told[round] <= 0 || r->last_peak <= 0) return false;
+    products_t peak;
+    if (r->told[round] <= 0 || !next_peak(r, &peak)) return false;
     sort_launches(r, round);
     for (int k = 0; k < n; k++) {
         double seconds = r->kernel[k * repeat + round];
-        r->kernel_of_peak[k * repeat + round] = seconds > 0 ? flops_of(r, k) / seconds / peak : 0;
+        r->kernel_of_peak[k * repeat + round] =
+            seconds > 0 ? least_kernel_seconds(r, k, &peak) / seconds : 0;
     }
     return true;
 }
@@ -266,8 +287,7 @@ static bool run_plain(rounds_t *r, int round) {
     double start = clock_cpu();
     r->seconds[round] = timed_forward(&r->u->plain, c->inner, c->threads, r->pool);
     r->cpu[round] = (clock_cpu() - start) / c->inner;
-    r->peak[round] = next_peak(r);
-    return r->seconds[round] > 0 && r->last_peak > 0;
+    return r->seconds[round] > 0 && next_peak(r, &r->peaks[round]);
 }
 
 static bool run_update(rounds_t *r, int round) {
@@ -289,8 +309,7 @@ static bool run_other(rounds_t *r, int round) {
     r->other[round] = tokens / seconds;
     r->cpu_ratio[round] = case_tokens(c) / r->cpu[round] / (tokens / cpu);
     r->ratio[round] = case_tokens(c) / r->seconds[round] / r->other[round];
-    (void)next_peak(r);
-    return r->last_peak > 0;
+    return next_peak(r, NULL);
 }
 
 /* One of each, unmeasured: caches and pages are as the rounds will find them. */
@@ -308,8 +327,7 @@ static bool rounds_begin(rounds_t *r) {
         if (r->other_inner == 0) return false;
     }
     r->peak_seconds = fmax(least_seconds, peak_share * seconds);
-    (void)next_peak(r);
-    return r->last_peak > 0;
+    return next_peak(r, NULL);
 }
 
 static void conclude_kernels(rounds_t *r) {
@@ -324,6 +342,7 @@ static void conclude_kernels(rounds_t *r) {
         x->seconds = spread_of(&r->kernel[k * b->repeat], b->repeat);
         x->of_peak = spread_of(&r->kernel_of_peak[k * b->repeat], b->repeat);
         c->flops += x->flops;
+        c->products = products_sum(&c->products, &x->products);
         c->streams += x->streams;
     }
 }
@@ -332,7 +351,11 @@ static void conclude(rounds_t *r) {
     bench_case_t *c = r->c;
     int n = r->u->b->repeat;
     conclude_kernels(r);
-    for (int k = 0; k < n; k++) r->of_peak[k] = c->flops / r->seconds[k] / r->peak[k];
+    for (int k = 0; k < n; k++) {
+        double least = products_seconds(&c->products, &r->peaks[k]);
+        r->peak[k] = c->flops / least;
+        r->of_peak[k] = least / r->seconds[k];
+    }
     c->seconds = spread_of(r->seconds, n);
     c->told_seconds = spread_of(r->told, n);
     c->update = spread_of(r->update, n);

@@ -104,9 +104,9 @@ static void put_frame(const bench_t *b, sbuf_t *out) {
 static void put_title(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "set label ");
     put_gnuplot(out,
-                arena_printf(b->arena, "%s: %s, back end %s", path_stem(b->arena, b->o->model),
+                arena_printf(b->arena, "%s: %s, %sback end %s", path_stem(b->arena, b->o->model),
                              b->decodes ? "generation over context" : "time and memory over length",
-                             backend_names[b->o->backend]));
+                             bench_dtype_text(b), backend_names[b->o->backend]));
     sbuf_puts(out, " at screen 0.05, screen 0.95 left font ',18'\n");
 }
 

@@ -9,10 +9,10 @@
 #include "commands/outputs.h"
 #include "commands/timed.h"
 
-static const char *const rate_names[RATE_COUNT] = {[RATE_FMA] = "fma_flops_per_second",
-                                                   [RATE_CLOCK] = "cycles_per_second",
-                                                   [RATE_READ] = "read_bytes_per_second",
-                                                   [RATE_TRIAD] = "triad_bytes_per_second"};
+static const char *const rate_names[RATE_COUNT] = {
+    [RATE_FMA] = "fma_flops_per_second",   [RATE_DOT2] = "dot2_flops_per_second",
+    [RATE_DOT4] = "dot4_flops_per_second", [RATE_CLOCK] = "cycles_per_second",
+    [RATE_READ] = "read_bytes_per_second", [RATE_TRIAD] = "triad_bytes_per_second"};
 
 static double speed_of(const bench_case_t *c) {
     return case_tokens(c) / c->seconds.median;
@@ -29,38 +29,79 @@ static const char *spread_text(arena_t *a, spread_t s, double unit) {
     return arena_printf(a, "%.1f ±%.1f %%", s.median / unit, 100 * spread_width(s));
 }
 
+const char *bench_dtype_text(const bench_t *b) {
+    bool told = b->dtype && strcmp(b->dtype, dtype_name(DTYPE_FLOAT32)) != 0;
+    return told ? arena_printf(b->arena, "%s, ", b->dtype) : "";
+}
+
 const char *bench_giga(arena_t *a, double x) {
     double g = x / 1e9;
     return arena_printf(a, "%.*f", g < 10 ? 2 : 1, g);
 }
 
+static const char *clock_text(arena_t *a, const bench_machine_t *m) {
+    return arena_printf(a, "%.2f", m->rate[RATE_CLOCK].median / 1e9);
+}
+
+static const char *vectors_text(arena_t *a, const bench_machine_t *m) {
+    double clock = m->rate[RATE_CLOCK].median, fma = m->rate[RATE_FMA].median;
+    return arena_printf(a, "%.2f", vector_fmas_per_cycle(m->target, fma, m->threads, clock));
+}
+
+/* Columns behind target and threads: a rate, or what is made of some. */
+static const struct {
+    const char *title;
+    rate_t rate;
+    const char *(*text)(arena_t *a, const bench_machine_t *m);
+} machine_columns[] = {{"peak GFLOP/s", RATE_FMA, NULL},
+                       {"bfloat16", RATE_DOT2, NULL},
+                       {"int8", RATE_DOT4, NULL},
+                       {"clock GHz", RATE_CLOCK, clock_text},
+                       {"vectors/cycle", RATE_FMA, vectors_text},
+                       {"read GB/s", RATE_READ, NULL},
+                       {"triad GB/s", RATE_TRIAD, NULL}};
+enum { N_MACHINE_COLUMNS = sizeof machine_columns / sizeof *machine_columns };
+
+static bool some_machine_has(const bench_t *b, rate_t which) {
+    for (int k = 0; k < b->n_machines; k++)
+        if (rate_exists(b->machines[k].target, which)) return true;
+    return false;
+}
+
+static void add_machine_row(const bench_t *b, table_t *t, const bench_machine_t *m) {
+    arena_t *a = b->arena;
+    const char *cells[2 + N_MACHINE_COLUMNS] = {m->target->name, arena_printf(a, "%d", m->threads)};
+    int n = 2;
+    for (int k = 0; k < N_MACHINE_COLUMNS; k++) {
+        rate_t rate = machine_columns[k].rate;
+        if (!some_machine_has(b, rate)) continue;
+        cells[n++] = !rate_exists(m->target, rate) ? ""
+                     : machine_columns[k].text     ? machine_columns[k].text(a, m)
+                                                   : spread_text(a, m->rate[rate], 1e9);
+    }
+    table_row(a, t, cells);
+}
+
 static void add_machine(const bench_t *b, document_t *doc) {
-    static const column_t columns[] = {{"target", true},         {"threads", false},
-                                       {"peak GFLOP/s", false},  {"clock GHz", false},
-                                       {"vectors/cycle", false}, {"read GB/s", false},
-                                       {"triad GB/s", false}};
+    column_t columns[2 + N_MACHINE_COLUMNS] = {{"target", true}, {"threads", false}};
     arena_t *a = b->arena;
     section_t *s = document_section(doc, "Machine");
-    s->table = table_new(a, 7, columns);
-    for (int k = 0; k < b->n_machines; k++) {
-        const bench_machine_t *m = &b->machines[k];
-        double clock = m->rate[RATE_CLOCK].median, fma = m->rate[RATE_FMA].median;
-        const char *cells[] = {
-            m->target->name,
-            arena_printf(a, "%d", m->threads),
-            spread_text(a, m->rate[RATE_FMA], 1e9),
-            arena_printf(a, "%.2f", clock / 1e9),
-            arena_printf(a, "%.2f", vector_fmas_per_cycle(m->target, fma, m->threads, clock)),
-            spread_text(a, m->rate[RATE_READ], 1e9),
-            spread_text(a, m->rate[RATE_TRIAD], 1e9)};
-        table_row(a, s->table, cells);
-    }
+    int n = 2;
+    for (int k = 0; k < N_MACHINE_COLUMNS; k++)
+        if (some_machine_has(b, machine_columns[k].rate))
+            columns[n++] = (column_t){machine_columns[k].title, false};
+    s->table = table_new(a, n, columns);
+    for (int k = 0; k < b->n_machines; k++) add_machine_row(b, s->table, &b->machines[k]);
     s->note = arena_printf(
         a,
         "Median ± half the distance of the quartiles. Peak: multiply-adds in registers, compiled by "
-        "the same back end; vectors/cycle is what one core does of them in a cycle of that clock, "
+        "the same back end%s; vectors/cycle is what one core does of them in a cycle of that clock, "
         "which a chain of dependent instructions tells. Read and triad: %s of memory; what a cache "
         "reads in order to write is not counted.",
+        some_machine_has(b, RATE_DOT2) || some_machine_has(b, RATE_DOT4)
+            ? ", and instructions that add products of bfloat16 or of int8 (an addition counts one, a "
+              "product one)"
+            : "",
         text_bytes(a, (double)calibration_array_bytes()));
 }
 
@@ -104,6 +145,12 @@ section_t *bench_case_table(const bench_t *b, document_t *doc, const char *headi
     return s;
 }
 
+static bool some_case_is_mixed(const bench_t *b) {
+    for (int k = 0; k < b->n_cases; k++)
+        if (products_are_mixed(&b->cases[k].products)) return true;
+    return false;
+}
+
 static const char *text_of_peak(arena_t *a, spread_t s) {
     return arena_printf(a, "%.1f %%", 100 * s.median);
 }
@@ -128,12 +175,15 @@ static void add_cases(const bench_t *b, document_t *doc) {
     s->note = arena_printf(
         b->arena,
         "Code as products get it, %s wanted, random tokens. GFLOP/s: counted from the loop IR, a "
-        "multiply-add is two%s. Of peak: median over %d rounds of the ratio to the fma peak measured "
+        "multiply-add is two%s. Of peak: median over %d rounds of the ratio to the %s measured "
         "before and after that very run.%s",
         timed_trains(b->o) ? "gradients and the loss"
         : b->wants_loss    ? "the loss"
                            : "last_hidden_state",
         timed_trains(b->o) ? ", what the backward pass computes again is work" : "", b->repeat,
+        some_case_is_mixed(b)
+            ? "time that its products would take at their peaks, each kind at its own,"
+            : "fma peak",
         timed_trains(b->o)
             ? " Update: the gradient's norm, the optimiser, the weights packed again; "
               "its share is that of a step with it."
@@ -213,12 +263,16 @@ static void add_kernel(const bench_t *b, table_t *t, const char *name, const ben
                            text_share(a, k->seconds.median / total),
                            computes ? bench_giga(a, k->flops / k->seconds.median) : "",
                            computes ? text_of_peak(a, k->of_peak) : "",
-                           k->streams ? bench_giga(a, k->streams / k->seconds.median) : ""};
+                           k->streams ? bench_giga(a, k->streams / k->seconds.median) : "",
+                           computes ? products_text(a, &k->products) : ""};
     table_row(a, t, cells);
 }
 
 static bench_kernel_t total_of(const bench_case_t *c) {
-    bench_kernel_t t = {.flops = c->flops, .streams = c->streams, .seconds = c->told_seconds};
+    bench_kernel_t t = {.flops = c->flops,
+                        .streams = c->streams,
+                        .products = c->products,
+                        .seconds = c->told_seconds};
     for (int k = 0; k < c->n_kernels; k++) t.launches += c->kernels[k].launches;
     t.of_peak.median = c->of_peak.median * c->seconds.median / c->told_seconds.median;
     return t;
@@ -226,10 +280,10 @@ static bench_kernel_t total_of(const bench_case_t *c) {
 
 static void add_kernels(const bench_t *b, const bench_case_t *c, document_t *doc) {
     static const column_t columns[] = {
-        {"kernel", true},   {"launches", false}, {"time", false},       {"share", false},
-        {"GFLOP/s", false}, {"of peak", false},  {"stream GB/s", false}};
+        {"kernel", true},   {"launches", false}, {"time", false},        {"share", false},
+        {"GFLOP/s", false}, {"of peak", false},  {"stream GB/s", false}, {"products", true}};
     section_t *s = document_section(doc, bench_case_title(b, c));
-    s->table = table_new(b->arena, 7, columns);
+    s->table = table_new(b->arena, products_are_mixed(&c->products) ? 8 : 7, columns);
     s->table->totals = true;
     bench_kernel_t total = total_of(c);
     for (int k = 0; k < c->n_kernels; k++)
@@ -247,8 +301,9 @@ static void add_forwards(const bench_t *b, document_t *doc) {
 
 void render_bench(const bench_t *b, sbuf_t *out) {
     document_t doc = {.arena = b->arena};
-    doc.title = arena_printf(b->arena, "%s, weights %s, back end %s, %d rounds", b->o->model,
-                             weights_of(b), backend_names[b->o->backend], b->repeat);
+    doc.title =
+        arena_printf(b->arena, "%s, weights %s, %sback end %s, %d rounds", b->o->model,
+                     weights_of(b), bench_dtype_text(b), backend_names[b->o->backend], b->repeat);
     add_machine(b, &doc);
     if (b->decodes) decode_document(b, &doc);
     else add_forwards(b, &doc);
@@ -267,12 +322,17 @@ static void put_csv_row(sbuf_t *out, const bench_case_t *c, const char *name,
                 k->streams);
 }
 
+static void put_csv_products(const bench_t *b, const products_t *work, sbuf_t *out) {
+    sbuf_printf(out, ",%s,%.9g,%.9g\n", b->dtype ? b->dtype : "", work->of[FACTOR_BF16],
+                work->of[FACTOR_I8]);
+}
+
 /* A row per case, and below it one per kind of kernel. */
 static void render_csv(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "length,batch,target,threads,kernel,launches,seconds,seconds_low,seconds_high,"
                    "flops,peak_flops_per_second,of_peak,stream_bytes,tokens_per_second,"
                    "workspace_bytes,peak_rss_bytes,vs_tokens_per_second,vs_ratio,"
-                   "vs_cpu_ratio\n");
+                   "vs_cpu_ratio,dtype,bfloat16_flops,int8_flops\n");
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
@@ -282,13 +342,15 @@ static void render_csv(const bench_t *b, sbuf_t *out) {
         put_csv_row(out, c, "", &all);
         sbuf_printf(out, "%.9g,%zu,", speed_of(c), c->workspace);
         if (c->peak_rss) sbuf_printf(out, "%zu", c->peak_rss);
-        if (b->vs == VS_NOTHING) sbuf_puts(out, ",,,\n");
+        if (b->vs == VS_NOTHING) sbuf_puts(out, ",,,");
         else
-            sbuf_printf(out, ",%.9g,%.6f,%.6f\n", c->other_speed.median, c->ratio.median,
+            sbuf_printf(out, ",%.9g,%.6f,%.6f", c->other_speed.median, c->ratio.median,
                         c->cpu_ratio.median);
+        put_csv_products(b, &c->products, out);
         for (int i = 0; i < c->n_kernels; i++) {
             put_csv_row(out, c, c->kernels[i].name, &c->kernels[i]);
-            sbuf_puts(out, ",,,,,\n");
+            sbuf_puts(out, ",,,,,");
+            put_csv_products(b, &c->kernels[i].products, out);
         }
     }
 }
@@ -308,7 +370,8 @@ void bench_put_spread(sbuf_t *out, const char *key, spread_t s) {
 
 static void put_machine(const bench_machine_t *m, sbuf_t *out) {
     sbuf_printf(out, "    {\"target\": \"%s\", \"threads\": %d", m->target->name, m->threads);
-    for (int k = 0; k < RATE_COUNT; k++) bench_put_spread(out, rate_names[k], m->rate[k]);
+    for (int k = 0; k < RATE_COUNT; k++)
+        if (rate_exists(m->target, (rate_t)k)) bench_put_spread(out, rate_names[k], m->rate[k]);
     sbuf_printf(out, ", \"vector_fmas_per_cycle\": %.4f}",
                 vector_fmas_per_cycle(m->target, m->rate[RATE_FMA].median, m->threads,
                                       m->rate[RATE_CLOCK].median));
@@ -319,6 +382,7 @@ void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out) {
     put_json(out, k->name);
     sbuf_printf(out, ", \"launches\": %.9g, \"flops\": %.9g, \"stream_bytes\": %.9g", k->launches,
                 k->flops, k->streams);
+    products_json(&k->products, out);
     bench_put_spread(out, "seconds", k->seconds);
     bench_put_spread(out, "of_peak", k->of_peak);
     sbuf_puts(out, "}");
@@ -331,6 +395,7 @@ static void put_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
     sbuf_printf(out, ", \"forwards_per_measurement\": %d, \"tokens_per_second\": %.9g", c->inner,
                 speed_of(c));
     sbuf_printf(out, ", \"flops\": %.9g, \"stream_bytes\": %.9g", c->flops, c->streams);
+    products_json(&c->products, out);
     bench_put_spread(out, "peak_flops_per_second", c->peak);
     bench_put_spread(out, "of_peak", c->of_peak);
     sbuf_printf(out, ", \"workspace_bytes\": %zu", c->workspace);
@@ -360,6 +425,8 @@ static void render_json(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "{\n");
     put_member(out, "model", b->o->model);
     put_member(out, "weights", weights_of(b));
+    if (b->dtype) put_member(out, "dtype", b->dtype);
+    else sbuf_puts(out, "  \"dtype\": null,\n");
     put_member(out, "backend", backend_names[b->o->backend]);
     put_member(out, "output",
                timed_trains(b->o) ? "gradients"

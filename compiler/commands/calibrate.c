@@ -93,6 +93,42 @@ static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
     return launch_it(m, &b);
 }
 
+/* A module of instructions that add products of small numbers: ints in every 32 bits, which hold them in pairs or fours. */
+static module_t *dot_module(arena_t *a, const target_t *t, int threads, op_t op, int64_t x,
+                            int64_t y) {
+    const char *name = op == OP_DOT2 ? "dot2" : "dot4";
+    module_t *m = module_new(a, name, t, (units_t){0, 0});
+    int lanes = lanes_of(t), n = accumulators(t);
+    bool floats = op == OP_DOT2;
+    dim_t tasks = dim((int64_t)threads * TASKS);
+    ltype_t words = VECTOR(E_I32, lanes), sums = VECTOR(floats ? E_F32 : E_I32, lanes);
+    builder_t b = one_kernel(m, name, tasks);
+    value_t *zero = b_broadcast(&b, unknown_zero(m, &b), lanes);
+    value_t *p =
+        b_bitcast(&b, floats ? E_BF16 : E_U8, b_binary(&b, OP_ADD, zero, b_iconst(&b, words, x)));
+    value_t *q =
+        b_bitcast(&b, floats ? E_BF16 : E_I8, b_binary(&b, OP_ADD, zero, b_iconst(&b, words, y)));
+    value_t *acc[MOST_SUMS], *next[MOST_SUMS];
+    for (int k = 0; k < n; k++) acc[k] = floats ? b_const(&b, sums, k) : b_iconst(&b, sums, k);
+    inst_t *loop = b_for(&b, "step", dim(0), dim(STEPS), n, acc);
+    for (int k = 0; k < n; k++)
+        next[k] =
+            floats ? b_dot2(&b, loop_arg(loop, k), p, q) : b_dot4(&b, loop_arg(loop, k), p, q);
+    b_end_for(&b, loop, next);
+    value_t *sum = sum_of(&b, loop->results, n);
+    store_sum(m, &b, tasks, floats ? sum : b_convert(&b, E_F32, sum));
+    return launch_it(m, &b);
+}
+
+/* acc = acc + 1 * -1 + 1 * 1: neither grows nor shrinks. */
+static module_t *dot2_module(arena_t *a, const target_t *t, int threads) {
+    return dot_module(a, t, threads, OP_DOT2, 0x3f803f80, 0x3f80bf80);
+}
+
+static module_t *dot4_module(arena_t *a, const target_t *t, int threads) {
+    return dot_module(a, t, threads, OP_DOT4, 0x01010101, 0x01010101);
+}
+
 /* x = (x + c) ^ d in turns: each takes a cycle and waits for the one before. Constants that need four
  * bytes: small ones are added for nothing by some CPUs while they rename registers. */
 static module_t *clock_module(arena_t *a, const target_t *t, int threads) {
@@ -186,16 +222,18 @@ static double streams_of(const module_t *m) {
     return loops_kernel_streams(m, m->funcs[0], 0);
 }
 
-/* An input of k + 1 tokens runs the k-th. */
 static const struct {
     module_t *(*make)(arena_t *a, const target_t *t, int threads);
     double (*work)(const module_t *m);
 } kernels[RATE_COUNT] = {
-    [RATE_FMA] = {fma_module, flops_of},
-    [RATE_CLOCK] = {clock_module, cycles_of},
-    [RATE_READ] = {read_module, streams_of},
-    [RATE_TRIAD] = {triad_module, streams_of},
+    [RATE_FMA] = {fma_module, flops_of},     [RATE_DOT2] = {dot2_module, flops_of},
+    [RATE_DOT4] = {dot4_module, flops_of},   [RATE_CLOCK] = {clock_module, cycles_of},
+    [RATE_READ] = {read_module, streams_of}, [RATE_TRIAD] = {triad_module, streams_of},
 };
+
+bool rate_exists(const target_t *t, rate_t which) {
+    return which >= RATE_CLOCK || target_has_product(t, (factor_t)which);
+}
 
 /* ---- a plan of them -------------------------------------------------------------------------------- */
 
@@ -205,6 +243,7 @@ struct calibration {
     spec_t spec;
     layout_t layout;
     plan_t plan;
+    int at[RATE_COUNT]; /* variants: an input of at + 1 tokens runs it; -1: there is none */
     exec_t *exec;
     unsigned char *workspace;
     size_t room; /* bytes of it */
@@ -218,7 +257,6 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
         .facts = {.head = ARCH_BASE, .hidden = 1, .vocab = 1, .labels = 1, .heads = 1, .rounds = 1},
         .arena = c->arena,
         .batch = 1,
-        .n_variants = RATE_COUNT,
         .layout = &c->layout,
         .name = "calibration",
         .n_targets = 1,
@@ -227,10 +265,13 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
     c->plan.modules = ARENA_ARRAY(c->arena, module_t *, RATE_COUNT);
     pass_options_t passes = {0};
     for (int k = 0; k < RATE_COUNT; k++) {
-        c->plan.variants[k] =
-            (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = {k + 1}};
-        c->plan.modules[k] = kernels[k].make(c->arena, t, threads);
-        if (!loops_run_passes(c->plan.modules[k], &passes, d)) return false;
+        c->at[k] = -1;
+        if (!rate_exists(t, (rate_t)k)) continue;
+        int at = c->at[k] = c->plan.n_variants++;
+        c->plan.variants[at] =
+            (variant_plan_t){.max_length = at + 1, .padded = at + 1, .rows = {at + 1}};
+        c->plan.modules[at] = kernels[k].make(c->arena, t, threads);
+        if (!loops_run_passes(c->plan.modules[at], &passes, d)) return false;
     }
     return true;
 }
@@ -238,7 +279,7 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
 /* One workspace for all, as large as those that were run need, of the pages that models get: touched, and no number that is
  * slow to compute with. */
 static bool make_room(calibration_t *c, rate_t which, int threads, diag_t *d) {
-    size_t bytes = exec_workspace_bytes(c->exec, (size_t)which + 1, threads);
+    size_t bytes = exec_workspace_bytes(c->exec, (size_t)c->at[which] + 1, threads);
     if (bytes > 0 && bytes <= c->room) return true;
     heap_free(c->workspace);
     c->room = 0;
@@ -276,8 +317,10 @@ void calibration_close(calibration_t *c) {
 double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_t *pool,
                         double seconds, diag_t *d) {
     static const int32_t ids[RATE_COUNT] = {0};
+    int at = c->at[which];
+    if (at < 0) bug("a rate that the target does not have");
     reformer_io_t io = {.input_ids = ids,
-                        .length = (size_t)which + 1,
+                        .length = (size_t)at + 1,
                         .threads = threads,
                         .pool = pool_interface(pool)};
     if (!make_room(c, which, threads, d)) return 0;
@@ -289,7 +332,7 @@ double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_
         if (code != REFORMER_OK) return 0;
         spent = clock_now() - start;
     }
-    return runs * kernels[which].work(c->plan.modules[which]) / spent;
+    return runs * kernels[which].work(c->plan.modules[at]) / spent;
 }
 
 double vector_fmas_per_cycle(const target_t *t, double flops, int threads, double clock) {
@@ -314,8 +357,13 @@ bool calibrate(const target_t *t, const exec_options_t *o, int threads, peaks_t 
         diag_hint(d, "--peak GFLOPS --bandwidth GBS instead");
         return false;
     }
-    peaks->flops = best_rate(c, RATE_FMA, threads, o->pool, d);
-    peaks->bandwidth = best_rate(c, RATE_TRIAD, threads, o->pool, d);
+    bool ok = true;
+    for (int p = 0; ok && p < FACTOR_COUNT; p++) {
+        bool exists = rate_exists(t, (rate_t)p);
+        peaks->flops.of[p] = exists ? best_rate(c, (rate_t)p, threads, o->pool, d) : 0;
+        ok = peaks->flops.of[p] > 0 || !exists;
+    }
+    peaks->bandwidth = ok ? best_rate(c, RATE_TRIAD, threads, o->pool, d) : 0;
     calibration_close(c);
-    return peaks->flops > 0 && peaks->bandwidth > 0;
+    return peaks->bandwidth > 0;
 }

@@ -1,14 +1,17 @@
 /* What this machine can do, measured on the spot: the most that code of our own back ends reaches.
  *
- * Modules of Loops, compiled and run like a model: multiply-adds that touch no memory, a chain of
+ * Modules of Loops, compiled and run like a model: products of each kind that touch no memory, a chain of
  * dependent integer instructions, a sum and a triad z = x + s * y over arrays that no cache holds. */
 #ifndef REFORMERC_COMMANDS_CALIBRATE_H
 #define REFORMERC_COMMANDS_CALIBRATE_H
 
+#include "commands/products.h"
 #include "exec/exec.h"
 
 typedef enum {
-    RATE_FMA,   /* flops per second of all workers together; fma counts two */
+    RATE_FMA = FACTOR_F32,   /* flops per second of all workers together; fma counts two, */
+    RATE_DOT2 = FACTOR_BF16, /* dot2 four */
+    RATE_DOT4 = FACTOR_I8,   /* and dot4 eight */
     RATE_CLOCK, /* cycles per second of one core: instructions that wait for each other */
     RATE_READ,  /* bytes per second, read once */
     RATE_TRIAD, /* bytes per second, read and written; what a cache reads in order to write is not counted */
@@ -16,6 +19,9 @@ typedef enum {
 } rate_t;
 
 typedef struct calibration calibration_t;
+
+/* Code for the target has the instruction; other rates are not measured. */
+bool rate_exists(const target_t *t, rate_t which);
 
 /* For a target that this CPU runs and up to `threads` workers; `o` says which back end, and who
  * compiles. NULL after an error in d. */
@@ -31,7 +37,8 @@ double vector_fmas_per_cycle(const target_t *t, double flops, int threads, doubl
 int64_t calibration_array_bytes(void); /* all that RATE_READ reads: several times the last cache */
 
 typedef struct {
-    double flops;     /* of `threads` workers together, per second; fma counts two */
+    products_t
+        flops; /* of `threads` workers together, per second; 0: the target lacks the instruction */
     double bandwidth; /* bytes that the triad reads and writes, per second */
 } peaks_t;
 

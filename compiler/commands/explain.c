@@ -83,7 +83,9 @@ static bool parse_rate(const options_t *o, option_id_t id, const char *where, do
 }
 
 static bool given_rates(const options_t *o, peaks_t *given, diag_t *d) {
-    bool peak = parse_rate(o, OPT_PEAK, "--peak", &given->flops, d);
+    double fma = 0;
+    bool peak = parse_rate(o, OPT_PEAK, "--peak", &fma, d);
+    given->flops = products_like(fma);
     return parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &given->bandwidth, d) && peak;
 }
 
@@ -95,9 +97,13 @@ static bool measure_peaks(const explanation_t *e, peaks_t *measured, diag_t *d) 
     return ok;
 }
 
+static double peak_of(const peaks_t *p) {
+    return p->flops.of[FACTOR_F32];
+}
+
 static const char *how_known(const peaks_t *given) {
-    if (given->flops > 0 && given->bandwidth > 0) return "given";
-    if (given->flops > 0) return "given (peak) and measured now (memory)";
+    if (peak_of(given) > 0 && given->bandwidth > 0) return "given";
+    if (peak_of(given) > 0) return "given (peak) and measured now (memory)";
     if (given->bandwidth > 0) return "measured now (peak) and given (memory)";
     return "measured now, the best of several short runs";
 }
@@ -107,10 +113,10 @@ static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
     peaks_t given = {0}, peaks = {0};
     bool known;
     if (!given_rates(o, &given, d)) return false;
-    bool all = given.flops > 0 && given.bandwidth > 0;
+    bool all = peak_of(&given) > 0 && given.bandwidth > 0;
     e->has_machine = all || reformer_cpu_supports((int)e->m->target->id);
     if (e->has_machine && !all && !measure_peaks(e, &peaks, d)) return false;
-    e->machine = (machine_t){.flops = given.flops > 0 ? given.flops : peaks.flops,
+    e->machine = (machine_t){.flops = peak_of(&given) > 0 ? given.flops : peaks.flops,
                              .bandwidth = given.bandwidth > 0 ? given.bandwidth : peaks.bandwidth,
                              .efficiency = target_efficiency(e->m->target, &known),
                              .how = how_known(&given)};

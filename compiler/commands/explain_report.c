@@ -347,26 +347,28 @@ static void work_row(const explanation_t *e, table_t *t, const kernel_cost_t *k,
                                       text_integer(e->arena, k->bytes / n),
                                       text_integer(e->arena, k->streams / n),
                                       intensity(e, k)};
+    int column = 7;
+    if (products_are_mixed(&e->costs.total.products))
+        cells[column++] = k->flops > 0 ? products_text(e->arena, &k->products) : "";
     if (e->has_machine) {
-        cells[7] = text_seconds(e->arena, seconds);
-        cells[8] = bound;
+        cells[column++] = text_seconds(e->arena, seconds);
+        cells[column] = bound;
     }
     table_row(e->arena, t, cells);
 }
 
 void work_section(const explanation_t *e, document_t *doc, bool figures) {
     section_t *section = document_section(doc, TEXT(e, "work of one %s, per token", e->what));
-    int columns = e->has_machine ? 9 : 7;
-    table_t *t = section->table = table_new(e->arena, columns,
-                                            (column_t[]){{"kernel", true},
-                                                         {"launches", false},
-                                                         {"Mflop", false},
-                                                         {"share", false},
-                                                         {"bytes moved", false},
-                                                         {"streamed", false},
-                                                         {"flop/byte", false},
-                                                         {"predicted", false},
-                                                         {"bound by", true}});
+    column_t columns[MAX_COLUMNS] = {
+        {"kernel", true},       {"launches", false}, {"Mflop", false},    {"share", false},
+        {"bytes moved", false}, {"streamed", false}, {"flop/byte", false}};
+    int n = 7;
+    if (products_are_mixed(&e->costs.total.products)) columns[n++] = (column_t){"products", true};
+    if (e->has_machine) {
+        columns[n++] = (column_t){"predicted", false};
+        columns[n++] = (column_t){"bound by", true};
+    }
+    table_t *t = section->table = table_new(e->arena, n, columns);
     for (int k = 0; k < e->costs.n; k++) {
         const kernel_cost_t *x = &e->costs.kernels[k];
         double seconds = e->has_machine ? kernel_seconds(x, &e->machine) : 0;
@@ -403,18 +405,24 @@ void time_section(const explanation_t *e, document_t *doc) {
     table_t *t = section->table = facts(e);
     ROW(e, t, TEXT(e, "one %s, predicted", e->what), text_seconds(e->arena, seconds));
     ROW(e, t, "tokens per second, predicted", text_integer(e->arena, e->tokens / seconds));
-    ROW(e, t, "fma peak",
-        TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops / 1e9, plural(e, e->threads, "thread")));
+    for (int p = 0; p < FACTOR_COUNT; p++)
+        if (p == FACTOR_F32 || e->costs.total.products.of[p] > 0)
+            ROW(e, t, p == FACTOR_F32 ? "fma peak" : TEXT(e, "%s peak", product_names[p]),
+                TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops.of[p] / 1e9,
+                     plural(e, e->threads, "thread")));
     ROW(e, t, "memory", TEXT(e, "%.1f GB/s", e->machine.bandwidth / 1e9));
     ROW(e, t, "these are", e->machine.how);
     bool measured;
     (void)target_efficiency(e->m->target, &measured);
     section->note = TEXT(
         e,
-        "A roofline: every kernel takes the longer of flops / (%.0f %% of the fma peak) and "
+        "A roofline: every kernel takes the longer of flops / (%.0f %% of the %s) and "
         "streamed bytes / bandwidth. The %.0f %% is an assumption for %s, %s; kernels that do no "
         "arithmetic, such as the sort, take longer than this says.",
-        100 * e->machine.efficiency, 100 * e->machine.efficiency, e->m->target->name,
+        100 * e->machine.efficiency,
+        products_are_mixed(&e->costs.total.products) ? "peak of its products, each kind at its own"
+                                                     : "fma peak",
+        100 * e->machine.efficiency, e->m->target->name,
         measured ? "what a model of 6 layers and width 512 reached on one machine"
                  : "which was never measured");
 }

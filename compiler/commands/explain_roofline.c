@@ -1,5 +1,5 @@
 /* The roofline as a picture: flops per streamed byte to the right, flops per second upwards, both
- * logarithmic; the roof, and every kernel as a point where it is predicted to run. The larger the
+ * logarithmic; a roof per kind of products, and every kernel as a point where it is predicted to run. The larger the
  * point, the larger its share of the time. */
 #include <math.h>
 
@@ -49,11 +49,24 @@ static double rate_of(const roof_t *r, const kernel_cost_t *k) {
     return k->flops / kernel_seconds(k, &r->e->machine);
 }
 
+/* Kinds of products that have a roof: those that occur, and always float32, which all kernels have some of. */
+static bool has_roof(const roof_t *r, int p) {
+    return p == FACTOR_F32 || r->e->costs.total.products.of[p] > 0;
+}
+
+static double highest_roof(const roof_t *r) {
+    double most = 0;
+    for (int p = 0; p < FACTOR_COUNT; p++)
+        if (has_roof(r, p)) most = fmax(most, r->e->machine.flops.of[p]);
+    return most;
+}
+
 /* A fifth of the width stays free at the right, for the label of the last point. */
 static void choose_ranges(roof_t *r) {
     const machine_t *m = &r->e->machine;
-    double ridge = log10(m->flops / m->bandwidth), most = ridge + 0.3,
-           slowest = log10(m->flops) - 1;
+    double low = m->flops.of[FACTOR_F32], high = highest_roof(r);
+    double ridge = log10(low / m->bandwidth), most = log10(high / m->bandwidth) + 0.3,
+           slowest = log10(low) - 1;
     r->x0 = ridge - 0.8;
     for (int k = 0; k < r->e->costs.n; k++) {
         const kernel_cost_t *x = &r->e->costs.kernels[k];
@@ -64,7 +77,7 @@ static void choose_ranges(roof_t *r) {
     }
     r->x1 = r->x0 + (most - r->x0) / 0.8;
     r->y0 = slowest - 0.6;
-    r->y1 = log10(m->flops) + 0.25;
+    r->y1 = log10(high) + 0.25;
 }
 
 /* ---- axes and roof --------------------------------------------------------------------------------- */
@@ -91,7 +104,7 @@ static void draw_axes(roof_t *r) {
                 (TOP + BOTTOM) / 2);
 }
 
-static void draw_roof(roof_t *r, double peak, const char *class) {
+static void draw_roof(const roof_t *r, double peak, const char *class) {
     const machine_t *m = &r->e->machine;
     double ridge = peak / m->bandwidth, left = pow(10, r->x0), low = left * m->bandwidth;
     double from = low < pow(10, r->y0) ? pow(10, r->y0) / m->bandwidth : left;
@@ -99,15 +112,34 @@ static void draw_roof(roof_t *r, double peak, const char *class) {
                 x_of(r, from), y_of(r, from * m->bandwidth), x_of(r, ridge), y_of(r, peak), RIGHT);
 }
 
-static void label_roof(roof_t *r) {
+/* Above its roof, and above the label of a lower one that is as high. */
+static double label_peak(const roof_t *r, int p, double below) {
     const machine_t *m = &r->e->machine;
-    arena_t *a = r->e->arena;
-    svg_text(r->out, RIGHT - 4, y_of(r, m->flops) - 7, "end", "dim",
-             arena_printf(a, "%.1f GFLOP/s: fma peak of %d thread%s; dashed: %.0f %% of it",
-                          m->flops / 1e9, r->e->threads, r->e->threads == 1 ? "" : "s",
-                          100 * m->efficiency));
+    double peak = m->flops.of[p], y = fmin(y_of(r, peak) - 7, below - SVG_LINE);
+    svg_text(r->out, RIGHT - 4, y, "end", "dim",
+             arena_printf(r->e->arena,
+                          "%.1f GFLOP/s: %s peak of %d thread%s; dashed: %.0f %% of it", peak / 1e9,
+                          p == FACTOR_F32 ? "fma" : product_names[p], r->e->threads,
+                          r->e->threads == 1 ? "" : "s", 100 * m->efficiency));
+    return y;
+}
+
+static void draw_roofs(const roof_t *r) {
+    const machine_t *m = &r->e->machine;
+    double below = BOTTOM;
+    for (int p = 0; p < FACTOR_COUNT; p++) {
+        if (!has_roof(r, p)) continue;
+        draw_roof(r, m->flops.of[p], "roof");
+        draw_roof(r, m->efficiency * m->flops.of[p], "assumed");
+        below = label_peak(r, p, below);
+    }
+}
+
+static void label_slope(const roof_t *r) {
+    const machine_t *m = &r->e->machine;
     double slope = atan2(y_of(r, 1e9) - y_of(r, 1e10), x_of(r, 10) - x_of(r, 1));
-    double ridge = log10(m->flops / m->bandwidth), left = fmax(r->x0, r->y0 - log10(m->bandwidth));
+    double ridge = log10(m->flops.of[FACTOR_F32] / m->bandwidth),
+           left = fmax(r->x0, r->y0 - log10(m->bandwidth));
     double x = pow(10, (ridge + left) / 2);
     sbuf_printf(r->out,
                 "<text class=\"dim\" transform=\"translate(%.1f,%.1f) rotate(%.1f)\" "
@@ -205,9 +237,8 @@ const char *draw_roofline(const explanation_t *e) {
     choose_ranges(&r);
     svg_open(&out, WIDTH, HEIGHT, "roofline");
     draw_axes(&r);
-    draw_roof(&r, e->machine.flops, "roof");
-    draw_roof(&r, e->machine.efficiency * e->machine.flops, "assumed");
-    label_roof(&r);
+    draw_roofs(&r);
+    label_slope(&r);
     draw_kernels(&r);
     draw_legend(&r);
     return svg_close(&out, e->arena);

@@ -37,6 +37,8 @@ static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->launches += one->launches * times;
     to->flops += one->flops * times;
     to->effort += one->effort * times;
+    products_t more = products_times(&one->products, times);
+    to->products = products_sum(&to->products, &more);
     to->bytes += one->bytes * times;
     to->streams += one->streams * times;
     to->weights += one->weights * times;
@@ -65,6 +67,7 @@ static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
                          .flops = cost.flops,
                          .effort = cost.effort,
                          .bytes = cost.bytes_read + cost.bytes_written};
+    memcpy(one.products.of, cost.of, sizeof cost.of);
     loops_each_stream(c->m, f, c->units, count_stream, &one);
     ARENA_PUSH(c->arena, c->measured, c->n_measured, c->cap_measured).f = f;
     c->measured[c->n_measured - 1].one = one;
@@ -123,8 +126,12 @@ double target_efficiency(const target_t *t, bool *measured) {
     return efficiencies[t->id].share;
 }
 
+double arithmetic_seconds(const machine_t *m, const products_t *work) {
+    return products_seconds(work, &m->flops) / m->efficiency;
+}
+
 static double compute_seconds(const kernel_cost_t *k, const machine_t *m) {
-    return k->effort / (m->efficiency * m->flops);
+    return arithmetic_seconds(m, &k->products);
 }
 
 static double memory_seconds(const kernel_cost_t *k, const machine_t *m) {

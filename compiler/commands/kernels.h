@@ -4,14 +4,16 @@
 #ifndef REFORMERC_COMMANDS_KERNELS_H
 #define REFORMERC_COMMANDS_KERNELS_H
 
+#include "commands/products.h"
 #include "plan/plan.h"
 
 typedef struct {
     const char *name;
     double launches;
-    double flops;  /* counted from the loop IR; fma counts two */
-    double effort; /* as many as take the time of these by fma alone: cost_t */
-    double bytes;  /* of every load and store, most of which caches answer */
+    double flops;        /* counted from the loop IR; fma counts two */
+    double effort;       /* as many as take the time of these by fma alone: cost_t */
+    products_t products; /* the flops by kind */
+    double bytes;        /* of every load and store, most of which caches answer */
     double
         streams; /* distinct bytes of weights, workspace and slots, once in and once out per launch */
     double weights, windows; /* of these: weights read; keys and values read from a cache */
@@ -31,7 +33,7 @@ double kernel_effort(const kernel_costs_t *c, const char *name);
 
 /* Peaks of the machine a prediction is for. */
 typedef struct {
-    double flops;      /* fma peak, all threads together, flop/s */
+    products_t flops;  /* peak of each kind of products, all threads together, flop/s */
     double bandwidth;  /* of memory, bytes/s */
     double efficiency; /* what kernels are assumed to reach of `flops` */
     const char *how;   /* where these figures come from */
@@ -40,8 +42,10 @@ typedef struct {
 /* Found by running specs/bench.yaml beside calibration; *measured: false where no machine was at hand. */
 double target_efficiency(const target_t *t, bool *measured);
 
-/* A roofline: kernels reach `efficiency` of the fma peak, or stream at full bandwidth; the slower
- * of both counts. */
+/* A roofline: kernels reach `efficiency` of the peak of their products, or stream at full bandwidth; the
+ * slower of both counts. */
+double arithmetic_seconds(const machine_t *machine,
+                          const products_t *work); /* of arithmetic alone */
 double kernel_seconds(const kernel_cost_t *k, const machine_t *machine);
 bool kernel_is_bound_by_memory(const kernel_cost_t *k, const machine_t *machine);
 double kernels_seconds(const kernel_costs_t *c, const machine_t *machine);

@@ -20,6 +20,7 @@
 
 #include "commands/checkpoint.h"
 #include "commands/metrics.h"
+#include "commands/products.h"
 #include "commands/progress.h"
 #include "commands/ranks.h"
 #include "commands/session.h"
@@ -94,7 +95,7 @@ typedef struct {
     double learning;                 /* and seconds of steps since then, */
     double unlearnt;                 /* and tokens before it */
     double logged_at, logged_tokens; /* of `learning`, tokens: at the last row */
-    double flops, peak;              /* of a step; of this machine per second, 0: unknown; */
+    products_t work, peak;           /* of a step; of this machine per second, 0: unknown; */
     double probing;                  /* seconds that it took to find out, */
     struct calibration *gauge;       /* with this; NULL: it is known */
     progress_t bar;

@@ -105,12 +105,12 @@ static void put_memory(const training_t *t, document_t *doc) {
 
 /* ---- work and time --------------------------------------------------------------------------------- */
 
-/* Of this machine, where it runs the target's code; else flops 0. */
+/* Of this machine, where it runs the target's code; else bandwidth 0. */
 static machine_t machine_of(const training_t *t) {
     const target_t *target = t->s->plan->targets[0];
     bool known;
     machine_t m = {.efficiency = target_efficiency(target, &known)};
-    peaks_t peaks = {0, 0};
+    peaks_t peaks = {.bandwidth = 0};
     if (!reformer_cpu_supports((int)target->id)) return m;
     diag_t *silent = diag_new();
     pool_t *pool = pool_new(t->s->threads);
@@ -130,7 +130,7 @@ static void put_work(const training_t *t, document_t *doc) {
     row(t, to, "flops per token", text_scaled(t->arena, flops / step_tokens(t)));
     row(t, to, "flops of a step", text_scaled(t->arena, flops));
     machine_t machine = machine_of(t);
-    if (!(machine.flops > 0 && machine.bandwidth > 0)) return;
+    if (machine.bandwidth <= 0) return;
     double seconds = kernels_seconds(&costs, &machine) * (double)t->feed.n;
     row(t, to, "predicted for a step", text_seconds(t->arena, seconds));
     row(t, to, "predicted tokens/s", text_integer(t->arena, step_tokens(t) / seconds));

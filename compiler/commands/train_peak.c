@@ -1,6 +1,6 @@
 /* How much of what the machine can do a training gets out of it (train.h).
  *
- * In: the step's module, and probes: multiply-adds that touch no memory, on the threads of the training. A probe sees what
+ * In: the step's module, and probes: products of each kind that the step has, which touch no memory, on the threads of the training. A probe sees what
  * neighbours leave of the machine just then, and they can only make it slower, so the fastest of several is the peak. They
  * are spread over the first minute, between steps, and take a thousandth of its time. */
 #include <math.h>
@@ -13,13 +13,17 @@
 static const double minute = 60, share = 1e-3;
 enum { AT_ONCE = 3 }; /* the first of these warms up */
 
-/* One run of some milliseconds. */
+/* A run of some milliseconds of each kind. */
 static void probe(training_t *t, bool counts) {
     diag_t *silent = diag_new();
     double start = clock_now();
-    double rate = calibration_rate(t->gauge, RATE_FMA, t->s->threads, t->s->pool, 0, silent);
+    for (int p = 0; p < FACTOR_COUNT; p++) {
+        double *peak = &t->peak.of[p];
+        if (t->work.of[p] <= 0) continue;
+        double rate = calibration_rate(t->gauge, (rate_t)p, t->s->threads, t->s->pool, 0, silent);
+        if (counts) *peak = fmax(*peak, rate);
+    }
     t->probing += clock_now() - start;
-    if (counts) t->peak = fmax(t->peak, rate);
     diag_free(silent);
 }
 
@@ -28,7 +32,8 @@ void peak_open(training_t *t) {
     const plan_t *p = t->s->plan;
     if (t->o->backend > BACKEND_C || t->feed.file || t->follows) return;
     const module_t *m = train_module(p);
-    t->flops = kernel_costs(t->arena, m, m->units.max).total.flops * (double)t->feed.n;
+    kernel_costs_t costs = kernel_costs(t->arena, m, m->units.max);
+    t->work = products_times(&costs.total.products, (double)t->feed.n);
     exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = t->s->pool};
     diag_t *silent = diag_new();
     t->gauge = calibration_open(p->targets[0], &eo, t->s->threads, silent);
@@ -49,6 +54,6 @@ void peak_close(training_t *t) {
 }
 
 double peak_part(const training_t *t) {
-    double part = t->flops * (double)(t->step - t->first) / t->learning / t->peak;
-    return t->flops > 0 && t->peak > 0 && part <= 1 ? part : NAN;
+    double part = products_seconds(&t->work, &t->peak) * (double)(t->step - t->first) / t->learning;
+    return part > 0 && part <= 1 ? part : NAN; /* a peak that is unknown is 0: infinite */
 }

@@ -1,27 +1,35 @@
 /* Flops and bytes of a kernel, counted from the IR with literal trip counts and `units` for U. After
  * tinygrad: what the machine is asked to do, not what a model ought to need. (schedule.c: of a whole.)
  *
- * A flop is a column of ops.def times the lanes, for floats and DOT4 only. Bytes are those of every load and
+ * A flop is a column of ops.def times the lanes, for floats and for DOT4. Bytes are those of every load and
  * store. Of an if, each figure is that of its likely branch, else of the dearer one: a bound from above,
  * exact where a branch does nothing or both do the same. */
 #include "loops/rules.h"
 
-static cost_t add(cost_t a, cost_t b) {
-    return (cost_t){a.flops + b.flops, a.effort + b.effort, a.bytes_read + b.bytes_read,
-                    a.bytes_written + b.bytes_written};
+void cost_add(cost_t *to, const cost_t *one, double times) {
+    to->flops += one->flops * times;
+    to->effort += one->effort * times;
+    for (int p = 0; p < FACTOR_COUNT; p++) to->of[p] += one->of[p] * times;
+    to->bytes_read += one->bytes_read * times;
+    to->bytes_written += one->bytes_written * times;
 }
 
 static cost_t scale(cost_t a, double k) {
-    return (cost_t){a.flops * k, a.effort * k, a.bytes_read * k, a.bytes_written * k};
+    cost_t c = {0};
+    cost_add(&c, &a, k);
+    return c;
 }
 
 static double larger(double a, double b) {
     return a > b ? a : b;
 }
 
+/* Of the flops those of one branch, so that they stay the sum of their kinds. */
 static cost_t dearer(cost_t a, cost_t b) {
-    return (cost_t){larger(a.flops, b.flops), larger(a.effort, b.effort),
-                    larger(a.bytes_read, b.bytes_read), larger(a.bytes_written, b.bytes_written)};
+    cost_t c = a.effort >= b.effort ? a : b;
+    c.bytes_read = larger(a.bytes_read, b.bytes_read);
+    c.bytes_written = larger(a.bytes_written, b.bytes_written);
+    return c;
 }
 
 static cost_t of_block(const block_t *b, int64_t units);
@@ -34,6 +42,16 @@ static double at_once(op_t op) {
 static cost_t of_if(const inst_t *i, int64_t units) {
     cost_t rule = of_block(i->body, units);
     return i->likely ? rule : dearer(rule, of_block(i->otherwise, units));
+}
+
+/* All others are FACTOR_F32's. */
+static const factor_t products[OP_COUNT] = {[OP_DOT2] = FACTOR_BF16, [OP_DOT4] = FACTOR_I8};
+
+static void count_flops(const inst_t *i, cost_t *c) {
+    ltype_t t = i->result->type;
+    bool counts = elem_is_float(t.elem) || products[i->op] != FACTOR_F32;
+    c->flops = counts ? (double)op_info[i->op].flops * t.lanes : 0;
+    c->of[products[i->op]] = c->flops;
 }
 
 static double bytes_of(ltype_t t) {
@@ -62,8 +80,7 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
     case OP_CALL: c = of_block(i->callee->body, units); break;
     case OP_LAUNCH: c = of_launch(i->callee, units); break;
     default:
-        if (i->result && (elem_is_float(i->result->type.elem) || i->op == OP_DOT4))
-            c.flops = (double)op_info[i->op].flops * i->result->type.lanes;
+        if (i->result) count_flops(i, &c);
         c.effort = c.flops / at_once(i->op);
     }
     return c;
@@ -71,7 +88,10 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
 
 static cost_t of_block(const block_t *b, int64_t units) {
     cost_t sum = {0};
-    for (size_t k = 0; k < b->n; k++) sum = add(sum, of_inst(b->insts[k], units));
+    for (size_t k = 0; k < b->n; k++) {
+        cost_t one = of_inst(b->insts[k], units);
+        cost_add(&sum, &one, 1);
+    }
     return sum;
 }
 

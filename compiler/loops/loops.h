@@ -352,11 +352,16 @@ module_t *module_parse(arena_t *a, const char *file, const char *text, size_t by
  * Errors go to d (file = module name). */
 bool loops_verify(module_t *m, diag_t *d);
 
+/* Of what products are: a machine does more of the smaller ones. A row more: here, in cost.c and in
+ * commands/products.c. */
+typedef enum { FACTOR_F32, FACTOR_BF16, FACTOR_I8, FACTOR_COUNT } factor_t;
+
 /* Counted from the IR for `units` (ignored when literal): one forward. */
 typedef struct {
-    double flops; /* fma counts two; compares, moves, integer ops but dot4 none */
+    double flops; /* fma counts two, dot2 four, dot4 eight; moves, other integer ops none */
     double
         effort; /* as many flops as fma do in the same time: half of those of dot2, a quarter of dot4's */
+    double of[FACTOR_COUNT];          /* flops of dot2, of dot4, and of all others */
     double bytes_read, bytes_written; /* loads and stores, every one */
 } cost_t;
 cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */

@@ -73,6 +73,8 @@ uint16_t bf16_from(float x);
 float bf16_to(uint16_t x);
 float bf16_round(float x); /* there and back */
 
+void cost_add(cost_t *to, const cost_t *one, double times);
+
 /* One instruction as text, without what stands in its blocks: for messages. */
 char *inst_text(arena_t *a, const lfunc_t *f, const inst_t *i);
 void print_dim(sbuf_t *s, dim_t d); /* 64*U + 8 */

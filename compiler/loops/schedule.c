@@ -112,10 +112,7 @@ static cost_t cost_once(costs_t *c, const module_t *m, const lfunc_t *f, int64_t
 static void add_launch(void *ctx, const inst_t *launch, int64_t times) {
     total_t *t = ctx;
     cost_t c = cost_once(t->costs, t->m, launch->callee, t->units);
-    t->sum.flops += c.flops * (double)times;
-    t->sum.effort += c.effort * (double)times;
-    t->sum.bytes_read += c.bytes_read * (double)times;
-    t->sum.bytes_written += c.bytes_written * (double)times;
+    cost_add(&t->sum, &c, (double)times);
 }
 
 static double flops_of(const walk_t *w, const block_t *b) {

@@ -154,3 +154,7 @@ const char *arch_hf_name(arch_t a) {
 const char *act_name(act_t a) {
     return word_of(act_words, a);
 }
+
+const char *dtype_name(dtype_t d) {
+    return word_of(dtype_words, d);
+}

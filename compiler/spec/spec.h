@@ -269,6 +269,7 @@ int spec_bucket_factors(const spec_t *s, int layer, int64_t padded_length,
                         int64_t factors[MAX_FACTORS]);
 const char *arch_hf_name(arch_t a); /* "ReformerModelWithLMHead" … */
 const char *act_name(act_t a);
+const char *dtype_name(dtype_t d);   /* as compile.dtype has it */
 bool is_c_keyword(const char *word); /* of C or C++: no prefix of generated names */
 
 void spec_help(sbuf_t *out);           /* --help-spec */

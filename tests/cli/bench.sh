@@ -36,7 +36,7 @@ json r.json cases.2.length 32
 json r.json cases.0.kernels.0.name '"embed"'
 json r.json cases.0.kernels.0.launches 1
 [ "$(awk -F, '$5 == ""' r.csv | wc -l)" -eq 4 ] || fail 'not a row per case'
-[ "$(awk -F, 'NF != 19' r.csv | wc -l)" -eq 0 ] || fail 'a row of the CSV has other columns'
+[ "$(awk -F, 'NF != 22' r.csv | wc -l)" -eq 0 ] || fail 'a row of the CSV has other columns'
 
 # Figures fit together: kernels add up to the whole, speed and share of the peak follow from the seconds.
 for k in 0 1 2 3; do
@@ -55,6 +55,27 @@ holds 'threads change no flops' "$(value r.json cases.0.flops) == $(value r.json
 for k in 0 1; do
     holds 'rates' "$(value r.json machine.$k.fma_flops_per_second.median) > 0 && $(value r.json machine.$k.triad_bytes_per_second.low) > 0"
 done
+
+json r.json dtype '"float32"'
+holds 'products of float32 alone' "$(value r.json cases.0.products.float32) == $(value r.json cases.0.flops)"
+
+# Of bfloat16, where this CPU has products of it: each kind counts, and is held against a peak of its own.
+b bfloat16 0 '' --backend $fast --lengths 64 --threads 1 --set compile.dtype=bfloat16 --output h.json --output h.csv
+json h.json dtype '"bfloat16"'
+[ "$(awk -F, '$20 == "bfloat16" || NR == 1' h.csv | wc -l)" -eq "$(wc -l <h.csv)" ] || fail 'a row of the CSV has no type'
+if grep -q dot2_flops h.json; then
+    says '^ +target +threads +peak GFLOP/s +bfloat16 +int8 '
+    says '^ +feed_forward .* bfloat16( [0-9]+ %)?$'
+    says 'each kind at its own'
+    both=$(value h.json cases.0.products.float32)+$(value h.json cases.0.products.bfloat16)
+    holds 'kinds add up' "($both) / $(value h.json cases.0.flops) - 1 < 1e-8 && $(value h.json cases.0.products.bfloat16) > 0"
+    peak=$(value h.json cases.0.peak_flops_per_second.median)
+    holds 'a peak of both' "$peak > 0 && $(value h.json machine.0.dot2_flops_per_second.median) > 0"
+    flops=$(value h.json cases.0.flops) seconds=$(value h.json cases.0.seconds.median)
+    holds 'a share of it' "$(value h.json cases.0.of_peak.median) > 0.2 * $flops / $seconds / $peak"
+fi
+b x86-64 0 '' --backend $fast --lengths 64 --threads 1 --set compile.dtype=bfloat16 --targets "$(uname -m | tr _ - | sed s/x86-64/x86-64-v3/)" --output w.json
+holds 'made float32, its products are' "$(value w.json cases.0.products.float32) == $(value w.json cases.0.flops)"
 
 b batches 0 '2 cases' --lengths 32 --batches 1,3 --threads 1 --output n.json
 says '^ +length +batch +target'

@@ -102,6 +102,14 @@ fast() { awk '$1 == "tokens" && $2 == "per" { gsub(",", ""); print $NF }' .out; 
 slow=$(fast)
 x twice 0 - "$specs/bench.yaml" --target x86-64-v3 --threads 1 --peak 200 --bandwidth 40
 awk -v a="$slow" -v b="$(fast)" 'BEGIN { exit !(a > 0 && b / a > 1.99 && b / a < 2.01) }' || fail 'twice the machine is not twice as fast'
+x bfloat16 0 - "$specs/bench.yaml" --target x86-64-v4+bf16 --set compile.dtype=bfloat16 --threads 1 --peak 100 --bandwidth 40 --html b.html
+says '^  kernel +launches +Mflop +share +bytes moved +streamed +flop/byte +products +predicted +bound by$'
+says '^  feed_forward .* bfloat16( [0-9]+ %)? +[0-9.]+ m?s +arithmetic$'
+says '^  lsh.hash .* float32 +[0-9.]+ m?s'
+says 'fma peak +100\.0 GFLOP/s on 1 thread'
+says 'bfloat16 peak +200\.0 GFLOP/s on 1 thread'
+says 'peak of its products, each kind'
+grep -q '200.0 GFLOP/s: bfloat16 peak of 1 thread' b.html || fail 'no roof of bfloat16'
 x starved 0 - "$specs/bench.yaml" --target x86-64-v3 --threads 1 --peak 100 --bandwidth 0.01
 says 'feed_forward .* memory$'
 other=aarch64

@@ -114,9 +114,9 @@ static void test_long_lines(void **state) {
 /* Slow memory bounds what moves much, slow arithmetic what computes much. */
 static void test_roofline(void **state) {
     (void)state;
-    machine_t m = {.flops = 100e9, .bandwidth = 10e9, .efficiency = 0.5};
-    kernel_cost_t computes = {.flops = 50e9, .streams = 1e9},
-                  moves = {.flops = 1e9, .streams = 20e9};
+    machine_t m = {.flops = products_like(100e9), .bandwidth = 10e9, .efficiency = 0.5};
+    kernel_cost_t computes = {.products = {{50e9}}, .streams = 1e9},
+                  moves = {.products = {{1e9}}, .streams = 20e9};
     assert_false(kernel_is_bound_by_memory(&computes, &m));
     assert_true(kernel_is_bound_by_memory(&moves, &m));
     assert_float_equal(kernel_seconds(&computes, &m), 1, 1e-12);
@@ -124,6 +124,28 @@ static void test_roofline(void **state) {
     kernel_cost_t both[] = {computes, moves};
     kernel_costs_t c = {.kernels = both, .n = 2};
     assert_float_equal(kernels_seconds(&c, &m), 3, 1e-12);
+    /* a quarter of a second for each kind */
+    kernel_cost_t mixed = {
+        .products = {{[FACTOR_F32] = 12.5e9, [FACTOR_BF16] = 25e9, [FACTOR_I8] = 50e9}}};
+    assert_float_equal(kernel_seconds(&mixed, &m), 0.75, 1e-12);
+}
+
+static void test_products(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    products_t none = {{0}}, plain = {{100}}, most = {{[FACTOR_F32] = 6, [FACTOR_BF16] = 94}},
+               nearly = {{[FACTOR_F32] = 0.4, [FACTOR_I8] = 99.6}};
+    assert_null(products_text(a, &none));
+    assert_string_equal(products_text(a, &plain), "float32");
+    assert_string_equal(products_text(a, &most), "bfloat16 94 %");
+    assert_string_equal(products_text(a, &nearly), "int8");
+    assert_false(products_are_mixed(&plain));
+    assert_true(products_are_mixed(&nearly));
+    sbuf_t out = {0};
+    products_json(&most, &out);
+    assert_string_equal(out.data, ", \"products\": {\"float32\": 6, \"bfloat16\": 94}");
+    sbuf_free(&out);
+    arena_free(a);
 }
 
 static void test_steps(void **state) {
@@ -139,7 +161,7 @@ int main(void) {
         cmocka_unit_test(test_factors),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_text),       cmocka_unit_test(test_html),
         cmocka_unit_test(test_long_lines), cmocka_unit_test(test_roofline),
-        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps),      cmocka_unit_test(test_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

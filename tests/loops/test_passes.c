@@ -205,6 +205,31 @@ static void counts_the_rule(void **state) {
     box_close(&b);
 }
 
+/* Kinds apart; of an if the dearer branch, whole. */
+static void counts_products(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m =
+        parse_good(&b, "module \"m\" target \"x86-64-v4+bf16\"\n"
+                       "buffer x: workspace f32 [16]\nbuffer h: workspace bf16 [32]\n"
+                       "buffer u: workspace u8 [64]\nbuffer i: workspace i8 [64]\n"
+                       "buffer n: workspace i32 [16]\nbuffer c: input i32 [1] slot 4\n"
+                       "kernel k() tasks(%t < 4) {\n"
+                       "%a = load.f32x16 x[0]\n%h = load.bf16x32 h[0]\n"
+                       "%u = load.u8x64 u[0]\n%i = load.i8x64 i[0]\n%n = load.i32x16 n[0]\n"
+                       "%s = dot2 %a, %h, %h\n%d = fma %s, %a, %a\nstore x[0], %d\n"
+                       "%m = dot4 %n, %u, %i\nstore n[0], %m\n"
+                       "%b = load.i32 c[0]\n"
+                       "if %b {\n%e = dot2 %a, %h, %h\nstore x[0], %e\n"
+                       "} else {\n%f = fma %a, %a, %a\nstore x[0], %f\n}\n}\n"
+                       "entry run {\nlaunch k()\n}\n");
+    cost_t c = loops_cost(m, 0);
+    assert_true(c.of[FACTOR_F32] == 4 * 16 * 2 && c.of[FACTOR_BF16] == 2 * 4 * 16 * 4);
+    assert_true(c.of[FACTOR_I8] == 4 * 16 * 8);
+    assert_true(c.flops == c.of[FACTOR_F32] + c.of[FACTOR_BF16] + c.of[FACTOR_I8]);
+    box_close(&b);
+}
+
 /* Layers of two kinds: the table says which kernels run, and the input only whether there is a loss. */
 static const char two_kinds[] =
     "module \"m\" target \"x86-64-v3\"\n"
@@ -361,6 +386,7 @@ int main(void) {
         cmocka_unit_test(passes_stop_where_they_are_told),
         cmocka_unit_test(counts_flops_and_bytes),
         cmocka_unit_test(counts_the_rule),
+        cmocka_unit_test(counts_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
