@@ -62,6 +62,7 @@ static double distance(double x, double y) {
 
 static void look(difference_t *d, int64_t i, double want, double got) {
     double e = distance(want, got);
+    d->off += e * e;
     bool first = d->different++ == 0;
     if (!first && (d->integer || e <= d->absolute)) return;
     d->absolute = e;
@@ -75,6 +76,7 @@ difference_t compare_tensors(const result_t *want, const result_t *got) {
     d.least = want->least > 0 ? want->least : 1;
     if (!d.comparable) return d;
     d.rounding = want->rounding;
+    d.mean = want->mean;
     bool same_shape = memcmp(want->shape, got->shape, sizeof want->shape) == 0;
     for (int64_t i = 0, n = result_elements(want); i < n; i++) {
         int64_t j = same_shape ? i : compare_place(want, got, i);
@@ -82,6 +84,7 @@ difference_t compare_tensors(const result_t *want, const result_t *got) {
         if (isfinite(x) && fabs(x) > d.magnitude) d.magnitude = fabs(x);
         if (!same_bits(want, i, got, j)) look(&d, i, x, element(got, j));
     }
+    if (d.different) d.off = sqrt(d.off / (double)result_elements(want));
     return d;
 }
 
@@ -97,8 +100,10 @@ double tolerance_of(const char *tensor) {
 }
 
 double difference_share(const difference_t *x, const char *tensor) {
-    double rounding = x->rounding / fmax(x->least, x->magnitude);
-    return difference_relative(x) / (tolerance_of(tensor) + rounding);
+    double size = fmax(x->least, x->magnitude), tolerance = tolerance_of(tensor);
+    double share = difference_relative(x) / (tolerance + x->rounding / size);
+    if (x->mean <= 0) return share;
+    return fmax(share, x->off / size / (tolerance + x->mean / size));
 }
 
 bool difference_allowed(const difference_t *x, const char *tensor) {

@@ -3,7 +3,8 @@
  * In: two tensors of the same name from two executors. Out: the largest difference, where it is, and
  * the verdict by the rules that all executors keep: floats within 2e-5 of max(1, magnitude), gradients of
  * their magnitude itself (result_t.least), a loss within 1e-5, integers (buckets, sort order) exactly; builds of the same loops to the bit. What is
- * shown as the difference of a stream (sides.h) may miss by the stream's rounding besides. */
+ * shown as the difference of a stream (sides.h) may miss by the stream's rounding besides, and what factors that are
+ * rounded to the other side do (lead.h) is allowed by its largest and by its root mean square. */
 #ifndef REFORMERC_COMMANDS_COMPARE_H
 #define REFORMERC_COMMANDS_COMPARE_H
 
@@ -19,6 +20,8 @@ typedef struct {
     double magnitude;  /* largest finite value of `want` */
     double least;      /* differences are of max(least, magnitude): 1, or what `want` says */
     double rounding;   /* of `want`: allowed beyond its tolerance */
+    double mean;       /* of `want`: allowed in the root mean square beyond the tolerance; 0: any */
+    double off;        /* root mean square of the differences */
     double absolute;   /* largest difference; infinite where one side alone is NaN or infinite */
     int64_t different; /* elements whose bits differ */
     int64_t at;        /* element of `want` with the largest difference; integers: the first */

@@ -73,6 +73,12 @@ static const results_t *compared(const table_t *t, const side_t *s) {
     return verdict_reference(t->v) ? side_results(s) : &s->hashed;
 }
 
+static difference_t compare_row(const table_t *t, const side_t *s, const char *name) {
+    const results_t *want = verdict_reference(t->v) ? side_expected(s, t->base) : &t->base->hashed;
+    const result_t *row = results_find(want, name), *got = results_find(compared(t, s), name);
+    return row ? compare_tensors(row, got) : (difference_t){.comparable = false};
+}
+
 static void print_row(table_t *t, const result_t *row) {
     bool integer = row->dtype == REFORMER_I32;
     difference_t self = compare_tensors(row, row);
@@ -81,7 +87,7 @@ static void print_row(table_t *t, const result_t *row) {
     for (int i = 0; i < t->v->n; i++) {
         const side_t *s = t->v->side[i];
         if (s == t->base) continue;
-        difference_t x = compare_tensors(row, results_find(compared(t, s), row->name));
+        difference_t x = compare_row(t, s, row->name);
         print_cell(t, s, &x, mark_of(t, s, row, &x));
     }
     end_row(t->out);
@@ -220,10 +226,10 @@ static void print_causes(const verdict_t *v, const bisection_t *bisection, sbuf_
 static void print_near_ties(const verdict_t *v, sbuf_t *out) {
     for (int i = 0; i < v->n; i++)
         if (v->side[i]->near_ties)
-            sbuf_printf(out,
-                        "near-ties: %s hashes %lld rows otherwise; compared with the reference's "
-                        "buckets imposed on them\n",
-                        v->side[i]->label, (long long)v->side[i]->near_ties);
+            sbuf_printf(out, "near-ties: %s hashes %lld rows otherwise; compared with %s\n",
+                        v->side[i]->label, (long long)v->side[i]->near_ties,
+                        v->side[i]->led.n ? "what the reference makes of these buckets"
+                                          : "the reference's buckets imposed on them");
 }
 
 /* The float tensor that came nearest to its tolerance. */
@@ -236,7 +242,7 @@ static void print_worst(const table_t *t, sbuf_t *out) {
             const result_t *row = &t->rows->items[i];
             const side_t *s = t->v->side[k];
             if (s == t->base || row->dtype != REFORMER_F32) continue;
-            difference_t x = compare_tensors(row, results_find(compared(t, s), row->name));
+            difference_t x = compare_row(t, s, row->name);
             double share = difference_share(&x, row->name);
             if (share <= worst) continue;
             worst = share;

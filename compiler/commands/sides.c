@@ -1,6 +1,7 @@
 /* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would change
  * nothing. */
 #include "commands/sides.h"
+#include "commands/lead.h"
 #include "support/heap.h"
 
 #include <stdlib.h>
@@ -16,11 +17,16 @@ void side_free(side_t *s) {
     results_free(&s->hashed);
     results_free(&s->settled);
     results_free(&s->untraced);
+    results_free(&s->led);
     results_free(&s->margins);
 }
 
 const results_t *side_results(const side_t *s) {
     return s->settled.n ? &s->settled : &s->hashed;
+}
+
+const results_t *side_expected(const side_t *s, const side_t *reference) {
+    return s->led.n ? &s->led : &reference->hashed;
 }
 
 static const graph_t *graph_of(const trial_t *t) {
@@ -69,7 +75,7 @@ static void know_roundings(const graph_t *g, const results_t *r) {
     for (size_t i = 0; i < r->n; i++) {
         result_t *t = &r->items[i];
         const gnode_t *n = shown_as(g, t->name);
-        if (n && graph_kind(n) == K_ROW) t->rounding = rounding_of(g, r, n);
+        if (n && graph_kind(n) == K_ROW) t->rounding += rounding_of(g, r, n);
     }
 }
 
@@ -227,6 +233,11 @@ bool side_run(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const e
     if (!forward(t, e, true, NULL, &s->hashed)) return false;
     if (s->backend == BACKEND_REFERENCE) know_roundings(graph_of(t), &s->hashed);
     if (!reference) return true;
+    if (lead_rounds(graph_of(t))) {
+        if (!lead_run(t, s, oracle)) return false;
+        know_roundings(graph_of(t), &s->led);
+        return true;
+    }
     const result_t *at = differing_buckets(graph_of(t), &reference->hashed, &s->hashed);
     return !at || settle(t, s, e, reference, oracle, at);
 }

@@ -8,7 +8,11 @@
  * Attention and feed-forward are added to a stream where it stands, and compiled code shows them as the
  * difference that they made. Each rounding of the stream on the way is one of the stream's magnitude,
  * however small the addend: beside a stream of 1,000 it is 6e-5. The reference's results say so
- * (result_t.rounding); streams themselves, and what is made of them, are judged as everything else. */
+ * (result_t.rounding); streams themselves, and what is made of them, are judged as everything else.
+ *
+ * Where the graph rounds factors to a smaller type, a last bit decides now and then which of two numbers a factor
+ * becomes, and what follows is another course. There the reference is led by the side (lead.h): each tensor is
+ * compared with what the reference makes of the side's own tensors before it. */
 #ifndef REFORMERC_COMMANDS_SIDES_H
 #define REFORMERC_COMMANDS_SIDES_H
 
@@ -33,8 +37,10 @@ typedef struct {
     results_t hashed;   /* with buckets of its own hash */
     results_t settled;  /* with the reference's where near-ties fell apart; empty: nowhere */
     results_t untraced; /* outputs of code as products get it; empty: not run */
+    results_t led;      /* what the reference makes of its tensors; empty: it is not led */
     results_t margins;  /* of a reference, once somebody asked: by name of the buckets */
-    int64_t near_ties;  /* rows of buckets that were imposed because of a near-tie */
+    int64_t
+        near_ties; /* rows of buckets that were imposed because of a near-tie, or lead otherwise */
 } side_t;
 
 /* Runs e, a traced executor of the trial's plan, for s; against the reference, which ran before (its
@@ -42,8 +48,9 @@ typedef struct {
 bool side_run(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const exec_t *oracle);
 /* Runs e, an executor of the same model without traces, for s. */
 bool side_run_untraced(const trial_t *t, side_t *s, exec_t *e);
-/* What is to be compared with the reference. */
+/* What is to be compared with the reference, and with what of it. */
 const results_t *side_results(const side_t *s);
+const results_t *side_expected(const side_t *s, const side_t *reference);
 void side_free(side_t *s);
 
 #endif

@@ -50,6 +50,7 @@ typedef struct {
     size_t bytes;
     void *data;
     double rounding; /* of a reference: what single precision loses as a value is shown (sides.h) */
+    double mean;     /* and the root mean square of that; 0: not judged (lead.h) */
     double least;    /* the size that differences are measured by is no less; 0: 1 */
 } result_t;
 

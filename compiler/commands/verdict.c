@@ -57,7 +57,8 @@ static void check(verdict_t *v, rule_t rule, const side_t *s, const side_t *agai
 static void check_side(verdict_t *v, const side_t *s) {
     const side_t *reference = verdict_reference(v), *model = verdict_model(v);
     if (s == reference) return;
-    if (reference) check(v, RULE_REFERENCE, s, reference, &reference->hashed, side_results(s));
+    if (reference)
+        check(v, RULE_REFERENCE, s, reference, side_expected(s, reference), side_results(s));
     if (s != model) check(v, RULE_BITS, s, model, &model->hashed, &s->hashed);
     if (s->untraced.n) check(v, RULE_UNTRACED, s, s, &s->hashed, &s->untraced);
 }

@@ -103,6 +103,26 @@ bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn
     return exec_went_well(exec_evaluate(e, v, io->length, walk_margins, &m, d), d);
 }
 
+typedef struct {
+    const reformer_io_t *io;
+    graph_lead_fn *lead;
+    graph_margin_fn *margin;
+    void *ctx;
+} led_t;
+
+static int walk_led(void *ctx, const graph_t *g, void *store, bool unpadded) {
+    const led_t *x = ctx;
+    return graph_evaluate_led(g, exec_param, store, x->io, unpadded, x->lead, x->margin, x->ctx);
+}
+
+bool exec_lead(const exec_t *e, const reformer_io_t *io, graph_lead_fn *lead,
+               graph_margin_fn *margin, void *ctx, diag_t *d) {
+    if (e->backend != BACKEND_REFERENCE) bug("a %s is led", backend_names[e->backend]);
+    const variant_plan_t *v = plan_fitting(e->plan, io->length);
+    led_t x = {io, lead, margin, ctx};
+    return exec_went_well(exec_evaluate(e, v, io->length, walk_led, &x, d), d);
+}
+
 static size_t no_workspace(const exec_t *e, size_t length, int threads) {
     (void)e, (void)length, (void)threads;
     return 0;

@@ -62,6 +62,9 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
  * the plan is of train steps alone of that of a step; layers whose buckets io imposes are left out. */
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d);
+/* Of a reference: a forward whose shown values somebody leads (graph/evaluate.h). */
+bool exec_lead(const exec_t *e, const reformer_io_t *io, graph_lead_fn *lead,
+               graph_margin_fn *margin, void *ctx, diag_t *d);
 /* ---- train steps: plans that train (plan_options_t) ---------------------------------------------- */
 
 /* As reformer_gradients, of exec_gradients_bytes(), where plan->gradients says. Allocates its workspace at need; false

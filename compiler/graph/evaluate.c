@@ -103,6 +103,7 @@ static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
 /* ---- outputs ------------------------------------------------------------------------------- */
 
 typedef struct {
+    const char *name;
     const gnode_t *node;
     float *to;      /* NULL: it is run for what it tells besides (token losses) */
     bool per_token; /* [rows][length]…: only the tokens given */
@@ -118,11 +119,11 @@ static const gnode_t *loss_node(const graph_t *g, const reformer_io_t *io) {
 static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list, int *n) {
     const gnode_t *logits = graph_output(g, "logits");
     const wanted_t all[MAX_WANTED] = {
-        {graph_output(g, "last_hidden_state"), io->last_hidden_state, true},
-        {logits, io->logits, logits && logits->rank == 3},
-        {graph_output(g, "start_logits"), io->start_logits, true},
-        {graph_output(g, "end_logits"), io->end_logits, true},
-        {loss_node(g, io), io->loss, false},
+        {"last_hidden_state", graph_output(g, "last_hidden_state"), io->last_hidden_state, true},
+        {"logits", logits, io->logits, logits && logits->rank == 3},
+        {"start_logits", graph_output(g, "start_logits"), io->start_logits, true},
+        {"end_logits", graph_output(g, "end_logits"), io->end_logits, true},
+        {"loss", loss_node(g, io), io->loss, false},
     };
     *n = 0;
     if (io->token_losses && (!logits || logits->rank != 3)) return REFORMER_E_OUTPUT;
@@ -162,6 +163,31 @@ static bool is_watched(const eval_t *e, const gnode_t *n) {
     return n->op == G_GRADIENT || n == e->loss;
 }
 
+/* The name that the caller knows it by, NULL: it is no output that is wanted. */
+static const char *output_name(const eval_t *e, const gnode_t *n) {
+    wanted_t wanted[MAX_WANTED];
+    int n_wanted = 0;
+    if (list_wanted(e->g, e->led_io, wanted, &n_wanted) != REFORMER_OK) return NULL;
+    for (int k = 0; k < n_wanted; k++)
+        if (wanted[k].node == n && wanted[k].to) return wanted[k].name;
+    return NULL;
+}
+
+static bool is_led(const eval_t *e, const gnode_t *n) {
+    return e->lead && (n->trace || output_name(e, n));
+}
+
+static void lead(const eval_t *e, const gnode_t *n, const value_t *v) {
+    graph_shown_t x = {.node = n,
+                       .trace = n->trace,
+                       .output = output_name(e, n),
+                       .rank = v->rank,
+                       .f = v->f,
+                       .i = v->i};
+    memcpy(x.shape, v->shape, sizeof x.shape);
+    e->lead(e->margin_ctx, &x);
+}
+
 static int *plan_uses(const eval_t *e, const wanted_t *wanted, int n_wanted) {
     const graph_t *g = e->g;
     int n = (int)g->n_nodes;
@@ -169,7 +195,8 @@ static int *plan_uses(const eval_t *e, const wanted_t *wanted, int n_wanted) {
     for (int i = 0; i < n; i++) {
         const gnode_t *node = g->nodes[i];
         bool root = (node->trace && e->io->trace) || (e->watch && is_watched(e, node)) ||
-                    (e->margin && node->op == G_LSH_HASH) || (e->cached && graph_is_keep(node));
+                    (e->margin && node->op == G_LSH_HASH) || (e->cached && graph_is_keep(node)) ||
+                    is_led(e, node);
         last_use[i] = root ? i : -1;
     }
     for (int i = 0; i < n_wanted; i++) last_use[wanted[i].node->id] = n;
@@ -196,6 +223,7 @@ static int run(eval_t *e, const int *last_use) {
         if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
         if (error == REFORMER_OK && e->watch && is_watched(e, n))
             e->watch(e->watch_ctx, n, v->f, v->elements);
+        if (error == REFORMER_OK && is_led(e, n)) lead(e, n, v);
         drop_inputs(e, n, last_use);
         if (last_use[i] == (int)i) drop_value(v);
     }
@@ -279,6 +307,22 @@ int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const ref
                    bool unpadded_loss) {
     eval_t e = eval_begin(g, param, ctx, io);
     if (unpadded_loss) e.loss_length = e.length;
+    return eval_outputs(&e);
+}
+
+int graph_evaluate_led(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                       bool unpadded_loss, graph_lead_fn *lead_fn, graph_margin_fn *margin,
+                       void *lead_ctx) {
+    reformer_io_t losses = *io;
+    losses.last_hidden_state = losses.logits = losses.start_logits = losses.end_logits = NULL;
+    losses.loss = NULL;
+    losses.trace = NULL;
+    eval_t e = eval_begin(g, param, ctx, &losses);
+    if (unpadded_loss) e.loss_length = e.length;
+    e.lead = lead_fn;
+    e.led_io = io;
+    e.margin = margin;
+    e.margin_ctx = lead_ctx;
     return eval_outputs(&e);
 }
 

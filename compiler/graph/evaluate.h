@@ -46,4 +46,21 @@ typedef void graph_margin_fn(void *ctx, const gnode_t *hash, const float *margin
 int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                        const graph_dropout_t *dropout, graph_margin_fn *margin, void *margin_ctx);
 
+/* A value that is shown, when it is there: traced, an output, or both. */
+typedef struct {
+    const gnode_t *node;
+    const char *trace, *output; /* NULL: it is none */
+    int rank;
+    int64_t shape[G_MAX_RANK]; /* the rows given, the padded length */
+    double *f;                 /* floats, */
+    int32_t *i;                /* else integers: readers get what is written here */
+} graph_shown_t;
+typedef void graph_lead_fn(void *ctx, const graph_shown_t *x);
+/* As graph_evaluate, but every value that is shown goes to `lead`, which may put another one in its place: so what an
+ * executor shows is compared piece by piece, each of what that executor itself had before. Of hashes, `margin` comes first.
+ * The outputs that io asks for are shown, none but token losses is written. */
+int graph_evaluate_led(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                       bool unpadded_loss, graph_lead_fn *lead, graph_margin_fn *margin,
+                       void *lead_ctx);
+
 #endif

@@ -48,6 +48,8 @@ typedef struct {
     void *param_ctx;
     graph_margin_fn *margin; /* NULL: not wanted */
     void *margin_ctx;
+    graph_lead_fn *lead;            /* NULL: nobody; with margin's ctx */
+    const reformer_io_t *led_io;    /* what it wants to see of the outputs */
     const graph_dropout_t *dropout; /* NULL: evaluation mode */
     graph_watch_fn *watch;          /* NULL: gradients are not wanted */
     void *watch_ctx;

@@ -74,6 +74,29 @@ static void small_tensors_have_a_size(void **state) {
     results_free(&r);
 }
 
+/* One element may be off by more than all of them together. */
+static void the_mean_is_judged_where_it_says(void **state) {
+    (void)state;
+    float a[64] = {0}, b[64] = {0};
+    int64_t n = 64;
+    results_t r = {0};
+    b[3] = 4e-3F;
+    for (int k = 0; k < 2; k++) {
+        results_free(&r);
+        put(&r, "got", REFORMER_F32, 1, &n, b);
+        result_t *want = put(&r, "want", REFORMER_F32, 1, &n, a);
+        want->rounding = 5e-3;
+        want->mean = 1e-3;
+        difference_t x = compare_tensors(want, results_find(&r, "got"));
+        assert_true(difference_allowed(&x, "logits") == (k == 0));
+        want->mean = 0;
+        x = compare_tensors(want, results_find(&r, "got"));
+        assert_true(difference_allowed(&x, "logits"));
+        for (int i = 0; i < n; i++) b[i] = 2e-3F;
+    }
+    results_free(&r);
+}
+
 /* Beyond the tolerance, where the reference says that showing a value rounds it. */
 static void rounding_is_allowed_besides(void **state) {
     (void)state;
@@ -405,9 +428,10 @@ static plan_t *plan_of(bench_t *b) {
     return p;
 }
 
-static bench_t bench_open(const char *rotations) {
+static bench_t bench_open_as(const char *dtype, const char *rotations) {
     bench_t b = {.arena = arena_new()};
-    assert_true(model_parse(b.arena, &b.m, "model.yaml", model, strlen(model), NULL, 0, diag));
+    setting_t of = {.key = "compile.dtype", .value = dtype};
+    assert_true(model_parse(b.arena, &b.m, "model.yaml", model, strlen(model), &of, 1, diag));
     assert_true(model_resolve(b.arena, &b.m, false, false, false, diag));
     b.spec = b.m.spec;
     assert_true(inputs_random(&b.in, b.arena, &b.m, "random:4", 0, diag));
@@ -419,6 +443,10 @@ static bench_t bench_open(const char *rotations) {
     assert_true(b.store && b.oracle);
     b.reference = (side_t){.label = "reference", .backend = BACKEND_REFERENCE};
     return b;
+}
+
+static bench_t bench_open(const char *rotations) {
+    return bench_open_as("float32", rotations);
 }
 
 /* The bench stays where it is from here on. */
@@ -477,8 +505,7 @@ static side_t run_broken(bench_t *b, backend_t backend, const char *kernel) {
     return s;
 }
 
-static void a_broken_kernel_is_found(void **state) {
-    (void)state;
+static void find_broken_kernels(const char *dtype) {
     static const struct {
         const char *kernel, *tensor;
     } faults[] = {{"embed", "embeddings"},
@@ -491,8 +518,12 @@ static void a_broken_kernel_is_found(void **state) {
                   {"lsh_output", "layers.1.self_attention"},
                   {"lm_head", "last_hidden_state"},
                   {"lm_loss", "loss"}};
-    bench_t b = bench_open(NULL);
+    bench_t b = bench_open_as(dtype, NULL);
     bench_start(&b);
+    side_t good = run_broken(&b, BACKEND_INTERPRETER, NULL);
+    const side_t *right[] = {&b.reference, &good};
+    assert_int_equal(verdict_of(right, 2).n_departures, 0);
+    side_free(&good);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         side_t s = run_broken(&b, BACKEND_INTERPRETER, faults[i].kernel);
         const side_t *both[] = {&b.reference, &s};
@@ -505,6 +536,45 @@ static void a_broken_kernel_is_found(void **state) {
         assert_int_equal(s.near_ties, 0);
         side_free(&s);
     }
+    bench_close(&b);
+}
+
+static void a_broken_kernel_is_found(void **state) {
+    (void)state;
+    find_broken_kernels("float32");
+}
+
+static void a_broken_kernel_of_bfloat16_is_found(void **state) {
+    (void)state;
+    find_broken_kernels("bfloat16");
+}
+
+/* A value of the first attention may be off by what a factor on the other side does; all of them may not, and none of what
+ * is made of it. */
+static void roundings_are_allowed_where_they_are(void **state) {
+    (void)state;
+    bench_t b = bench_open_as("bfloat16", NULL);
+    bench_start(&b);
+    side_t s = run_broken(&b, BACKEND_INTERPRETER, NULL);
+    const side_t *both[] = {&b.reference, &s};
+    const result_t *want = results_find(&s.led, "layers.0.self_attention");
+    assert_true(want->rounding > 0 && want->mean > 0);
+    assert_true(results_find(&s.led, "layers.0.attention")->mean == 0);
+    assert_true(results_find(&s.led, "layers.0.y1")->rounding == 0);
+    assert_true(results_find(&s.led, "logits")->rounding == 0);
+    float size = (float)fmax(1, compare_tensors(want, want).magnitude);
+    result_t *got = (result_t *)(uintptr_t)results_find(&s.hashed, "layers.0.self_attention");
+    float *x = got->data;
+    x[5] += 4e-3F * size;
+    assert_int_equal(verdict_of(both, 2).n_departures, 0);
+    x[5] += 8e-3F * size;
+    assert_int_equal(verdict_of(both, 2).n_departures, 1);
+    x[5] -= 12e-3F * size;
+    for (int64_t i = 0; i < result_elements(got); i++) x[i] += 1e-3F * size;
+    verdict_t v = verdict_of(both, 2);
+    assert_int_equal(v.n_departures, 1);
+    assert_string_equal(v.departure[0].tensor, "layers.0.self_attention");
+    side_free(&s);
     bench_close(&b);
 }
 
@@ -751,6 +821,9 @@ int main(void) {
         TEST(a_missing_tensor_departs),
         TEST(bisection_finds_the_pass),
         TEST(a_broken_kernel_is_found),
+        TEST(a_broken_kernel_of_bfloat16_is_found),
+        TEST(roundings_are_allowed_where_they_are),
+        TEST(the_mean_is_judged_where_it_says),
         TEST(a_back_end_is_told_from_the_loops),
         TEST(a_broken_pass_is_found),
         TEST(large_streams_round_what_is_added_to_them),

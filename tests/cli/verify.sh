@@ -109,6 +109,41 @@ done
 exec cc "$@"
 EOF
 chmod +x badcc
+
+# bfloat16: each tensor against what the reference makes of the side's own before it.
+half='--set compile.dtype=bfloat16'
+v bfloat16 0 '1 row of 64 tokens; target' "$model" $half --input "$model/inputs.safetensors"
+says '^layers.1.buckets +31 +equal'
+says '^agree: 29 tensors of reference, interpreter.*, all but the reference to the bit; nearest to its tolerance: '
+for case in c_mlm_alt_attention_mask f_cls_3labels_train g_qa_train q_clm_gate; do
+    v "bfloat16 $case" 0 '' "$CASES/$case" $half --backends reference,interpreter --input "$CASES/$case/inputs.safetensors"
+    says '^agree: '
+done
+# A conversion that truncates, and one that rounds halves up.
+level=$(uname -m | sed 's/.*86.*\|amd64/x86-64/')
+cat >cutcc <<'EOF'
+#!/bin/sh
+# cutcc HOW: cc whose bfloat16 are cut off, or rounded up in the middle
+how=$1
+shift
+for word; do
+    case $word in *model.c) ;; *) continue ;; esac
+    case $how in
+    cut) edit='s/b + 0x7fffU + ((b >> 16U) & 1U)/b/' ;;
+    *) edit='s/0x7fffU + ((b >> 16U) & 1U)/0x8000U/' ;;
+    esac
+    sed "$edit" "$word" >"$word.new"
+    if cmp -s "$word" "$word.new"; then echo 'cutcc: nothing to break' >&2; exit 1; fi
+    mv "$word.new" "$word"
+done
+exec cc "$@"
+EOF
+chmod +x cutcc
+v cut 1 '' "$model" $half --target "$level" --backends reference,c --cc "$PWD/cutcc cut"
+says '^layers.0.attention .*!$'
+says '^logits .*!$'
+says '^first departure: layer 0 \(local\), layers\.0\.self_attention, back end c: '
+v up 1 '' "$model" $half --target "$level" --backends interpreter,c --cc "$PWD/cutcc up"
 input=$model/inputs.safetensors
 v far 1 '' "$model" --input "$input" --backends reference,interpreter,c --cc "$PWD/badcc far"
 says '^first departure: layer 0 \(local\), layers\.0\.feed_forward, back end c: .* of magnitude .* at \[0, [0-9]+, [0-9]+\]: '
