@@ -22,6 +22,12 @@ with the cache that a prefill filled. Both programs run with one thread and with
 `reformerc generate` writes a few tokens greedily first, as Hugging Face does (`compile.decode: huggingface`, its
 bookkeeping of buckets to the letter); where they differ it is said after which, and how near the two best logits were.
 
+With --dtype bfloat16 all of that is measured in bfloat16: Hugging Face's models are converted (weights, activations and what
+its hash draws), reformerc takes `compile.dtype: bfloat16`, which rounds the factors of products and nothing else. Whether
+both compute the same is asked in float32, before; of bfloat16 it is told how far the logits of either are from Hugging Face's
+in float32, for other roundings send tokens to other buckets. Forwards then have a third side, as training steps have: a
+plain transformer (below), whose loss is computed. --plain has it in float32, too.
+
 With --train it is a training step without its update: forward, loss and gradients of all weights, without dropout, at
 --lengths tokens (default 1024,4096). Beside Hugging Face's Reformer stands a plain transformer of the same sizes (vocabulary,
 width, layers, heads, feed-forward; norms first, PyTorch's scaled_dot_product_attention, causal): what somebody would train
@@ -92,14 +98,15 @@ def in_child(function, *arguments):
             raise Failure(f"Hugging Face: error: {type(error).__name__}: {error}") from error
 
 
-def open_model(folder):
+def open_model(folder, dtype="float32"):
     """The model of a checkpoint folder, ready to run."""
     import torch
     import transformers
 
     transformers.logging.set_verbosity_error()
     torch.set_grad_enabled(False)
-    return transformers.ReformerModelWithLMHead.from_pretrained(folder).eval()
+    model = transformers.ReformerModelWithLMHead.from_pretrained(folder).eval()
+    return model.to(getattr(torch, dtype))
 
 
 def make_model(folder, keys, length, seed, labels):
@@ -136,20 +143,29 @@ def blas_in_use():
     return sorted(f for f in files if any(n in os.path.basename(f) for n in names) and "lapack" not in f)
 
 
-def time_forward(folder, threads):
-    """Seconds of every forward after the first, and what the process looked like."""
+def time_forward(folder, threads, dtype, keys, plain):
+    """Seconds of every forward after the first, and what the process looked like: of Hugging Face's Reformer, or of the
+    plain transformer."""
     import time
 
     import torch
     import transformers
 
     torch.set_num_threads(threads)
-    model, ids = open_model(folder), input_of(folder)
+    ids = input_of(folder)
+    if plain:
+        torch.manual_seed(0)
+        torch.set_grad_enabled(False)
+        model = plain_transformer(keys, ids.shape[1]).eval().to(getattr(torch, dtype))
+        forward = lambda: model(ids)
+    else:
+        model = open_model(folder, dtype)
+        forward = lambda: model(ids, use_cache=False)
     seconds = []
-    model(ids, use_cache=False)
+    forward()
     while sum(seconds) < LEAST_SECONDS:
         start = time.perf_counter()
-        model(ids, use_cache=False)
+        forward()
         seconds.append(time.perf_counter() - start)
     return {
         "seconds": seconds,
@@ -202,8 +218,8 @@ def plain_transformer(keys, length):
     return Model().train()
 
 
-def train_model(folder):
-    model = open_model(folder).train()
+def train_model(folder, dtype="float32"):
+    model = open_model(folder, dtype).train()
     import torch
 
     torch.set_grad_enabled(True)
@@ -224,7 +240,7 @@ def time_steps_of(step, parameters):
     return seconds[1:]
 
 
-def time_train(folder, threads, keys, plain):
+def time_train(folder, threads, dtype, keys, plain):
     """A process of Hugging Face's Reformer, or of the plain transformer."""
     import torch
     import transformers
@@ -233,10 +249,10 @@ def time_train(folder, threads, keys, plain):
     ids = input_of(folder)
     if plain:
         torch.manual_seed(0)
-        model = plain_transformer(keys, ids.shape[1])
+        model = plain_transformer(keys, ids.shape[1]).to(getattr(torch, dtype))
         seconds = time_steps_of(lambda: model(ids), list(model.parameters()))
     else:
-        model = train_model(folder)
+        model = train_model(folder, dtype)
         seconds = time_steps_of(lambda: model(ids, labels=ids).loss, list(model.parameters()))
     return {"seconds": seconds, "peak_rss_bytes": status_bytes("VmHWM"), "blas": blas_in_use(),
             "torch": torch.__version__, "transformers": transformers.__version__}
@@ -319,7 +335,7 @@ def greedy_agreement(folder):
     return facts
 
 
-def time_steps(folder, threads, tokens):
+def time_steps(folder, threads, dtype, tokens):
     """Seconds of every step after the first ones, and what the process looked like."""
     import time
 
@@ -327,7 +343,7 @@ def time_steps(folder, threads, tokens):
     import transformers
 
     torch.set_num_threads(threads)
-    model, ids = open_model(folder), input_of(folder)
+    model, ids = open_model(folder, dtype), input_of(folder)
     start = time.perf_counter()
     steps = greedy_steps(model, *prefill(model, ids))
     facts = {"prefill_seconds": time.perf_counter() - start}
@@ -416,6 +432,22 @@ def logits_difference(folder, name):
     return float((mine - theirs).abs().max()), float(theirs.abs().max())
 
 
+def rounded_differences(folder, threads, dtype):
+    """By program the root mean square of its logits' difference from Hugging Face's in float32, of their own."""
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(threads)
+    with safe_open(folder / "reference.safetensors", "pt") as file:
+        exact = file.get_tensor("logits")
+    theirs = open_model(folder, dtype)(input_of(folder), use_cache=False).logits.float()
+    mine = load_file(folder / "rounded.safetensors")["logits"]
+    size = exact.square().mean()
+    return {name: float(((x - exact).square().mean() / size).sqrt())
+            for name, x in (("huggingface", theirs), ("reformerc", mine))}
+
+
 def first_other_buckets(folder, name):
     """Of the first layer that hashed otherwise: its number, how many rows, how many of them no near-ties."""
     from safetensors import safe_open
@@ -463,8 +495,12 @@ def run_model(options, folder, output, *more):
 def bench_model(options, folder, length, forwards, *more):
     result = folder / "bench.json"
     run_reformerc(options, "bench", folder, "--lengths", length, "--threads", options.threads, "--repeat",
-                  forwards, "--output", result, *more)
+                  forwards, "--output", result, *dtype_options(options), *more)
     return json.loads(result.read_text())["cases"][0]
+
+
+def dtype_options(options):
+    return () if options.dtype == "float32" else ("--set", f"compile.dtype={options.dtype}")
 
 
 def bench_steps(options, folder, length):
@@ -472,7 +508,7 @@ def bench_steps(options, folder, length):
     result = folder / "bench.json"
     memory = run_reformerc(options, "bench", folder, "--decode", "--lengths", length, "--threads",
                            ",".join(map(str, options.settings)), "--tokens", options.tokens, "--repeat", 1, "--output",
-                           result)
+                           result, *dtype_options(options))
     return [{**case, "peak_rss_bytes": memory} for case in json.loads(result.read_text())["cases"]]
 
 
@@ -534,18 +570,19 @@ def agreement_text(length, facts):
     return text
 
 
-def measure(options, folder, length):
+def measure(options, keys, folder, length):
     """The rounds, in turns."""
-    theirs, mine = [], []
+    theirs, plain, mine = [], [], []
     for k in range(options.repeat):
-        t = in_child(time_forward, folder, options.threads)
-        t["tokens_per_second"] = length / statistics.median(t["seconds"])
-        m = bench_model(options, folder, length, len(t["seconds"]))
-        theirs.append(t)
-        mine.append(m)
-        say(f"length {length}, round {k + 1} of {options.repeat}: Hugging Face {t['tokens_per_second']:.0f} "
-            f"tokens/s, reformerc {m['tokens_per_second']:.0f}")
-    return theirs, mine
+        for into, is_plain in ((theirs, False), (plain, True))[: 1 + options.plain]:
+            t = in_child(time_forward, folder, options.threads, options.dtype, keys, is_plain)
+            t["tokens_per_second"] = length / statistics.median(t["seconds"])
+            into.append(t)
+        mine.append(bench_model(options, folder, length, len(theirs[-1]["seconds"])))
+        between = f", plain transformer {plain[-1]['tokens_per_second']:.0f}" if plain else ""
+        say(f"length {length}, round {k + 1} of {options.repeat}: Hugging Face {theirs[-1]['tokens_per_second']:.0f} "
+            f"tokens/s{between}, reformerc {mine[-1]['tokens_per_second']:.0f}")
+    return theirs, plain, mine
 
 
 def side(rounds):
@@ -570,10 +607,15 @@ def compare(options, keys, length, folder):
     say(agreement_text(length, facts))
     if not facts["agree"]:
         raise Failure(f"length {length}: error: the programs compute different things, their speed says nothing")
-    theirs, mine = measure(options, folder, length)
+    if options.dtype != "float32":
+        run_model(options, folder, "rounded.safetensors", *dtype_options(options))
+        facts["rounded"] = in_child(rounded_differences, folder, options.threads, options.dtype)
+        say(f"length {length}: logits in {options.dtype} are off by {100 * facts['rounded']['huggingface']:.2g} % "
+            f"(Hugging Face), {100 * facts['rounded']['reformerc']:.2g} % (reformerc), root mean squares")
+    theirs, plain, mine = measure(options, keys_for(keys, length), folder, length)
     for m in mine:
         m["peak_rss_bytes"] = m["peak_rss_bytes"] or memory  # null: the system does not tell
-    case = summary(length, theirs, mine)
+    case = train_summary(length, theirs, plain, mine) if plain else summary(length, theirs, mine)
     case["reformerc"].update(run_peak_rss_bytes=memory, workspace_bytes=mine[0]["workspace_bytes"],
                              target=mine[0]["target"])
     case["logits"] = facts
@@ -603,7 +645,7 @@ def measure_train(options, keys, folder, length):
     theirs, plain, mine = [], [], []
     for k in range(options.repeat):
         for into, is_plain in ((theirs, False), (plain, True)):
-            t = in_child(time_train, folder, options.threads, keys, is_plain)
+            t = in_child(time_train, folder, options.threads, options.dtype, keys, is_plain)
             t["tokens_per_second"] = length / statistics.median(t["seconds"])
             into.append(t)
         mine.append(bench_model(options, folder, length, max(2, len(theirs[-1]["seconds"])), "--train", "--set",
@@ -683,7 +725,7 @@ def measure_steps(options, folder, length):
     """The rounds, in turns: [round][setting] of both."""
     theirs, mine = [], []
     for k in range(options.repeat):
-        theirs.append([in_child(time_steps, folder, threads, options.tokens) for threads in options.settings])
+        theirs.append([in_child(time_steps, folder, threads, options.dtype, options.tokens) for threads in options.settings])
         mine.append(bench_steps(options, folder, length))
         speeds = [" and ".join(f"{s['tokens_per_second']:.1f}" for s in side[-1]) for side in (theirs, mine)]
         settings = " and ".join(map(str, options.settings))
@@ -767,10 +809,10 @@ def report(options, cases):
     versions = cases[0]["versions"]
     blas = ", ".join(os.path.basename(os.path.dirname(f)) + "/" + os.path.basename(f) for f in versions["blas"])
     threads = "the better of 1 and " * (options.decode and options.threads > 1) + count(options.threads, "thread")
-    print(f"{threads}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
+    print(f"{options.dtype}, {threads}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
           f"transformers {versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
           f"{os.environ['OMP_WAIT_POLICY']}; reformerc for {cases[0]['reformerc']['target']}")
-    tables = {"decode": decode_table, "train": train_table, "forward": table}
+    tables = {"decode": decode_table, "train": train_table, "forward": train_table if options.plain else table}
     print(tables[options.what](cases), flush=True)
     if any("/blas/libblas.so" in f for f in versions["blas"]):
         say("warning: PyTorch computes with the reference BLAS, several times slower than it can\n"
@@ -780,7 +822,7 @@ def report(options, cases):
 
 
 def write_result(options, cases):
-    result = {"spec": str(options.spec), "threads": options.threads, "rounds": options.repeat, "seed": options.seed,
+    result = {"spec": str(options.spec), "dtype": options.dtype, "threads": options.threads, "rounds": options.repeat, "seed": options.seed,
               "environment": {k: os.environ[k] for k in sorted(os.environ) if k.startswith(("OMP_", "OPENBLAS_"))},
               "decode": options.decode, "train": options.train, "cases": cases}
     part = options.output.with_name(f"{options.output.name}.tmp-{os.getpid()}")
@@ -808,6 +850,9 @@ def parse_arguments():
     parser.add_argument("--decode", action="store_true", help="compares generation, after so many tokens of context")
     parser.add_argument("--train", action="store_true",
                         help="compares training steps (forward and backward), with a plain transformer too")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"),
+                        help="what all programs compute in; default: float32")
+    parser.add_argument("--plain", action="store_true", help="forwards of a plain transformer, too, as of bfloat16")
     parser.add_argument("--lengths", metavar="N[,N...]",
                         help="tokens; default: 1024,4096,16384, of --decode and --train 1024,4096")
     parser.add_argument("--tokens", metavar="N", help="steps of a round, of --decode; default: 64")
@@ -819,6 +864,7 @@ def parse_arguments():
     options = parser.parse_args()
     if options.decode and options.train:
         raise Failure("--train: error: compares training steps, and --decode generation")
+    options.plain = not options.decode and (options.plain or options.train or options.dtype != "float32")
     options.what = "decode" if options.decode else "train" if options.train else "forward"
     usual = "1024,4096,16384" if options.what == "forward" else "1024,4096"
     lengths = usual if options.lengths is None else options.lengths

@@ -23,6 +23,7 @@ h repeat 1 "^--repeat: error: '0'" --repeat 0
 h threads 1 "^--threads: error: '-1'" --threads=-1
 h folder 1 '^nowhere/r.json: error: cannot create' --output nowhere/r.json
 h output-folder 1 'is a directory' --output .
+h dtype 2 "invalid choice: 'float16'" --dtype float16
 check program 1 "^--reformerc: error: 'nowhere' is no program" $python "$script" --reformerc nowhere
 absent nowhere
 
