@@ -2,7 +2,7 @@
  *
  * x86-64: the feature bits that the psABI lists for the levels v3 and v4, those of the extensions, and the register state
  * that the OS saves (XGETBV), so that a kernel booted without AVX-512 state is told apart from one
- * with it. aarch64: vectors of 128 bits are part of the architecture. Asked at bind time, not per
+ * with it. aarch64: vectors of 128 bits are part of the architecture, what extends them the kernel tells. Asked at bind time, not per
  * forward: under a hypervisor each CPUID costs microseconds, and there is no global to keep the
  * answer in. */
 #include "reformer_rt.h"
@@ -86,7 +86,22 @@ int reformer_cpu_supports(int target) {
 
 #elif defined(__aarch64__)
 
+#ifdef __linux__
+#include <sys/auxv.h>
+
+/* FEAT_BF16 and FEAT_I8MM: HWCAP2_BF16, HWCAP2_I8MM */
+static int has_small_products(void) {
+    const unsigned long mask = 1ul << 14 | 1ul << 13;
+    return (getauxval(AT_HWCAP2) & mask) == mask;
+}
+#else
+static int has_small_products(void) {
+    return 0;
+}
+#endif
+
 int reformer_cpu_supports(int target) {
+    if (target == REFORMER_CPU_AARCH64_BF16) return has_small_products();
     return target == REFORMER_CPU_AARCH64;
 }
 

@@ -295,7 +295,8 @@ static const char *cpu_name(int target) {
         [REFORMER_CPU_AARCH64] = "REFORMER_CPU_AARCH64",
         [REFORMER_CPU_X86_64_V3_VNNI] = "REFORMER_CPU_X86_64_V3_VNNI",
         [REFORMER_CPU_X86_64_V4_VNNI] = "REFORMER_CPU_X86_64_V4_VNNI",
-        [REFORMER_CPU_X86_64_V4_BF16] = "REFORMER_CPU_X86_64_V4_BF16"};
+        [REFORMER_CPU_X86_64_V4_BF16] = "REFORMER_CPU_X86_64_V4_BF16",
+        [REFORMER_CPU_AARCH64_BF16] = "REFORMER_CPU_AARCH64_BF16"};
     return names[target];
 }
 
@@ -310,7 +311,7 @@ static void put_size(sbuf_t *out, int depth, const char *field, size_t x) {
 static void put_variant(const reformer_variant_t *v, const char *run, bool guarded, sbuf_t *out) {
     if (guarded)
         sbuf_printf(out, "#ifdef %s\n",
-                    v->target == REFORMER_CPU_AARCH64 ? "__aarch64__" : "__x86_64__");
+                    target_is_arm(&targets[v->target]) ? "__aarch64__" : "__x86_64__");
     put_line(out, 1, "{");
     put_line(out, 2, ".target = %s,", cpu_name(v->target));
     put_number(out, 2, "max_length", v->max_length);

@@ -19,7 +19,8 @@ enum {
     VNNI = VNNI4 | BF16,
     V3 = 1 << T_X86_64_V3 | VNNI3,
     V4 = 1 << T_X86_64_V4 | VNNI,
-    ARM = 1 << T_AARCH64,
+    ARM_BF16 = 1 << T_AARCH64_BF16,
+    ARM = 1 << T_AARCH64 | ARM_BF16,
     FMA3 = V3 | V4,
     X86 = SSE | V3 | V4,
     ANY = X86 | ARM
@@ -144,6 +145,9 @@ static const body_t bodies[] = {
     INT(H_DOT4, 4, VNNI, "($T)_mm_dpbusd_epi32((__m128i)acc, (__m128i)x, (__m128i)y)"),
     INT(H_DOT4, 8, VNNI3, "($T)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)x, (__m256i)y)"),
     INT(H_DOT4, 4, VNNI3, "($T)_mm_dpbusd_avx_epi32((__m128i)acc, (__m128i)x, (__m128i)y)"),
+    /* Here assembly: clang 14 has these intrinsics only where all of the file is for such a CPU. */
+    FLOAT(H_DOT2, 4, ARM_BF16, "$T sum = acc; __asm__(\"bfmlalt %0.4s, %1.8h, %2.8h\\n\\tbfmlalb %0.4s, %1.8h, %2.8h\" : \"+w\"(sum) : \"w\"(x), \"w\"(y)); return sum;"),
+    INT(H_DOT4, 4, ARM_BF16, "$T sum = acc; __asm__(\"usdot %0.4s, %1.16b, %2.16b\" : \"+w\"(sum) : \"w\"(x), \"w\"(y)); return sum;"),
     FLOAT(H_TO_BF16, 16, BF16, "($H)_mm512_cvtneps_pbh(x)"),
     FLOAT(H_TO_BF16, 8, BF16, "($H)_mm256_cvtneps_pbh(x)"),
 
@@ -561,6 +565,18 @@ void put_prelude(emitter_t *c, sbuf_t *out) {
 
 /* ---- regions -------------------------------------------------------------------------------------------- */
 
+/* What gcc calls them. Of arm "+bf16+i8mm" behind the first architecture that may have them: gcc 12 passes them on to the
+ * assembler, which refuses usdot for an older one. */
+static void put_gcc_features(const target_t *t, sbuf_t *out) {
+    const char *p = target_features[t->id];
+    if (!target_is_arm(t)) {
+        sbuf_puts(out, p);
+        return;
+    }
+    sbuf_puts(out, "arch=armv8.2-a+");
+    for (; *p; p++) sbuf_printf(out, "%c", *p == ',' ? '+' : *p);
+}
+
 void put_target_open(const target_t *t, sbuf_t *out) {
     if (!target_features[t->id]) return;
     sbuf_printf(out,
@@ -569,9 +585,10 @@ void put_target_open(const target_t *t, sbuf_t *out) {
                 "    \"%s\"))), apply_to = function)\n"
                 "#else\n"
                 "#pragma GCC push_options\n"
-                "#pragma GCC target(\"%s\")\n"
-                "#endif\n",
-                target_features[t->id], target_features[t->id]);
+                "#pragma GCC target(\"",
+                target_features[t->id]);
+    put_gcc_features(t, out);
+    sbuf_puts(out, "\")\n#endif\n");
 }
 
 void put_target_close(const target_t *t, sbuf_t *out) {

@@ -35,21 +35,26 @@ static bool is_real(elem_t e) {
     return e == E_F32 || e == E_F64;
 }
 
-/* One of a CPU's instructions, by name and the bits of a vector. What it calls its operands and its result has changed
+/* One of a CPU's instructions, by name, which x86 ends with the bits of a vector; `of`: types that it is for. What it calls its operands and its result has changed
  * between versions of LLVM: they are cast to what this one says. */
-static LLVMValueRef instruction(llvm_func_t *f, const char *name, int bits, LLVMTypeRef result,
-                                int n, LLVMValueRef *args) {
-    const char *full = arena_printf(f->e->arena, "%s.%d", name, bits);
+static LLVMValueRef instruction_of(llvm_func_t *f, const char *full, LLVMTypeRef *of, size_t n_of,
+                                   LLVMTypeRef result, int n, LLVMValueRef *args) {
     unsigned id = LLVMLookupIntrinsicID(full, strlen(full));
     if (!id) bug("LLVM has no %s", full);
-    LLVMValueRef callee = LLVMGetIntrinsicDeclaration(f->e->module, id, NULL, 0);
-    LLVMTypeRef signature = LLVMIntrinsicGetType(f->e->context, id, NULL, 0);
+    LLVMValueRef callee = LLVMGetIntrinsicDeclaration(f->e->module, id, of, n_of);
+    LLVMTypeRef signature = LLVMIntrinsicGetType(f->e->context, id, of, n_of);
     LLVMTypeRef types[MAX_OPERANDS];
     if (LLVMCountParamTypes(signature) != (unsigned)n) bug("%s takes other operands", full);
     LLVMGetParamTypes(signature, types);
     for (int k = 0; k < n; k++) args[k] = LLVMBuildBitCast(at(f), args[k], types[k], "");
     LLVMValueRef x = LLVMBuildCall2(at(f), signature, callee, args, (unsigned)n, "");
     return LLVMBuildBitCast(at(f), x, result, "");
+}
+
+static LLVMValueRef instruction(llvm_func_t *f, const char *name, int bits, LLVMTypeRef result,
+                                int n, LLVMValueRef *args) {
+    const char *full = arena_printf(f->e->arena, "%s.%d", name, bits);
+    return instruction_of(f, full, NULL, 0, result, n, args);
 }
 
 LLVMValueRef llvm_intrinsic(llvm_func_t *f, const char *name, LLVMTypeRef type, int n,
@@ -125,6 +130,22 @@ static LLVMValueRef write_instruction(llvm_func_t *f, const inst_t *i, const for
     return instruction(f, form->intrinsic, bits, result_type(f, i), i->n_operands, args);
 }
 
+/* Two instructions of arm, each an fma of every other product: the odd ones first. */
+static LLVMValueRef write_dot2(llvm_func_t *f, const inst_t *i, const form_t *form) {
+    if (!target_is_arm(f->e->m->target)) return write_instruction(f, i, form);
+    LLVMTypeRef type = result_type(f, i);
+    LLVMValueRef args[] = {operand(f, i, 0), operand(f, i, 1), operand(f, i, 2)};
+    args[0] = instruction_of(f, "llvm.aarch64.neon.bfmlalt", NULL, 0, type, 3, args);
+    return instruction_of(f, "llvm.aarch64.neon.bfmlalb", NULL, 0, type, 3, args);
+}
+
+static LLVMValueRef write_dot4(llvm_func_t *f, const inst_t *i, const form_t *form) {
+    if (!target_is_arm(f->e->m->target)) return write_instruction(f, i, form);
+    LLVMValueRef args[] = {operand(f, i, 0), operand(f, i, 1), operand(f, i, 2)};
+    LLVMTypeRef of[] = {result_type(f, i), LLVMTypeOf(args[1])};
+    return instruction_of(f, "llvm.aarch64.neon.usdot", of, 2, of[0], 3, args);
+}
+
 static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const form_t *form) {
     elem_t e = i->operand[0]->type.elem;
     LLVMValueRef x = operand(f, i, 0), y = operand(f, i, 1);
@@ -193,7 +214,7 @@ static LLVMValueRef to_bf16(llvm_func_t *f, LLVMValueRef x, int lanes) {
     LLVMBuilderRef b = at(f);
     ltype_t t = VECTOR(E_I32, lanes);
     LLVMTypeRef half = llvm_type(f->e, VECTOR(E_BF16, lanes));
-    if (f->e->m->target->dot2 && lanes >= 8)
+    if (f->e->m->target->id == T_X86_64_V4_BF16 && lanes >= 8)
         return instruction(f, "llvm.x86.avx512bf16.cvtneps2bf16", 32 * lanes, half, 1, &x);
     LLVMValueRef bits = LLVMBuildBitCast(b, x, llvm_type(f->e, t), "");
     LLVMValueRef top = LLVMBuildLShr(b, bits, integer_of(f, t, 16), "");
@@ -303,8 +324,8 @@ static const form_t llvm_ops[OP_COUNT] = {
     [OP_MULHI]     = {.write = write_mulhi},
     [OP_DIV]       = {.write = write_binary, .real = LLVMFDiv, .integer = LLVMSDiv},
     [OP_FMA]       = {.write = write_intrinsic, .intrinsic = "llvm.fma"},
-    [OP_DOT2]      = {.write = write_instruction, .intrinsic = "llvm.x86.avx512bf16.dpbf16ps"},
-    [OP_DOT4]      = {.write = write_instruction, .intrinsic = "llvm.x86.avx512.vpdpbusd"},
+    [OP_DOT2]      = {.write = write_dot2, .intrinsic = "llvm.x86.avx512bf16.dpbf16ps"},
+    [OP_DOT4]      = {.write = write_dot4, .intrinsic = "llvm.x86.avx512.vpdpbusd"},
     [OP_SQRT]      = {.write = write_intrinsic, .intrinsic = "llvm.sqrt"},
     [OP_MIN]       = {.write = write_extreme, .real_test = LLVMRealOLT, .signed_test = LLVMIntSLT, .unsigned_test = LLVMIntULT},
     [OP_MAX]       = {.write = write_extreme, .real_test = LLVMRealOGT, .signed_test = LLVMIntSGT, .unsigned_test = LLVMIntUGT},

@@ -161,8 +161,8 @@ bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenF
 #define VALUE_OF(x) TEXT_OF(x)
 
 const char *llvm_compile_key(const target_t *t) {
-    return t->id == T_AARCH64 ? VALUE_OF(REFORMERC_LLVM) " " PIPELINE " aarch64"
-                              : VALUE_OF(REFORMERC_LLVM) " " PIPELINE " x86-64";
+    return target_is_arm(t) ? VALUE_OF(REFORMERC_LLVM) " " PIPELINE " aarch64"
+                            : VALUE_OF(REFORMERC_LLVM) " " PIPELINE " x86-64";
 }
 
 const char *llvm_version(void) {

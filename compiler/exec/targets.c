@@ -6,16 +6,17 @@
 _Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFORMER_CPU_X86_64_V4 &&
                    (int)T_AARCH64 == REFORMER_CPU_AARCH64 &&
                    (int)T_X86_64_V3_VNNI == REFORMER_CPU_X86_64_V3_VNNI &&
-                   (int)T_X86_64_V4_BF16 == REFORMER_CPU_X86_64_V4_BF16,
+                   (int)T_X86_64_V4_BF16 == REFORMER_CPU_X86_64_V4_BF16 &&
+                   (int)T_AARCH64_BF16 == REFORMER_CPU_AARCH64_BF16,
                "targets and the runtime's CPUs are one enumeration");
 
 static bool is_x86(const target_t *t) {
-    return t->id != T_AARCH64;
+    return t->level != T_AARCH64;
 }
 
 static const target_id_t best_first[T_COUNT] = {T_X86_64_V4_BF16, T_X86_64_V4_VNNI, T_X86_64_V4,
                                                 T_X86_64_V3_VNNI, T_X86_64_V3,      T_X86_64,
-                                                T_AARCH64};
+                                                T_AARCH64_BF16,   T_AARCH64};
 
 static int place_of(const target_t *t) {
     int at = 0;

@@ -79,7 +79,9 @@ static float fma_of_normals(float x, float y, float z) {
     return fabs(exact) < FLT_MIN - half ? copysignf(0, r) : r;
 }
 
-float dot2_op(float acc, const uint16_t x[2], const uint16_t y[2]) {
+float dot2_op(dot2_t how, float acc, const uint16_t x[2], const uint16_t y[2]) {
+    if (how == DOT2_KEEPS)
+        return fmaf(bf16_to(x[0]), bf16_to(y[0]), fmaf(bf16_to(x[1]), bf16_to(y[1]), acc));
     float sum = without_denormal(acc);
     for (int k = 1; k >= 0; k--)
         sum = fma_of_normals(without_denormal(bf16_to(x[k])), without_denormal(bf16_to(y[k])), sum);

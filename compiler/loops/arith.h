@@ -11,7 +11,7 @@ double f64_op(op_t op, double x, double y, double z);
 /* The same of n lanes; out may be one of the operands. */
 void f32_lanes(op_t op, float *out, const float *x, const float *y, const float *z, int n);
 /* One lane of DOT2, of DOT4. */
-float dot2_op(float acc, const uint16_t x[2], const uint16_t y[2]);
+float dot2_op(dot2_t how, float acc, const uint16_t x[2], const uint16_t y[2]);
 int32_t dot4_op(int32_t acc, const uint8_t x[4], const int8_t y[4]);
 /* ADD … SAR of integers of `bits` bits; wraps at 64, the caller cuts to the type. */
 int64_t int_op(op_t op, int64_t x, int64_t y, int64_t count, int bits);

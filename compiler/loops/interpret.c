@@ -133,7 +133,7 @@ static void do_dot2(run_t *r, const inst_t *i) {
     const cell_t *x = cell(r, i->operand[1]), *y = cell(r, i->operand[2]);
     cell_t out = {.i64 = {0}};
     for (int k = 0; k < i->result->type.lanes; k++)
-        out.f32[k] = dot2_op(acc->f32[k], &x->bf16[2 * k], &y->bf16[2 * k]);
+        out.f32[k] = dot2_op(r->m->target->dot2, acc->f32[k], &x->bf16[2 * k], &y->bf16[2 * k]);
     *cell(r, i->result) = out;
 }
 

@@ -58,8 +58,12 @@ typedef enum {
     T_X86_64_V3_VNNI = T_LEVELS,
     T_X86_64_V4_VNNI,
     T_X86_64_V4_BF16,
+    T_AARCH64_BF16,
     T_COUNT
 } target_id_t;
+
+/* OP_DOT2, and what it does with denormal numbers: x86's takes and gives 0 for them, arm's keeps them as fma does. */
+typedef enum { DOT2_NONE, DOT2_FLUSHES, DOT2_KEEPS } dot2_t;
 
 typedef struct {
     target_id_t id;
@@ -68,7 +72,8 @@ typedef struct {
     int vector_bytes;   /* widest legal vector */
     int registers;      /* of vectors */
     bool fma;           /* OP_FMA is legal */
-    bool dot2, dot4;    /* so is OP_DOT2, OP_DOT4 */
+    dot2_t dot2;        /* OP_DOT2 is, */
+    bool dot4;          /* and OP_DOT4 */
     target_id_t level;  /* what it is without these two */
 } target_t;
 

@@ -6,17 +6,18 @@
 #include "loops/loops.h"
 
 #define ROW(id, name, suffix, bytes, registers, fma, dot2, dot4, level)                            \
-    [T_##id] = {T_##id, name, suffix, bytes, registers, fma, dot2, dot4, T_##level}
+    [T_##id] = {T_##id, name, suffix, bytes, registers, fma, DOT2_##dot2, dot4, T_##level}
 
 const target_t targets[T_COUNT] = {
     /* bytes and number of vectors; fma, dot2, dot4 */
-    ROW(X86_64, "x86-64", "x86_64", 16, 16, false, false, false, X86_64),
-    ROW(X86_64_V3, "x86-64-v3", "v3", 32, 16, true, false, false, X86_64_V3),
-    ROW(X86_64_V4, "x86-64-v4", "v4", 64, 32, true, false, false, X86_64_V4),
-    ROW(AARCH64, "aarch64", "aarch64", 16, 32, true, false, false, AARCH64),
-    ROW(X86_64_V3_VNNI, "x86-64-v3+vnni", "v3_vnni", 32, 16, true, false, true, X86_64_V3),
-    ROW(X86_64_V4_VNNI, "x86-64-v4+vnni", "v4_vnni", 64, 32, true, false, true, X86_64_V4),
-    ROW(X86_64_V4_BF16, "x86-64-v4+bf16", "v4_bf16", 64, 32, true, true, true, X86_64_V4),
+    ROW(X86_64, "x86-64", "x86_64", 16, 16, false, NONE, false, X86_64),
+    ROW(X86_64_V3, "x86-64-v3", "v3", 32, 16, true, NONE, false, X86_64_V3),
+    ROW(X86_64_V4, "x86-64-v4", "v4", 64, 32, true, NONE, false, X86_64_V4),
+    ROW(AARCH64, "aarch64", "aarch64", 16, 32, true, NONE, false, AARCH64),
+    ROW(X86_64_V3_VNNI, "x86-64-v3+vnni", "v3_vnni", 32, 16, true, NONE, true, X86_64_V3),
+    ROW(X86_64_V4_VNNI, "x86-64-v4+vnni", "v4_vnni", 64, 32, true, NONE, true, X86_64_V4),
+    ROW(X86_64_V4_BF16, "x86-64-v4+bf16", "v4_bf16", 64, 32, true, FLUSHES, true, X86_64_V4),
+    ROW(AARCH64_BF16, "aarch64+bf16", "aarch64_bf16", 16, 32, true, KEEPS, true, AARCH64),
 };
 
 const target_t *target_find(const char *name) {

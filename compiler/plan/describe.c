@@ -92,7 +92,8 @@ static int cpu_of(const target_t *t) {
                                      [T_AARCH64] = REFORMER_CPU_AARCH64,
                                      [T_X86_64_V3_VNNI] = REFORMER_CPU_X86_64_V3_VNNI,
                                      [T_X86_64_V4_VNNI] = REFORMER_CPU_X86_64_V4_VNNI,
-                                     [T_X86_64_V4_BF16] = REFORMER_CPU_X86_64_V4_BF16};
+                                     [T_X86_64_V4_BF16] = REFORMER_CPU_X86_64_V4_BF16,
+                                     [T_AARCH64_BF16] = REFORMER_CPU_AARCH64_BF16};
     return cpu[t->id];
 }
 

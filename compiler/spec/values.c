@@ -409,8 +409,10 @@ static bool add_target(reader_t *r, spec_key_t key, const node_t *n) {
     for (int i = 0; i < s->compile.n_targets; i++) {
         if (strcmp(s->compile.targets[i], w->word) == 0)
             return complain(r, n->at, "target '%s' stands twice", w->word);
-        bool arm = strcmp(w->word, "aarch64") == 0,
-             other = strcmp(s->compile.targets[i], "aarch64") == 0;
+        static const char arm_name[] = "aarch64"; /* and what is behind a '+' */
+        size_t n_name = sizeof arm_name - 1;
+        bool arm = strncmp(w->word, arm_name, n_name) == 0,
+             other = strncmp(s->compile.targets[i], arm_name, n_name) == 0;
         if (arm != other && strcmp(w->word, "native") != 0 &&
             strcmp(s->compile.targets[i], "native") != 0)
             return complain(r, n->at, "x86-64 and aarch64 do not fit into one artefact");

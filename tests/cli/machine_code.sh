@@ -117,6 +117,24 @@ if command -v $cross >/dev/null && command -v qemu-aarch64 >/dev/null; then
         cp .out arm-$kind.out
     done
     same arm-o.out arm-c.out
+
+    # bfloat16, with its instructions and without: one another's bits. A CPU that lacks them says so.
+    for target in aarch64 aarch64+bf16; do
+        mkdir -p "$target"
+        for kind in o c; do
+            check "$target" 0 - translate -o "$target/product.$kind" --target $target --set compile.dtype=bfloat16
+            check "$target-build-$kind" 0 - $cross -O0 -static "-I$target" -I"$SOURCE/runtime" main.c \
+                "$target/product.$kind" arm/*.o -o "$target/$kind"
+            check "$target-run-$kind" 0 - qemu-aarch64 "$target/$kind" "$target/product.weights" $ids
+            cp .out "$target/$kind.out"
+        done
+        same "$target/o.out" "$target/c.out"
+    done
+    same aarch64/c.out aarch64+bf16/c.out
+    checks=$((checks + 1))
+    cmp -s arm-c.out aarch64/c.out && fail 'bfloat16 gives what float32 does'
+    grep -q 'bfmlalt' aarch64+bf16/product.c || fail 'no instruction for products of bfloat16'
+    check arm-lacks-it 1 'bind: .*CPU' qemu-aarch64 -cpu cortex-a72 aarch64+bf16/c aarch64+bf16/product.weights $ids
 else
     echo 'SKIPPED running aarch64 code: needs gcc-aarch64-linux-gnu and qemu-user'
 fi

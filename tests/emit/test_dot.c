@@ -2,7 +2,8 @@
  * of gcc and of clang, and LLVM's code, against the interpreter. Numbers are equal to the bit. A NaN of DOT2 may be any
  * NaN; one that is converted has the bits that ops.def says.
  *
- * What this CPU does not run is compiled all the same, and said to be skipped.
+ * What this CPU does not run is compiled all the same, and said to be skipped; of arm cross compiled, and run by an
+ * emulator where there is one.
  *
  *     test_emit_dot [long] */
 #include "emit_test.h"
@@ -272,7 +273,136 @@ static void by_llvm(bench_t *b, bool runs) {
     for (int k = 0; k < l.units.n; k++) sbuf_free(&object[k]);
 }
 
+/* ---- arm, elsewhere ---------------------------------------------------------------------------------------- */
+
+#define CROSS    "aarch64-linux-gnu-gcc"
+#define EMULATOR "qemu-aarch64"
+enum { INPUTS = 3, OUTPUTS = 3 };
+
+static const char driver[] =
+    "#include <stdio.h>\n#include \"reformer_rt.h\"\n%s\n"
+    "static _Alignas(64) unsigned char memory[REFORMER_SLOTS + 2][1 << 16];\n"
+    "int main(void) {\n"
+    "    void (*const run[])(const reformer_call_t *) = {%s};\n%s"
+    "    reformer_call_t call = {.threads = 1, .workspace = memory[REFORMER_SLOTS],\n"
+    "                            .scratch = memory[REFORMER_SLOTS + 1]};\n"
+    "    for (int s = 0; s < REFORMER_SLOTS; s++) call.slot[s] = memory[s];\n"
+    "    for (int k = 0; k < %d; k++) {\n"
+    "        if (fread(memory, sizeof memory[0], %d, stdin) != %d) return 1;\n"
+    "        for (int s = %d; s < REFORMER_SLOTS; s++)\n"
+    "            for (size_t i = 0; i < sizeof memory[s]; i++) memory[s][i] = 0;\n"
+    "        (run[k] ? run[k] : %s)(&call);\n"
+    "        if (fwrite(memory[%d], sizeof memory[0], %d, stdout) != %d) return 1;\n"
+    "    }\n    return 0;\n}\n";
+
+/* `declare`: what is called; `runs`: a list, or NULLs where a descriptor `d` has them. */
+static void put_driver(bench_t *b, const char *declare, const char *runs, bool described) {
+    int n = b->plan.n_variants;
+    const char *bind = described ? arena_printf(b->arena,
+                                                "    reformer_model_t m = {0};\n"
+                                                "    if (%s_bind(&m, NULL, 0)) return 1;\n",
+                                                b->plan.name)
+                                 : "";
+    const char *text =
+        arena_printf(b->arena, driver, declare, runs, bind, n, INPUTS, INPUTS, INPUTS,
+                     described ? "m.desc->variants[k].run" : "run[0]", INPUTS, OUTPUTS, OUTPUTS);
+    const char *path = arena_printf(b->arena, "%s/main.c", b->folder);
+    must(b, file_write(path, text, strlen(text), b->diag));
+    path = arena_printf(b->arena, "%s/stub.c", b->folder);
+    must(b, file_write(path, stub, sizeof stub - 1, b->diag));
+}
+
+static void same_as_emulated(bench_t *b, int k, const slots_t in, FILE *out, const char *what) {
+    const module_t *m = plan_module(&b->plan, k);
+    run_t want = run_open(m, 0, in), got = run_open(m, 0, in);
+    must(b, loops_interpret(m, &want.call, b->diag));
+    for (int s = INPUTS; s < INPUTS + OUTPUTS; s++)
+        assert_int_equal(fread((void *)(uintptr_t)got.call.slot[s], 1, SLOT_BYTES, out),
+                         SLOT_BYTES);
+    same_outputs(m, 0, &want, &got, what);
+    run_close(&want);
+    run_close(&got);
+}
+
+/* `objects`: beside main.c and stub.c. All variants of a batch in one run. */
+static void emulate(bench_t *b, const char *objects, const char *what) {
+    unsigned char *slot[INPUTS];
+    for (int s = 0; s < INPUTS; s++) slot[s] = arena_alloc(b->arena, SLOT_BYTES);
+    if (shell("cd %s && " CROSS " -O1 -static -I\"%s/runtime\" main.c stub.c %s -o main", b->folder,
+              SOURCE_DIR, objects))
+        fail_msg("%s: " CROSS " failed in %s", what, b->folder);
+    for (int batch = 0; batch < BATCHES; batch++) {
+        slots_t in = {slot[0], slot[1], slot[2]};
+        fill(slot, batch);
+        FILE *f = fopen(arena_printf(b->arena, "%s/in", b->folder), "wb");
+        for (int v = 0; v < b->plan.n_variants; v++)
+            for (int s = 0; s < INPUTS; s++) fwrite(slot[s], 1, SLOT_BYTES, f);
+        fclose(f);
+        if (shell("cd %s && " EMULATOR " ./main <in >out", b->folder))
+            fail_msg("%s: " EMULATOR " failed in %s", what, b->folder);
+        f = fopen(arena_printf(b->arena, "%s/out", b->folder), "rb");
+        for (int v = 0; v < b->plan.n_variants; v++) same_as_emulated(b, v, in, f, what);
+        fclose(f);
+    }
+}
+
+static void emulate_c(bench_t *b) {
+    const char *nulls = "0";
+    bench_emit(b);
+    for (int v = 1; v < b->plan.n_variants; v++) nulls = arena_printf(b->arena, "%s, 0", nulls);
+    put_driver(b, "#include \"model.h\"", nulls, true);
+    for (int k = 0; k < 3; k++) {
+        static const char *const compilers[] = {
+            CROSS " -O0", CROSS " -O2",
+            "clang --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -O2"};
+        if (k == 2 && !have("clang")) continue;
+        if (shell("cd %s && %s " STRICT " -I\"%s/runtime\" -c model.c -o model.o", b->folder,
+                  compilers[k], SOURCE_DIR))
+            fail_msg("%s failed in %s", compilers[k], b->folder);
+        emulate(b, "model.o", compilers[k]);
+    }
+}
+
+static void emulate_llvm(bench_t *b) {
+    llvm_units_t units;
+    const char *objects = "", *declare = "", *runs = "";
+    llvm_units_make(&b->plan, b->arena, &units);
+    for (int k = 0; k < units.n; k++) {
+        sbuf_t object = {0};
+        must(b, llvm_unit_compile(&units.unit[k], b->plan.targets[0], &object, b->diag));
+        const char *path = arena_printf(b->arena, "%s/unit%d.o", b->folder, k);
+        must(b, file_write(path, object.data, object.size, b->diag));
+        objects = arena_printf(b->arena, "%s unit%d.o", objects, k);
+        sbuf_free(&object);
+    }
+    for (int v = 0; v < b->plan.n_variants; v++) {
+        declare = arena_printf(b->arena, "%svoid run%d(const reformer_call_t *) __asm__(\"%s\");\n",
+                               declare, v, units.run[v]);
+        runs = arena_printf(b->arena, "%s%srun%d", runs, v ? ", " : "", v);
+    }
+    put_driver(b, declare, runs, false);
+    emulate(b, objects, "aarch64, LLVM");
+}
+
+static void check_arm(target_id_t id) {
+    module_t *m[32];
+    bench_t b;
+    bench_open(&b, "dot");
+    bench_modules(&b, m, make_modules(b.arena, &targets[id], m));
+    bool runs = have(CROSS) && have(EMULATOR);
+    if (runs) emulate_c(&b);
+    if (runs && llvm_version()) emulate_llvm(&b);
+    bench_close(&b);
+    if (runs) return;
+    print_message("neither an arm here, nor " CROSS " and " EMULATOR "\n");
+    skip();
+}
+
 static void check_target(target_id_t id) {
+    if (targets[id].level == T_AARCH64 && !reformer_cpu_supports((int)id)) {
+        check_arm(id);
+        return;
+    }
     const target_t *t = &targets[id];
     bool runs = reformer_cpu_supports((int)id);
     module_t *m[32];
@@ -313,12 +443,22 @@ static void dots_of_v4_bf16(void **s) {
     check_target(T_X86_64_V4_BF16);
 }
 
+static void dots_of_arm(void **s) {
+    (void)s;
+    check_target(T_AARCH64);
+}
+static void dots_of_arm_bf16(void **s) {
+    (void)s;
+    check_target(T_AARCH64_BF16);
+}
+
 int main(int argc, char **argv) {
     every_build = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dots_of_x86_64),  cmocka_unit_test(dots_of_v3),
         cmocka_unit_test(dots_of_v4),      cmocka_unit_test(dots_of_v3_vnni),
         cmocka_unit_test(dots_of_v4_vnni), cmocka_unit_test(dots_of_v4_bf16),
+        cmocka_unit_test(dots_of_arm),     cmocka_unit_test(dots_of_arm_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
