@@ -294,6 +294,21 @@ static void put_points(const sweep_t *s, look_t look, sbuf_t *out) {
     sbuf_puts(out, "END\n");
 }
 
+/* Of all points, in their order: types of products have targets of their own. */
+static const char *targets_text(const sweep_t *s) {
+    const char *all = "", *said[MAX_TARGETS];
+    int n = 0;
+    for (int i = 0; i < s->grid.n_points; i++) {
+        const point_t *p = &s->points[i];
+        int k = 0;
+        while (k < n && (p->state != POINT_DONE || strcmp(said[k], p->target) != 0)) k++;
+        if (p->state != POINT_DONE || k < n || n == MAX_TARGETS) continue;
+        said[n++] = p->target;
+        all = arena_printf(s->arena, "%s%s%s", all, n > 1 ? " and " : "", p->target);
+    }
+    return all;
+}
+
 static void put_title(const plot_t *p, sbuf_t *out) {
     const sweep_t *s = p->s;
     arena_t *a = s->arena;
@@ -303,7 +318,7 @@ static void put_title(const plot_t *p, sbuf_t *out) {
     put_text(out,
              arena_printf(a, "%s%s, %lld tokens; back end %s, %s, %d thread%s%s",
                           path_stem(a, s->o->text[OPT_TEXT]), path_suffix(s->o->text[OPT_TEXT]),
-                          (long long)s->tokens.n, backend_names[s->o->backend], p->front[0]->target,
+                          (long long)s->tokens.n, backend_names[s->o->backend], targets_text(s),
                           s->threads, s->threads == 1 ? "" : "s",
                           has_spread(s) ? arena_printf(a, "; medians of %d passes, bars: quartiles",
                                                        s->repeat)

@@ -72,8 +72,17 @@ static const char *window_text(arena_t *a, const char *name, const gnode_t *n) {
                         (long long)(1 + n->before + n->after));
 }
 
+/* Of the types of products one that is not float32: "-bfloat16". */
+static const char *dtype_text(arena_t *a, const loaded_model_t *m) {
+    dtype_t d = m->spec->compile.dtype;
+    for (int i = 0; i < m->n_graphs && d == DTYPE_FLOAT32; i++)
+        if (graph_has_type(m->graphs[i], G_BF16)) d = DTYPE_BFLOAT16;
+    return d == DTYPE_FLOAT32 ? "" : arena_printf(a, "-%s", dtype_name(d));
+}
+
 const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m) {
-    if (!m->graphs) return tuning_shapes(a, m->spec);
+    const char *dtype = dtype_text(a, m);
+    if (!m->graphs) return arena_printf(a, "%s%s", tuning_shapes(a, m->spec), dtype);
     const graph_t *g = m->graphs[m->n_graphs - 1];
     kinds_t k = {NULL, NULL, NULL, NULL, false};
     sbuf_t all = {0};
@@ -93,7 +102,7 @@ const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m) {
             a, "%s-%08llx", text,
             (unsigned long long)(hash64(HASH64_INIT, all.data, all.size) & 0xFFFFFFFFu));
     sbuf_free(&all);
-    return text;
+    return arena_printf(a, "%s%s", text, dtype);
 }
 
 const char *tiles_text(arena_t *a, const tiles_t *c) {

@@ -179,6 +179,14 @@ static void layers_of_their_own(void **state) {
                         "h8-2x4-ff16-gate-lsh8x2-lsh16x2-local4x2-local4x2-3x4-ff32");
 }
 
+static void types_of_products_are_shapes(void **state) {
+    env_t *e = *state;
+    loaded_model_t m = {.spec = spec_of(e)};
+    assert_string_equal(tuning_shapes_of(e->arena, &m), "h8-2x4-ff16-lsh8x3");
+    m.spec->compile.dtype = DTYPE_BFLOAT16;
+    assert_string_equal(tuning_shapes_of(e->arena, &m), "h8-2x4-ff16-lsh8x3-bfloat16");
+}
+
 static void an_entry_fits_by_cpu_target_and_shapes(void **state) {
     env_t *e = *state;
     const spec_t *s = spec_of(e);
@@ -231,6 +239,7 @@ int main(void) {
         TEST(a_missing_file_may_be_empty),
         TEST(wrong_lines_are_refused),
         TEST(layers_of_their_own),
+        TEST(types_of_products_are_shapes),
         TEST(an_entry_fits_by_cpu_target_and_shapes),
         TEST(names_of_cpus_fit_on_a_line),
         TEST(better_is_beyond_the_noise),
