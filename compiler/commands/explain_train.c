@@ -108,7 +108,8 @@ static double step_seconds(const explanation_t *e, const keeping_t *k) {
 
 /* Written once and read once, instead of made again. */
 static double seconds_with(const explanation_t *e, const kept_row_t *row) {
-    double saved = arithmetic_seconds(&e->machine, &(products_t){.of = {[FACTOR_F32] = row->saves}});
+    double saved =
+        arithmetic_seconds(&e->machine, &(products_t){.of = {[FACTOR_F32] = row->saves}});
     double moved = 2 * row->bytes / e->machine.bandwidth;
     return step_seconds(e, &e->keeping[KEEPS_NOTHING]) - saved + moved;
 }

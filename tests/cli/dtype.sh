@@ -51,6 +51,29 @@ check 'mixed' 1 'wrong.graph:[0-9]+:1: error: layers.0.self_attention.rounded' \
     "$r" run wrong.graph --weights random --input "$lm/inputs.safetensors" --output no.st
 absent no.st
 
+# ---- queries, keys and values with biases, which no spec has: pairs of rounded sums, on every kind of target
+cat >biased.awk <<'END'
+/^layers\.[0-9]+\.(query|key|value|query_key) = dense\(/ {
+    bias = $4; sub(/weight,$/, "shift.weight", bias) # a name that is drawn
+    match($0, /layer=[0-9]+/); layer = substr($0, RSTART, RLENGTH)
+    width = $0; sub(/.*,/, "", width); sub(/\].*/, "", width)
+    printf "%s = param() : f32[%s] %s\n", bias, width, layer
+    sub(/, _\)/, ", " bias ")")
+}
+{ print }
+END
+awk -f biased.awk rounded.graph >biased.graph
+equal 'biases' "$(grep -c 'shift.weight = param' biased.graph)" 10
+drawn='--no-warnings --weights random:3 --backends reference,interpreter'
+check 'without biases' 0 '' "$r" verify rounded.graph $drawn
+sed -n 's/^layers.0.self_attention *\([^ ]*\).*/\1/p' .out >without
+for target in x86-64 x86-64-v3 x86-64-v4 x86-64-v4+bf16 aarch64 aarch64+bf16; do
+    check "biases, $target" 0 '' "$r" verify biased.graph $drawn --target $target
+    says '^agree: '
+    sed -n 's/^layers.0.self_attention *\([^ ]*\).*/\1/p' .out >with
+    cmp -s with without && fail 'a bias changes nothing'
+done
+
 # ---- generation rounds prompts and steps alike
 write="$r generate $CHECKPOINT --backend reference --prompt Raskolnikov --tokens 12 --no-warnings"
 check 'generation' 0 '' $write $bf16 --output w.st
