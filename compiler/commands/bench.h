@@ -79,10 +79,11 @@ typedef struct {
     backend_t vs_backend;
     setting_t vs_setting;
     const char *vs_target[MAX_TARGETS];
-    bool wants_loss;     /* else last_hidden_state */
-    const char *dtype;   /* compile.dtype; NULL: a graph, whose nodes say it */
-    bool decodes;        /* --decode */
-    int tokens;          /* steps of a round */
+    bool wants_loss; /* else last_hidden_state */
+    const char
+        *dtype;   /* compile.dtype, of --train train.dtype; NULL: a graph, whose nodes say it */
+    bool decodes; /* --decode */
+    int tokens;   /* steps of a round */
     bench_case_t *cases; /* [n_cases]: lengths slowest, then batches, targets, threads */
     int n_cases;
     bench_machine_t *machines; /* [n_machines] in order of appearance */

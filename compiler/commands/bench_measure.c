@@ -40,8 +40,9 @@ options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t ba
     return o;
 }
 
-static const char *dtype_of(const spec_t *s) {
-    return s->of_graph && s->compile.dtype == DTYPE_FLOAT32 ? NULL : dtype_name(s->compile.dtype);
+static const char *dtype_of(const bench_t *b, const spec_t *s) {
+    dtype_t d = timed_trains(b->o) ? s->train.dtype : s->compile.dtype;
+    return s->of_graph && d == DTYPE_FLOAT32 ? NULL : dtype_name(d);
 }
 
 bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
@@ -50,7 +51,7 @@ bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
     bool ok = timed_plan(&s, NULL);
     if (ok) *target = s.plan->targets[0];
     if (ok && !other) b->wants_loss = s.model.facts.head != ARCH_BASE;
-    if (ok && !other) b->dtype = dtype_of(s.spec);
+    if (ok && !other) b->dtype = dtype_of(b, s.spec);
     if (ok && other) {
         buckets_taken_t taken = session_buckets(&s);
         (void)buckets_warn(&taken, length, "a forward, and so does MODEL", b->d);

@@ -12,7 +12,9 @@
  * types round nothing. */
 static const struct {
     double most, mean, row, tie;
-} rules[G_TYPES] = {[G_BF16] = {LEAD_MOST, LEAD_MEAN, LEAD_ROW, LEAD_MOST}};
+} rules[G_TYPES] = {[G_BF16] = {LEAD_MOST, LEAD_MEAN, LEAD_ROW, LEAD_MOST},
+                    /* the next integer is twice as far, of the row's greatest number */
+                    [G_I8] = {2 * LEAD_MOST, 2 * LEAD_MEAN, 2 * LEAD_ROW, 2 * LEAD_MOST}};
 
 static bool is_rounding(const gnode_t *n) {
     return n->op != G_PARAM && rules[n->type].most > 0;

@@ -76,7 +76,9 @@ static const char *window_text(arena_t *a, const char *name, const gnode_t *n) {
 static const char *dtype_text(arena_t *a, const loaded_model_t *m) {
     dtype_t d = m->spec->compile.dtype;
     for (int i = 0; i < m->n_graphs && d == DTYPE_FLOAT32; i++)
-        if (graph_has_type(m->graphs[i], G_BF16)) d = DTYPE_BFLOAT16;
+        d = graph_has_type(m->graphs[i], G_I8)     ? DTYPE_INT8
+            : graph_has_type(m->graphs[i], G_BF16) ? DTYPE_BFLOAT16
+                                                   : d;
     return d == DTYPE_FLOAT32 ? "" : arena_printf(a, "-%s", dtype_name(d));
 }
 
