@@ -131,7 +131,7 @@ static void test_errors(void **unused) {
         {"y = add(x, y) : f32[1,4,2]", "g.txt:9:12: error: 'y' is not made above"},
         {"y = add(x, x : f32[1,4,2]", "g.txt:9:14: error: expected ')'"},
         {"y = add(x, x) f32[1,4,2]", "g.txt:9:15: error: expected ':'"},
-        {"y = add(x, x) : f16[1,4,2]", "g.txt:9:17: error: expected 'f32', 'bf16' or 'i32'"},
+        {"y = add(x, x) : f16[1,4,2]", "g.txt:9:17: error: expected 'f32', 'bf16', 'i8' or 'i32'"},
         {"y = add(x, x) : f32[1,4,2,1,1]", "at most 4 dimensions"},
         {"y = add(x, x) : f32[1,4,]", "g.txt:9:25: error: expected a number"},
         {"y = add(x, x) : f32[1,99999999999999999999]", "the number is too large"},
