@@ -2,9 +2,10 @@
  *
  * One layout serves all targets, and all graphs of a model. Weights that differ in the number of their layer only, and
  * have one shape, are stacked under one name, so that kernels index them and code does not grow with depth; how they are
- * arranged follows from the node that reads them. Numbers of one type stand together, in a section. Offsets are bytes from the start of the file, multiples of 64, after
- * the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the lowering read the same table;
- * REFORMER_WEIGHTS_VERSION rises when any arrangement changes. */
+ * arranged follows from the node that reads them. Numbers of one type stand together, in a section. Offsets are bytes from
+ * the start of the file, multiples of 64, after the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the
+ * lowering read the same table. REFORMER_WEIGHTS_VERSION rises when the arrangement of float32 changes; where other types
+ * alone are arranged anew, their files' fingerprints do. */
 #ifndef REFORMERC_PLAN_LAYOUT_H
 #define REFORMERC_PLAN_LAYOUT_H
 

@@ -293,7 +293,7 @@ static void load_all(store_t *s, const st_file_t *f, const spec_t *spec, const s
         if (!names_rotations(s->tensors[i].name, &layer)) {
             load_param(&l, &s->tensors[i]);
         } else {
-            /* Files that weights_unpack wrote carry them; Hugging Face's do not. */
+            /* Files that `reformerc pack` wrote carry them; Hugging Face's do not. */
             const st_tensor_t *t = take_name(&l, s->tensors[i].name);
             if (t) (void)store_take(s, &s->tensors[i], t, st_path(f), d);
         }

@@ -152,7 +152,7 @@ bool names_rotations(const char *name, int *layer);
  * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and
  * (as a warning) unknown tensors. `path` may be a safetensors file, a checkpoint folder, or
  * "random[:SEED]" (Hugging Face's initialisation). Rotations, under "layers.N.rotations":
- * from `rotations_path` where present there, else from the weights file (weights_unpack writes
+ * from `rotations_path` where present there, else from the weights file (`reformerc pack` writes
  * them), else drawn from hash_seed (each layer alike), else one stream from `seed` through the
  * layers that draw, in order. NULL after errors in d. */
 typedef struct {

@@ -23,7 +23,8 @@ with the cache that a prefill filled. Both programs run with one thread and with
 bookkeeping of buckets to the letter); where they differ it is said after which, and how near the two best logits were.
 
 With --dtype bfloat16 all of that is measured in bfloat16: Hugging Face's models are converted (weights, activations and what
-its hash draws), reformerc takes `compile.dtype: bfloat16`, which rounds the factors of products and nothing else. Whether
+its hash draws), reformerc takes `compile.dtype: bfloat16`, with --train `train.dtype`, which rounds the factors of products
+and nothing else. Whether
 both compute the same is asked in float32, before; of bfloat16 it is told how far the logits of either are from Hugging Face's
 in float32, for other roundings send tokens to other buckets. Forwards then have a third side, as training steps have: a
 plain transformer (below), whose loss is computed. --plain has it in float32, too.
@@ -500,7 +501,8 @@ def bench_model(options, folder, length, forwards, *more):
 
 
 def dtype_options(options):
-    return () if options.dtype == "float32" else ("--set", f"compile.dtype={options.dtype}")
+    key = "train.dtype" if options.what == "train" else "compile.dtype"
+    return () if options.dtype == "float32" else ("--set", f"{key}={options.dtype}")
 
 
 def bench_steps(options, folder, length):
