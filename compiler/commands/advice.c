@@ -1,8 +1,8 @@
 /* Performance warnings. In: a lowered plan. Out: diag_warning()s with numbers and a way out.
  *
- * What a setting wastes is counted in flops of the loop IR, as a share of one forward. Without being
- * asked, only what wastes a tenth of a forward, and a billion flops, is worth interrupting for:
- * nobody misses the microseconds of a toy. */
+ * What a setting wastes is counted in flops of the loop IR, as a share of one forward; those of bfloat16 and
+ * int8 count as many as fma do in the same time, as at the crossover. Without being asked, only what wastes a
+ * tenth of a forward, and a billion flops, is worth interrupting for: nobody misses the microseconds of a toy. */
 #include "commands/advice.h"
 
 #include <math.h>
@@ -19,6 +19,7 @@ typedef struct {
     const spec_t *s;
     const module_t *m;
     kernel_costs_t costs;
+    double flops;           /* of a forward, as all flops here: products_as_fma() */
     int64_t padded;         /* length */
     double tokens;          /* batch x padded length */
     const gnode_t **hashes; /* [layers]: LSH_HASH; NULL: the layer does not hash */
@@ -28,18 +29,22 @@ typedef struct {
 } advice_t;
 
 static bool worth_it(const advice_t *a, double wasted) {
-    return wasted >= thresholds[a->level].share * a->costs.total.flops &&
-           wasted >= thresholds[a->level].flops;
+    return wasted >= thresholds[a->level].share * a->flops && wasted >= thresholds[a->level].flops;
 }
 
 static double percent(const advice_t *a, double flops) {
-    return 100 * flops / a->costs.total.flops;
+    return 100 * flops / a->flops;
+}
+
+static double flops_of(const advice_t *a, const char *kernel) {
+    products_t work = kernel_products(&a->costs, kernel);
+    return products_as_fma(&work);
 }
 
 /* ---- LSH against exact attention ------------------------------------------------------------------- */
 
 static double lsh_flops(const advice_t *a) {
-    return kernel_flops(&a->costs, "lsh.hash") + kernel_flops(&a->costs, "lsh.attention");
+    return flops_of(a, "lsh.hash") + flops_of(a, "lsh.attention");
 }
 
 static void hint_crossover(const advice_t *a, int layer) {
@@ -81,7 +86,7 @@ static bool attend_alike(const spec_t *s, int i, int k) {
 }
 
 static void advise_on_lsh(const advice_t *a) {
-    if (kernel_flops(&a->costs, "lsh.hash") == 0 || !worth_it(a, lsh_flops(a))) return;
+    if (flops_of(a, "lsh.hash") == 0 || !worth_it(a, lsh_flops(a))) return;
     for (int i = 0; i < a->s->n_layers; i++) {
         bool earlier = false;
         int like = 0;
@@ -119,7 +124,7 @@ static bool is_one_factor(const gnode_t *n) {
 }
 
 static void advise_on_buckets(const advice_t *a) {
-    double hash = kernel_flops(&a->costs, "lsh.hash"), all = 0, spared = 0;
+    double hash = flops_of(a, "lsh.hash"), all = 0, spared = 0;
     const gnode_t *first = NULL;
     int64_t f[2];
     for (int i = 0; i < a->s->n_layers; i++) {
@@ -162,7 +167,7 @@ static void advise_on_width(const advice_t *a, const width_t *w, int64_t tile) {
     int64_t rest = w->width % tile, idle = rest ? tile - rest : 0;
     double flops = 0;
     for (int k = 0; k < 6 && w->kernels[k].name; k++)
-        flops += w->share * w->kernels[k].part * kernel_flops(&a->costs, w->kernels[k].name);
+        flops += w->share * w->kernels[k].part * flops_of(a, w->kernels[k].name);
     double share = (double)idle / (double)(w->width + idle);
     if (idle == 0 || !worth_it(a, share * flops)) return;
     diag_warning(a->d, w->at,
@@ -273,6 +278,7 @@ void advise(const plan_t *p, advice_level_t level, diag_t *d) {
     a.padded = dim_at(v->graph->padded, m->units.max);
     a.tokens = (double)p->batch * (double)a.padded;
     a.costs = kernel_costs(arena, m, m->units.max);
+    a.flops = products_as_fma(&a.costs.total.products);
     a.hashes = ARENA_ARRAY(arena, const gnode_t *, p->spec->n_layers);
     for (const gnode_t *n = NULL; (n = graph_next(v->graph, G_LSH_HASH, n));)
         a.hashes[n->layer] = n;

@@ -18,8 +18,8 @@ static spec_t one_layer(arena_t *a, const spec_t *s, int layer) {
 }
 
 /* Per token; false where this length is too large for some limit. */
-static bool attention_effort(arena_t *a, const spec_t *s, const target_t *t, int64_t length,
-                             double *effort) {
+static bool attention_flops(arena_t *a, const spec_t *s, const target_t *t, int64_t length,
+                            double *flops) {
     diag_t *d = diag_new();
     plan_options_t want = {.name = "crossover",
                            .exact_length = length,
@@ -33,8 +33,11 @@ static bool attention_effort(arena_t *a, const spec_t *s, const target_t *t, int
     if (!ok) return false;
     static const char *const kernels[] = {"lsh.hash", "lsh.sort", "lsh.norms", "lsh.attention"};
     kernel_costs_t c = kernel_costs(a, p->modules[0], 0);
-    *effort = 0;
-    for (int k = 0; k < 4; k++) *effort += kernel_effort(&c, kernels[k]) / (double)length;
+    *flops = 0;
+    for (int k = 0; k < 4; k++) {
+        products_t work = kernel_products(&c, kernels[k]);
+        *flops += products_as_fma(&work) / (double)length;
+    }
     return true;
 }
 
@@ -43,8 +46,8 @@ bool crossing_at(const spec_t *s, int layer, const target_t *t, int64_t length, 
     spec_t lsh = one_layer(a, s, layer), exact = lsh;
     exact.lsh_attn_chunk_length = length;
     x->length = length;
-    bool ok = attention_effort(a, &lsh, t, length, &x->lsh) &&
-              attention_effort(a, &exact, t, length, &x->exact);
+    bool ok = attention_flops(a, &lsh, t, length, &x->lsh) &&
+              attention_flops(a, &exact, t, length, &x->exact);
     arena_free(a);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* From which length on LSH attention costs less than exact attention: counted flops of the loop IR
- * of this model and of one that is equal but for a chunk that covers the whole sequence. */
+ * of this model and of one that is equal but for a chunk that covers the whole sequence, each kind by
+ * what it takes of the time (products_as_fma). */
 #ifndef REFORMERC_COMMANDS_CROSSOVER_H
 #define REFORMERC_COMMANDS_CROSSOVER_H
 
@@ -7,8 +8,7 @@
 
 typedef struct {
     int64_t length;
-    double lsh,
-        exact; /* flops of one layer's attention per token: hash, scores, values; of dot2 half */
+    double lsh, exact; /* of one layer's attention per token: hash, scores, values */
 } crossing_t;
 
 enum { MAX_CROSSINGS = 48 };

@@ -36,7 +36,6 @@ static kernel_cost_t *group(count_t *c, const char *name) {
 static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->launches += one->launches * times;
     to->flops += one->flops * times;
-    to->effort += one->effort * times;
     products_t more = products_times(&one->products, times);
     to->products = products_sum(&to->products, &more);
     to->bytes += one->bytes * times;
@@ -63,10 +62,8 @@ static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
     for (size_t k = 0; k < c->n_measured; k++)
         if (c->measured[k].f == f) return c->measured[k].one;
     cost_t cost = loops_kernel_cost(c->m, f, c->units);
-    kernel_cost_t one = {.launches = 1,
-                         .flops = cost.flops,
-                         .effort = cost.effort,
-                         .bytes = cost.bytes_read + cost.bytes_written};
+    kernel_cost_t one = {
+        .launches = 1, .flops = cost.flops, .bytes = cost.bytes_read + cost.bytes_written};
     memcpy(one.products.of, cost.of, sizeof cost.of);
     loops_each_stream(c->m, f, c->units, count_stream, &one);
     ARENA_PUSH(c->arena, c->measured, c->n_measured, c->cap_measured).f = f;
@@ -97,18 +94,12 @@ static bool is_class_of(const char *own, const char *name) {
     return strcmp(own, name + n) == 0;
 }
 
-double kernel_flops(const kernel_costs_t *c, const char *name) {
-    double flops = 0;
+products_t kernel_products(const kernel_costs_t *c, const char *name) {
+    products_t sum = {{0}};
     for (int k = 0; k < c->n; k++)
-        if (is_class_of(c->kernels[k].name, name)) flops += c->kernels[k].flops;
-    return flops;
-}
-
-double kernel_effort(const kernel_costs_t *c, const char *name) {
-    double effort = 0;
-    for (int k = 0; k < c->n; k++)
-        if (is_class_of(c->kernels[k].name, name)) effort += c->kernels[k].effort;
-    return effort;
+        if (is_class_of(c->kernels[k].name, name))
+            sum = products_sum(&sum, &c->kernels[k].products);
+    return sum;
 }
 
 /* ---- the roofline ---------------------------------------------------------------------------------- */

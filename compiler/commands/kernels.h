@@ -11,7 +11,6 @@ typedef struct {
     const char *name;
     double launches;
     double flops;        /* counted from the loop IR; fma counts two */
-    double effort;       /* as many as take the time of these by fma alone: cost_t */
     products_t products; /* the flops by kind */
     double bytes;        /* of every load and store, most of which caches answer */
     double
@@ -27,9 +26,8 @@ typedef struct {
 
 /* Of a lowered module, at U = units (ignored when literal). */
 kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units);
-/* Of all classes of a kernel: "lsh.hash" stands for "lsh_2.hash" too. 0: none. */
-double kernel_flops(const kernel_costs_t *c, const char *name);
-double kernel_effort(const kernel_costs_t *c, const char *name);
+/* Of all classes of a kernel: "lsh.hash" stands for "lsh_2.hash" too. Nothing: there is none. */
+products_t kernel_products(const kernel_costs_t *c, const char *name);
 
 /* Peaks of the machine a prediction is for. */
 typedef struct {

@@ -24,7 +24,9 @@ bool target_has_product(const target_t *t, factor_t p) {
 }
 
 products_t products_like(double fma) {
-    return (products_t){.of = {[FACTOR_F32] = fma, [FACTOR_BF16] = 2 * fma, [FACTOR_I8] = 4 * fma}};
+    products_t x;
+    for (int p = 0; p < FACTOR_COUNT; p++) x.of[p] = fma * flops_at_once[p];
+    return x;
 }
 
 double products_seconds(const products_t *work, const products_t *peak) {
@@ -32,6 +34,11 @@ double products_seconds(const products_t *work, const products_t *peak) {
     for (int p = 0; p < FACTOR_COUNT; p++)
         if (work->of[p] > 0) seconds += work->of[p] / peak->of[p];
     return seconds;
+}
+
+double products_as_fma(const products_t *work) {
+    products_t peak = products_like(1);
+    return products_seconds(work, &peak);
 }
 
 const char *products_text(arena_t *a, const products_t *work) {

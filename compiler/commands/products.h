@@ -15,11 +15,12 @@ typedef struct {
 products_t products_times(const products_t *work, double times);
 products_t products_sum(const products_t *a, const products_t *b);
 bool target_has_product(const target_t *t, factor_t p); /* by an instruction of its own */
-/* Flops per second of all kinds where multiply-adds of float32 do this many: a vector holds twice as many bfloat16, four
- * times as many int8, and an instruction takes one. For machines that cannot be asked. */
+/* Flops per second of all kinds where multiply-adds of float32 do this many. For machines that cannot be asked. */
 products_t products_like(double fma);
 /* Of work that runs each kind at its peak, one after the other: they need the same units. */
 double products_seconds(const products_t *work, const products_t *peak);
+/* As many flops of float32 as take the time of this work. */
+double products_as_fma(const products_t *work);
 /* "float32", "bfloat16", "bfloat16 94 %": of which kind most of the flops are. NULL: there are none. */
 const char *products_text(arena_t *a, const products_t *work);
 bool products_are_mixed(const products_t *work); /* any but float32 */

@@ -8,7 +8,6 @@
 
 void cost_add(cost_t *to, const cost_t *one, double times) {
     to->flops += one->flops * times;
-    to->effort += one->effort * times;
     for (int p = 0; p < FACTOR_COUNT; p++) to->of[p] += one->of[p] * times;
     to->bytes_read += one->bytes_read * times;
     to->bytes_written += one->bytes_written * times;
@@ -24,20 +23,23 @@ static double larger(double a, double b) {
     return a > b ? a : b;
 }
 
+const double flops_at_once[FACTOR_COUNT] = {1, 2, 4};
+
+static double fma_time(const cost_t *c) {
+    double time = 0;
+    for (int p = 0; p < FACTOR_COUNT; p++) time += c->of[p] / flops_at_once[p];
+    return time;
+}
+
 /* Of the flops those of one branch, so that they stay the sum of their kinds. */
 static cost_t dearer(cost_t a, cost_t b) {
-    cost_t c = a.effort >= b.effort ? a : b;
+    cost_t c = fma_time(&a) >= fma_time(&b) ? a : b;
     c.bytes_read = larger(a.bytes_read, b.bytes_read);
     c.bytes_written = larger(a.bytes_written, b.bytes_written);
     return c;
 }
 
 static cost_t of_block(const block_t *b, int64_t units);
-
-/* Flops of an op for one of an fma in the same time, where CPUs have it: as many as its factors are smaller. */
-static double at_once(op_t op) {
-    return op == OP_DOT2 ? 2 : op == OP_DOT4 ? 4 : 1;
-}
 
 static cost_t of_if(const inst_t *i, int64_t units) {
     cost_t rule = of_block(i->body, units);
@@ -81,7 +83,6 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
     case OP_LAUNCH: c = of_launch(i->callee, units); break;
     default:
         if (i->result) count_flops(i, &c);
-        c.effort = c.flops / at_once(i->op);
     }
     return c;
 }

@@ -360,12 +360,13 @@ bool loops_verify(module_t *m, diag_t *d);
 /* Of what products are: a machine does more of the smaller ones. A row more: here, in cost.c and in
  * commands/products.c. */
 typedef enum { FACTOR_F32, FACTOR_BF16, FACTOR_I8, FACTOR_COUNT } factor_t;
+/* Flops of each in the time of one of f32, where CPUs have the instruction: a vector holds twice as many bf16, four
+ * times as many i8. */
+extern const double flops_at_once[FACTOR_COUNT];
 
 /* Counted from the IR for `units` (ignored when literal): one forward. */
 typedef struct {
     double flops; /* fma counts two, dot2 four, dot4 eight; moves, other integer ops none */
-    double
-        effort; /* as many flops as fma do in the same time: half of those of dot2, a quarter of dot4's */
     double of[FACTOR_COUNT];          /* flops of dot2, of dot4, and of all others */
     double bytes_read, bytes_written; /* loads and stores, every one */
 } cost_t;
