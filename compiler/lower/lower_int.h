@@ -292,8 +292,9 @@ void set_range(buffer_t *b, dim_t lo, dim_t hi);
 /* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target multiplies those; of i8
  * see small.c. */
 elem_t elem_of(const lower_t *L, const gnode_t *n);
-value_t *rounded(builder_t *b, value_t *x); /* f32 as a bf16 value stands */
-ltype_t vec(const lower_t *L);              /* f32 x lanes */
+value_t *rounded(builder_t *b, value_t *x);     /* f32 as a bf16 value stands */
+value_t *bf16_valued(builder_t *b, value_t *x); /* f32, rounded to values of bf16 */
+ltype_t vec(const lower_t *L);                  /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
 /* Where a row of a batch element stands, by L->begins; rows behind the last position repeat that one. */
@@ -387,7 +388,8 @@ void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
 value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair);
 value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second);
 value_t *paired(builder_t *b, value_t *first, value_t *second);
-int64_t row_tiles(const lower_t *L, int64_t m); /* register tiles over m rows */
+value_t *pair_bits(builder_t *b, value_t *first, value_t *second); /* the same pairs as i32 */
+int64_t row_tiles(const lower_t *L, int64_t m);                    /* register tiles over m rows */
 /* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);
 /* One tile after the other: `ordinal` counts them from 0. Returns how many there are. */

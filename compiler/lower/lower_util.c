@@ -75,9 +75,12 @@ elem_t elem_of(const lower_t *L, const gnode_t *n) {
     return n->type == G_BF16 && t->dot2 ? E_BF16 : E_F32;
 }
 
+value_t *bf16_valued(builder_t *b, value_t *x) {
+    return b_convert(b, E_F32, b_convert(b, E_BF16, x));
+}
+
 value_t *rounded(builder_t *b, value_t *x) {
-    value_t *half = b_convert(b, E_BF16, x);
-    return b->m->target->dot2 ? half : b_convert(b, E_F32, half);
+    return b->m->target->dot2 ? b_convert(b, E_BF16, x) : bf16_valued(b, x);
 }
 
 ltype_t vec(const lower_t *L) {

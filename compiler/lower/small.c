@@ -30,9 +30,13 @@ value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
     return b_bitcast(b, E_F32, bits);
 }
 
-value_t *paired(builder_t *b, value_t *first, value_t *second) {
+value_t *pair_bits(builder_t *b, value_t *first, value_t *second) {
     value_t *lower = b_shift(b, OP_SHR, b_bitcast(b, E_I32, first), 16);
-    return b_bitcast(b, E_BF16, b_binary(b, OP_OR, lower, b_bitcast(b, E_I32, second)));
+    return b_binary(b, OP_OR, lower, b_bitcast(b, E_I32, second));
+}
+
+value_t *paired(builder_t *b, value_t *first, value_t *second) {
+    return b_bitcast(b, E_BF16, pair_bits(b, first, second));
 }
 
 /* x[row][pair], in all lanes. */

@@ -11,17 +11,13 @@ static value_t *as_float(builder_t *b, value_t *x) {
     return b_convert(b, E_F32, x);
 }
 
-static value_t *round_to_bf16(builder_t *b, value_t *x) {
-    return as_float(b, b_convert(b, E_BF16, x));
-}
-
 /* ---- the query ------------------------------------------------------------------------------------------------- */
 
 value_t *query_part(lower_t *L, builder_t *b, const step_t *s, affine_t at) {
     affine_t qx[] = {s->row, ax_add(in_row(s, 0), at)};
     value_t *q = b_load(b, s->a->q, L->lanes, qx);
     if (!s->a->cache->rounded) return q;
-    q = round_to_bf16(b, q);
+    q = bf16_valued(b, q);
     return s->lessen ? b_binary(b, OP_MUL, q, b_broadcast(b, s->lessen, L->lanes)) : q;
 }
 
@@ -182,7 +178,7 @@ value_t *rounded_weights(lower_t *L, builder_t *b, step_t *s, int64_t n) {
     inst_t *loop = b_for(b, "v", dim(0), vectors, 1, &acc);
     affine_t at = ax_scale(ax_v(loop_var(loop)), L->lanes);
     value_t *x = b_binary(b, OP_SUB, b_load(b, s->scores, L->lanes, &at), lanes);
-    value_t *p = round_to_bf16(b, m_exp(L, b, x));
+    value_t *p = bf16_valued(b, m_exp(L, b, x));
     b_store(b, s->scores, p, &at);
     value_t *next = b_binary(b, OP_ADD, loop_arg(loop, 0), p);
     b_end_for(b, loop, &next);

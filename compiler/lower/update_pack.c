@@ -92,13 +92,8 @@ static void copy(const mover_t *c, builder_t *b, affine_t param, affine_t packed
 
 /* Two floats, rounded to bf16, in the place of one; second NULL: it is 0. */
 static value_t *pair_of(builder_t *b, value_t *first, value_t *second) {
-    value_t *bits = b_bitcast(b, E_I32, b_convert(b, E_F32, b_convert(b, E_BF16, first)));
-    bits = b_shift(b, OP_SHR, bits, 16);
-    if (second) {
-        second = b_convert(b, E_F32, b_convert(b, E_BF16, second));
-        bits = b_binary(b, OP_OR, bits, b_bitcast(b, E_I32, second));
-    }
-    return b_bitcast(b, E_F32, bits);
+    second = second ? bf16_valued(b, second) : b_const(b, first->type, 0);
+    return b_bitcast(b, E_F32, pair_bits(b, bf16_valued(b, first), second));
 }
 
 /* Elements at `second`, NULL: zeros, beside those at `param`. */

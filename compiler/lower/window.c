@@ -201,10 +201,6 @@ static void put_weight(lower_t *L, builder_t *b, scores_t *s, const key_t *key, 
 
 /* ---- weights of bf16 ------------------------------------------------------------------------------ */
 
-static value_t *rounded_weight(builder_t *b, value_t *p) {
-    return b_convert(b, E_F32, b_convert(b, E_BF16, p));
-}
-
 /* Weights of a pair of keys, which are given as f32, and where they go: p[1] NULL: there is no second one. Returns the sum
  * with them, the second one's first. */
 typedef struct {
@@ -214,8 +210,8 @@ typedef struct {
 
 static value_t *put_pair(lower_t *L, builder_t *b, const window_t *w, const pair_t *pair, int j,
                          value_t *sum) {
-    value_t *p[2] = {rounded_weight(b, pair->p[0]), NULL};
-    if (pair->p[1]) p[1] = rounded_weight(b, pair->p[1]);
+    value_t *p[2] = {bf16_valued(b, pair->p[0]), NULL};
+    if (pair->p[1]) p[1] = bf16_valued(b, pair->p[1]);
     if (w->order == DOT_PAIRS) {
         affine_t ix[] = {pair->pair, ax(2 * (int64_t)j * L->lanes)};
         value_t *both = paired(b, p[0], p[1] ? p[1] : splat(b, L, 0));
