@@ -70,15 +70,10 @@ static void raise_tops(lower_t *L, builder_t *b, exact_t *c) {
     }
 }
 
-/* The shift takes the maximum's place: in LSH layers it is |q| if that is not too great, nor the row alone. */
+/* The shift takes the maximum's place. */
 static value_t *shift_by(lower_t *L, builder_t *b, const exact_t *c, int j, value_t *top) {
     affine_t ix[] = {c->slot, in_panel(L, c, j)};
-    if (c->a->lsh) {
-        value_t *norm = b_load(b, c->bound, L->lanes, ix);
-        value_t *is_shift = b_binary(b, OP_AND, b_compare(b, OP_LE, norm, splat(b, L, MOST_SHIFT)),
-                                     b_compare(b, OP_GT, top, splat(b, L, -FAR)));
-        top = b_select(b, is_shift, norm, top);
-    }
+    if (c->a->lsh) top = rounded_shift(b, b_load(b, c->bound, L->lanes, ix), top);
     b_store(b, c->top, top, ix);
     return top;
 }

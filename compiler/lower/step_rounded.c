@@ -163,12 +163,8 @@ static value_t *greatest_score(lower_t *L, builder_t *b, const step_t *s, dim_t 
     return b_name(reduce(b, L, OP_MAX, loop->results[0]), "most");
 }
 
-/* What decides how weights are rounded: the greatest score, or |q| if that is not too great, nor the token alone. */
 static value_t *shift_of(builder_t *b, const step_t *s, value_t *most) {
-    if (!s->a->lsh) return most;
-    value_t *is_shift = b_binary(b, OP_AND, b_compare(b, OP_LE, s->norm, f32(b, MOST_SHIFT)),
-                                 b_compare(b, OP_GT, most, f32(b, -FAR)));
-    return b_name(b_select(b, is_shift, s->norm, most), "shift");
+    return s->a->lsh ? b_name(rounded_shift(b, s->norm, most), "shift") : most;
 }
 
 value_t *rounded_weights(lower_t *L, builder_t *b, step_t *s, int64_t n) {

@@ -89,6 +89,13 @@ value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum) {
     return b_select(b, far, far_scale(L, b, most, sum), near);
 }
 
+value_t *rounded_shift(builder_t *b, value_t *norm, value_t *top) {
+    value_t *is_shift =
+        b_binary(b, OP_AND, b_compare(b, OP_LE, norm, b_const(b, norm->type, MOST_SHIFT)),
+                 b_compare(b, OP_GT, top, b_const(b, top->type, -FAR)));
+    return b_select(b, is_shift, norm, top);
+}
+
 value_t *by_norm(builder_t *b, value_t *norm, double far, double near) {
     value_t *is_huge = b_compare(b, OP_GT, norm, b_const(b, norm->type, HUGE_NORM));
     return b_select(b, is_huge, b_const(b, norm->type, far), b_const(b, norm->type, near));

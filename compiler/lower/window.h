@@ -97,6 +97,9 @@ double inverse_root(int64_t n); /* 1 / sqrt(n) */
 value_t *far_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum);
 /* The same where |most| > FAR, else 1 / sum. */
 value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum);
+/* Of LSH layers, the shift that decides how weights are rounded: |q| if that is not too great, nor the token alone, else the
+ * greatest score. */
+value_t *rounded_shift(builder_t *b, value_t *norm, value_t *top);
 /* Greatest |key| whose square, and whose product with a query of at most MOST_SHIFT, do not overflow. */
 #define MOST_NORM 1e19
 /* Queries beyond HUGE_NORM are kept times LESS, so that no product with a key overflows where Hugging Face's, which
