@@ -3,7 +3,6 @@
 #include "commands/compare.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 int64_t result_elements(const result_t *t) {
@@ -16,13 +15,6 @@ int64_t result_elements(const result_t *t) {
 
 bool is_activation(const char *tensor) {
     return strncmp(tensor, "layers.", 7) == 0 || strcmp(tensor, "embeddings") == 0;
-}
-
-int layer_of(const char *tensor) {
-    if (strncmp(tensor, "layers.", 7) != 0) return -1;
-    char *end;
-    long n = strtol(tensor + 7, &end, 10);
-    return end > tensor + 7 && *end == '.' ? (int)n : -1;
 }
 
 /* ---- the walk --------------------------------------------------------------------------------- */

@@ -43,6 +43,5 @@ bool difference_none(const difference_t *x); /* every bit is the same */
 
 int64_t result_elements(const result_t *t);
 bool is_activation(const char *tensor); /* traced, not an output */
-int layer_of(const char *tensor);       /* N of "layers.N.…"; -1: of no layer */
 
 #endif

@@ -44,10 +44,9 @@ static values_t measure_tensor(const st_tensor_t *t) {
 
 /* "reformer.encoder.layers.3.…", "layers.3.rotations" → 3 */
 static int layer_of(const char *name) {
-    int layer, end = 0;
     const char *at = strstr(name, "layers.");
     bool begins = at && (at == name || at[-1] == '.');
-    return begins && sscanf(at, "layers.%9d.%n", &layer, &end) == 1 && end > 0 ? layer : -1;
+    return begins ? layer_of_name(at, NULL) : -1;
 }
 
 static inspected_t *add_row(inspection_t *x, const char *name) {

@@ -82,17 +82,17 @@ static void compare_tensor(void *ctx, const char *name, const void *data, int dt
                            const int64_t *shape, int rank) {
     pair_t *p = ctx;
     const result_t *was = results_find(&p->exact, name);
-    int layer, end = 0;
+    const char *what = name;
+    int layer = layer_of_name(name, &what);
     (void)dtype, (void)shape, (void)rank;
     if (!was) return;
     int64_t n = (int64_t)(was->bytes / sizeof(float));
     if (strcmp(name, "embeddings") == 0) distance_add(&p->effect->embeddings, data, was->data, n);
-    if (sscanf(name, "layers.%9d.%n", &layer, &end) != 1 || end == 0) return;
     if (layer < 0 || layer >= p->effect->n) return;
     layer_effect_t *l = &p->effect->layers[layer];
-    distance_t *d = distance_of(l, name + end);
+    distance_t *d = distance_of(l, what);
     if (d) distance_add(d, data, was->data, n);
-    if (strcmp(name + end, "buckets") == 0) compare_buckets(l, data, was->data, n);
+    if (strcmp(what, "buckets") == 0) compare_buckets(l, data, was->data, n);
 }
 
 static bool run_side(pair_t *p, int k, const tokens_t *t, int64_t at, int64_t length) {

@@ -28,11 +28,8 @@ static const char *percent(arena_t *a, double part) {
 
 /* "encoder.layers.3.feed_forward.dense.dense.weight" → 3, and what stands behind it; -1: of no layer. */
 static int layer_of(const char *source, const char **rest) {
-    int layer, end = 0;
     *rest = source;
-    if (sscanf(source, "encoder.layers.%9d.%n", &layer, &end) != 1 || end == 0) return -1;
-    *rest = source + end;
-    return layer;
+    return strncmp(source, "encoder.", 8) == 0 ? layer_of_name(source + 8, rest) : -1;
 }
 
 typedef struct {

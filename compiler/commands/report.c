@@ -163,7 +163,7 @@ static void print_difference(const departure_t *d, sbuf_t *out) {
 
 static void print_departure(const departure_t *d, const char *lead, const facts_t *facts,
                             sbuf_t *out) {
-    int layer = layer_of(d->tensor);
+    int layer = layer_of_name(d->tensor, NULL);
     sbuf_puts(out, lead);
     if (layer >= 0 && layer < facts->n_layers && facts->layers[layer].attends)
         sbuf_printf(out, "layer %d (%s), ", layer, facts->layers[layer].lsh ? "lsh" : "local");

@@ -21,8 +21,9 @@ typedef struct buckets_watch {
 /* ---- counting ------------------------------------------------------------------------------------- */
 
 static const gnode_t *hash_of_layer(const graph_t *g, const char *name) {
-    int layer, end = 0;
-    if (sscanf(name, "layers.%d.buckets%n", &layer, &end) != 1 || !end || name[end]) return NULL;
+    const char *what = name;
+    int layer = layer_of_name(name, &what);
+    if (layer < 0 || strcmp(what, "buckets") != 0) return NULL;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));)
         if (n->layer == layer) return n;
     return NULL;

@@ -32,10 +32,18 @@ bool is_axial_table(const char *name) {
     return starts_with(name, "embeddings.position_embeddings.weights.");
 }
 
+int layer_of_name(const char *name, const char **behind) {
+    int layer, end = 0;
+    bool number = starts_with(name, "layers.") && name[7] >= '0' && name[7] <= '9';
+    if (!number || sscanf(name + 7, "%9d.%n", &layer, &end) != 1 || end == 0) return -1;
+    if (behind) *behind = name + 7 + end;
+    return layer;
+}
+
 bool names_rotations(const char *name, int *layer) {
-    int end = 0;
-    return sscanf(name, "layers.%9d.rotations%n", layer, &end) == 1 && end > 0 && name[end] == 0 &&
-           name[7] >= '0' && name[7] <= '9';
+    const char *behind = name;
+    *layer = layer_of_name(name, &behind);
+    return *layer >= 0 && strcmp(behind, "rotations") == 0;
 }
 
 /* Scalar buffers that Hugging Face saves with the weights; their values are constants. */

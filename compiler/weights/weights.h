@@ -145,6 +145,8 @@ weights_kind_t weights_kind_of(const st_file_t *f);
 
 /* "random" or "random:SEED"; *bad_seed when what follows is no seed. */
 bool names_random(const char *text, uint64_t *seed, bool *bad_seed);
+/* "layers.3.y1" → 3, and what stands behind: "y1"; -1: of no layer. `behind` NULL: nobody asks. */
+int layer_of_name(const char *name, const char **behind);
 /* "layers.N.rotations" */
 bool names_rotations(const char *name, int *layer);
 

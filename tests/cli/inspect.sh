@@ -29,6 +29,10 @@ look nan nan.st
 says '^ +encoder.layers.1.a +F32 +2x2 +1 +2 +1.5 +1.581 +2$'
 says '^ +F32 +3 +5 +20 B +2$'
 
+"$FORGE" make negative.st 'encoder.layers.-5.a:F32:1=1' 'last:F32:2=1,2'
+look negative negative.st
+says '^ +none +2 +3 +12 B +0$'
+
 # ---- packed files, folders
 check 'packed' 0 '' "$r" pack "$lm" --no-warnings -o f.weights
 check 'halves' 0 '' "$r" pack "$lm" --no-warnings --dtype bfloat16 -o h.weights

@@ -172,9 +172,13 @@ static void integers_are_equal_or_not(void **state) {
 
 static void names_of_tensors(void **state) {
     (void)state;
-    assert_int_equal(layer_of("layers.12.y1"), 12);
-    assert_int_equal(layer_of("layers.x.y1"), -1);
-    assert_int_equal(layer_of("embeddings"), -1);
+    static const char *const none[] = {"layers.x.y1", "layers.-5.y1",          "layers. 5.y1",
+                                       "layers.12",   "layers.99999999999.y1", "embeddings"};
+    const char *behind;
+    assert_int_equal(layer_of_name("layers.12.y1", &behind), 12);
+    assert_string_equal(behind, "y1");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(layer_of_name(none[i], NULL), -1);
     assert_true(is_activation("embeddings") && is_activation("layers.0.y1") &&
                 !is_activation("logits"));
 }
