@@ -261,15 +261,10 @@ static bool translate(session_t *s, out_kind_t kind) {
     const options_t *o = s->o;
     if (!check_buckets_file(o, s->d) || !session_spec(s)) return false;
     bool named_by_model = kind == OUT_C_STDOUT || kind == OUT_NOTHING;
-    if (is_product(kind) && s->spec->compile.length_mode == LENGTH_ABSENT)
-        s->spec->compile.length_mode = LENGTH_DYNAMIC;
-    session_plan_t want = {.decodes = true,
-                           .train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT,
-                           .updates = true,
-                           .product = is_product(kind),
-                           .trace = o->given[OPT_DUMP_ACTIVATIONS],
-                           .impose_buckets = o->given[OPT_BUCKETS],
-                           .instrument = o->given[OPT_INSTRUMENT]};
+    session_plan_t want = session_translation(s, is_product(kind));
+    want.trace = o->given[OPT_DUMP_ACTIVATIONS];
+    want.impose_buckets = o->given[OPT_BUCKETS];
+    want.instrument = o->given[OPT_INSTRUMENT];
     if (kind == OUT_GRAPH) { /* the others follow from the forward */
         want.decodes = false;
         want.train = TRAIN_NOT;

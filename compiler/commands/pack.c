@@ -171,16 +171,10 @@ static bool convert_packed(const options_t *o, diag_t *d) {
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-/* As it is where code is translated, so that the file is the one that the code takes. */
-bool pack_plan(session_t *s) {
+static bool pack_plan(session_t *s) {
     if (!session_spec(s) || !session_need_weights(s)) return false;
-    if (s->spec->compile.length_mode == LENGTH_ABSENT)
-        s->spec->compile.length_mode = LENGTH_DYNAMIC;
-    session_plan_t want = {.name = "model",
-                           .decodes = true,
-                           .train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT,
-                           .updates = true,
-                           .product = true};
+    session_plan_t want = session_translation(s, true);
+    want.name = "model";
     return session_plan(s, &want);
 }
 

@@ -4,8 +4,6 @@
 
 #include "commands/session.h"
 
-/* Spec, weights' names and plan, as a translation has them. */
-bool pack_plan(session_t *s);
 /* Whether the layout has weights that are not float32. */
 bool pack_rounds(const session_t *s);
 /* Of such a layout: on stdout, how far each weight of the packed file is from the store's; with --calibrate, what that does

@@ -110,6 +110,15 @@ static void choose_tiles(const session_t *s, const tiles_t *given, plan_options_
         p->tiles[i] = given || !t ? given : tuning_tiles(t, p->targets[i], shapes);
 }
 
+session_plan_t session_translation(session_t *s, bool product) {
+    if (product && s->spec->compile.length_mode == LENGTH_ABSENT)
+        s->spec->compile.length_mode = LENGTH_DYNAMIC;
+    return (session_plan_t){.decodes = true,
+                            .train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT,
+                            .updates = true,
+                            .product = product};
+}
+
 bool session_plan(session_t *s, const session_plan_t *want) {
     plan_options_t p = {.name = want->name,
                         .exact_length = want->exact_length,

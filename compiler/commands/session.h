@@ -50,6 +50,9 @@ typedef struct {
     const char *train_loss; /* as in plan_options_t */
     const tiles_t *tiles;   /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;
+/* What a translation asks for, but for its name; so does `pack`, whose file is the one that the code takes. A product is
+ * of any length, unless somebody says so. */
+session_plan_t session_translation(session_t *s, bool product);
 bool session_plan(session_t *s, const session_plan_t *want);
 /* Of the planned session, for the warnings of spec/buckets.h. */
 buckets_taken_t session_buckets(const session_t *s);
