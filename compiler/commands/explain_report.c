@@ -407,7 +407,7 @@ void time_section(const explanation_t *e, document_t *doc) {
     ROW(e, t, "tokens per second, predicted", text_integer(e->arena, e->tokens / seconds));
     for (int p = 0; p < FACTOR_COUNT; p++)
         if (p == FACTOR_F32 || e->costs.total.products.of[p] > 0)
-            ROW(e, t, p == FACTOR_F32 ? "fma peak" : TEXT(e, "%s peak", product_names[p]),
+            ROW(e, t, p == FACTOR_F32 ? "fma peak" : TEXT(e, "%s peak", product_name(p)),
                 TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops.of[p] / 1e9,
                      plural(e, e->threads, "thread")));
     ROW(e, t, "memory", TEXT(e, "%.1f GB/s", e->machine.bandwidth / 1e9));

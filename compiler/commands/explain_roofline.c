@@ -119,7 +119,7 @@ static double label_peak(const roof_t *r, int p, double below) {
     svg_text(r->out, RIGHT - 4, y, "end", "dim",
              arena_printf(r->e->arena,
                           "%.1f GFLOP/s: %s peak of %d thread%s; dashed: %.0f %% of it", peak / 1e9,
-                          p == FACTOR_F32 ? "fma" : product_names[p], r->e->threads,
+                          p == FACTOR_F32 ? "fma" : product_name(p), r->e->threads,
                           r->e->threads == 1 ? "" : "s", 100 * m->efficiency));
     return y;
 }

@@ -28,16 +28,8 @@ bool lead_rounds(const graph_t *g) {
 
 /* ---- what is rounded unseen ------------------------------------------------------------------------ */
 
-static bool is_output(const graph_t *g, const gnode_t *n) {
-    static const char *const names[] = {"last_hidden_state", "logits", "start_logits", "end_logits",
-                                        "loss"};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        if (graph_output(g, names[k]) == n) return true;
-    return false;
-}
-
 static bool is_shown(const graph_t *g, const gnode_t *n) {
-    return n->trace || n->op == G_PARAM || n->op == G_INPUT || is_output(g, n);
+    return n->trace || n->op == G_PARAM || n->op == G_INPUT || graph_output(g, n->name) == n;
 }
 
 /* By id: the type of a rounding between what is shown and the node, of something that is not; G_F32: none. An attention of

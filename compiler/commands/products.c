@@ -1,7 +1,11 @@
 /* Kinds of products: a row each. */
 #include "commands/products.h"
 
-const char *const product_names[FACTOR_COUNT] = {"float32", "bfloat16", "int8"};
+const char *product_name(factor_t p) {
+    static const dtype_t types[FACTOR_COUNT] = {
+        [FACTOR_F32] = DTYPE_FLOAT32, [FACTOR_BF16] = DTYPE_BFLOAT16, [FACTOR_I8] = DTYPE_INT8};
+    return dtype_name(types[p]);
+}
 
 products_t products_times(const products_t *work, double times) {
     products_t x;
@@ -50,8 +54,8 @@ const char *products_text(arena_t *a, const products_t *work) {
     }
     if (all <= 0) return NULL;
     double share = 100 * work->of[most] / all;
-    return share >= 99.5 ? product_names[most]
-                         : arena_printf(a, "%s %.0f %%", product_names[most], share);
+    return share >= 99.5 ? product_name(most)
+                         : arena_printf(a, "%s %.0f %%", product_name(most), share);
 }
 
 bool products_are_mixed(const products_t *work) {
@@ -65,7 +69,7 @@ void products_json(const products_t *work, sbuf_t *out) {
     sbuf_puts(out, ", \"products\": {");
     for (int p = 0; p < FACTOR_COUNT; p++) {
         if (work->of[p] <= 0) continue;
-        sbuf_printf(out, "%s\"%s\": %.9g", separator, product_names[p], work->of[p]);
+        sbuf_printf(out, "%s\"%s\": %.9g", separator, product_name(p), work->of[p]);
         separator = ", ";
     }
     sbuf_puts(out, "}");

@@ -3,9 +3,8 @@
 #define REFORMERC_COMMANDS_PRODUCTS_H
 
 #include "loops/loops.h"
+#include "spec/spec.h"
 #include "support/sbuf.h"
-
-extern const char *const product_names[FACTOR_COUNT]; /* as compile.dtype has them */
 
 /* Flops apart by kind (cost_t), flops per second of each kind. */
 typedef struct {
@@ -14,6 +13,7 @@ typedef struct {
 
 products_t products_times(const products_t *work, double times);
 products_t products_sum(const products_t *a, const products_t *b);
+const char *product_name(factor_t p);                   /* as compile.dtype has it */
 bool target_has_product(const target_t *t, factor_t p); /* by an instruction of its own */
 /* Flops per second of all kinds where multiply-adds of float32 do this many. For machines that cannot be asked. */
 products_t products_like(double fma);
