@@ -18,7 +18,7 @@
 
 /* ---- files that appear together ------------------------------------------------------------------ */
 
-enum { MAX_FILES = 3 };
+enum { MAX_FILES = 5 }; /* of loop IR: one of each part_t */
 typedef struct {
     const char *path[MAX_FILES];
     const void *data[MAX_FILES];
@@ -27,6 +27,7 @@ typedef struct {
 } files_t;
 
 static void add_file(files_t *f, const char *path, const void *data, size_t bytes) {
+    if (f->n == MAX_FILES) bug("more than %d files", MAX_FILES);
     f->path[f->n] = path;
     f->data[f->n] = data;
     f->bytes[f->n++] = bytes;
@@ -211,7 +212,7 @@ static bool write_rir(session_t *s) {
                                            [PART_TRAIN] = ".train.rir",
                                            [PART_STEP] = ".step.rir",
                                            [PART_UPDATE] = ".update.rir"};
-    sbuf_t text[5] = {{0}};
+    sbuf_t text[MAX_FILES] = {{0}};
     files_t files = {0};
     int n = plan_parts(p);
     for (int k = 0; k < n; k++) {

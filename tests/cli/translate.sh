@@ -94,6 +94,8 @@ check rir-verify 0 - "$r" one.rir
 check rir-round 0 - "$r" one.rir -o two.rir
 check rir-round-again 0 - "$r" two.rir -o three.rir
 cmp -s two.rir three.rir || fail 'a printed module does not print alike'
+check rir-of-all-parts 0 - "$r" "$SOURCE/specs/tiny-shakespeare.yaml" --no-warnings -o all.rir
+present all.rir all.step.rir all.train.rir all.update.rir
 check rir-to-c 1 'code needs the spec' "$r" one.rir -o x.c
 check rir-several 1 'holds one module' "$r" "$model/config.json" -o x.rir --set 'compile.sequence_length=[32,64]'
 printf 'module broken (\n' >bad.rir
