@@ -165,11 +165,9 @@ static const result_t *differing_buckets(const graph_t *g, const results_t *want
 }
 
 /* Rows of `want` that `got` hashes otherwise; -1 where one of them was no near-tie. */
-static int64_t near_ties(const trial_t *t, const side_t *reference, const result_t *want,
-                         const result_t *got) {
+static int64_t near_ties(const side_t *reference, const result_t *want, const result_t *got) {
     const result_t *margin = results_find(&reference->margins, want->name);
     int64_t n = result_elements(want), rows = 0;
-    double near = t->near_tie > 0 ? t->near_tie : NEAR_TIE;
     if (!got || !margin || result_elements(margin) != n) return -1;
     difference_t x = compare_tensors(want, got);
     if (!x.comparable) return -1;
@@ -177,7 +175,7 @@ static int64_t near_ties(const trial_t *t, const side_t *reference, const result
     const float *m = margin->data;
     for (int64_t i = 0; i < n; i++) {
         if (a[i] == b[compare_place(want, got, i)]) continue;
-        if (!((double)m[i] < near)) return -1;
+        if (!((double)m[i] < NEAR_TIE)) return -1;
         rows++;
     }
     return rows;
@@ -219,7 +217,7 @@ static bool settle(const trial_t *t, side_t *s, exec_t *e, side_t *reference, co
     imposed_t imposed = imposed_new(t, at);
     bool ok = true;
     while (ok && at) {
-        int64_t rows = near_ties(t, reference, at, results_find(side_results(s), at->name));
+        int64_t rows = near_ties(reference, at, results_find(side_results(s), at->name));
         if (rows < 0 || !impose(t, &imposed, at)) break;
         s->near_ties += rows;
         ok = forward(t, e, true, &imposed, &s->settled);

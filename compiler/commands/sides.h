@@ -27,7 +27,6 @@ typedef struct {
     const reformer_pool_t *pool;
     void (*tick)(void *ctx, const char *tensor); /* NULL, or called when a tensor is there */
     void *tick_ctx;
-    double near_tie; /* below which margin a hash may differ; 0: NEAR_TIE */
     diag_t *d;
 } trial_t;
 

@@ -3,7 +3,7 @@
  *     differential BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
  *     random_graphs …                                    the same; graphs are edited before they are lowered, and a few of
  *                                                        them may be refused
- *     differential_bf16, random_graphs_bf16 …            the same of compile.dtype: bfloat16 (condition.h)
+ *     differential_bf16, random_graphs_bf16 …            the same of compile.dtype: bfloat16 (docs/dtype.md)
  *     differential_int8, random_graphs_int8 …            the same of compile.dtype: int8
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
@@ -13,7 +13,12 @@
  * accepted only if every differing row is a near-tie of the hash; then it runs again with the reference's
  * buckets imposed (commands/sides.h, whose rules these are). One that misses the reference by more than its
  * tolerance is accepted only if roundings move the reference itself as far (condition.h). Compiled ones are
- * equal to the bit. Every model prints one line; a failing one prints its spec, so that it can be kept as a case. */
+ * equal to the bit. Every model prints one line; a failing one prints its spec, so that it can be kept as a case.
+ *
+ * Where factors are rounded the reference is led by each back end (commands/lead.h). What stands behind roundings that
+ * nobody sees may miss by much then, of few rows and narrow ones by as much as a factor does that is rounded where it
+ * should not be, or is not. But that one does it to all elements, and not to the few whose factors a last bit decides: so
+ * they are counted. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,11 +40,6 @@ enum {
     TYPES = DTYPE == DTYPE_INT8 ? SAMPLE_INT8 : SAMPLE_BF16,
     KIND = (EDITS ? SAMPLE_EDITS : 0) | (SMALL ? TYPES : 0)
 };
-
-/* A factor that is the next integer is as far off as 2^-7 of the greatest of its row, where a bf16 is 2^-7 of itself. */
-#define NEAR_TIE_INT8 5e-2
-#define MOST_MOVED                                                                                 \
-    (DTYPE == DTYPE_INT8 ? 5 * MOST_CONDITION_BF16 : SMALL ? MOST_CONDITION_BF16 : MOST_CONDITION)
 
 /* ---- one model ---------------------------------------------------------------------------------------------- */
 
@@ -96,7 +96,8 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
 
 /* The largest difference of a float tensor, relative to its magnitude; where more is allowed, less of it counts. */
 static double worst_of(const model_t *x) {
-    const results_t *want = &x->sides[0].hashed, *got = side_results(&x->sides[1]);
+    const side_t *s = &x->sides[1];
+    const results_t *want = side_expected(s, &x->sides[0]), *got = side_results(s);
     double worst = 0;
     for (size_t i = 0; i < want->n; i++) {
         difference_t y = compare_tensors(&want->items[i], results_find(got, want->items[i].name));
@@ -106,15 +107,16 @@ static double worst_of(const model_t *x) {
     return worst;
 }
 
-/* Elements that are compared, and those that miss the reference by more than the tolerance. */
+/* Elements behind roundings that nobody sees, and those that miss the reference by more than the tolerance. */
 static int64_t n_elements, n_beyond;
 
 static void count_beyond(const model_t *x) {
-    const results_t *want = &x->sides[0].hashed, *got = side_results(&x->sides[1]);
+    const side_t *s = &x->sides[1];
+    const results_t *want = side_expected(s, &x->sides[0]), *got = side_results(s);
     for (size_t i = 0; i < want->n; i++) {
         const result_t *r = &want->items[i], *of = results_find(got, r->name);
         difference_t y = compare_tensors(r, of);
-        if (r->dtype != REFORMER_F32 || !y.comparable) continue;
+        if (r->mean <= 0 || !y.comparable) continue; /* of others none may */
         double allowed = tolerance_of(r->name) * fmax(y.least, y.magnitude);
         n_elements += result_elements(r);
         for (int64_t k = 0; k < result_elements(r); k++) {
@@ -125,11 +127,12 @@ static void count_beyond(const model_t *x) {
     }
 }
 
-/* Whether rounding may be all there is: buckets agree, and compiled sides have one another's bits. */
+/* Whether rounding may be all there is: buckets agree, and compiled sides have one another's bits. A led reference goes on
+ * from the side's own tensors, and no rounding before them is left to tell. */
 static bool may_be_rounding(const verdict_t *v) {
     for (int i = 0; i < v->n_departures; i++) {
         const departure_t *d = &v->departure[i];
-        if (d->rule != RULE_REFERENCE || d->difference.integer) return false;
+        if (d->rule != RULE_REFERENCE || d->difference.integer || d->side->led.n) return false;
     }
     return v->n_departures > 0;
 }
@@ -140,7 +143,6 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     side_t *want = &x->sides[0];
     const side_t *all[1 + MOST_BACKENDS] = {want};
     trial_t t = {.plan = x->plan, .inputs = &in, .threads = 1 + (int)draw(2), .d = d};
-    if (DTYPE == DTYPE_INT8) t.near_tie = NEAR_TIE_INT8;
     if (!side_run(&t, want, x->reference, NULL, NULL)) return false;
     for (int i = 0; i < o->n; i++) {
         side_t *got = &x->sides[1 + i];
@@ -152,11 +154,10 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     *worst = worst_of(x);
     if (SMALL) count_beyond(x);
     if (may_be_rounding(&v)) {
-        double condition =
-            (SMALL ? condition_measure_bf16 : condition_measure)(&t, want, x->reference, x->store);
+        double condition = condition_measure(&t, want, x->reference, x->store);
         printf("  roundings move it by %.1e\n", condition);
         v = verdict_of(all, 1 + o->n);
-        x->ill = v.n_departures == 0 && condition > MOST_MOVED;
+        x->ill = v.n_departures == 0 && condition > MOST_CONDITION;
     }
     if (v.n_departures == 0) return want->hashed.n > 0 && !x->ill;
     sbuf_t report = {0};
@@ -175,10 +176,12 @@ static void print_graph(const plan_t *p) {
 
 static int n_run, n_refused, n_undecided;
 
-/* Buckets that a last bit decides, of layers that hash in ways of their own: they cannot be imposed. */
+/* Buckets that a last bit decides, of layers that hash in ways of their own: they cannot be imposed. A led reference takes
+ * the side's. */
 static bool is_undecided(const model_t *x, const others_t *o) {
     for (int i = 0; i < o->n; i++)
-        if (EDITS && x->plan && !x->plan->impose_buckets && x->sides[1 + i].near_ties > 0)
+        if (EDITS && x->plan && !x->plan->impose_buckets && x->sides[1 + i].near_ties > 0 &&
+            !x->sides[1 + i].led.n)
             return true;
     return false;
 }
@@ -223,14 +226,15 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     return how[0] != 'F';
 }
 
-/* Of a hundred graphs, so many may be refused; of a hundred elements, so many may be beyond. */
-enum { MOST_REFUSED = 5, MOST_BEYOND = DTYPE == DTYPE_INT8 ? 20 : 5 };
+/* Of a hundred graphs, so many may be refused; of a hundred elements, so many may be beyond: 0.05 to 0.2 are, and of weights
+ * of attention that are not rounded, which the verdict allows, 25. */
+enum { MOST_REFUSED = 5, MOST_BEYOND = 1 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
     printf("%d refused, %d undecided of %d\n", n_refused, n_undecided, n_run);
     if (SMALL)
-        printf("%lld of %lld elements beyond the tolerance\n", (long long)n_beyond,
+        printf("%lld of %lld elements behind roundings beyond the tolerance\n", (long long)n_beyond,
                (long long)n_elements);
     if (100 * n_beyond > MOST_BEYOND * n_elements) code = 1;
     if (n_refused + n_undecided > n_run * MOST_REFUSED / 100 + 1) code = 1;

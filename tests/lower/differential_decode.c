@@ -14,7 +14,7 @@
  * the reference tells; it is then left out until it begins anew. Every model prints one line; a failing one prints its
  * spec.
  *
- * Of bf16 a last bit decides now and then which of two neighbours a factor becomes (condition.h), and so back ends miss the
+ * Of bf16 a last bit decides now and then which of two neighbours a factor becomes (docs/dtype.md), and so back ends miss the
  * reference by up to some thousandths. What is kept so is read by all later steps. So the reference alone is held to
  * the tolerance, by its own forwards: of the others few elements may miss it, and none by much. What a factor that is
  * rounded where it should not be, or is not, does to the elements is as small, but it does it to all of them. */
