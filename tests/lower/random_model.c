@@ -166,11 +166,9 @@ const target_t *random_target(dtype_t dtype) {
     while (best < T_X86_64_V4 && reformer_cpu_supports(best + 1)) best++;
     int n = best + 1;
     for (int t = T_LEVELS; t < T_COUNT; t++) n += has_use_for(dtype, t);
-    int which = (int)draw((uint32_t)n), t = T_COUNT;
-    if (which <= best) return &targets[which];
-    for (; n > which; n--) do
-            t--;
-        while (!has_use_for(dtype, t));
+    int which = (int)draw((uint32_t)n); /* beyond the best level: of those with a use */
+    int t = which <= best ? which : T_LEVELS - 1;
+    while (which > best) which -= has_use_for(dtype, ++t);
     return &targets[t];
 }
 
