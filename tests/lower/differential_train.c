@@ -5,7 +5,8 @@
  *                                                        of them may be refused
  *     random_keeps …, random_kept …                      the same as these two; steps keep values of their forwards for the
  *                                                        backward pass, drawn by kind or one by one
- *     differential_train_bf16, random_trains_bf16, random_keeps_bf16 …   the same of train.dtype: bfloat16 (condition.h)
+ *     differential_train_bf16, random_trains_bf16, random_keeps_bf16 …
+ *                                                        the same of train.dtype: bfloat16 (docs/dtype.md)
  *
  * Models are those of sample.h: all heads, gates, rms norms, masks, batches, lengths, and dropout in half of them. Every
  * gradient is held to 2e-5 of its tensor's largest magnitude (a thousandth of the largest of all at least), the loss to
@@ -39,9 +40,10 @@
 
 static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3,
                     most_moved = BF16 ? 1000 : 100;
-enum { ROUNDINGS = 4, FORWARDS = BF16 ? 16 : 4 }; /* as condition.c has them */
-enum { TO_BF16 = BF16 ? 256 : 0 };                /* the same of what becomes bf16 alone */
-enum { UNTOUCHED = 0xA5 };                        /* bytes of memory that nobody has written */
+/* As condition.c has them; of what becomes bf16 as many more. A few factors on the other side do much or little, by which they
+ * are, so more forwards are tried. */
+enum { ROUNDINGS = 4, FORWARDS = BF16 ? 16 : 4, TO_BF16 = BF16 ? 256 : 0 };
+enum { UNTOUCHED = 0xA5 }; /* bytes of memory that nobody has written */
 
 typedef struct {
     plan_t *plan;
@@ -54,12 +56,13 @@ typedef struct {
     float *want;      /* the reference's gradients */
     double *
         moved; /* by entry of plan->gradients, and of the loss: how far roundings move the reference */
-    double worst; /* of what is allowed */
+    double worst;             /* of what is allowed */
+    int64_t elements, beyond; /* of gradients; of them, by more than the tolerance */
     bool refused, ill;
     diag_t *d;
 } model_t;
 
-static int n_run, n_refused, n_undecided;
+static int n_run, n_refused, n_undecided, n_off;
 
 /* ---- a step ---------------------------------------------------------------------------------------------- */
 
@@ -270,6 +273,19 @@ static bool judge(model_t *x, double error, double size, double share, int moved
     return x->ill || error <= share * size + x->moved[moved];
 }
 
+/* The largest difference of elements, and where it is. Zeros, of words that nobody reads, tell nothing. */
+static double largest_error(model_t *x, const float *want, const float *has, int64_t n,
+                            double allowed, int64_t *at) {
+    double error = 0;
+    for (int64_t k = 0; k < n; k++) {
+        double off = apart((double)want[k], (double)has[k]);
+        if (off > error) error = off, *at = k;
+        x->elements += want[k] != 0 || has[k] != 0;
+        x->beyond += !(off <= allowed);
+    }
+    return error;
+}
+
 static bool compare_entry(model_t *x, const float *got, int entry, double all, const char *who) {
     const layout_entry_t *e = &x->plan->gradients->entries[entry];
     bool ok = true;
@@ -277,11 +293,8 @@ static bool compare_entry(model_t *x, const float *got, int entry, double all, c
         int64_t n, at = 0;
         const float *want = gradient_at(x->plan, x->want, entry, i, &n);
         const float *has = got + (want - x->want);
-        double error = 0, size = fmax(largest_of(want, n), least * all);
-        for (int64_t k = 0; k < n; k++) {
-            double off = apart((double)want[k], (double)has[k]);
-            if (off > error) error = off, at = k;
-        }
+        double size = fmax(largest_of(want, n), least * all);
+        double error = largest_error(x, want, has, n, tolerance * size, &at);
         bool was_ill = x->ill, fine = judge(x, error, size, tolerance, entry);
         if (x->ill && !was_ill)
             printf("  %s moves by %.1e of %.1e\n", e->source[i], x->moved[entry], size);
@@ -492,6 +505,13 @@ static void print_model(const sample_t *m, const model_t *x) {
     diag_print(x->d, stdout);
 }
 
+/* A factor on the other side, at the beginning of a model, is in most of what follows. So each may be off, but not most of them:
+ * of fifteen two were, and with one of its factors left unrounded, whichever it was, seven of eight. */
+static bool is_off(const model_t *x) {
+    enum { MOST_BEYOND = 5 }; /* of a hundred elements */
+    return 100 * x->beyond > MOST_BEYOND * x->elements;
+}
+
 static bool run_one(int index, uint64_t seed, const others_t *o) {
     arena_t *a = arena_new();
     draw_begin(seed, index);
@@ -503,6 +523,7 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     n_run++;
     n_refused += how[0] == 'n';
     n_undecided += how[0] == 'i';
+    n_off += is_off(&x);
     printf("%s %4d  %s, length %lld, batch %lld%s: %.1e\n", how, index,
            x.plan ? x.plan->targets[0]->name : "?", (long long)m.length, (long long)m.batch,
            m.drops ? ", drops" : "", x.worst);
@@ -516,12 +537,13 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 
 /* Of a hundred models, so many may be undecided, and of graphs refused: more where edited layers keep values one by one, so
  * that attentions share what leads to them. Of bf16 one factor on the other side, of a gradient that is a sum of few rows,
- * is more than tells right from wrong: of the others most are right to 2e-5 all the same. */
+ * is more than tells right from wrong. */
 enum { MOST_ASIDE = BF16 ? 40 : EDITS && KEEPS ? 15 : 5 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
-    printf("%d refused, %d undecided of %d\n", n_refused, n_undecided, n_run);
+    printf("%d refused, %d undecided, %d off of %d\n", n_refused, n_undecided, n_off, n_run);
     if (n_refused * EDITS + n_undecided > n_run * MOST_ASIDE / 100 + 1) code = 1;
+    if (2 * n_off > n_run) code = 1;
     return code;
 }
