@@ -230,19 +230,32 @@ static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, di
     return choose_decays(p, all, u, d);
 }
 
+static void refuse_type(const plan_t *p, int layer, bool own, diag_t *d) {
+    const spec_t *s = p->spec;
+    const char *key =
+        own ? arena_printf(p->arena, "extensions.layers.%d.dtype", layer) : "compile.dtype";
+    const char *trained = dtype_name(s->train.dtype);
+    dtype_t dtype = spec_dtype(s, layer);
+    diag_error(d, own ? spec_layer_at(s, layer, KEY_compile_dtype) : s->at[KEY_compile_dtype],
+               "'%s' has no effect where gradients are computed: 'train.dtype' is the number type "
+               "there, %s",
+               key, trained);
+    const char *instead = dtype == DTYPE_INT8 ? "" /* which is not trained */
+                                              : arena_printf(p->arena, "--set train.dtype=%s, or ",
+                                                             dtype_name(dtype));
+    diag_hint(d, "%s--set %s=%s", instead, key, trained);
+}
+
 /* What forwards beside a training, or in it, compute is of the type that is trained, so that one packed file serves both: a
- * compile.dtype that says something else would have no effect. */
+ * compile.dtype that says something else would have no effect. float32 is what it is where nobody says; of a layer's own
+ * type somebody did. */
 bool plan_type_is_trained(const plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     for (int i = -1; i < s->n_layers; i++) {
         dtype_t dtype = spec_dtype(s, i);
-        if (dtype == DTYPE_FLOAT32 || dtype == s->train.dtype) continue;
-        diag_error(d, i < 0 ? s->at[KEY_compile_dtype] : spec_layer_at(s, i, KEY_compile_dtype),
-                   "'compile.dtype' has no effect where gradients are computed: 'train.dtype' is "
-                   "the number type there, %s",
-                   s->train.dtype == DTYPE_BFLOAT16 ? "bfloat16" : "float32");
-        diag_hint(d, "%s--set compile.dtype=float32",
-                  dtype == DTYPE_BFLOAT16 ? "--set train.dtype=bfloat16, or " : "");
+        bool own = i >= 0 && spec_layer_has(s, i, KEY_compile_dtype);
+        if (dtype == s->train.dtype || (dtype == DTYPE_FLOAT32 && !own)) continue;
+        refuse_type(p, i, own, d);
         return false;
     }
     return true;

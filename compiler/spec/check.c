@@ -31,15 +31,6 @@ srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
     return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
 }
 
-static bool same_place(srcloc_t a, srcloc_t b) {
-    return a.line == b.line && a.col == b.col && strcmp(a.file, b.file) == 0;
-}
-
-/* Whether the layer has a value of its own, and not the model's. */
-static bool is_own(const spec_t *s, int layer, spec_key_t key) {
-    return !same_place(spec_layer_at(s, layer, key), s->at[key]);
-}
-
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {
@@ -118,7 +109,7 @@ static void check_layer_buckets(reader_t *r, int layer, bool *said) {
     enum { MAX_BUCKETS = 1 << 24, MAX_COLUMNS = 1 << 21 };
     spec_layer_t l = spec_layer(r->spec, layer);
     srcloc_t at = spec_layer_at(r->spec, layer, KEY_num_buckets);
-    bool own = is_own(r->spec, layer, KEY_num_buckets);
+    bool own = spec_layer_has(r->spec, layer, KEY_num_buckets);
     int64_t product = 1, sum = 0;
     if (!own && *said) return;
     *said = *said || !own;
@@ -163,10 +154,10 @@ static void check_windows(reader_t *r) {
     for (int i = 0; i < s->n_layers && USABLE(r, KEY_attn_layers, KEY_extensions_layers); i++) {
         spec_layer_t l = spec_layer(s, i);
         window_keys_t keys = spec_window_keys(l.lsh);
-        spec_key_t own = is_own(s, i, keys.chunk)    ? keys.chunk
-                         : is_own(s, i, keys.before) ? keys.before
-                                                     : keys.after;
-        if (is_own(s, i, own) && USABLE(r, keys.chunk, keys.before, keys.after))
+        spec_key_t own = spec_layer_has(s, i, keys.chunk)    ? keys.chunk
+                         : spec_layer_has(s, i, keys.before) ? keys.before
+                                                             : keys.after;
+        if (spec_layer_has(s, i, own) && USABLE(r, keys.chunk, keys.before, keys.after))
             check_window(r, spec_layer_at(s, i, own), l.chunk_length,
                          1 + l.num_chunks_before + l.num_chunks_after);
     }
@@ -288,7 +279,7 @@ static void check_causal(reader_t *r) {
     for (int i = 0; i < s->n_layers; i++) {
         spec_layer_t l = spec_layer(s, i);
         spec_key_t after = spec_window_keys(l.lsh).after;
-        bool own = is_own(s, i, after);
+        bool own = spec_layer_has(s, i, after);
         if (!USABLE(r, after) || l.num_chunks_after == 0 || (!own && said[l.lsh])) continue;
         said[l.lsh] = said[l.lsh] || !own;
         complain(r, spec_layer_at(s, i, after), "the causal LM cannot look ahead: '%s' must be 0",

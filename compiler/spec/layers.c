@@ -107,11 +107,21 @@ bool spec_has_dtype(const spec_t *s, dtype_t dtype) {
     return false;
 }
 
-srcloc_t spec_layer_at(const spec_t *s, int layer, spec_key_t key) {
+/* NULL: the layer has no value of its own. */
+static const srcloc_t *own_at(const spec_t *s, int layer, spec_key_t key) {
     const own_t *own = own_of(s, layer);
     for (int k = 0; own && k < N_LAYER_KEYS; k++)
-        if (layer_keys[k] == key && own->given[k]) return own->at[k];
-    return s->at[key];
+        if (layer_keys[k] == key && own->given[k]) return &own->at[k];
+    return NULL;
+}
+
+bool spec_layer_has(const spec_t *s, int layer, spec_key_t key) {
+    return own_at(s, layer, key) != NULL;
+}
+
+srcloc_t spec_layer_at(const spec_t *s, int layer, spec_key_t key) {
+    const srcloc_t *own = own_at(s, layer, key);
+    return own ? *own : s->at[key];
 }
 
 window_keys_t spec_window_keys(bool lsh) {

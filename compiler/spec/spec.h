@@ -235,6 +235,8 @@ bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier,
 
 /* The facts of layer 0 … n_layers - 1: nobody else asks what kind of layer it is, and which keys are the kind's. */
 spec_layer_t spec_layer(const spec_t *s, int layer);
+/* Whether it has a value of its own, and not the model's. */
+bool spec_layer_has(const spec_t *s, int layer, spec_key_t key);
 /* Where the key's value of this layer stood. */
 srcloc_t spec_layer_at(const spec_t *s, int layer, spec_key_t key);
 /* The keys that say a kind's chunk length, look-back and look-ahead. */

@@ -97,7 +97,7 @@ check 'nearly' 0 '' near fours.st n.st 1e-2 # a scale may be off by its last bit
 key="compile.dtype: error: 'compile.dtype' has no effect where gradients are computed: 'train.dtype' is the number type"
 train=$CASES/k_train_clm_lsh_1hash
 check 'gradients' 1 "$key" "$r" run $train $int8 --backend reference --input $train/inputs.safetensors --gradients no.st
-check 'gradients of a layer' 1 "layers.1.dtype: error: 'compile.dtype' has no effect where gradients" \
+check 'gradients of a layer' 1 "layers.1.dtype: error: 'extensions.layers.1.dtype' has no effect where gradients" \
     "$r" run $train --set extensions.layers.1.dtype=int8 --backend reference --input $train/inputs.safetensors --gradients no.st
 small_spec >small.yaml
 head -c 4096 "$CHECKPOINT/validation.txt" >text

@@ -89,6 +89,19 @@ error="compile.dtype: error: 'compile.dtype' has no effect where gradients are c
 check 'another type beside it' 1 "$error" "$r" train model.yaml --text text.txt --set compile.dtype=bfloat16 --out no
 check 'of an evaluation' 1 "$error" "$r" train halves/last --text text.txt --eval-only --set compile.dtype=bfloat16
 check 'the same type beside it' 0 '' "$r" train model.yaml --text text.txt --no-warnings --set compile.dtype=bfloat16 $bf16 --dry-run
+hinted() {
+    checks=$((checks + 1))
+    grep -q -e "hint: $1\$" .err || fail "no hint: $1"
+}
+layer="extensions.layers.1.dtype: error: 'extensions.layers.1.dtype' has no effect where gradients are computed: 'train.dtype' is"
+set_layer='--set extensions.layers.1.dtype'
+check 'a layer of floats' 1 "$layer the number type there, bfloat16" "$r" train model.yaml --text text.txt $bf16 $set_layer=float32 --out no
+hinted '--set train.dtype=float32, or --set extensions.layers.1.dtype=bfloat16'
+check 'a layer of integers' 1 "$layer the number type there, bfloat16" "$r" train model.yaml --text text.txt $bf16 $set_layer=int8 --out no
+hinted '--set extensions.layers.1.dtype=bfloat16'
+check 'a layer of bfloat16' 1 "$layer the number type there, float32" "$r" train model.yaml --text text.txt $set_layer=bfloat16 --out no
+hinted '--set train.dtype=bfloat16, or --set extensions.layers.1.dtype=float32'
+check 'layers of the type' 0 '' "$r" train model.yaml --text text.txt --no-warnings $bf16 $set_layer=bfloat16 --dry-run
 check 'no such type' 1 "'train.dtype' must be one of float32, bfloat16" "$r" train model.yaml --text text.txt --set train.dtype=half --out no
 absent no
 
