@@ -156,7 +156,8 @@ static bool convert_packed(const options_t *o, diag_t *d) {
             diag_hint(d, "reformerc pack MODEL --weights %s", o->model);
             return false;
         }
-    if (!is_suffix(o->text[OPT_OUTPUT], ".safetensors")) {
+    const char *path = o->text[OPT_OUTPUT];
+    if (!path || !is_suffix(path, ".safetensors")) {
         diag_error(d, IN_FILE(o->model), "is packed already");
         diag_hint(d, "for other numbers name its model: reformerc pack MODEL --weights %s",
                   o->model);
@@ -188,8 +189,17 @@ static bool export_model(session_t *s) {
            write_safetensors(s->o, s, NULL, dtype, s->d);
 }
 
-static bool check_rounds(const session_t *s) {
-    if (!s->o->given[OPT_CALIBRATE] || pack_rounds(s)) return true;
+static bool check_calibrates(const session_t *s) {
+    if (!s->o->given[OPT_CALIBRATE]) return true;
+    if (s->plan->derives) { /* it would run forwards of compile.dtype */
+        diag_error(
+            s->d, IN_FILE("--calibrate"),
+            "this model is packed for training, in 'train.dtype', which it does not measure");
+        diag_hint(s->d, "reformerc train MODEL --text FILE --eval-only, once with --set "
+                        "train.dtype=float32 and once with bfloat16");
+        return false;
+    }
+    if (pack_rounds(s)) return true;
     diag_error(s->d, IN_FILE("--calibrate"), "nothing of this model is rounded");
     diag_hint(s->d, "--dtype bfloat16");
     return false;
@@ -198,7 +208,7 @@ static bool check_rounds(const session_t *s) {
 static bool pack_model(session_t *s) {
     const char *path = s->o->text[OPT_OUTPUT];
     if (path && is_suffix(path, ".safetensors")) return export_model(s);
-    if (!pack_plan(s) || !check_rounds(s) || !session_weights(s)) return false;
+    if (!pack_plan(s) || !check_calibrates(s) || !session_weights(s)) return false;
     size_t bytes;
     if (!pack_rounds(s)) store_spend(s->store);
     unsigned char *file = weights_pack(s->plan->layout, s->store, &bytes, s->d);
@@ -223,8 +233,7 @@ int command_pack(const options_t *o, diag_t *d) {
     int missing = check_needed(o, needed, o->given[OPT_DTYPE] ? 0 : 1);
     if (missing) return missing;
     if (o->given[OPT_OUTPUT] && !check_output(o->text[OPT_OUTPUT], d)) return EXIT_VALUE;
-    if (o->given[OPT_OUTPUT] && is_packed_file(o->model))
-        return convert_packed(o, d) ? 0 : EXIT_VALUE;
+    if (is_packed_file(o->model)) return convert_packed(o, d) ? 0 : EXIT_VALUE;
     session_t s = session_new(&own, d);
     bool ok = pack_model(&s);
     session_free(&s);

@@ -62,12 +62,26 @@ static int by_layer(const void *pa, const void *pb) {
     return a->layer != b->layer ? a->layer - b->layer : a->order - b->order;
 }
 
+static bool is_source(const layout_entry_t *e, const char *source) {
+    for (int j = 0; j < e->count; j++)
+        if (strcmp(e->source[j], source) == 0) return true;
+    return false;
+}
+
+/* Whether a tensor has been told of: it stands before in the same numbers. In others it does where it is trained. */
+static bool is_told(const layout_t *l, int entry, int j) {
+    const layout_entry_t *e = &l->entries[entry];
+    for (int i = 0; e->again[j] && i < entry; i++)
+        if (l->entries[i].type == e->type && is_source(&l->entries[i], e->source[j])) return true;
+    return false;
+}
+
 static weights_t rounded_weights(const session_t *s, const unsigned char *file) {
     const layout_t *l = s->plan->layout;
     weights_t w = {.arena = s->arena};
     for (int i = 0; i < l->n; i++)
         for (int j = 0; j < l->entries[i].count; j++)
-            if (l->entries[i].type != G_F32 && !l->entries[i].again[j])
+            if (l->entries[i].type != G_F32 && !is_told(l, i, j))
                 add_weight(&w, s, &l->entries[i], j, file);
     if (w.n) qsort(w.items, w.n, sizeof *w.items, by_layer);
     return w;

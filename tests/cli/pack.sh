@@ -94,6 +94,7 @@ refused nothing 2 'missing MODEL' -o no.weights
 refused 'no weights' 1 'small.yaml: error: has no weights beside it' small.yaml -o no.weights
 refused 'packed already' 1 '^f.weights: error: is packed already' f.weights -o no.weights
 grep -q 'hint: .*reformerc pack MODEL --weights f.weights' .err || fail 'no hint'
+refused 'packed, and no place' 1 '^f.weights: error: is packed already' f.weights --dtype bfloat16
 refused 'no model' 1 "^--set: error: 'f.weights' is a packed weights file, which has no model" f.weights --set num_hashes=1 -o no.safetensors
 refused 'another model' 1 '^f.weights: error: .*has shape' "$CASES/a_clm_lsh_1hash" --weights f.weights -o no.weights
 cp f.weights own.weights
@@ -127,6 +128,11 @@ check table 0 - "$r" pack "$lm" $quiet --dtype bfloat16
 says 'weights that are rounded'
 says '^ +- +lm_head.decoder.weight +bf16 +[0-9]+x[0-9]+ +0\.1[0-9][0-9] %'
 says '^ +3 +feed_forward.output.dense.weight +bf16 .* 0\.1[0-9][0-9] %'
+trained='--set train.dtype=bfloat16'
+check 'table of what is trained' 0 '' "$r" pack "$lm" $quiet $trained -o no.weights
+says '^ +3 +feed_forward.output.dense.weight +bf16 .* 0\.1[0-9][0-9] %'
+equal 'each once' "$(grep -c ' feed_forward.output.dense.weight ' .out)" 4
+rm no.weights
 check 'no table' 0 '' "$r" pack "$lm" $quiet --dtype float32 -o n.weights
 [ -s .out ] && fail 'nothing was rounded'
 calibrate="$r pack small.yaml --weights random:2 --backend reference --calibrate text"
@@ -139,6 +145,8 @@ present c.weights
 check 'a graph' 0 '' "$r" pack small.graph --weights random:2 --backend reference --calibrate text --dtype bfloat16 -o g.weights
 says '^ +0 +0\.1[0-9][0-9] % +0\.[0-9]+ % '
 refused 'nothing is rounded' 1 '^--calibrate: error: nothing of this model is rounded' small.yaml --weights random:2 --calibrate text -o no.weights
+refused 'what is trained' 1 "^--calibrate: error: this model is packed for training, in 'train.dtype'" small.yaml --weights random:2 \
+    --backend reference $trained --calibrate text -o no.weights
 refused 'of safetensors' 1 '^--calibrate: error: ' small.yaml --weights random:2 --calibrate text --dtype bfloat16 -o no.safetensors
 refused 'no text' 1 '^nowhere: error: cannot open' small.yaml --weights random:2 --backend reference --dtype bfloat16 --calibrate nowhere -o no.weights
 refused 'weights as text' 1 'f.weights: error: is a packed weights file of reformerc, not text' small.yaml --weights random:2 --backend reference \
