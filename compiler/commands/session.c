@@ -105,7 +105,8 @@ bool session_need_weights(session_t *s) {
 /* The reference walks no loops. */
 static void choose_tiles(const session_t *s, const tiles_t *given, plan_options_t *p) {
     tuning_t *t = s->o->backend == BACKEND_REFERENCE ? NULL : s->o->tuning;
-    const char *shapes = given || !t ? NULL : tuning_shapes_of(t->arena, &s->model);
+    bool trains = p->train != TRAIN_NOT || p->of_training;
+    const char *shapes = given || !t ? NULL : tuning_shapes_of(t->arena, &s->model, trains);
     for (int i = 0; i < p->n_targets; i++)
         p->tiles[i] = given || !t ? given : tuning_tiles(t, p->targets[i], shapes);
 }

@@ -71,7 +71,7 @@ bool tune_check(tune_t *t, tuned_t *x, diag_t *d) {
         if (ok) {
             x->target = s.plan->targets[0];
             x->analytic = s.plan->tiles[0];
-            x->shapes = tuning_shapes_of(t->arena, &s.model);
+            x->shapes = tuning_shapes_of(t->arena, &s.model, false);
         }
         session_free(&s);
     }

@@ -72,18 +72,20 @@ static const char *window_text(arena_t *a, const char *name, const gnode_t *n) {
                         (long long)(1 + n->before + n->after));
 }
 
-/* Of the types of products one that is not float32: "-bfloat16". */
-static const char *dtype_text(arena_t *a, const loaded_model_t *m) {
-    dtype_t d = m->spec->compile.dtype;
-    for (int i = 0; i < m->n_graphs && d == DTYPE_FLOAT32; i++)
-        d = graph_has_type(m->graphs[i], G_I8)     ? DTYPE_INT8
-            : graph_has_type(m->graphs[i], G_BF16) ? DTYPE_BFLOAT16
-                                                   : d;
-    return d == DTYPE_FLOAT32 ? "" : arena_printf(a, "-%s", dtype_name(d));
+static bool multiplies(const loaded_model_t *m, bool trains, dtype_t d, gtype_t type) {
+    for (int i = 0; i < m->n_graphs; i++)
+        if (graph_has_type(m->graphs[i], type)) return true;
+    return trains ? m->spec->train.dtype == d : spec_has_dtype(m->spec, d);
 }
 
-const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m) {
-    const char *dtype = dtype_text(a, m);
+/* Of the types of products, of the model or of any layer, the smallest, where that is not float32: "-bfloat16". */
+static const char *dtype_text(const loaded_model_t *m, bool trains) {
+    if (multiplies(m, trains, DTYPE_INT8, G_I8)) return "-int8";
+    return multiplies(m, trains, DTYPE_BFLOAT16, G_BF16) ? "-bfloat16" : "";
+}
+
+const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m, bool trains) {
+    const char *dtype = dtype_text(m, trains);
     if (!m->graphs) return arena_printf(a, "%s%s", tuning_shapes(a, m->spec), dtype);
     const graph_t *g = m->graphs[m->n_graphs - 1];
     kinds_t k = {NULL, NULL, NULL, NULL, false};

@@ -37,9 +37,9 @@ typedef struct tuning {
 /* What a choice depends on: "h512-8x64-ff2048-lsh64x2-local64x2" for a hidden size of 512, 8 heads of 64,
  * a feed-forward of 2048, and windows of 2 chunks of 64. */
 const char *tuning_shapes(arena_t *a, const spec_t *s);
-/* The same of any model, with the type of its products behind it where that is not float32: "…-bfloat16". Graphs whose
- * layers differ have a mark of all of them. */
-const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m);
+/* The same of any model, with the type of its products behind it where that is not float32: "…-bfloat16"; `trains`: of a
+ * training, whose type is train.dtype. Graphs whose layers differ have a mark of all of them. */
+const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m, bool trains);
 const char *tiles_text(arena_t *a, const tiles_t *c); /* "tile 2x14, block 96, run 8" */
 
 /* ---- the file (tuning_file.c) --------------------------------------------------------------------- */

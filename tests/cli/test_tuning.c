@@ -182,9 +182,14 @@ static void layers_of_their_own(void **state) {
 static void types_of_products_are_shapes(void **state) {
     env_t *e = *state;
     loaded_model_t m = {.spec = spec_of(e)};
-    assert_string_equal(tuning_shapes_of(e->arena, &m), "h8-2x4-ff16-lsh8x3");
+    assert_string_equal(tuning_shapes_of(e->arena, &m, false), "h8-2x4-ff16-lsh8x3");
     m.spec->compile.dtype = DTYPE_BFLOAT16;
-    assert_string_equal(tuning_shapes_of(e->arena, &m), "h8-2x4-ff16-lsh8x3-bfloat16");
+    assert_string_equal(tuning_shapes_of(e->arena, &m, false), "h8-2x4-ff16-lsh8x3-bfloat16");
+    assert_string_equal(tuning_shapes_of(e->arena, &m, true), "h8-2x4-ff16-lsh8x3");
+    m.spec->compile.dtype = DTYPE_FLOAT32;
+    m.spec->train.dtype = DTYPE_BFLOAT16;
+    assert_string_equal(tuning_shapes_of(e->arena, &m, false), "h8-2x4-ff16-lsh8x3");
+    assert_string_equal(tuning_shapes_of(e->arena, &m, true), "h8-2x4-ff16-lsh8x3-bfloat16");
 }
 
 static void an_entry_fits_by_cpu_target_and_shapes(void **state) {

@@ -87,6 +87,21 @@ done
 check run-none 0 "^none.tuning: nothing for $target, $shapes on \".*\": the analytic choice\$" "$r" run "$tiny" $in \
     --output with.safetensors --tuning none.tuning
 check run-reference 0 - "$r" run "$tiny" $in --output with.safetensors --tuning u.tuning --backend reference
+# The type of products is of the key: of any layer, of trainings that of the training.
+types() { # NAME SUFFIX ARGUMENTS…
+    title=$1 suffix=$2
+    shift 2
+    check "$title" 0 "^none.tuning: nothing for [a-z0-9+_-]+, $suffix on " "$r" run --no-warnings --tuning none.tuning --threads 1 "$@"
+}
+layer='--set extensions.layers.0.dtype'
+types 'a layer of bfloat16' "$shapes-bfloat16" "$tiny" $in --output t.safetensors $layer=bfloat16
+types 'a layer of int8' "$shapes-int8" "$tiny" $in --output t.safetensors $layer=int8 --set compile.dtype=bfloat16
+types 'a layer of floats' "$shapes-bfloat16" "$tiny" $in --output t.safetensors $layer=float32 --set compile.dtype=bfloat16
+train=$CASES/k_train_clm_lsh_1hash
+gradients="$train --input $train/inputs.safetensors --gradients t.safetensors"
+types 'a training' 'h[a-z0-9-]*lsh[0-9]+x[0-9]+' $gradients
+types 'a training of bfloat16' 'h[a-z0-9-]*lsh[0-9]+x[0-9]+-bfloat16' $gradients --set train.dtype=bfloat16
+types 'its forward' 'h[a-z0-9-]*lsh[0-9]+x[0-9]+' "$train" --input "$train/inputs.safetensors" --output t.safetensors --set train.dtype=bfloat16
 for command in "verify $in" 'explain --peak 1 --bandwidth 1' 'bench --repeat 1 --threads 1 --lengths 16,32'; do
     check "$command" 0 '' "$r" ${command%% *} "$tiny" ${command#* } --tuning u.tuning --no-warnings
     ok 'an entry is not named, or twice' [ "$(lines '^u.tuning:2: .* tile 1x3, block 5, run 3$' .err)" -eq 1 ]
