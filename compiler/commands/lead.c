@@ -56,13 +56,14 @@ typedef struct {
     const trial_t *t;
     side_t *s;
     const gtype_t *unseen;
-    float *margin; /* of the hash that it is at */
+    float *margin;     /* of the last hash that was computed */
+    const gnode_t *of; /* that hash: one whose buckets are imposed has no margins */
 } led_t;
 
 static void keep_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
     led_t *x = ctx;
-    (void)hash;
     heap_free(x->margin);
+    x->of = hash;
     x->margin = heap_new((size_t)n, sizeof *x->margin);
     memcpy(x->margin, margin, (size_t)n * sizeof *margin);
 }
@@ -76,7 +77,8 @@ static result_t shape_of(const graph_shown_t *v) {
 /* Another bucket where the hash was near to two is as good as the reference's. */
 static void keep_integers(led_t *x, result_t *to, const graph_shown_t *v, const result_t *got) {
     double tie = rules[x->unseen[v->node->id]].tie;
-    bool hash = v->node->op == G_LSH_HASH && x->margin && got && got->dtype == to->dtype;
+    bool computed = v->node->op == G_LSH_HASH && v->node == x->of;
+    bool hash = computed && got && got->dtype == to->dtype;
     int32_t *kept = to->data;
     for (int64_t k = 0, n = result_elements(to); k < n; k++) {
         kept[k] = v->i[k];
