@@ -39,12 +39,15 @@ value_t *paired(builder_t *b, value_t *first, value_t *second) {
     return b_bitcast(b, E_BF16, pair_bits(b, first, second));
 }
 
-/* x[row][pair], in all lanes. */
-static value_t *pair_of_row(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
-    affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), 2)};
-    return broadcast_pair(L, b, b_load(b, c->d->a, 2, ix));
+/* What stands side by side in a row of a panel, of x[row], in all lanes. */
+static value_t *side_by_side(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
+    int n = (int)values_in_row(c->d->w.w);
+    affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), n)};
+    value_t *bits = b_bitcast(b, E_I32, b_load(b, c->d->a, n, ix));
+    return b_bitcast(b, c->d->a->elem, b_broadcast(b, bits, L->lanes));
 }
 
+/* Of bf16 and of i8. */
 static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                      value_t **next) {
     const dense_ctx_t *c = ctx;
@@ -52,8 +55,10 @@ static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *c
     int nv = L->tiles->vectors;
     for (int j = 0; j < nv; j++) col[j] = dense_vector(L, b, ctx, j, k);
     for (int i = 0; i < c->rows; i++) {
-        value_t *x = pair_of_row(L, b, c, i, k);
-        for (int j = 0; j < nv; j++) next[i * nv + j] = b_dot2(b, acc[i * nv + j], x, col[j]);
+        value_t *x = side_by_side(L, b, c, i, k);
+        for (int j = i * nv; j < (i + 1) * nv; j++)
+            next[j] = is_of_integers(c->d) ? b_dot4(b, acc[j], x, col[j - i * nv])
+                                           : b_dot2(b, acc[j], x, col[j - i * nv]);
     }
 }
 
@@ -78,25 +83,6 @@ static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_
 
 bool is_of_integers(const dense_t *d) {
     return d->w.w->elem == E_I8;
-}
-
-/* x[row][four k], in all lanes. */
-static value_t *quad_of_row(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {
-    affine_t ix[] = {ax_plus(c->row, row), ax_scale(ax_add(k, c->first), 4)};
-    value_t *quad = b_bitcast(b, E_I32, b_load(b, c->d->a, 4, ix));
-    return b_bitcast(b, E_U8, b_broadcast(b, quad, L->lanes));
-}
-
-static void quad_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
-                      value_t **next) {
-    const dense_ctx_t *c = ctx;
-    value_t *col[MAX_VECTORS];
-    int nv = L->tiles->vectors;
-    for (int j = 0; j < nv; j++) col[j] = dense_vector(L, b, ctx, j, k);
-    for (int i = 0; i < c->rows; i++) {
-        value_t *x = quad_of_row(L, b, c, i, k);
-        for (int j = 0; j < nv; j++) next[i * nv + j] = b_dot4(b, acc[i * nv + j], x, col[j]);
-    }
 }
 
 /* The n-th of each four, as f32. */
@@ -125,7 +111,7 @@ static void widened_quad_step(lower_t *L, builder_t *b, void *ctx, affine_t k, v
 
 tile_step_fn *small_step(const dense_t *d) {
     bool dot = d->a->elem != E_F32;
-    if (d->w.w->elem == E_I8) return dot ? quad_step : widened_quad_step;
+    if (d->w.w->elem == E_I8) return dot ? dot_step : widened_quad_step;
     if (d->w.w->elem == E_BF16) return dot ? dot_step : widened_step;
     return NULL;
 }

@@ -4,7 +4,7 @@
 
 #include "graph/decode.h"
 #include "graph/evaluate_ops.h"
-#include "small.h"
+#include "rounded.h"
 #include "support/bf16.h"
 
 /* ---- the value ----------------------------------------------------------------------------------- */
@@ -98,19 +98,6 @@ static void test_all(void **unused) {
 
 /* ---- the pass ------------------------------------------------------------------------------------- */
 
-static char *text_of(arena_t *a, const graph_t *g) {
-    sbuf_t s = {0};
-    graph_print(g, &s);
-    char *text = arena_strdup(a, s.data);
-    sbuf_free(&s);
-    return text;
-}
-
-static graph_t *must(graph_t *g, diag_t *d) {
-    if (!g) fail_msg("%s", messages(d));
-    return g;
-}
-
 static graph_t *in_bf16(arena_t *a, graph_t *g, diag_t *d) {
     return must(graph_with_dtype(a, g, DTYPE_BFLOAT16, d), d);
 }
@@ -129,14 +116,6 @@ static bool is_weight(const graph_t *g, const gnode_t *param) {
 static int factors_of(const gnode_t *n) {
     if (n->op == G_LSH_ATTENTION) return 2;
     return n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION ? 3 : n->op == G_DENSE;
-}
-
-/* Values: of shared queries and keys there is one. */
-static int factors_of_attentions(const graph_t *g) {
-    int n = 0;
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (graph_is_attention(g->nodes[i])) n += factors_of(g->nodes[i]) - g->nodes[i]->shared_qk;
-    return n;
 }
 
 /* Factors of all products and the words, and nothing else, are bf16; each value is rounded once; all other nodes are those of `from`, in
@@ -193,25 +172,7 @@ static void assert_pass(arena_t *a, graph_t *g, int rounds, diag_t *d) {
  * the feed-forward, what its activation gives (with a gate: what that leaves); and the operands of attention. Heads: what each dense layer reads. */
 static void test_pass(void **unused) {
     (void)unused;
-    static const int of_head[] = {[ARCH_BASE] = 0,
-                                  [ARCH_CAUSAL_LM] = 1,
-                                  [ARCH_MASKED_LM] = 1,
-                                  [ARCH_CLASSIFIER] = 2,
-                                  [ARCH_QA] = 1};
-    static const int64_t lengths[] = {5, 50, 64};
-    for (int arch = ARCH_BASE; arch <= ARCH_QA; arch++)
-        for (int i = 0; i < 8; i++) {
-            spec_t spec = small_spec((arch_t)arch);
-            spec.extensions.feed_forward_gate = i % 2;
-            graph_options_t o = {.batch = 2, .length = lengths[i / 2 % 3]};
-            if (i / 2 == 3) o = (graph_options_t){.batch = 1, .units = {2, 8}};
-            arena_t *a = arena_new();
-            diag_t *d = diag_new();
-            graph_t *g = must(graph_build(a, &spec, &o, d), d);
-            assert_pass(a, g, 2 * 4 + factors_of_attentions(g) + of_head[arch], d);
-            diag_free(d);
-            arena_free(a);
-        }
+    check_forwards(assert_pass);
 }
 
 /* Prefills and steps, built from a spec or from a text. */

@@ -1,13 +1,8 @@
 /* Train steps of bfloat16: what is rounded of a forward that is derived, what its derivative rounds, and what comes of it. */
 #include <math.h>
 
-#include "small.h"
+#include "rounded.h"
 #include "support/bf16.h"
-
-static graph_t *must(graph_t *g, diag_t *d) {
-    if (!g) fail_msg("%s", messages(d));
-    return g;
-}
 
 /* ---- what is rounded ------------------------------------------------------------------------------- */
 

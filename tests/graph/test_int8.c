@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "graph/evaluate_ops.h"
-#include "small.h"
+#include "rounded.h"
 #include "support/bf16.h"
 #include "support/i8.h"
 
@@ -114,19 +114,6 @@ static void test_any_row(void **unused) {
 }
 
 /* ---- what is computed ----------------------------------------------------------------------------- */
-
-static char *text_of(arena_t *a, const graph_t *g) {
-    sbuf_t s = {0};
-    graph_print(g, &s);
-    char *text = arena_strdup(a, s.data);
-    sbuf_free(&s);
-    return text;
-}
-
-static graph_t *must(graph_t *g, diag_t *d) {
-    if (!g) fail_msg("%s", messages(d));
-    return g;
-}
 
 static const char head[] = "graph batch=1 length=4 padded=4\n"
                            "input_ids = input() : i32[1,4]\n"
@@ -267,38 +254,17 @@ static void assert_stays(arena_t *a, graph_t *g, diag_t *d) {
         assert_string_equal(text_of(a, must(graph_with_dtype(a, read, t, d), d)), text);
 }
 
+static void assert_pass(arena_t *a, graph_t *g, int values, diag_t *d) {
+    const char *before = text_of(a, g);
+    graph_t *rounded = in_int8(a, g, d);
+    assert_string_equal(text_of(a, g), before);
+    assert_int_equal(assert_types(rounded, all_int8), values);
+    assert_stays(a, rounded, d);
+}
+
 static void test_pass(void **unused) {
     (void)unused;
-    static const int64_t lengths[] = {5, 50, 64};
-    for (int arch = ARCH_BASE; arch <= ARCH_QA; arch++)
-        for (int i = 0; i < 8; i++) {
-            spec_t spec = small_spec((arch_t)arch);
-            spec.extensions.feed_forward_gate = i % 2;
-            graph_options_t o = {.batch = 2, .length = lengths[i / 2 % 3]};
-            if (i / 2 == 3) o = (graph_options_t){.batch = 1, .units = {2, 8}};
-            arena_t *a = arena_new();
-            diag_t *d = diag_new();
-            graph_t *g = must(graph_build(a, &spec, &o, d), d);
-            const char *before = text_of(a, g);
-            graph_t *rounded = in_int8(a, g, d);
-            assert_string_equal(text_of(a, g), before);
-            /* of each layer's rows: norm, hidden, and what attention gives and reads */
-            static const int of_head[] = {[ARCH_BASE] = 0,
-                                          [ARCH_CAUSAL_LM] = 1,
-                                          [ARCH_MASKED_LM] = 1,
-                                          [ARCH_CLASSIFIER] = 2,
-                                          [ARCH_QA] = 1};
-            int operands = 0;
-            for (size_t k = 0; k < rounded->n_nodes; k++) {
-                const gnode_t *n = rounded->nodes[k];
-                for (int j = 0; graph_is_attention(n) && j < 3; j++)
-                    operands += n->in[j]->type == G_BF16 && !(j == 1 && n->in[1] == n->in[0]);
-            }
-            assert_int_equal(assert_types(rounded, all_int8), 2 * 4 + operands + of_head[arch]);
-            assert_stays(a, rounded, d);
-            diag_free(d);
-            arena_free(a);
-        }
+    check_forwards(assert_pass);
 }
 
 /* A forward's params have the types of its step's, so that one file of weights serves both. */
