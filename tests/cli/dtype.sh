@@ -2,18 +2,14 @@
 # compile.dtype: bfloat16, all the way: from a spec, from a graph's text, in generation and its caches; what is not built for
 # it is refused.
 . "$(dirname "$0")/lib.sh"
-TENSOR=$8
-r=$REFORMERC
-lm=$CASES/b_clm_alt_4hash_factorised
+. "$(dirname "$0")/lib_dtype.sh"
 gate=$CASES/q_clm_gate
 bf16='--set compile.dtype=bfloat16'
-reference='--no-warnings --backend reference'
-near() { "$TENSOR" same "$1" logits "$2" logits "$3"; }
 
 # ---- the numbers are those of numpy (golden/bf16.py), and not those of float32
 for case in $lm $gate; do
     theirs=$SOURCE/tests/golden/bf16/$(basename "$case").safetensors
-    run="$r run $case $reference --rotations $case/rotations.safetensors --input $case/inputs.safetensors"
+    run=$(run_case "$case")
     check 'bfloat16' 0 - $run $bf16 --output b.st
     check 'float32' 0 - $run --set compile.dtype=float32 --output f.st
     check 'by default' 0 - $run --output d.st
@@ -32,13 +28,7 @@ rounds() { grep -c '= round(' "$1"; }
 equal 'none' "$(rounds plain.graph)" 0
 equal 'four of each layer, three of local attention, two of LSH attention, one of the head' "$(rounds rounded.graph)" 27
 equal 'weights, and the words' "$(grep -c '= param() : bf16' rounded.graph)" 24
-graph() { # GRAPH OUTPUT FURTHER…
-    of=$1 to=$2
-    shift 2
-    check "$of $*" 0 - "$r" run "$of" $reference --weights "$lm/model.safetensors" \
-        --rotations "$lm/rotations.safetensors" --input "$lm/inputs.safetensors" --output "$to" "$@"
-}
-run="$r run $lm $reference --rotations $lm/rotations.safetensors --input $lm/inputs.safetensors"
+run=$(run_case "$lm")
 check 'of the spec' 0 - $run $bf16 --output b.st
 graph rounded.graph g.st
 same 'as the spec has it' g.st b.st

@@ -2,16 +2,11 @@
 # compile.dtype: int8, and a dtype for each layer: from a spec, from a graph's text, in generation; what is not built for it is
 # refused.
 . "$(dirname "$0")/lib.sh"
-TENSOR=$8
-r=$REFORMERC
-lm=$CASES/b_clm_alt_4hash_factorised
+. "$(dirname "$0")/lib_dtype.sh"
 int8='--set compile.dtype=int8'
 mixed="$int8 --set extensions.layers.0.dtype=float32 --set extensions.layers.1.dtype=bfloat16"
-reference='--no-warnings --backend reference'
-near() { "$TENSOR" same "$1" logits "$2" logits "$3"; }
 
 # ---- the numbers are those of numpy (golden/int8.py), and not those of another type
-run="$r run $lm $reference --rotations $lm/rotations.safetensors --input $lm/inputs.safetensors"
 golden=$SOURCE/tests/golden
 check 'int8' 0 - $run $int8 --output q.st
 check 'mixed' 0 - $run $mixed --output m.st
@@ -31,12 +26,6 @@ equal 'those of attention, and what it gives' "$(lines '= round(' int8.graph)" 1
 equal 'integers: of each layer all but one, the head, the words' "$(lines '= param() : i8' int8.graph)" 20
 equal 'the layer of floats' "$(grep -c 'layer=0.*\(bf16\|i8\)\|\(bf16\|i8\)\[.*layer=0' mixed.graph)" 0
 equal 'the layer of bfloat16' "$(grep -c 'i8\[.*layer=1' mixed.graph)" 0
-graph() { # GRAPH OUTPUT FURTHER…
-    of=$1 to=$2
-    shift 2
-    check "$of $*" 0 - "$r" run "$of" $reference --weights "$lm/model.safetensors" \
-        --rotations "$lm/rotations.safetensors" --input "$lm/inputs.safetensors" --output "$to" "$@"
-}
 graph int8.graph g.st
 same 'as the spec has it' g.st q.st
 graph mixed.graph h.st
