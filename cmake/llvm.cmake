@@ -1,21 +1,25 @@
-# LLVM_FOUND, and LLVM::C to link with: the C API of LLVM 15 or later, as llvm-config describes it.
+# LLVM_FOUND, and LLVM::C for the headers of its C API: LLVM 15 or later, as llvm-config describes it. Nothing links it: it is
+# loaded when code is made (compiler/emit/llvm_load.c), by LLVM_NAME or, where the loader does not know that, by LLVM_FILE.
 set(LLVM_FOUND FALSE)
 if(REFORMERC_LLVM)
   find_program(LLVM_CONFIG NAMES llvm-config-19 llvm-config-18 llvm-config-17 llvm-config-16 llvm-config-15 llvm-config)
   if(LLVM_CONFIG)
     execute_process(COMMAND ${LLVM_CONFIG} --version OUTPUT_VARIABLE LLVM_VERSION OUTPUT_STRIP_TRAILING_WHITESPACE)
     execute_process(COMMAND ${LLVM_CONFIG} --includedir OUTPUT_VARIABLE llvm_include OUTPUT_STRIP_TRAILING_WHITESPACE)
-    execute_process(COMMAND ${LLVM_CONFIG} --libdir OUTPUT_VARIABLE llvm_libdir OUTPUT_STRIP_TRAILING_WHITESPACE)
-    execute_process(COMMAND ${LLVM_CONFIG} --libs --link-shared OUTPUT_VARIABLE llvm_libs
+    execute_process(COMMAND ${LLVM_CONFIG} --libfiles --link-shared OUTPUT_VARIABLE LLVM_FILE
                     OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE llvm_result)
-    if(llvm_result EQUAL 0 AND LLVM_VERSION VERSION_GREATER_EQUAL 15 AND EXISTS ${llvm_include}/llvm-c/LLJIT.h)
+    if(llvm_result EQUAL 0 AND LLVM_VERSION VERSION_GREATER_EQUAL 15 AND EXISTS ${llvm_include}/llvm-c/LLJIT.h AND
+       EXISTS ${LLVM_FILE})
       set(LLVM_FOUND TRUE)
-      separate_arguments(llvm_libs)
+      get_filename_component(LLVM_NAME ${LLVM_FILE} REALPATH)
+      get_filename_component(LLVM_NAME ${LLVM_NAME} NAME)
+      execute_process(COMMAND ${CMAKE_READELF} -d ${LLVM_FILE} OUTPUT_VARIABLE llvm_dynamic ERROR_QUIET)
+      if(llvm_dynamic MATCHES "soname: .([^]]+)")
+        set(LLVM_NAME ${CMAKE_MATCH_1})
+      endif()
       add_library(LLVM::C INTERFACE IMPORTED)
       # system headers: their warnings are not ours
       target_include_directories(LLVM::C SYSTEM INTERFACE ${llvm_include})
-      target_link_directories(LLVM::C INTERFACE ${llvm_libdir})
-      target_link_libraries(LLVM::C INTERFACE ${llvm_libs})
     endif()
   endif()
 endif()

@@ -1,17 +1,25 @@
-/* Linked into tests in place of LLVM's own function (ld --wrap): where the variable QUICK_LLVM is set, machines whose code
+/* Linked into tests around the function that loads LLVM (ld --wrap): where the variable QUICK_LLVM is set, machines' code
  * is made without optimisation, in a third of the time. quick.cmake says for which tests. */
-#include <llvm-c/TargetMachine.h>
 #include <stdlib.h>
 
-typedef LLVMTargetMachineRef machine_fn(LLVMTargetRef t, const char *triple, const char *cpu,
-                                        const char *features, LLVMCodeGenOptLevel level,
-                                        LLVMRelocMode reloc, LLVMCodeModel model);
-machine_fn __real_LLVMCreateTargetMachine, __wrap_LLVMCreateTargetMachine;
+#include "emit/llvm.h"
+#include "emit/llvm_api.h"
 
-LLVMTargetMachineRef __wrap_LLVMCreateTargetMachine(LLVMTargetRef t, const char *triple,
-                                                    const char *cpu, const char *features,
-                                                    LLVMCodeGenOptLevel level, LLVMRelocMode reloc,
-                                                    LLVMCodeModel model) {
-    if (getenv("QUICK_LLVM")) level = LLVMCodeGenLevelNone;
-    return __real_LLVMCreateTargetMachine(t, triple, cpu, features, level, reloc, model);
+bool __real_llvm_load(char problem[LLVM_PROBLEM]);
+bool __wrap_llvm_load(char problem[LLVM_PROBLEM]);
+
+static __typeof__(LLVMCreateTargetMachine) *create;
+
+static LLVMTargetMachineRef create_quick(LLVMTargetRef t, const char *triple, const char *cpu,
+                                         const char *features, LLVMCodeGenOptLevel level,
+                                         LLVMRelocMode reloc, LLVMCodeModel model) {
+    (void)level;
+    return create(t, triple, cpu, features, LLVMCodeGenLevelNone, reloc, model);
+}
+
+bool __wrap_llvm_load(char problem[LLVM_PROBLEM]) {
+    if (!__real_llvm_load(problem)) return false;
+    create = llvm.CreateTargetMachine;
+    if (getenv("QUICK_LLVM")) llvm.CreateTargetMachine = create_quick;
+    return true;
 }

@@ -3,14 +3,17 @@
  * out. The only user of <llvm-c/…>, through the files llvm_*.c; a build without LLVM has
  * llvm_none.c in their place.
  *
- * No state is shared between calls but what LLVM initialises once: any thread may call. */
+ * No state is shared between calls but what LLVM initialises once: any thread may call. It is loaded by the first call
+ * that makes or links code; who has a diag_t for it asks llvm_ready() before. */
 #ifndef REFORMERC_EMIT_LLVM_H
 #define REFORMERC_EMIT_LLVM_H
 
 #include "emit/emit.h"
 
 const char *llvm_version(void); /* "19.1.7"; NULL: this build has no LLVM */
-/* What to do about it, for a hint. */
+/* Loads libLLVM where nothing did yet. False, with an error in d: it is not there. */
+bool llvm_ready(diag_t *d);
+/* What to do about a build without it, for a hint. */
 #define LLVM_MISSING "install llvm-19-dev (or llvm-15-dev and later) and build again"
 
 /* ---- files -------------------------------------------------------------------------------------- */

@@ -14,22 +14,22 @@ LLVMValueRef llvm_dim(const llvm_func_t *f, dim_t d) {
     if (d.u == 0) return c;
     if (!f->units) bug("%s: a symbolic size without a symbol", f->fn->name);
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef x = LLVMBuildNSWMul(b, f->units, llvm_int64(f->e, d.u), "");
-    return d.c ? LLVMBuildNSWAdd(b, x, c, "") : x;
+    LLVMValueRef x = llvm.BuildNSWMul(b, f->units, llvm_int64(f->e, d.u), "");
+    return d.c ? llvm.BuildNSWAdd(b, x, c, "") : x;
 }
 
 static LLVMValueRef as_index(llvm_func_t *f, const value_t *v) {
     LLVMValueRef x = f->frame.value[v->id];
-    return v->type.elem == E_I64 ? x : LLVMBuildSExt(f->e->builder, x, f->e->i64, "");
+    return v->type.elem == E_I64 ? x : llvm.BuildSExt(f->e->builder, x, f->e->i64, "");
 }
 
 static LLVMValueRef times(llvm_func_t *f, LLVMValueRef x, LLVMValueRef by) {
-    bool one = LLVMIsAConstantInt(by) && LLVMConstIntGetSExtValue(by) == 1;
-    return one ? x : LLVMBuildNSWMul(f->e->builder, x, by, "");
+    bool one = llvm.IsAConstantInt(by) && llvm.ConstIntGetSExtValue(by) == 1;
+    return one ? x : llvm.BuildNSWMul(f->e->builder, x, by, "");
 }
 
 static LLVMValueRef plus(llvm_func_t *f, LLVMValueRef sum, LLVMValueRef x) {
-    return sum ? LLVMBuildNSWAdd(f->e->builder, sum, x, "") : x;
+    return sum ? llvm.BuildNSWAdd(f->e->builder, sum, x, "") : x;
 }
 
 LLVMValueRef llvm_affine(llvm_func_t *f, const affine_t *x) {
@@ -51,12 +51,12 @@ static llvm_place_t *place_of(const llvm_func_t *f, const buffer_t *b) {
 LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset) {
     LLVMTypeRef byte = f->e->type[E_I8];
     LLVMValueRef at = llvm_int64(f->e, (int64_t)offset);
-    LLVMValueRef p = LLVMBuildGEP2(f->e->builder, byte, f->call, &at, 1, "");
-    LLVMValueRef load = LLVMBuildLoad2(f->e->builder, type, p, "");
+    LLVMValueRef p = llvm.BuildGEP2(f->e->builder, byte, f->call, &at, 1, "");
+    LLVMValueRef load = llvm.BuildLoad2(f->e->builder, type, p, "");
     static const char invariant[] = "invariant.load"; /* a call does not change while it runs */
-    unsigned kind = LLVMGetMDKindIDInContext(f->e->context, invariant, sizeof invariant - 1);
-    LLVMMetadataRef none = LLVMMDNodeInContext2(f->e->context, NULL, 0);
-    LLVMSetMetadata(load, kind, LLVMMetadataAsValue(f->e->context, none));
+    unsigned kind = llvm.GetMDKindIDInContext(f->e->context, invariant, sizeof invariant - 1);
+    LLVMMetadataRef none = llvm.MDNodeInContext2(f->e->context, NULL, 0);
+    llvm.SetMetadata(load, kind, llvm.MetadataAsValue(f->e->context, none));
     return load;
 }
 
@@ -66,14 +66,14 @@ static LLVMValueRef table_of(llvm_func_t *f, const buffer_t *b) {
     int64_t n = 1;
     for (int k = 0; k < b->rank; k++) n *= b->dims[k].c;
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
-    for (int64_t k = 0; k < n; k++) all[k] = LLVMConstInt(e->i32, (uint32_t)b->data[k], true);
-    LLVMValueRef data = LLVMConstArray(e->i32, all, (unsigned)n);
-    LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(data),
-                                   arena_printf(e->arena, "%s%s", b->name, e->suffix));
-    LLVMSetInitializer(g, data);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetLinkage(g, LLVMInternalLinkage);
-    LLVMSetAlignment(g, WIDEST);
+    for (int64_t k = 0; k < n; k++) all[k] = llvm.ConstInt(e->i32, (uint32_t)b->data[k], true);
+    LLVMValueRef data = llvm.ConstArray(e->i32, all, (unsigned)n);
+    LLVMValueRef g = llvm.AddGlobal(e->module, llvm.TypeOf(data),
+                                    arena_printf(e->arena, "%s%s", b->name, e->suffix));
+    llvm.SetInitializer(g, data);
+    llvm.SetGlobalConstant(g, true);
+    llvm.SetLinkage(g, LLVMInternalLinkage);
+    llvm.SetAlignment(g, WIDEST);
     return e->table[b->id] = g;
 }
 
@@ -96,7 +96,7 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
     default: base = f->scratch; break;
     }
     LLVMValueRef at = llvm_dim(f, b->offset);
-    return LLVMBuildInBoundsGEP2(e->builder, e->type[E_I8], base, &at, 1, "");
+    return llvm.BuildInBoundsGEP2(e->builder, e->type[E_I8], base, &at, 1, "");
 }
 
 /* ---- what never meets ------------------------------------------------------------------------------------- */
@@ -104,13 +104,13 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
 /* A scope is a node of its name and its domain; both are known by their names. */
 static LLVMMetadataRef new_scope(llvm_func_t *f, LLVMMetadataRef domain, const char *name) {
     LLVMContextRef c = f->e->context;
-    LLVMMetadataRef parts[] = {LLVMMDStringInContext2(c, name, strlen(name)), domain};
-    return LLVMMDNodeInContext2(c, parts, domain ? 2 : 1);
+    LLVMMetadataRef parts[] = {llvm.MDStringInContext2(c, name, strlen(name)), domain};
+    return llvm.MDNodeInContext2(c, parts, domain ? 2 : 1);
 }
 
 static void make_scopes(llvm_func_t *f) {
     arena_t *a = f->e->arena;
-    const char *own = LLVMGetValueName2(f->function, &(size_t){0});
+    const char *own = llvm.GetValueName2(f->function, &(size_t){0});
     LLVMMetadataRef domain = new_scope(f, NULL, own);
     LLVMMetadataRef *scope = ARENA_ARRAY(a, LLVMMetadataRef, f->n_places + 1);
     LLVMMetadataRef *apart = ARENA_ARRAY(a, LLVMMetadataRef, f->n_places + 1);
@@ -121,14 +121,14 @@ static void make_scopes(llvm_func_t *f) {
         for (size_t j = 0; j < f->n_places; j++)
             if (buffers_disjoint(f->place[k].buffer, f->place[j].buffer, f->e->m->units))
                 apart[n++] = scope[j];
-        f->place[k].scope = LLVMMDNodeInContext2(f->e->context, &scope[k], 1);
-        f->place[k].apart = n ? LLVMMDNodeInContext2(f->e->context, apart, n) : NULL;
+        f->place[k].scope = llvm.MDNodeInContext2(f->e->context, &scope[k], 1);
+        f->place[k].apart = n ? llvm.MDNodeInContext2(f->e->context, apart, n) : NULL;
     }
 }
 
 static void mark(const llvm_func_t *f, LLVMValueRef access, const char *kind, LLVMMetadataRef md) {
-    unsigned id = LLVMGetMDKindIDInContext(f->e->context, kind, (unsigned)strlen(kind));
-    if (md) LLVMSetMetadata(access, id, LLVMMetadataAsValue(f->e->context, md));
+    unsigned id = llvm.GetMDKindIDInContext(f->e->context, kind, (unsigned)strlen(kind));
+    if (md) llvm.SetMetadata(access, id, llvm.MetadataAsValue(f->e->context, md));
 }
 
 void llvm_mark_access(llvm_func_t *f, const buffer_t *b, LLVMValueRef access) {
@@ -203,8 +203,8 @@ static void add_dimension(llvm_func_t *f, flat_t *x, const buffer_t *b, int k, c
         note(x, i->term[t].coef, divisor, bytes);
     }
     note(x, i->base, divisor, bytes);
-    if (i->base.u == 0 && LLVMIsAConstantInt(stride))
-        x->constant += i->base.c * LLVMConstIntGetSExtValue(stride);
+    if (i->base.u == 0 && llvm.IsAConstantInt(stride))
+        x->constant += i->base.c * llvm.ConstIntGetSExtValue(stride);
     else x->sum = plus(f, x->sum, times(f, llvm_dim(f, i->base), stride));
 }
 
@@ -222,9 +222,9 @@ LLVMValueRef llvm_address(llvm_func_t *f, const buffer_t *b, const affine_t *ind
     flat_t x = {.known = base_alignment(b)};
     for (int k = 0; k < b->rank; k++) add_dimension(f, &x, b, k, &index[k]);
     /* the sum alone may lie outside: no promise about it */
-    if (x.sum) p = LLVMBuildGEP2(f->e->builder, elem, p, &x.sum, 1, "");
+    if (x.sum) p = llvm.BuildGEP2(f->e->builder, elem, p, &x.sum, 1, "");
     LLVMValueRef constant = llvm_int64(f->e, x.constant);
-    if (x.constant) p = LLVMBuildGEP2(f->e->builder, elem, p, &constant, 1, "");
+    if (x.constant) p = llvm.BuildGEP2(f->e->builder, elem, p, &constant, 1, "");
     *alignment = (unsigned)x.known;
     return p;
 }

@@ -39,16 +39,16 @@ static bool is_real(elem_t e) {
  * between versions of LLVM: they are cast to what this one says. */
 static LLVMValueRef instruction_of(llvm_func_t *f, const char *full, LLVMTypeRef *of, size_t n_of,
                                    LLVMTypeRef result, int n, LLVMValueRef *args) {
-    unsigned id = LLVMLookupIntrinsicID(full, strlen(full));
+    unsigned id = llvm.LookupIntrinsicID(full, strlen(full));
     if (!id) bug("LLVM has no %s", full);
-    LLVMValueRef callee = LLVMGetIntrinsicDeclaration(f->e->module, id, of, n_of);
-    LLVMTypeRef signature = LLVMIntrinsicGetType(f->e->context, id, of, n_of);
+    LLVMValueRef callee = llvm.GetIntrinsicDeclaration(f->e->module, id, of, n_of);
+    LLVMTypeRef signature = llvm.IntrinsicGetType(f->e->context, id, of, n_of);
     LLVMTypeRef types[MAX_OPERANDS];
-    if (LLVMCountParamTypes(signature) != (unsigned)n) bug("%s takes other operands", full);
-    LLVMGetParamTypes(signature, types);
-    for (int k = 0; k < n; k++) args[k] = LLVMBuildBitCast(at(f), args[k], types[k], "");
-    LLVMValueRef x = LLVMBuildCall2(at(f), signature, callee, args, (unsigned)n, "");
-    return LLVMBuildBitCast(at(f), x, result, "");
+    if (llvm.CountParamTypes(signature) != (unsigned)n) bug("%s takes other operands", full);
+    llvm.GetParamTypes(signature, types);
+    for (int k = 0; k < n; k++) args[k] = llvm.BuildBitCast(at(f), args[k], types[k], "");
+    LLVMValueRef x = llvm.BuildCall2(at(f), signature, callee, args, (unsigned)n, "");
+    return llvm.BuildBitCast(at(f), x, result, "");
 }
 
 static LLVMValueRef instruction(llvm_func_t *f, const char *name, int bits, LLVMTypeRef result,
@@ -59,10 +59,10 @@ static LLVMValueRef instruction(llvm_func_t *f, const char *name, int bits, LLVM
 
 LLVMValueRef llvm_intrinsic(llvm_func_t *f, const char *name, LLVMTypeRef type, int n,
                             LLVMValueRef *args) {
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef callee = LLVMGetIntrinsicDeclaration(f->e->module, id, &type, 1);
-    LLVMTypeRef signature = LLVMIntrinsicGetType(f->e->context, id, &type, 1);
-    return LLVMBuildCall2(at(f), signature, callee, args, (unsigned)n, "");
+    unsigned id = llvm.LookupIntrinsicID(name, strlen(name));
+    LLVMValueRef callee = llvm.GetIntrinsicDeclaration(f->e->module, id, &type, 1);
+    LLVMTypeRef signature = llvm.IntrinsicGetType(f->e->context, id, &type, 1);
+    return llvm.BuildCall2(at(f), signature, callee, args, (unsigned)n, "");
 }
 
 /* ---- constants --------------------------------------------------------------------------------------- */
@@ -71,11 +71,11 @@ static LLVMValueRef splat_of(const llvm_func_t *f, LLVMValueRef x, int lanes) {
     if (lanes == 1) return x;
     LLVMValueRef *all = ARENA_ARRAY(f->e->arena, LLVMValueRef, lanes);
     for (int k = 0; k < lanes; k++) all[k] = x;
-    return LLVMConstVector(all, (unsigned)lanes);
+    return llvm.ConstVector(all, (unsigned)lanes);
 }
 
 static LLVMValueRef integer_of(const llvm_func_t *f, ltype_t t, int64_t x) {
-    return splat_of(f, LLVMConstInt(f->e->type[t.elem], (unsigned long long)x, true), t.lanes);
+    return splat_of(f, llvm.ConstInt(f->e->type[t.elem], (unsigned long long)x, true), t.lanes);
 }
 
 static uint32_t bits_of(float x) {
@@ -89,7 +89,7 @@ static LLVMValueRef write_const(llvm_func_t *f, const inst_t *i, const form_t *f
     (void)form;
     if (t.elem == E_BF16)
         return integer_of(f, t, isnan(i->f) ? 0x7fc0 : bits_of((float)i->f) >> 16);
-    if (is_real(t.elem)) return splat_of(f, LLVMConstReal(f->e->type[t.elem], i->f), t.lanes);
+    if (is_real(t.elem)) return splat_of(f, llvm.ConstReal(f->e->type[t.elem], i->f), t.lanes);
     return integer_of(f, t, i->i);
 }
 
@@ -97,24 +97,25 @@ static LLVMValueRef write_const(llvm_func_t *f, const inst_t *i, const form_t *f
 
 static LLVMValueRef write_binary(llvm_func_t *f, const inst_t *i, const form_t *form) {
     LLVMOpcode op = is_real(i->result->type.elem) ? form->real : form->integer;
-    return LLVMBuildBinOp(at(f), op, operand(f, i, 0), operand(f, i, 1), "");
+    return llvm.BuildBinOp(at(f), op, operand(f, i, 0), operand(f, i, 1), "");
 }
 
 /* Twice as wide on the way: back ends know it as a product's upper half. */
 static LLVMValueRef write_mulhi(llvm_func_t *f, const inst_t *i, const form_t *form) {
     ltype_t wide = VECTOR(E_I64, i->result->type.lanes);
     LLVMTypeRef type = llvm_type(f->e, wide);
-    LLVMValueRef x = LLVMBuildZExt(at(f), operand(f, i, 0), type, "");
-    LLVMValueRef y = LLVMBuildZExt(at(f), operand(f, i, 1), type, "");
-    x = LLVMBuildLShr(at(f), LLVMBuildMul(at(f), x, y, ""), integer_of(f, wide, 32), "");
+    LLVMValueRef x = llvm.BuildZExt(at(f), operand(f, i, 0), type, "");
+    LLVMValueRef y = llvm.BuildZExt(at(f), operand(f, i, 1), type, "");
+    x = llvm.BuildLShr(at(f), llvm.BuildMul(at(f), x, y, ""), integer_of(f, wide, 32), "");
     (void)form;
-    return LLVMBuildTrunc(at(f), x, result_type(f, i), "");
+    return llvm.BuildTrunc(at(f), x, result_type(f, i), "");
 }
 
 static LLVMValueRef write_neg(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
     LLVMValueRef x = operand(f, i, 0);
-    return is_real(i->result->type.elem) ? LLVMBuildFNeg(at(f), x, "") : LLVMBuildNeg(at(f), x, "");
+    return is_real(i->result->type.elem) ? llvm.BuildFNeg(at(f), x, "")
+                                         : llvm.BuildNeg(at(f), x, "");
 }
 
 static LLVMValueRef write_intrinsic(llvm_func_t *f, const inst_t *i, const form_t *form) {
@@ -142,37 +143,37 @@ static LLVMValueRef write_dot2(llvm_func_t *f, const inst_t *i, const form_t *fo
 static LLVMValueRef write_dot4(llvm_func_t *f, const inst_t *i, const form_t *form) {
     if (!target_is_arm(f->e->m->target)) return write_instruction(f, i, form);
     LLVMValueRef args[] = {operand(f, i, 0), operand(f, i, 1), operand(f, i, 2)};
-    LLVMTypeRef of[] = {result_type(f, i), LLVMTypeOf(args[1])};
+    LLVMTypeRef of[] = {result_type(f, i), llvm.TypeOf(args[1])};
     return instruction_of(f, "llvm.aarch64.neon.usdot", of, 2, of[0], 3, args);
 }
 
 static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const form_t *form) {
     elem_t e = i->operand[0]->type.elem;
     LLVMValueRef x = operand(f, i, 0), y = operand(f, i, 1);
-    if (is_real(e)) return LLVMBuildFCmp(at(f), form->real_test, x, y, "");
-    return LLVMBuildICmp(at(f), e == E_U8 ? form->unsigned_test : form->signed_test, x, y, "");
+    if (is_real(e)) return llvm.BuildFCmp(at(f), form->real_test, x, y, "");
+    return llvm.BuildICmp(at(f), e == E_U8 ? form->unsigned_test : form->signed_test, x, y, "");
 }
 
 /* x > y ? x : y, as ops.def says, NaN and all */
 static LLVMValueRef write_extreme(llvm_func_t *f, const inst_t *i, const form_t *form) {
-    return LLVMBuildSelect(at(f), test(f, i, form), operand(f, i, 0), operand(f, i, 1), "");
+    return llvm.BuildSelect(at(f), test(f, i, form), operand(f, i, 0), operand(f, i, 1), "");
 }
 
 static LLVMValueRef write_shift(llvm_func_t *f, const inst_t *i, const form_t *form) {
     LLVMValueRef count = integer_of(f, i->result->type, i->i);
-    return LLVMBuildBinOp(at(f), form->integer, operand(f, i, 0), count, "");
+    return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), count, "");
 }
 
 static LLVMValueRef write_divide(llvm_func_t *f, const inst_t *i, const form_t *form) {
     LLVMValueRef by = llvm_dim(f, i->d); /* never negative, so unsigned */
-    return LLVMBuildBinOp(at(f), form->integer, operand(f, i, 0), by, "");
+    return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), by, "");
 }
 
 /* ---- masks ----------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef lanes_of(llvm_func_t *f, const inst_t *i, LLVMValueRef mask) {
     f->frame.mask[i->result->id] = mask;
-    return LLVMBuildSExt(at(f), mask, result_type(f, i), "");
+    return llvm.BuildSExt(at(f), mask, result_type(f, i), "");
 }
 
 static LLVMValueRef write_compare(llvm_func_t *f, const inst_t *i, const form_t *form) {
@@ -184,7 +185,7 @@ static LLVMValueRef known_mask(const llvm_func_t *f, const value_t *v) {
     if (f->frame.mask[v->id]) return f->frame.mask[v->id];
     bool constant = v->def && v->def->op == OP_CONST && (v->def->i == 0 || v->def->i == -1);
     if (!constant || v->type.elem != E_I32) return NULL;
-    return splat_of(f, LLVMConstInt(f->e->i1, v->def->i != 0, false), v->type.lanes);
+    return splat_of(f, llvm.ConstInt(f->e->i1, v->def->i != 0, false), v->type.lanes);
 }
 
 LLVMValueRef llvm_condition(llvm_func_t *f, const value_t *v) {
@@ -192,19 +193,19 @@ LLVMValueRef llvm_condition(llvm_func_t *f, const value_t *v) {
     if (mask) return mask;
     /* the sign tells a mask; a condition may be any number */
     LLVMIntPredicate p = v->type.lanes > 1 ? LLVMIntSLT : LLVMIntNE;
-    return LLVMBuildICmp(at(f), p, x, LLVMConstNull(LLVMTypeOf(x)), "");
+    return llvm.BuildICmp(at(f), p, x, llvm.ConstNull(llvm.TypeOf(x)), "");
 }
 
 static LLVMValueRef write_bits(llvm_func_t *f, const inst_t *i, const form_t *form) {
     LLVMValueRef x = known_mask(f, i->operand[0]), y = known_mask(f, i->operand[1]);
-    if (x && y) return lanes_of(f, i, LLVMBuildBinOp(at(f), form->integer, x, y, ""));
-    return LLVMBuildBinOp(at(f), form->integer, operand(f, i, 0), operand(f, i, 1), "");
+    if (x && y) return lanes_of(f, i, llvm.BuildBinOp(at(f), form->integer, x, y, ""));
+    return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), operand(f, i, 1), "");
 }
 
 static LLVMValueRef write_select(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
     LLVMValueRef mask = llvm_condition(f, i->operand[0]);
-    return LLVMBuildSelect(at(f), mask, operand(f, i, 1), operand(f, i, 2), "");
+    return llvm.BuildSelect(at(f), mask, operand(f, i, 1), operand(f, i, 2), "");
 }
 
 /* ---- conversions ------------------------------------------------------------------------------------------ */
@@ -216,34 +217,34 @@ static LLVMValueRef to_bf16(llvm_func_t *f, LLVMValueRef x, int lanes) {
     LLVMTypeRef half = llvm_type(f->e, VECTOR(E_BF16, lanes));
     if (f->e->m->target->id == T_X86_64_V4_BF16 && lanes >= 8)
         return instruction(f, "llvm.x86.avx512bf16.cvtneps2bf16", 32 * lanes, half, 1, &x);
-    LLVMValueRef bits = LLVMBuildBitCast(b, x, llvm_type(f->e, t), "");
-    LLVMValueRef top = LLVMBuildLShr(b, bits, integer_of(f, t, 16), "");
-    LLVMValueRef odd = LLVMBuildAnd(b, top, integer_of(f, t, 1), "");
-    LLVMValueRef sum = LLVMBuildAdd(b, bits, integer_of(f, t, 0x7fff), "");
-    sum = LLVMBuildLShr(b, LLVMBuildAdd(b, sum, odd, ""), integer_of(f, t, 16), "");
-    LLVMValueRef exponent = LLVMBuildAnd(b, bits, integer_of(f, t, 0x7f800000), "");
-    LLVMValueRef zero = LLVMBuildICmp(b, LLVMIntEQ, exponent, integer_of(f, t, 0), "");
-    LLVMValueRef sign = LLVMBuildAnd(b, top, integer_of(f, t, 0x8000), "");
-    sum = LLVMBuildSelect(b, zero, sign, sum, "");
-    LLVMValueRef nan = LLVMBuildFCmp(b, LLVMRealUNO, x, x, "");
-    LLVMValueRef quiet = LLVMBuildOr(b, top, integer_of(f, t, 0x40), "");
-    return LLVMBuildTrunc(b, LLVMBuildSelect(b, nan, quiet, sum, ""), half, "");
+    LLVMValueRef bits = llvm.BuildBitCast(b, x, llvm_type(f->e, t), "");
+    LLVMValueRef top = llvm.BuildLShr(b, bits, integer_of(f, t, 16), "");
+    LLVMValueRef odd = llvm.BuildAnd(b, top, integer_of(f, t, 1), "");
+    LLVMValueRef sum = llvm.BuildAdd(b, bits, integer_of(f, t, 0x7fff), "");
+    sum = llvm.BuildLShr(b, llvm.BuildAdd(b, sum, odd, ""), integer_of(f, t, 16), "");
+    LLVMValueRef exponent = llvm.BuildAnd(b, bits, integer_of(f, t, 0x7f800000), "");
+    LLVMValueRef zero = llvm.BuildICmp(b, LLVMIntEQ, exponent, integer_of(f, t, 0), "");
+    LLVMValueRef sign = llvm.BuildAnd(b, top, integer_of(f, t, 0x8000), "");
+    sum = llvm.BuildSelect(b, zero, sign, sum, "");
+    LLVMValueRef nan = llvm.BuildFCmp(b, LLVMRealUNO, x, x, "");
+    LLVMValueRef quiet = llvm.BuildOr(b, top, integer_of(f, t, 0x40), "");
+    return llvm.BuildTrunc(b, llvm.BuildSelect(b, nan, quiet, sum, ""), half, "");
 }
 
 static LLVMValueRef from_bf16(llvm_func_t *f, LLVMValueRef x, int lanes) {
     ltype_t t = VECTOR(E_I32, lanes);
-    LLVMValueRef wide = LLVMBuildZExt(at(f), x, llvm_type(f->e, t), "");
-    LLVMValueRef bits = LLVMBuildShl(at(f), wide, integer_of(f, t, 16), "");
-    return LLVMBuildBitCast(at(f), bits, llvm_type(f->e, VECTOR(E_F32, lanes)), "");
+    LLVMValueRef wide = llvm.BuildZExt(at(f), x, llvm_type(f->e, t), "");
+    LLVMValueRef bits = llvm.BuildShl(at(f), wide, integer_of(f, t, 16), "");
+    return llvm.BuildBitCast(at(f), bits, llvm_type(f->e, VECTOR(E_F32, lanes)), "");
 }
 
 static LLVMValueRef convert_real(llvm_func_t *f, LLVMValueRef x, elem_t from, elem_t to,
                                  LLVMTypeRef type) {
-    if (is_real(from) && is_real(to)) return LLVMBuildFPCast(at(f), x, type, "");
+    if (is_real(from) && is_real(to)) return llvm.BuildFPCast(at(f), x, type, "");
     if (is_real(to))
-        return from == E_U8 ? LLVMBuildUIToFP(at(f), x, type, "")
-                            : LLVMBuildSIToFP(at(f), x, type, "");
-    return to == E_U8 ? LLVMBuildFPToUI(at(f), x, type, "") : LLVMBuildFPToSI(at(f), x, type, "");
+        return from == E_U8 ? llvm.BuildUIToFP(at(f), x, type, "")
+                            : llvm.BuildSIToFP(at(f), x, type, "");
+    return to == E_U8 ? llvm.BuildFPToUI(at(f), x, type, "") : llvm.BuildFPToSI(at(f), x, type, "");
 }
 
 static LLVMValueRef write_convert(llvm_func_t *f, const inst_t *i, const form_t *form) {
@@ -258,13 +259,13 @@ static LLVMValueRef write_convert(llvm_func_t *f, const inst_t *i, const form_t 
     LLVMTypeRef type = llvm_type(f->e, VECTOR(to == E_BF16 ? E_F32 : to, lanes));
     if (is_real(from) || is_real(to) || to == E_BF16)
         x = convert_real(f, x, from, to == E_BF16 ? E_F32 : to, type);
-    else x = LLVMBuildIntCast2(at(f), x, type, from != E_U8, "");
+    else x = llvm.BuildIntCast2(at(f), x, type, from != E_U8, "");
     return to == E_BF16 ? to_bf16(f, x, lanes) : x;
 }
 
 static LLVMValueRef write_bitcast(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
-    return LLVMBuildBitCast(at(f), operand(f, i, 0), result_type(f, i), "");
+    return llvm.BuildBitCast(at(f), operand(f, i, 0), result_type(f, i), "");
 }
 
 /* ---- lanes ------------------------------------------------------------------------------------------------- */
@@ -272,28 +273,28 @@ static LLVMValueRef write_bitcast(llvm_func_t *f, const inst_t *i, const form_t 
 static LLVMValueRef lane_numbers(const llvm_func_t *f, int n, const int *lanes) {
     LLVMValueRef *all = ARENA_ARRAY(f->e->arena, LLVMValueRef, n);
     for (int k = 0; k < n; k++)
-        all[k] = LLVMConstInt(f->e->i32, lanes ? (unsigned long long)lanes[k] : 0, false);
-    return LLVMConstVector(all, (unsigned)n);
+        all[k] = llvm.ConstInt(f->e->i32, lanes ? (unsigned long long)lanes[k] : 0, false);
+    return llvm.ConstVector(all, (unsigned)n);
 }
 
 static LLVMValueRef write_broadcast(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
     int n = i->result->type.lanes;
     if (n == 1) return operand(f, i, 0);
-    LLVMValueRef none = LLVMGetPoison(result_type(f, i)), zero = LLVMConstNull(f->e->i64);
-    LLVMValueRef first = LLVMBuildInsertElement(at(f), none, operand(f, i, 0), zero, "");
-    return LLVMBuildShuffleVector(at(f), first, none, lane_numbers(f, n, NULL), "");
+    LLVMValueRef none = llvm.GetPoison(result_type(f, i)), zero = llvm.ConstNull(f->e->i64);
+    LLVMValueRef first = llvm.BuildInsertElement(at(f), none, operand(f, i, 0), zero, "");
+    return llvm.BuildShuffleVector(at(f), first, none, lane_numbers(f, n, NULL), "");
 }
 
 static LLVMValueRef write_shuffle(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
     LLVMValueRef lanes = lane_numbers(f, i->result->type.lanes, i->lanes);
-    return LLVMBuildShuffleVector(at(f), operand(f, i, 0), operand(f, i, 1), lanes, "");
+    return llvm.BuildShuffleVector(at(f), operand(f, i, 0), operand(f, i, 1), lanes, "");
 }
 
 static LLVMValueRef write_extract(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
-    return LLVMBuildExtractElement(at(f), operand(f, i, 0), llvm_int64(f->e, i->i), "");
+    return llvm.BuildExtractElement(at(f), operand(f, i, 0), llvm_int64(f->e, i->i), "");
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------------- */
@@ -307,8 +308,8 @@ static LLVMValueRef write_load(llvm_func_t *f, const inst_t *i, const form_t *fo
     (void)form;
     unsigned alignment;
     LLVMValueRef from = llvm_address(f, i->buffer, i->index, &alignment);
-    LLVMValueRef load = LLVMBuildLoad2(at(f), result_type(f, i), from, "");
-    LLVMSetAlignment(load, alignment);
+    LLVMValueRef load = llvm.BuildLoad2(at(f), result_type(f, i), from, "");
+    llvm.SetAlignment(load, alignment);
     llvm_mark_access(f, i->buffer, load);
     return load;
 }

@@ -25,33 +25,33 @@ static LLVMValueRef image(const llvm_emitter_t *e, const void *data, size_t byte
     for (int k = 0; k <= n; k++) {
         size_t until = k < n ? links[k].at : bytes;
         if (until > done)
-            parts[count++] = LLVMConstStringInContext(e->context, (const char *)data + done,
-                                                      (unsigned)(until - done), true);
+            parts[count++] = llvm.ConstStringInContext(e->context, (const char *)data + done,
+                                                       (unsigned)(until - done), true);
         if (k < n) parts[count++] = links[k].to;
         done = until + sizeof(void *);
     }
-    return LLVMConstStructInContext(e->context, parts, count, true);
+    return llvm.ConstStructInContext(e->context, parts, count, true);
 }
 
 static LLVMValueRef constant(llvm_emitter_t *e, const char *name, LLVMValueRef value) {
-    LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(value), name);
-    LLVMSetInitializer(g, value);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetLinkage(g, LLVMInternalLinkage);
-    LLVMSetAlignment(g, _Alignof(reformer_desc_t));
+    LLVMValueRef g = llvm.AddGlobal(e->module, llvm.TypeOf(value), name);
+    llvm.SetInitializer(g, value);
+    llvm.SetGlobalConstant(g, true);
+    llvm.SetLinkage(g, LLVMInternalLinkage);
+    llvm.SetAlignment(g, _Alignof(reformer_desc_t));
     return g;
 }
 
 static LLVMValueRef text_constant(llvm_emitter_t *e, const char *name, const char *text) {
     return constant(e, name,
-                    LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), false));
+                    llvm.ConstStringInContext(e->context, text, (unsigned)strlen(text), false));
 }
 
 /* A list of numbers; none: NULL. */
 static LLVMValueRef list_constant(llvm_emitter_t *e, const char *name, const void *list,
                                   size_t bytes) {
-    if (!list) return LLVMConstNull(e->pointer);
-    return constant(e, name, LLVMConstStringInContext(e->context, list, (unsigned)bytes, true));
+    if (!list) return llvm.ConstNull(e->pointer);
+    return constant(e, name, llvm.ConstStringInContext(e->context, list, (unsigned)bytes, true));
 }
 
 static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_t *v,
@@ -61,20 +61,20 @@ static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_
         link_t link = {offsetof(reformer_variant_t, run), run[k]};
         all[k] = image(e, &v[k], sizeof v[k], &link, 1);
     }
-    return constant(e, "reformer.variants", LLVMConstArray(LLVMTypeOf(all[0]), all, (unsigned)n));
+    return constant(e, "reformer.variants", llvm.ConstArray(llvm.TypeOf(all[0]), all, (unsigned)n));
 }
 
 /* Variant `at` - the first one - of the array. */
 static LLVMValueRef variant_address(const llvm_emitter_t *e, LLVMValueRef variants,
                                     const reformer_desc_t *d, const reformer_variant_t *at) {
-    if (!at) return LLVMConstNull(e->pointer);
-    LLVMValueRef bytes = LLVMConstInt(e->i64, (uint64_t)(at - d->variants) * sizeof *at, false);
-    return LLVMConstGEP2(e->type[E_I8], variants, &bytes, 1);
+    if (!at) return llvm.ConstNull(e->pointer);
+    LLVMValueRef bytes = llvm.ConstInt(e->i64, (uint64_t)(at - d->variants) * sizeof *at, false);
+    return llvm.ConstGEP2(e->type[E_I8], variants, &bytes, 1);
 }
 
 static LLVMValueRef stacks_constant(llvm_emitter_t *e, const reformer_desc_t *d) {
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, d->n_stacks);
-    if (!d->trains) return LLVMConstNull(e->pointer);
+    if (!d->trains) return llvm.ConstNull(e->pointer);
     for (int i = 0; i < d->n_stacks; i++) {
         const reformer_stack_t *s = &d->stacks[i];
         link_t links[] = {
@@ -84,7 +84,7 @@ static LLVMValueRef stacks_constant(llvm_emitter_t *e, const reformer_desc_t *d)
         all[i] = image(e, s, sizeof *s, links, sizeof links / sizeof *links);
     }
     return constant(e, "reformer.stacks",
-                    LLVMConstArray(LLVMTypeOf(all[0]), all, (unsigned)d->n_stacks));
+                    llvm.ConstArray(llvm.TypeOf(all[0]), all, (unsigned)d->n_stacks));
 }
 
 static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
@@ -160,17 +160,17 @@ static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValu
         inner[i] = type_of(e, interface[k].params[i]);
         if (interface[k].params[i] != 'D') outer[n_outer++] = inner[i];
     }
-    LLVMTypeRef type = LLVMFunctionType(result, outer, n_outer, false);
-    LLVMTypeRef callee_type = LLVMFunctionType(result, inner, n, false);
-    LLVMValueRef f = LLVMAddFunction(
+    LLVMTypeRef type = llvm.FunctionType(result, outer, n_outer, false);
+    LLVMTypeRef callee_type = llvm.FunctionType(result, inner, n, false);
+    LLVMValueRef f = llvm.AddFunction(
         e->module, arena_printf(e->arena, "%s_%s", prefix, interface[k].name), type);
     llvm_mark_function(e, f);
-    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
+    llvm.PositionBuilderAtEnd(e->builder, llvm.AppendBasicBlockInContext(e->context, f, "entry"));
     n_outer = 0;
     for (unsigned i = 0; i < n; i++)
-        args[i] = interface[k].params[i] == 'D' ? description : LLVMGetParam(f, n_outer++);
+        args[i] = interface[k].params[i] == 'D' ? description : llvm.GetParam(f, n_outer++);
     LLVMValueRef callee = llvm_declare(e, interface[k].callee, callee_type);
-    LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, callee_type, callee, args, n, ""));
+    llvm.BuildRet(e->builder, llvm.BuildCall2(e->builder, callee_type, callee, args, n, ""));
 }
 
 /* ---- the module -------------------------------------------------------------------------------------------- */
@@ -203,7 +203,7 @@ static void put_plan(llvm_emitter_t *e, const plan_t *p) {
 
 static void dispose_text(void *text, size_t bytes) {
     (void)bytes;
-    LLVMDisposeMessage(text);
+    llvm.DisposeMessage(text);
 }
 
 static bool write_form(llvm_emitter_t *e, llvm_form_t form, sbuf_t *out, diag_t *d) {
@@ -211,12 +211,12 @@ static bool write_form(llvm_emitter_t *e, llvm_form_t form, sbuf_t *out, diag_t 
     if (form != LLVM_TEXT)
         return llvm_write(e->module, e->machine,
                           form == LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, out, d);
-    char *text = LLVMPrintModuleToString(e->module);
+    char *text = llvm.PrintModuleToString(e->module);
     if (!text) guard_no_memory(0);
     guard_own(text, 0, dispose_text);
     sbuf_puts(out, text);
     guard_disown(text);
-    LLVMDisposeMessage(text);
+    llvm.DisposeMessage(text);
     return true;
 }
 
@@ -224,6 +224,7 @@ bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     llvm_emitter_t e;
     size_t functions = 0;
     for (int k = 0; k < plan_parts(p); k++) functions += plan_module(p, k)->n_funcs;
+    if (!llvm_ready(d)) return false;
     llvm_ensure_memory(1, functions);
     llvm_open(&e, p->targets[0]);
     e.instrument = p->instrument;

@@ -26,23 +26,23 @@ static llvm_frame_t new_frame(const llvm_func_t *f, const lfunc_t *fn) {
 }
 
 static LLVMBasicBlockRef new_block(const llvm_func_t *f, const char *name) {
-    return LLVMAppendBasicBlockInContext(f->e->context, f->function, name);
+    return llvm.AppendBasicBlockInContext(f->e->context, f->function, name);
 }
 
 static LLVMBasicBlockRef here(const llvm_func_t *f) {
-    return LLVMGetInsertBlock(at(f));
+    return llvm.GetInsertBlock(at(f));
 }
 
 static void enter(const llvm_func_t *f, LLVMBasicBlockRef b) {
-    LLVMPositionBuilderAtEnd(at(f), b);
+    llvm.PositionBuilderAtEnd(at(f), b);
 }
 
 static LLVMValueRef phi_of(const llvm_func_t *f, const value_t *v) {
-    return LLVMBuildPhi(at(f), llvm_type(f->e, v->type), v->name ? v->name : "");
+    return llvm.BuildPhi(at(f), llvm_type(f->e, v->type), v->name ? v->name : "");
 }
 
 static void incoming(LLVMValueRef phi, LLVMValueRef v, LLVMBasicBlockRef from) {
-    LLVMAddIncoming(phi, &v, &from, 1);
+    llvm.AddIncoming(phi, &v, &from, 1);
 }
 
 /* ---- loops ------------------------------------------------------------------------------------------- */
@@ -68,10 +68,10 @@ static void put_body(llvm_func_t *f, const inst_t *loop, LLVMValueRef lo, LLVMVa
         incoming(value_of(f, args[k + 1]), value_of(f, loop->values[k]), before);
     }
     put_block(f, loop->body);
-    LLVMValueRef next = LLVMBuildNSWAdd(at(f), value_of(f, args[0]), llvm_int64(f->e, 1), "");
-    LLVMValueRef more = LLVMBuildICmp(at(f), LLVMIntSLT, next, hi, "");
+    LLVMValueRef next = llvm.BuildNSWAdd(at(f), value_of(f, args[0]), llvm_int64(f->e, 1), "");
+    LLVMValueRef more = llvm.BuildICmp(at(f), LLVMIntSLT, next, hi, "");
     LLVMBasicBlockRef last = here(f);
-    LLVMBuildCondBr(at(f), more, body, after);
+    llvm.BuildCondBr(at(f), more, body, after);
     incoming(value_of(f, args[0]), next, last);
     const inst_t *yield = block_yield(loop->body);
     for (int k = 0; k < loop->n_results; k++) {
@@ -101,11 +101,11 @@ static void put_for(llvm_func_t *f, const inst_t *loop) {
     const char *name = loop_var(loop)->name ? loop_var(loop)->name : "loop";
     LLVMBasicBlockRef before = here(f), body = new_block(f, name), after = new_block(f, "");
     LLVMValueRef lo = llvm_dim(f, loop->d), hi = llvm_dim(f, loop->e);
-    if (trips == SURELY) LLVMBuildBr(at(f), body);
-    else LLVMBuildCondBr(at(f), LLVMBuildICmp(at(f), LLVMIntSLT, lo, hi, ""), body, after);
+    if (trips == SURELY) llvm.BuildBr(at(f), body);
+    else llvm.BuildCondBr(at(f), llvm.BuildICmp(at(f), LLVMIntSLT, lo, hi, ""), body, after);
     put_body(f, loop, lo, hi, body, before, after);
     LLVMBasicBlockRef last = here(f);
-    LLVMMoveBasicBlockAfter(after, last);
+    llvm.MoveBasicBlockAfter(after, last);
     enter(f, after);
     if (trips == PERHAPS) join_results(f, loop, before, last);
 }
@@ -114,21 +114,21 @@ static void put_for(llvm_func_t *f, const inst_t *loop) {
 
 static LLVMBasicBlockRef put_branch(llvm_func_t *f, const block_t *b, LLVMBasicBlockRef begin,
                                     LLVMBasicBlockRef after) {
-    LLVMMoveBasicBlockAfter(begin, here(f));
+    llvm.MoveBasicBlockAfter(begin, here(f));
     enter(f, begin);
     if (b) put_block(f, b);
     LLVMBasicBlockRef last = here(f);
-    LLVMBuildBr(at(f), after);
+    llvm.BuildBr(at(f), after);
     return last;
 }
 
 static void put_if(llvm_func_t *f, const inst_t *i) {
     LLVMBasicBlockRef begin[2] = {new_block(f, "then"), new_block(f, "else")};
     LLVMBasicBlockRef after = new_block(f, ""), last[2];
-    LLVMBuildCondBr(at(f), llvm_condition(f, i->operand[0]), begin[0], begin[1]);
+    llvm.BuildCondBr(at(f), llvm_condition(f, i->operand[0]), begin[0], begin[1]);
     last[0] = put_branch(f, i->body, begin[0], after);
     last[1] = put_branch(f, i->otherwise, begin[1], after);
-    LLVMMoveBasicBlockAfter(after, last[1]);
+    llvm.MoveBasicBlockAfter(after, last[1]);
     enter(f, after);
     for (int k = 0; k < i->n_results; k++) {
         LLVMValueRef phi = phi_of(f, i->results[k]);
@@ -155,17 +155,17 @@ static void put_call(llvm_func_t *f, const inst_t *i) {
 
 static LLVMValueRef product(llvm_func_t *f, const dim_t *d, int from, int to) {
     LLVMValueRef n = llvm_int64(f->e, 1);
-    for (int k = from; k < to; k++) n = LLVMBuildNSWMul(at(f), n, llvm_dim(f, d[k]), "");
+    for (int k = from; k < to; k++) n = llvm.BuildNSWMul(at(f), n, llvm_dim(f, d[k]), "");
     return n;
 }
 
 /* Room on the stack, one for all launches: the schedule is serial. */
 static LLVMValueRef launch_args(llvm_func_t *f, const inst_t *i) {
-    if (i->n_values == 0) return LLVMConstNull(f->e->pointer);
+    if (i->n_values == 0) return llvm.ConstNull(f->e->pointer);
     for (int k = 0; k < i->n_values; k++) {
         LLVMValueRef n = llvm_int64(f->e, k);
-        LLVMValueRef to = LLVMBuildGEP2(at(f), f->e->i64, f->launch_args, &n, 1, "");
-        LLVMBuildStore(at(f), value_of(f, i->values[k]), to);
+        LLVMValueRef to = llvm.BuildGEP2(at(f), f->e->i64, f->launch_args, &n, 1, "");
+        llvm.BuildStore(at(f), value_of(f, i->values[k]), to);
     }
     return f->launch_args;
 }
@@ -180,24 +180,24 @@ static void put_launch(llvm_func_t *f, const inst_t *i) {
     unsigned n = e->instrument ? LABELLED : PLAIN;
     if (e->instrument) {
         const char *label = i->text ? i->text : i->callee->name;
-        args[PLAIN] = LLVMBuildGlobalStringPtr(at(f), label, "label");
+        args[PLAIN] = llvm.BuildGlobalStringPtr(at(f), label, "label");
         args[PLAIN + 1] = i->n_operands ? value_of(f, i->operand[0]) : llvm_int64(e, -1);
     }
     const char *callee = e->instrument ? "reformer_launch_labelled" : "reformer_launch";
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, n, false);
-    LLVMBuildCall2(at(f), type, llvm_declare(e, callee, type), args, n, "");
+    LLVMTypeRef type = llvm.FunctionType(e->nothing, params, n, false);
+    llvm.BuildCall2(at(f), type, llvm_declare(e, callee, type), args, n, "");
 }
 
 static LLVMValueRef shape_of(llvm_func_t *f, const buffer_t *b) {
-    LLVMTypeRef type = LLVMArrayType(f->e->i64, (unsigned)b->rank);
-    LLVMBasicBlockRef now = here(f), entry = LLVMGetEntryBasicBlock(f->function);
-    LLVMPositionBuilderBefore(at(f), LLVMGetFirstInstruction(entry));
-    LLVMValueRef shape = LLVMBuildAlloca(at(f), type, "shape");
+    LLVMTypeRef type = llvm.ArrayType(f->e->i64, (unsigned)b->rank);
+    LLVMBasicBlockRef now = here(f), entry = llvm.GetEntryBasicBlock(f->function);
+    llvm.PositionBuilderBefore(at(f), llvm.GetFirstInstruction(entry));
+    LLVMValueRef shape = llvm.BuildAlloca(at(f), type, "shape");
     enter(f, now);
     for (int k = 0; k < b->rank; k++) {
         LLVMValueRef n = llvm_int64(f->e, k);
-        LLVMValueRef to = LLVMBuildGEP2(at(f), f->e->i64, shape, &n, 1, "");
-        LLVMBuildStore(at(f), llvm_dim(f, b->dims[k]), to);
+        LLVMValueRef to = llvm.BuildGEP2(at(f), f->e->i64, shape, &n, 1, "");
+        llvm.BuildStore(at(f), llvm_dim(f, b->dims[k]), to);
     }
     return shape;
 }
@@ -205,33 +205,33 @@ static LLVMValueRef shape_of(llvm_func_t *f, const buffer_t *b) {
 static void put_trace(llvm_func_t *f, const inst_t *i) {
     llvm_emitter_t *e = f->e;
     LLVMTypeRef params[] = {e->pointer, e->pointer, e->i64, e->pointer, e->i32, e->pointer, e->i32};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, 7, false);
+    LLVMTypeRef type = llvm.FunctionType(e->nothing, params, 7, false);
     affine_t zero[MAX_RANK] = {{0}};
     unsigned alignment;
     const buffer_t *b = i->buffer;
-    LLVMValueRef name = LLVMBuildGlobalStringPtr(at(f), i->text, "name");
+    LLVMValueRef name = llvm.BuildGlobalStringPtr(at(f), i->text, "name");
     LLVMValueRef layer = i->n_values ? value_of(f, i->values[0]) : llvm_int64(e, -1);
     int dtype = b->elem == E_I32 ? REFORMER_I32 : REFORMER_F32;
     LLVMValueRef args[] = {f->call,
                            name,
                            layer,
                            llvm_address(f, b, zero, &alignment),
-                           LLVMConstInt(e->i32, (unsigned)dtype, false),
+                           llvm.ConstInt(e->i32, (unsigned)dtype, false),
                            shape_of(f, b),
-                           LLVMConstInt(e->i32, (unsigned)b->rank, false)};
-    LLVMBuildCall2(at(f), type, llvm_declare(e, "reformer_trace", type), args, 7, "");
+                           llvm.ConstInt(e->i32, (unsigned)b->rank, false)};
+    llvm.BuildCall2(at(f), type, llvm_declare(e, "reformer_trace", type), args, 7, "");
 }
 
 static void put_ready(llvm_func_t *f, const inst_t *i) {
     llvm_emitter_t *e = f->e;
     LLVMTypeRef params[] = {e->pointer, e->i64, e->i64};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, 3, false);
+    LLVMTypeRef type = llvm.FunctionType(e->nothing, params, 3, false);
     LLVMValueRef n = llvm_int64(e, ready_elements(i->buffer));
-    LLVMValueRef at_part = LLVMBuildNSWMul(at(f), value_of(f, i->values[0]), n, "");
+    LLVMValueRef at_part = llvm.BuildNSWMul(at(f), value_of(f, i->values[0]), n, "");
     LLVMValueRef first =
-        LLVMBuildNSWAdd(at(f), at_part, llvm_int64(e, ready_offset(i->buffer)), "");
+        llvm.BuildNSWAdd(at(f), at_part, llvm_int64(e, ready_offset(i->buffer)), "");
     LLVMValueRef args[] = {f->call, first, n};
-    LLVMBuildCall2(at(f), type, llvm_declare(e, "reformer_ready", type), args, 3, "");
+    llvm.BuildCall2(at(f), type, llvm_declare(e, "reformer_ready", type), args, 3, "");
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
@@ -239,8 +239,8 @@ static void put_ready(llvm_func_t *f, const inst_t *i) {
 static void put_store(llvm_func_t *f, const inst_t *i) {
     unsigned alignment;
     LLVMValueRef to = llvm_address(f, i->buffer, i->index, &alignment);
-    LLVMValueRef store = LLVMBuildStore(at(f), value_of(f, i->operand[0]), to);
-    LLVMSetAlignment(store, alignment);
+    LLVMValueRef store = llvm.BuildStore(at(f), value_of(f, i->operand[0]), to);
+    llvm.SetAlignment(store, alignment);
     llvm_mark_access(f, i->buffer, store);
 }
 
@@ -250,8 +250,8 @@ static void put_prefetch(llvm_func_t *f, const inst_t *i) {
     unsigned alignment;
     LLVMTypeRef i32 = f->e->i32;
     LLVMValueRef args[] = {llvm_address(f, i->buffer, i->index, &alignment),
-                           LLVMConstInt(i32, READ, false), LLVMConstInt(i32, KEEP, false),
-                           LLVMConstInt(i32, DATA, false)};
+                           llvm.ConstInt(i32, READ, false), llvm.ConstInt(i32, KEEP, false),
+                           llvm.ConstInt(i32, DATA, false)};
     llvm_intrinsic(f, "llvm.prefetch", f->e->pointer, 4, args);
 }
 
@@ -283,8 +283,8 @@ static void put_tasks(llvm_func_t *f) {
     const lfunc_t *fn = f->fn;
     for (int k = 0; k < fn->n_tasks; k++) {
         LLVMValueRef inner = product(f, fn->task_dims, k + 1, fn->n_tasks);
-        LLVMValueRef x = LLVMBuildUDiv(at(f), f->task, inner, "");
-        if (k > 0) x = LLVMBuildURem(at(f), x, llvm_dim(f, fn->task_dims[k]), "");
+        LLVMValueRef x = llvm.BuildUDiv(at(f), f->task, inner, "");
+        if (k > 0) x = llvm.BuildURem(at(f), x, llvm_dim(f, fn->task_dims[k]), "");
         set_value(f, fn->task[k], x);
     }
 }
@@ -292,8 +292,8 @@ static void put_tasks(llvm_func_t *f) {
 static void put_params(llvm_func_t *f) {
     for (int k = 0; k < f->fn->n_params; k++) {
         LLVMValueRef n = llvm_int64(f->e, k);
-        LLVMValueRef from = LLVMBuildGEP2(at(f), f->e->i64, f->arg, &n, 1, "");
-        set_value(f, f->fn->params[k], LLVMBuildLoad2(at(f), f->e->i64, from, ""));
+        LLVMValueRef from = llvm.BuildGEP2(at(f), f->e->i64, f->arg, &n, 1, "");
+        set_value(f, f->fn->params[k], llvm.BuildLoad2(at(f), f->e->i64, from, ""));
     }
 }
 
@@ -320,21 +320,21 @@ static void put_head(llvm_func_t *f) {
         put_params(f);
     } else {
         unsigned n = (unsigned)most_launch_args(f->fn->body);
-        f->launch_args = LLVMBuildAlloca(at(f), LLVMArrayType(e->i64, n ? n : 1), "arg");
+        f->launch_args = llvm.BuildAlloca(at(f), llvm.ArrayType(e->i64, n ? n : 1), "arg");
     }
     llvm_find_places(f);
 }
 
 void llvm_define(llvm_emitter_t *e, const lfunc_t *fn, LLVMValueRef function) {
-    llvm_func_t f = {.e = e, .fn = fn, .function = function, .call = LLVMGetParam(function, 0)};
+    llvm_func_t f = {.e = e, .fn = fn, .function = function, .call = llvm.GetParam(function, 0)};
     if (fn->kind == FN_KERNEL) {
-        f.scratch = LLVMGetParam(function, 1);
-        f.arg = LLVMGetParam(function, 2);
-        f.task = LLVMGetParam(function, 3);
+        f.scratch = llvm.GetParam(function, 1);
+        f.arg = llvm.GetParam(function, 2);
+        f.task = llvm.GetParam(function, 3);
     }
     f.frame = new_frame(&f, fn);
     enter(&f, new_block(&f, "entry"));
     put_head(&f);
     put_block(&f, fn->body);
-    LLVMBuildRetVoid(at(&f));
+    llvm.BuildRetVoid(at(&f));
 }

@@ -6,15 +6,13 @@
  * llvm_expr.c     one op → one instruction: the table llvm_ops
  * llvm_address.c  buffers, addresses, what is known of aliases and alignment
  * llvm_target.c   target machines, the passes that LLVM runs, objects
- * llvm_jit.c      objects → code in this process */
+ * llvm_jit.c      objects → code in this process
+ * llvm_load.c     libLLVM itself, loaded when it is needed */
 #ifndef REFORMERC_EMIT_LLVM_INT_H
 #define REFORMERC_EMIT_LLVM_INT_H
 
-#include <llvm-c/Core.h>
-#include <llvm-c/Error.h>
-#include <llvm-c/TargetMachine.h>
-
 #include "emit/llvm.h"
+#include "emit/llvm_api.h"
 
 /* ---- one LLVM module ------------------------------------------------------------------------------ */
 
@@ -109,7 +107,7 @@ LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset); /* of 
 
 /* ---- llvm_target.c ------------------------------------------------------------------------------------ */
 
-void llvm_initialize(void);
+void llvm_initialize(void); /* before any call of `llvm`; who has asked llvm_ready() may */
 /* Reports and frees an error: "LLVM cannot WHAT: …". False: there is none. */
 bool llvm_failed(LLVMErrorRef error, const char *what, diag_t *d);
 /* A function attribute that is text: "frame-pointer", "all". */

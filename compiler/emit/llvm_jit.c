@@ -4,12 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <llvm-c/Error.h>
-#include <llvm-c/ExecutionEngine.h>
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Object.h>
-#include <llvm-c/Orc.h>
-#include <llvm-c/OrcEE.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,10 +39,10 @@ static bool provide(LLVMOrcLLJITRef j, diag_t *d) {
         LLVMJITEvaluatedSymbol s = {
             .Address = (LLVMOrcExecutorAddress)(uintptr_t)provided[k].function,
             .Flags = {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
-        pairs[k] = (LLVMOrcCSymbolMapPair){LLVMOrcLLJITMangleAndIntern(j, provided[k].name), s};
+        pairs[k] = (LLVMOrcCSymbolMapPair){llvm.OrcLLJITMangleAndIntern(j, provided[k].name), s};
     }
-    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs, N_PROVIDED);
-    return !llvm_failed(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j), unit), "link", d);
+    LLVMOrcMaterializationUnitRef unit = llvm.OrcAbsoluteSymbols(pairs, N_PROVIDED);
+    return !llvm_failed(llvm.OrcJITDylibDefine(llvm.OrcLLJITGetMainJITDylib(j), unit), "link", d);
 }
 
 /* ---- the linker ------------------------------------------------------------------------------------------ */
@@ -57,37 +51,37 @@ static LLVMOrcObjectLayerRef new_layer(void *ctx, LLVMOrcExecutionSessionRef ses
                                        const char *triple) {
     (void)ctx, (void)triple;
     LLVMOrcObjectLayerRef layer =
-        LLVMOrcCreateRTDyldObjectLinkingLayerWithSectionMemoryManager(session);
-    LLVMOrcRTDyldObjectLinkingLayerRegisterJITEventListener(layer,
-                                                            LLVMCreateGDBRegistrationListener());
+        llvm.OrcCreateRTDyldObjectLinkingLayerWithSectionMemoryManager(session);
+    llvm.OrcRTDyldObjectLinkingLayerRegisterJITEventListener(layer,
+                                                             llvm.CreateGDBRegistrationListener());
     return layer;
 }
 
 static LLVMOrcLLJITRef new_lljit(diag_t *d) {
     llvm_initialize();
-    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
-    LLVMOrcLLJITBuilderSetObjectLinkingLayerCreator(builder, new_layer, NULL);
+    LLVMOrcLLJITBuilderRef builder = llvm.OrcCreateLLJITBuilder();
+    llvm.OrcLLJITBuilderSetObjectLinkingLayerCreator(builder, new_layer, NULL);
     LLVMOrcLLJITRef j = NULL;
-    return llvm_failed(LLVMOrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
+    return llvm_failed(llvm.OrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
 }
 
 /* LLVM's own copy, never NULL. */
 static LLVMMemoryBufferRef copy_of(const sbuf_t *object) {
     LLVMMemoryBufferRef copy =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
+        llvm.CreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
     if (!copy) guard_no_memory(object->size);
     return copy;
 }
 
 static bool add_object(LLVMOrcLLJITRef j, const sbuf_t *object, diag_t *d) {
     LLVMMemoryBufferRef copy = copy_of(object);
-    return !llvm_failed(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), copy), "link",
-                        d);
+    return !llvm_failed(llvm.OrcLLJITAddObjectFile(j, llvm.OrcLLJITGetMainJITDylib(j), copy),
+                        "link", d);
 }
 
 static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *address, diag_t *d) {
     LLVMOrcExecutorAddress a = 0;
-    if (llvm_failed(LLVMOrcLLJITLookup(j, &a, symbol), "link", d)) return false;
+    if (llvm_failed(llvm.OrcLLJITLookup(j, &a, symbol), "link", d)) return false;
     *address = a;
     return true;
 }
@@ -98,20 +92,20 @@ static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *addres
 static bool map_object(LLVMOrcLLJITRef j, const sbuf_t *object, FILE *out, diag_t *d) {
     LLVMMemoryBufferRef copy = copy_of(object);
     char *error = NULL;
-    LLVMBinaryRef binary = LLVMCreateBinary(copy, NULL, &error);
+    LLVMBinaryRef binary = llvm.CreateBinary(copy, NULL, &error);
     if (!binary) bug("LLVM: an object of ours: %s", error);
-    LLVMSymbolIteratorRef s = LLVMObjectFileCopySymbolIterator(binary);
+    LLVMSymbolIteratorRef s = llvm.ObjectFileCopySymbolIterator(binary);
     bool ok = true;
-    for (; ok && !LLVMObjectFileIsSymbolIteratorAtEnd(binary, s); LLVMMoveToNextSymbol(s)) {
-        const char *name = LLVMGetSymbolName(s);
-        uint64_t at, size = LLVMGetSymbolSize(s);
+    for (; ok && !llvm.ObjectFileIsSymbolIteratorAtEnd(binary, s); llvm.MoveToNextSymbol(s)) {
+        const char *name = llvm.GetSymbolName(s);
+        uint64_t at, size = llvm.GetSymbolSize(s);
         if (strncmp(name, "reformer.", 9) != 0 || size == 0) continue;
         ok = find_address(j, name, &at, d);
         if (ok) fprintf(out, "%" PRIx64 " %" PRIx64 " %s\n", at, size, name);
     }
-    LLVMDisposeSymbolIterator(s);
-    LLVMDisposeBinary(binary);
-    LLVMDisposeMemoryBuffer(copy);
+    llvm.DisposeSymbolIterator(s);
+    llvm.DisposeBinary(binary);
+    llvm.DisposeMemoryBuffer(copy);
     return ok;
 }
 
@@ -159,8 +153,8 @@ schedule_fn *jit_schedule(const jit_t *j, const char *symbol, diag_t *d) {
 void jit_free(jit_t *j) {
     if (!j) return;
     if (j->lljit) {
-        LLVMErrorRef e = LLVMOrcDisposeLLJIT(j->lljit);
-        if (e) LLVMConsumeError(e); /* there is nothing that anybody could do about it */
+        LLVMErrorRef e = llvm.OrcDisposeLLJIT(j->lljit);
+        if (e) llvm.ConsumeError(e); /* there is nothing that anybody could do about it */
     }
     heap_free(j);
 }

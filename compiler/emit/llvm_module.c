@@ -1,7 +1,5 @@
 /* LLVM modules: symbols, functions of a Loops module, and the units that the JIT compiles: every kernel
  * and every schedule on its own, named so that debuggers and profilers tell them apart. */
-#include <llvm-c/BitReader.h>
-#include <llvm-c/BitWriter.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -12,26 +10,26 @@
 
 LLVMTypeRef llvm_type(const llvm_emitter_t *e, ltype_t t) {
     LLVMTypeRef scalar = e->type[t.elem];
-    return t.lanes == 1 ? scalar : LLVMVectorType(scalar, (unsigned)t.lanes);
+    return t.lanes == 1 ? scalar : llvm.VectorType(scalar, (unsigned)t.lanes);
 }
 
 LLVMValueRef llvm_int64(const llvm_emitter_t *e, int64_t x) {
-    return LLVMConstInt(e->i64, (unsigned long long)x, true);
+    return llvm.ConstInt(e->i64, (unsigned long long)x, true);
 }
 
 LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e) {
     LLVMTypeRef params[] = {e->pointer, e->pointer, e->pointer, e->i64};
-    return LLVMFunctionType(e->nothing, params, 4, false);
+    return llvm.FunctionType(e->nothing, params, 4, false);
 }
 
 static LLVMTypeRef schedule_type(const llvm_emitter_t *e) {
     LLVMTypeRef call = e->pointer;
-    return LLVMFunctionType(e->nothing, &call, 1, false);
+    return llvm.FunctionType(e->nothing, &call, 1, false);
 }
 
 LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef type) {
-    LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
-    return f ? f : LLVMAddFunction(e->module, symbol, type);
+    LLVMValueRef f = llvm.GetNamedFunction(e->module, symbol);
+    return f ? f : llvm.AddFunction(e->module, symbol, type);
 }
 
 /* ---- an emitter ----------------------------------------------------------------------------------------- */
@@ -39,35 +37,36 @@ LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef typ
 /* What a piece of work has of LLVM; no module or bytes yet: NULL. */
 static void dispose_of(LLVMContextRef context, LLVMTargetMachineRef machine, LLVMModuleRef module,
                        LLVMMemoryBufferRef bytes) {
-    if (module) LLVMDisposeModule(module);
-    if (bytes) LLVMDisposeMemoryBuffer(bytes);
-    LLVMDisposeTargetMachine(machine);
-    LLVMContextDispose(context);
+    if (module) llvm.DisposeModule(module);
+    if (bytes) llvm.DisposeMemoryBuffer(bytes);
+    llvm.DisposeTargetMachine(machine);
+    llvm.ContextDispose(context);
 }
 
 static void dispose(void *emitter, size_t bytes) {
     llvm_emitter_t *e = emitter;
     (void)bytes;
-    LLVMDisposeBuilder(e->builder);
+    llvm.DisposeBuilder(e->builder);
     dispose_of(e->context, e->machine, e->module, e->written);
 }
 
 void llvm_open(llvm_emitter_t *e, const target_t *t) {
-    LLVMContextRef c = LLVMContextCreate();
+    llvm_initialize();
+    LLVMContextRef c = llvm.ContextCreate();
     *e = (llvm_emitter_t){.context = c,
                           .machine = llvm_machine(t),
-                          .builder = LLVMCreateBuilderInContext(c),
-                          .i1 = LLVMInt1TypeInContext(c),
-                          .i32 = LLVMInt32TypeInContext(c),
-                          .i64 = LLVMInt64TypeInContext(c),
-                          .pointer = LLVMPointerTypeInContext(c, 0),
-                          .nothing = LLVMVoidTypeInContext(c)};
+                          .builder = llvm.CreateBuilderInContext(c),
+                          .i1 = llvm.Int1TypeInContext(c),
+                          .i32 = llvm.Int32TypeInContext(c),
+                          .i64 = llvm.Int64TypeInContext(c),
+                          .pointer = llvm.PointerTypeInContext(c, 0),
+                          .nothing = llvm.VoidTypeInContext(c)};
     guard_own(e, 0, dispose);
     e->arena = arena_new();
-    e->type[E_F32] = LLVMFloatTypeInContext(c);
-    e->type[E_F64] = LLVMDoubleTypeInContext(c);
-    e->type[E_BF16] = LLVMInt16TypeInContext(c);
-    e->type[E_I8] = e->type[E_U8] = LLVMInt8TypeInContext(c);
+    e->type[E_F32] = llvm.FloatTypeInContext(c);
+    e->type[E_F64] = llvm.DoubleTypeInContext(c);
+    e->type[E_BF16] = llvm.Int16TypeInContext(c);
+    e->type[E_I8] = e->type[E_U8] = llvm.Int8TypeInContext(c);
     e->type[E_I32] = e->i32;
     e->type[E_I64] = e->i64;
 }
@@ -79,15 +78,15 @@ void llvm_close(llvm_emitter_t *e) {
 }
 
 void llvm_open_module(llvm_emitter_t *e, const char *name, const char *triple) {
-    e->module = LLVMModuleCreateWithNameInContext(name, e->context);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(e->machine);
-    LLVMSetModuleDataLayout(e->module, layout);
-    LLVMDisposeTargetData(layout);
-    LLVMSetTarget(e->module, triple);
+    e->module = llvm.ModuleCreateWithNameInContext(name, e->context);
+    LLVMTargetDataRef layout = llvm.CreateTargetDataLayout(e->machine);
+    llvm.SetModuleDataLayout(e->module, layout);
+    llvm.DisposeTargetData(layout);
+    llvm.SetTarget(e->module, triple);
 }
 
 void llvm_close_module(llvm_emitter_t *e) {
-    LLVMDisposeModule(e->module);
+    llvm.DisposeModule(e->module);
     e->module = NULL;
 }
 
@@ -101,9 +100,9 @@ void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix) {
 
 static void add_attribute(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name,
                           uint64_t value) {
-    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
-    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)index,
-                            LLVMCreateEnumAttribute(e->context, kind, value));
+    unsigned kind = llvm.GetEnumAttributeKindForName(name, strlen(name));
+    llvm.AddAttributeAtIndex(f, (LLVMAttributeIndex)index,
+                             llvm.CreateEnumAttribute(e->context, kind, value));
 }
 
 /* Nothing throws, and debuggers find their way up at every instruction, as in C. */
@@ -138,7 +137,7 @@ LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLink
     bool kernel = fn->kind == FN_KERNEL;
     LLVMTypeRef type = kernel ? llvm_kernel_type(e) : schedule_type(e);
     LLVMValueRef f = llvm_declare(e, symbol_of(e, fn), type);
-    LLVMSetLinkage(f, linkage);
+    llvm.SetLinkage(f, linkage);
     llvm_mark_function(e, f);
     llvm_mark_target(e, f, e->m->target);
     if (kernel) mark_kernel(e, f);
@@ -160,27 +159,27 @@ static const char *label_symbol(llvm_emitter_t *e, const inst_t *launch, int64_t
 
 /* Whether that is what a caller does. */
 static bool calls(LLVMValueRef caller, LLVMValueRef kernel) {
-    LLVMValueRef call = LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(caller));
-    return call && LLVMGetCalledValue(call) == kernel;
+    LLVMValueRef call = llvm.GetFirstInstruction(llvm.GetEntryBasicBlock(caller));
+    return call && llvm.GetCalledValue(call) == kernel;
 }
 
 /* A function that bears the label's name, alone or with the kernel's, and calls the kernel, with a frame that debuggers and
  * profilers find. The kernel itself is one for all layers. */
 static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const char *symbol) {
-    LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
+    LLVMValueRef f = llvm.GetNamedFunction(e->module, symbol);
     if (f && calls(f, declare_kernel(e, kernel))) return f;
     if (f) return named_caller(e, kernel, arena_printf(e->arena, "%s.%s", symbol, kernel->name));
-    LLVMBasicBlockRef back = LLVMGetInsertBlock(e->builder);
-    f = LLVMAddFunction(e->module, symbol, llvm_kernel_type(e));
+    LLVMBasicBlockRef back = llvm.GetInsertBlock(e->builder);
+    f = llvm.AddFunction(e->module, symbol, llvm_kernel_type(e));
     llvm_mark_function(e, f);
     llvm_add_text(e, f, "frame-pointer", "all");
     llvm_add_text(e, f, "disable-tail-calls", "true");
-    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
+    llvm.PositionBuilderAtEnd(e->builder, llvm.AppendBasicBlockInContext(e->context, f, "entry"));
     LLVMValueRef args[4];
-    LLVMGetParams(f, args);
-    LLVMBuildCall2(e->builder, llvm_kernel_type(e), declare_kernel(e, kernel), args, 4, "");
-    LLVMBuildRetVoid(e->builder);
-    LLVMPositionBuilderAtEnd(e->builder, back);
+    llvm.GetParams(f, args);
+    llvm.BuildCall2(e->builder, llvm_kernel_type(e), declare_kernel(e, kernel), args, 4, "");
+    llvm.BuildRetVoid(e->builder);
+    llvm.PositionBuilderAtEnd(e->builder, back);
     return f;
 }
 
@@ -190,11 +189,11 @@ static LLVMValueRef caller_table(llvm_emitter_t *e, const inst_t *launch, int64_
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
     for (int64_t k = 0; k < n; k++)
         all[k] = named_caller(e, launch->callee, label_symbol(e, launch, lo + k));
-    LLVMValueRef data = LLVMConstArray(e->pointer, all, (unsigned)n);
-    LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(data), launch->text);
-    LLVMSetInitializer(g, data);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    LLVMValueRef data = llvm.ConstArray(e->pointer, all, (unsigned)n);
+    LLVMValueRef g = llvm.AddGlobal(e->module, llvm.TypeOf(data), launch->text);
+    llvm.SetInitializer(g, data);
+    llvm.SetGlobalConstant(g, true);
+    llvm.SetLinkage(g, LLVMPrivateLinkage);
     return g;
 }
 
@@ -207,21 +206,21 @@ LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch) {
     if (!layer) return named_caller(e, launch->callee, label_symbol(e, launch, 0));
     LLVMValueRef table = caller_table(e, launch, layer->lo.c, layer->hi.c);
     LLVMValueRef at =
-        LLVMBuildNSWSub(e->builder, f->frame.value[layer->id], llvm_int64(e, layer->lo.c), "");
-    LLVMValueRef p = LLVMBuildGEP2(e->builder, e->pointer, table, &at, 1, "");
-    return LLVMBuildLoad2(e->builder, e->pointer, p, "");
+        llvm.BuildNSWSub(e->builder, f->frame.value[layer->id], llvm_int64(e, layer->lo.c), "");
+    LLVMValueRef p = llvm.BuildGEP2(e->builder, e->pointer, table, &at, 1, "");
+    return llvm.BuildLoad2(e->builder, e->pointer, p, "");
 }
 
 /* ---- units -------------------------------------------------------------------------------------------------- */
 
 static llvm_unit_t close_unit(llvm_emitter_t *e, const char *name, arena_t *a) {
-    e->written = LLVMWriteBitcodeToMemoryBuffer(e->module);
+    e->written = llvm.WriteBitcodeToMemoryBuffer(e->module);
     if (!e->written) guard_no_memory(0);
-    size_t n = LLVMGetBufferSize(e->written);
+    size_t n = llvm.GetBufferSize(e->written);
     llvm_unit_t u = {.name = arena_strdup(a, name),
-                     .bitcode = arena_copy(a, LLVMGetBufferStart(e->written), n),
+                     .bitcode = arena_copy(a, llvm.GetBufferStart(e->written), n),
                      .bytes = n};
-    LLVMDisposeMemoryBuffer(e->written);
+    llvm.DisposeMemoryBuffer(e->written);
     e->written = NULL;
     llvm_close_module(e);
     return u;
@@ -279,12 +278,13 @@ static void end_job(void *job, size_t bytes) {
 }
 
 bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *out, diag_t *d) {
-    unit_job_t j = {.context = LLVMContextCreate(), .machine = llvm_machine(target)};
+    llvm_initialize();
+    unit_job_t j = {.context = llvm.ContextCreate(), .machine = llvm_machine(target)};
     guard_own(&j, 0, end_job);
     j.bitcode =
-        LLVMCreateMemoryBufferWithMemoryRange(unit->bitcode, unit->bytes, unit->name, false);
+        llvm.CreateMemoryBufferWithMemoryRange(unit->bitcode, unit->bytes, unit->name, false);
     if (!j.bitcode) guard_no_memory(unit->bytes);
-    if (LLVMParseBitcodeInContext2(j.context, j.bitcode, &j.module))
+    if (llvm.ParseBitcodeInContext2(j.context, j.bitcode, &j.module))
         bug("LLVM cannot read its own bitcode");
     bool ok = llvm_optimize(j.module, j.machine, d) &&
               llvm_write(j.module, j.machine, LLVMObjectFile, out, d);

@@ -11,6 +11,10 @@ static bool missing(diag_t *d) {
     return false;
 }
 
+bool llvm_ready(diag_t *d) {
+    return missing(d);
+}
+
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     (void)p, (void)form, (void)out;
     return missing(d);

@@ -3,10 +3,8 @@
  * Everything that makes code fast was decided in the Loops. LLVM is asked for what any compiler does:
  * common subexpressions, invariants out of loops, strength of addresses, registers. No vectorizer, no
  * fast-math, and fma only where it is written. */
-#include <llvm-c/Analysis.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <llvm/Config/llvm-config.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <threads.h>
 
@@ -18,17 +16,39 @@ static const struct {
     const char *triple, *cpu;
 } kinds[] = {{"x86_64-unknown-linux-gnu", "x86-64"}, {"aarch64-unknown-linux-gnu", "generic"}};
 
-/* Both architectures where LLVM has them: Debian's has all of its. */
-static void initialize_once(void) {
-    LLVMInitializeAllTargetInfos();
-    LLVMInitializeAllTargets();
-    LLVMInitializeAllTargetMCs();
-    LLVMInitializeAllAsmPrinters();
+static char problem[LLVM_PROBLEM]; /* "": there is none */
+
+static void load_once(void) {
+    if (!llvm_load(problem) && !*problem) strcpy(problem, "it cannot be loaded");
+}
+
+static bool is_loaded(void) {
+    static once_flag once = ONCE_FLAG_INIT;
+    call_once(&once, load_once);
+    return !*problem;
+}
+
+static _Noreturn void no_memory(size_t bytes) {
+    (void)guard_doing("starting LLVM, which back ends c, reference and interpreter do without");
+    guard_no_memory(bytes);
+}
+
+bool llvm_ready(diag_t *d) {
+    enum { LIBRARY = 160 << 20 }; /* addresses, of which 10 MB are its own */
+    static atomic_bool asked;
+    if (!atomic_load(&asked) && !pages_are_there(LIBRARY)) no_memory(LIBRARY);
+    atomic_store(&asked, true);
+    if (is_loaded()) return true;
+    diag_error(d, NOWHERE, "LLVM cannot be loaded: %s", problem);
+    diag_hint(d,
+              "install libllvm%d, or name its file in the variable REFORMERC_LLVM; back ends c, "
+              "reference and interpreter, and -o FILE.c, do without",
+              LLVM_VERSION_MAJOR);
+    return false;
 }
 
 void llvm_initialize(void) {
-    static once_flag once = ONCE_FLAG_INIT;
-    call_once(&once, initialize_once);
+    if (!is_loaded()) bug("LLVM is used that cannot be loaded: %s", problem);
 }
 
 /* Measured over the specs of this project: 7 to 13 MB on one thread, about 4 MB more for each other one; a whole
@@ -37,9 +57,7 @@ void llvm_ensure_memory(int threads, size_t functions) {
     enum { FIRST = 32 << 20, EACH_MORE = 8 << 20, EACH_FUNCTION = 256 << 10 };
     size_t bytes =
         FIRST + (size_t)(threads > 1 ? threads - 1 : 0) * EACH_MORE + functions * EACH_FUNCTION;
-    if (pages_are_there(bytes)) return;
-    (void)guard_doing("starting LLVM, which back ends c, reference and interpreter do without");
-    guard_no_memory(bytes);
+    if (!pages_are_there(bytes)) no_memory(bytes);
 }
 
 const char *llvm_triple(const target_t *t) {
@@ -47,13 +65,12 @@ const char *llvm_triple(const target_t *t) {
 }
 
 LLVMTargetMachineRef llvm_machine(const target_t *t) {
-    llvm_initialize();
     LLVMTargetRef target;
     char *error = NULL;
-    if (LLVMGetTargetFromTriple(llvm_triple(t), &target, &error)) bug("LLVM: %s", error);
+    if (llvm.GetTargetFromTriple(llvm_triple(t), &target, &error)) bug("LLVM: %s", error);
     LLVMTargetMachineRef machine =
-        LLVMCreateTargetMachine(target, llvm_triple(t), kinds[target_is_arm(t)].cpu, "",
-                                LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+        llvm.CreateTargetMachine(target, llvm_triple(t), kinds[target_is_arm(t)].cpu, "",
+                                 LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
     if (!machine) bug("LLVM has no machine for %s", llvm_triple(t));
     return machine;
 }
@@ -61,9 +78,9 @@ LLVMTargetMachineRef llvm_machine(const target_t *t) {
 /* ---- attributes -------------------------------------------------------------------------------------- */
 
 void llvm_add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value) {
-    LLVMAttributeRef a = LLVMCreateStringAttribute(e->context, key, (unsigned)strlen(key), value,
-                                                   (unsigned)strlen(value));
-    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
+    LLVMAttributeRef a = llvm.CreateStringAttribute(e->context, key, (unsigned)strlen(key), value,
+                                                    (unsigned)strlen(value));
+    llvm.AddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
 }
 
 /* "avx2,fma" → "+avx2,+fma" */
@@ -95,24 +112,24 @@ void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const targ
 
 static void dispose_error(void *text, size_t bytes) {
     (void)bytes;
-    LLVMDisposeErrorMessage(text);
+    llvm.DisposeErrorMessage(text);
 }
 
 bool llvm_failed(LLVMErrorRef error, const char *what, diag_t *d) {
     if (!error) return false;
-    char *text = LLVMGetErrorMessage(error);
+    char *text = llvm.GetErrorMessage(error);
     guard_own(text, 0, dispose_error);
     diag_error(d, NOWHERE, "LLVM cannot %s: %s", what, text);
     guard_disown(text);
-    LLVMDisposeErrorMessage(text);
+    llvm.DisposeErrorMessage(text);
     return true;
 }
 
 static void check(LLVMModuleRef module) {
 #ifndef NDEBUG
     char *error = NULL;
-    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &error)) bug("LLVM: %s", error);
-    LLVMDisposeMessage(error);
+    if (llvm.VerifyModule(module, LLVMReturnStatusAction, &error)) bug("LLVM: %s", error);
+    llvm.DisposeMessage(error);
 #else
     (void)module;
 #endif
@@ -120,38 +137,38 @@ static void check(LLVMModuleRef module) {
 
 bool llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef machine, diag_t *d) {
     check(module);
-    LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-    bool ok = !llvm_failed(LLVMRunPasses(module, PIPELINE, machine, o), "optimise", d);
-    LLVMDisposePassBuilderOptions(o);
+    LLVMPassBuilderOptionsRef o = llvm.CreatePassBuilderOptions();
+    bool ok = !llvm_failed(llvm.RunPasses(module, PIPELINE, machine, o), "optimise", d);
+    llvm.DisposePassBuilderOptions(o);
     return ok;
 }
 
 static void dispose_buffer(void *buffer, size_t bytes) {
     (void)bytes;
-    LLVMDisposeMemoryBuffer(buffer);
+    llvm.DisposeMemoryBuffer(buffer);
 }
 
 static void dispose_message(void *message, size_t bytes) {
     (void)bytes;
-    LLVMDisposeMessage(message);
+    llvm.DisposeMessage(message);
 }
 
 bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType type,
                 sbuf_t *out, diag_t *d) {
     char *error = NULL;
     LLVMMemoryBufferRef buffer = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, type, &error, &buffer)) {
+    if (llvm.TargetMachineEmitToMemoryBuffer(machine, module, type, &error, &buffer)) {
         guard_own(error, 0, dispose_message);
         diag_error(d, NOWHERE, "LLVM: %s", error ? error : "no code");
         guard_disown(error);
-        LLVMDisposeMessage(error);
+        llvm.DisposeMessage(error);
         return false;
     }
     if (!buffer) guard_no_memory(0);
     guard_own(buffer, 0, dispose_buffer);
-    sbuf_write(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    sbuf_write(out, llvm.GetBufferStart(buffer), llvm.GetBufferSize(buffer));
     guard_disown(buffer);
-    LLVMDisposeMemoryBuffer(buffer);
+    llvm.DisposeMemoryBuffer(buffer);
     return true;
 }
 

@@ -151,6 +151,7 @@ static void give_up(void *job, size_t bytes) {
 
 jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *variants, diag_t *d) {
     if (!check_allowed(d)) return NULL;
+    if (!llvm_ready(d)) return NULL;
     llvm_ensure_memory(pool_threads(o->pool), 0);
     job_t j = {.plan = p, .o = o, .arena = arena_new()};
     double start = clock_now();

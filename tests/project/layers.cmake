@@ -30,7 +30,7 @@ set(homes
   "mpi\\.h|^compiler/commands/ranks\\.c$"
   "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
   "omp\\.h|^runtime/parallel\\.c$"
-  "dlfcn\\.h|^compiler/exec/"
+  "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?\\.c$"
   "pthread\\.h|^compiler/exec/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
   "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
