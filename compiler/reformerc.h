@@ -2,20 +2,21 @@
  *
  *     reformerc_model_t *model = NULL;
  *     char *message = NULL;
- *     reformerc_options_t options = {.weights = "model.safetensors"};
+ *     reformerc_options_t options = {.size = sizeof options, .weights = "model.safetensors"};
  *     int error = reformerc_compile(&model, "model.yaml", NULL, &options, &message);
  *     if (error) fprintf(stderr, "%s", message);
  *
  *     reformerc_context_t *context = NULL;
  *     error = reformerc_context_new(&context, model, 4);
- *     reformer_io_t io = {.input_ids = ids, .batch = 1, .length = n, .logits = logits};
+ *     reformer_io_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .length = n, .logits = logits};
  *     error = reformerc_forward(context, &io);
  *
  *     reformerc_context_free(context);
  *     reformerc_free(model);
  *
  * Link with `pkg-config --cflags --libs --static reformerc`. Inputs and outputs are those of generated code:
- * reformer_io_t in reformer_rt.h says their shapes. Valid C++ as well.
+ * reformer_io_t in reformer_rt.h says their shapes. As there, structures begin with their size, which the caller sets;
+ * any other is REFORMER_E_SIZE. Valid C++ as well.
  *
  * Errors are values: 0, or a code with a text. Nothing here exits, prints, installs a signal handler or changes
  * the locale, the umask or the current folder because of what a caller hands in. Where memory runs out in the middle
@@ -68,6 +69,7 @@ enum { REFORMERC_F32 = 0, REFORMERC_F16 = 1, REFORMERC_BF16 = 2, REFORMERC_F64 =
 /* A tensor under Hugging Face's name ("reformer." in front or not), dense and row-major, at any address.
  * "layers.N.rotations" [heads, head_size, rounds, …] fix what an LSH layer hashes with. */
 typedef struct reformerc_tensor {
+    size_t size; /* sizeof(reformerc_tensor_t) */
     const char *name;
     int dtype; /* REFORMERC_F32 … REFORMERC_F64 */
     int rank;  /* 0 … 8 */
@@ -77,8 +79,9 @@ typedef struct reformerc_tensor {
 
 /* ---- compiling ---------------------------------------------------------------------------------- */
 
-/* Zero-initialise; fields are only ever appended. Everything is read during the call and not kept. */
+/* Set its size, zero the rest; fields are only ever appended. Everything is read during the call and not kept. */
 typedef struct reformerc_options {
+    size_t size; /* sizeof(reformerc_options_t) */
     const char *
         backend; /* "jit", "c", "reference", "interpreter"; NULL: jit, in a build without LLVM c. Where
                   * the system forbids executable memory, c runs in place of jit, after a warning */
@@ -133,6 +136,7 @@ void reformerc_free(reformerc_model_t *m);
 /* ---- what a model is ---------------------------------------------------------------------------- */
 
 typedef struct reformerc_info {
+    size_t size;                  /* sizeof(reformerc_info_t) */
     const char *backend, *target; /* "jit", "x86-64-v4"; static text */
     reformer_head_t head;
     int64_t batch;      /* rows of one forward, at most */
@@ -143,7 +147,7 @@ typedef struct reformerc_info {
     int bound;                         /* 1: has weights */
     int64_t positions; /* tokens that a row of a cache can hold; 0: does not generate */
 } reformerc_info_t;
-void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info);
+int reformerc_info(const reformerc_model_t *m, reformerc_info_t *info);
 /* What a row of `length` tokens is padded to while it is computed, the last dimension of io.buckets; 0: too long. */
 int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length);
 /* Of a context that runs up to `length` tokens on `threads` workers; 0: out of range, or no workspace needed. */
@@ -169,11 +173,12 @@ int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io);
 
 /* One train step of a model (options.train) without its update: the gradient of the loss by every tensor of the weights
  * that it depends on. reformer_rt.h says under reformer_gradients what it reads, writes and refuses; threads and pool are
- * as in reformerc_forward. `gradients`: reformerc_gradients_bytes() of the caller's memory, 64-byte aligned; which tensor
- * stands where, reformerc_gradient() says. Where the type of a classifier's labels decides about the loss, integer labels
+ * as in reformerc_forward. `gradients`: `bytes` of the caller's memory, reformerc_gradients_bytes() or more, 64-byte aligned; which
+ * tensor stands where, reformerc_gradient() says. Where the type of a classifier's labels decides about the loss, integer labels
  * are meant. The workspace is the context's, and grows as in a forward. Returns REFORMER_OK or a code;
  * REFORMER_E_TRAIN: the model was compiled without. */
-int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients);
+int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients,
+                        size_t bytes);
 size_t reformerc_gradients_bytes(const reformerc_model_t *m); /* 0: the model gives none */
 /* Tensor number i; REFORMER_E_ARGUMENT: there are fewer. Static facts of the model: any thread. */
 int reformerc_gradient(const reformerc_model_t *m, size_t i, reformer_tensor_t *t);

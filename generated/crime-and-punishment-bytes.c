@@ -8889,7 +8889,10 @@ static const size_t crime_and_punishment_bytes_record_parts[] = {
     3072,
 };
 static const reformer_desc_t crime_and_punishment_bytes_description = {
+    .size = sizeof(reformer_desc_t),
     .abi = REFORMER_ABI,
+    .sizes = REFORMER_SIZES,
+    .version = "0.1.0",
     .name = "crime_and_punishment_bytes",
     .fingerprint = UINT64_C(0x5a792c25df34c58a),
     .weights_bytes = UINT64_C(7509185),
@@ -8922,23 +8925,38 @@ size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
 }
 int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,
         size_t bytes) {
-    return reformer_bind(m, &crime_and_punishment_bytes_description, weights, bytes);
+    return reformer_bind((reformer_model_t *)m, &crime_and_punishment_bytes_description, weights,
+        bytes);
+}
+int crime_and_punishment_bytes_explain(const void *weights, size_t bytes, char *text, size_t room) {
+    return reformer_explain(&crime_and_punishment_bytes_description, weights, bytes, text, room);
 }
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m) {
-    return reformer_check_weights(m);
+    return reformer_check_weights(&crime_and_punishment_bytes_description,
+        (const reformer_model_t *)m);
+}
+const char *crime_and_punishment_bytes_target(const crime_and_punishment_bytes_t *m) {
+    return reformer_target((const reformer_model_t *)m);
 }
 int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
-        const crime_and_punishment_bytes_io_t *io, void *workspace) {
-    return reformer_forward(m, io, workspace);
+        const crime_and_punishment_bytes_io_t *io, void *workspace, size_t bytes) {
+    return reformer_forward(&crime_and_punishment_bytes_description, (const reformer_model_t *)m,
+        io, workspace, bytes);
 }
 const char *crime_and_punishment_bytes_strerror(int code) {
     return reformer_strerror(code);
 }
+const char *crime_and_punishment_bytes_version(void) {
+    return reformer_translator(&crime_and_punishment_bytes_description);
+}
 size_t crime_and_punishment_bytes_cache_bytes(size_t length) {
     return reformer_cache_bytes(&crime_and_punishment_bytes_description, length);
 }
-int crime_and_punishment_bytes_cache_init(void *cache, size_t length) {
-    return reformer_cache_init(&crime_and_punishment_bytes_description, cache, length);
+int crime_and_punishment_bytes_cache_init(void *cache, size_t bytes, size_t length) {
+    return reformer_cache_init(&crime_and_punishment_bytes_description, cache, bytes, length);
+}
+int crime_and_punishment_bytes_cache_check(const void *cache, size_t bytes) {
+    return reformer_cache_check(&crime_and_punishment_bytes_description, cache, bytes);
 }
 size_t crime_and_punishment_bytes_cache_tokens(const void *cache, size_t row) {
     return reformer_cache_tokens(cache, row);
@@ -8950,12 +8968,14 @@ size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads) {
     return reformer_decode_bytes(&crime_and_punishment_bytes_description, length, threads);
 }
 int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
-        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
-    return reformer_prefill(m, io, cache, workspace);
+        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace, size_t bytes) {
+    return reformer_prefill(&crime_and_punishment_bytes_description, (const reformer_model_t *)m,
+        io, cache, workspace, bytes);
 }
 int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
-        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
-    return reformer_step(m, io, cache, workspace);
+        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace, size_t bytes) {
+    return reformer_step(&crime_and_punishment_bytes_description, (const reformer_model_t *)m, io,
+        cache, workspace, bytes);
 }
 
 #pragma pop_macro("INLINE")

@@ -3,11 +3,10 @@
  *
  *     crime_and_punishment_bytes_t m = {0};
  *     if ((error = crime_and_punishment_bytes_bind(&m, weights, bytes))) …
- *     workspace = 64-byte aligned memory of crime_and_punishment_bytes_workspace_bytes(length,
- * threads)
- *     crime_and_punishment_bytes_io_t io = {.input_ids = ids, .length = length, .logits =
- * logits};
- *     if ((error = crime_and_punishment_bytes_forward(&m, &io, workspace))) …
+ *     bytes = crime_and_punishment_bytes_workspace_bytes(length, threads)
+ *     workspace = so many bytes of 64-byte aligned memory
+ *     crime_and_punishment_bytes_io_t io = {.size = sizeof io, .input_ids = ids, …};
+ *     if ((error = crime_and_punishment_bytes_forward(&m, &io, workspace, bytes))) …
  *
  * The caller owns all memory. After binding, a crime_and_punishment_bytes_t is read-only: any
  * number of threads
@@ -35,9 +34,12 @@
 extern "C" {
 #endif
 
-typedef reformer_model_t crime_and_punishment_bytes_t;
-/* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
- * shapes are the values given. All arrays are dense, row-major, the caller's:
+/* Types of its own, so that no other model's can take their place. */
+typedef struct crime_and_punishment_bytes_t {
+    reformer_model_t model;
+} crime_and_punishment_bytes_t;
+/* One forward. Set `size`, zero the rest; NULL output = not wanted; `batch` and
+ * `length` in shapes are the values given. All arrays are dense, row-major, the caller's:
  *
  *     input_ids[batch][length]           token ids, 0 … 258 - 1
  *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
@@ -54,7 +56,7 @@ typedef reformer_model_t crime_and_punishment_bytes_t;
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t crime_and_punishment_bytes_io_t;
 
-/* One prefill or step of generation. Zero-initialise; NULL output = not wanted:
+/* One prefill or step of generation. Set `size`, zero the rest; NULL output = not wanted:
  *
  *     input_ids                          a prefill's [batch][length], a step's [batch]
  *     attention_mask                     of that shape; 1 = token of its row; NULL = all
@@ -72,30 +74,40 @@ size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
  * chooses the best target of this CPU. Reads the header only. */
 int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,
     size_t bytes);
+/* What bind says of these weights, and in text[room] why: what was expected and what was found. */
+int crime_and_punishment_bytes_explain(const void *weights, size_t bytes, char *text, size_t room);
 /* Checksum and finite values: reads everything. */
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m);
+/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the best
+ * that
+ * it may take. Static text, as those below. */
+const char *crime_and_punishment_bytes_target(const crime_and_punishment_bytes_t *m);
+/* `bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few. */
 int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
-    const crime_and_punishment_bytes_io_t *io, void *workspace);
-/* Static text, never NULL. */
+    const crime_and_punishment_bytes_io_t *io, void *workspace, size_t bytes);
 const char *crime_and_punishment_bytes_strerror(int code);
+/* Of the reformerc that translated this model. */
+const char *crime_and_punishment_bytes_version(void);
 
 /* Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for
  * prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then
  * steps. */
 size_t crime_and_punishment_bytes_cache_bytes(size_t length);
 size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads);
-/* Makes empty rows. */
-int crime_and_punishment_bytes_cache_init(void *cache, size_t length);
+/* Makes empty rows in that many bytes. */
+int crime_and_punishment_bytes_cache_init(void *cache, size_t bytes, size_t length);
+/* Of one that was saved or copied: is it this model's, and all of it there? */
+int crime_and_punishment_bytes_cache_check(const void *cache, size_t bytes);
 /* Tokens that a row holds. */
 size_t crime_and_punishment_bytes_cache_tokens(const void *cache, size_t row);
 /* Row `to` becomes what row `from` is. */
 int crime_and_punishment_bytes_cache_copy_row(void *cache, size_t from, size_t to);
 /* Reads prompts into rows. */
 int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
-    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace);
+    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace, size_t bytes);
 /* Appends a token to each row. */
 int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
-    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace);
+    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace, size_t bytes);
 
 #ifdef __cplusplus
 }

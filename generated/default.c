@@ -6453,7 +6453,10 @@ static const reformer_variant_t m_default_variants[] = {
     },
 };
 static const reformer_desc_t m_default_description = {
+    .size = sizeof(reformer_desc_t),
     .abi = REFORMER_ABI,
+    .sizes = REFORMER_SIZES,
+    .version = "0.1.0",
     .name = "m_default",
     .fingerprint = UINT64_C(0xb5ea77fcfbbce102),
     .weights_bytes = UINT64_C(23846458),
@@ -6476,16 +6479,27 @@ size_t m_default_workspace_bytes(size_t length, int threads) {
     return reformer_workspace_bytes(&m_default_description, length, threads);
 }
 int m_default_bind(m_default_t *m, const void *weights, size_t bytes) {
-    return reformer_bind(m, &m_default_description, weights, bytes);
+    return reformer_bind((reformer_model_t *)m, &m_default_description, weights, bytes);
+}
+int m_default_explain(const void *weights, size_t bytes, char *text, size_t room) {
+    return reformer_explain(&m_default_description, weights, bytes, text, room);
 }
 int m_default_check_weights(const m_default_t *m) {
-    return reformer_check_weights(m);
+    return reformer_check_weights(&m_default_description, (const reformer_model_t *)m);
 }
-int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace) {
-    return reformer_forward(m, io, workspace);
+const char *m_default_target(const m_default_t *m) {
+    return reformer_target((const reformer_model_t *)m);
+}
+int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace,
+        size_t bytes) {
+    return reformer_forward(&m_default_description, (const reformer_model_t *)m, io, workspace,
+        bytes);
 }
 const char *m_default_strerror(int code) {
     return reformer_strerror(code);
+}
+const char *m_default_version(void) {
+    return reformer_translator(&m_default_description);
 }
 
 #pragma pop_macro("INLINE")

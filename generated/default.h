@@ -2,9 +2,10 @@
  *
  *     m_default_t m = {0};
  *     if ((error = m_default_bind(&m, weights, bytes))) …
- *     workspace = 64-byte aligned memory of m_default_workspace_bytes(length, threads)
- *     m_default_io_t io = {.input_ids = ids, .length = length, .logits = logits};
- *     if ((error = m_default_forward(&m, &io, workspace))) …
+ *     bytes = m_default_workspace_bytes(length, threads)
+ *     workspace = so many bytes of 64-byte aligned memory
+ *     m_default_io_t io = {.size = sizeof io, .input_ids = ids, …};
+ *     if ((error = m_default_forward(&m, &io, workspace, bytes))) …
  *
  * The caller owns all memory. After binding, a m_default_t is read-only: any number of threads
  * may call forward on it at once, each with a workspace of its own. Functions return 0
@@ -26,9 +27,12 @@
 extern "C" {
 #endif
 
-typedef reformer_model_t m_default_t;
-/* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
- * shapes are the values given. All arrays are dense, row-major, the caller's:
+/* Types of its own, so that no other model's can take their place. */
+typedef struct m_default_t {
+    reformer_model_t model;
+} m_default_t;
+/* One forward. Set `size`, zero the rest; NULL output = not wanted; `batch` and
+ * `length` in shapes are the values given. All arrays are dense, row-major, the caller's:
  *
  *     input_ids[batch][length]           token ids, 0 … 320 - 1
  *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
@@ -47,11 +51,20 @@ size_t m_default_workspace_bytes(size_t length, int threads);
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */
 int m_default_bind(m_default_t *m, const void *weights, size_t bytes);
+/* What bind says of these weights, and in text[room] why: what was expected and what was found. */
+int m_default_explain(const void *weights, size_t bytes, char *text, size_t room);
 /* Checksum and finite values: reads everything. */
 int m_default_check_weights(const m_default_t *m);
-int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace);
-/* Static text, never NULL. */
+/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the best
+ * that
+ * it may take. Static text, as those below. */
+const char *m_default_target(const m_default_t *m);
+/* `bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few. */
+int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace,
+    size_t bytes);
 const char *m_default_strerror(int code);
+/* Of the reformerc that translated this model. */
+const char *m_default_version(void);
 
 #ifdef __cplusplus
 }

@@ -103,6 +103,7 @@ static int check(const reformer_decoder_t *d, const reformer_generate_t *g,
                  const reformer_beams_t *b) {
     int error = reformer_check_generate(d, g);
     if (error) return error;
+    if (b && !REFORMER_SIZED(b)) return REFORMER_E_SIZE;
     if (!b || b->beams == 0 || g->batch > 1 || !is_penalty(b->length_penalty))
         return REFORMER_E_ARGUMENT;
     if (b->early_stopping < 0 || b->early_stopping > REFORMER_NEVER_EARLY)
@@ -156,7 +157,7 @@ static int expand(search_t *s, size_t n, int32_t beam) {
     int error = log_softmax(s, s->logits + from->row * s->vocab);
     if (error) return error;
     const float *key = s->likely;
-    float penalty = s->g->sampling.repetition_penalty;
+    float penalty = s->g->sampling ? s->g->sampling->repetition_penalty : 0;
     if (penalty != 0 && penalty != 1) {
         trace_back(s, n, beam, s->history + s->prompt);
         error =
@@ -263,7 +264,8 @@ static int settle(search_t *s, size_t n) {
 static int read_prompt(search_t *s) {
     s->prompt = reformer_prompt(s->g, 0, s->history);
     if (s->prompt == 0) return REFORMER_E_EMPTY;
-    reformer_decode_t io = {.input_ids = s->g->input_ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = s->g->input_ids,
                             .attention_mask = s->g->attention_mask,
                             .batch = 1,
                             .length = s->g->length,
@@ -276,7 +278,8 @@ static int read_prompt(search_t *s) {
 }
 
 static int step(search_t *s, size_t n) {
-    reformer_decode_t io = {.input_ids = s->input,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = s->input,
                             .attention_mask = s->active,
                             .batch = s->beams,
                             .threads = s->g->threads,
@@ -319,13 +322,14 @@ static void write(const search_t *s, reformer_end_t why) {
 }
 
 int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
-                         const reformer_beams_t *b, void *scratch) {
+                         const reformer_beams_t *b, void *scratch, size_t bytes) {
     search_t s;
     reformer_end_t why = REFORMER_END_NONE;
     int error = check(d, g, b);
     if (error) return error;
     if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
     if (!lay_out(d, g, b, (unsigned char *)scratch, &s)) return REFORMER_E_LENGTH;
+    if (s.bytes > bytes) return REFORMER_E_WORKSPACE;
     if (g->counts) *g->counts = 0;
     uint64_t host = reformer_enter();
     error = search(&s, &why);

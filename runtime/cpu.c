@@ -4,8 +4,35 @@
  * that the OS saves (XGETBV), so that a kernel booted without AVX-512 state is told apart from one
  * with it. aarch64: vectors of 128 bits are part of the architecture, what extends them the kernel tells. Asked at bind time, not per
  * forward: under a hypervisor each CPUID costs microseconds, and there is no global to keep the
- * answer in. */
+ * answer in. An environment variable may take features away, which only bind asks for. */
 #include "reformer_rt.h"
+
+#include <stdlib.h>
+
+/* What a target has and more: the one that its own features are added to. */
+enum { NONE = -1 };
+static const struct {
+    char name[16]; /* no pointer, which a loader would have to write */
+    int base;
+} targets[] = {
+    [REFORMER_CPU_X86_64] = {"x86-64", NONE},
+    [REFORMER_CPU_X86_64_V3] = {"x86-64-v3", REFORMER_CPU_X86_64},
+    [REFORMER_CPU_X86_64_V4] = {"x86-64-v4", REFORMER_CPU_X86_64_V3},
+    [REFORMER_CPU_AARCH64] = {"aarch64", NONE},
+    [REFORMER_CPU_X86_64_V3_VNNI] = {"x86-64-v3+vnni", REFORMER_CPU_X86_64_V3},
+    [REFORMER_CPU_X86_64_V4_VNNI] = {"x86-64-v4+vnni", REFORMER_CPU_X86_64_V4},
+    [REFORMER_CPU_X86_64_V4_BF16] = {"x86-64-v4+bf16", REFORMER_CPU_X86_64_V4_VNNI},
+    [REFORMER_CPU_AARCH64_BF16] = {"aarch64+bf16", REFORMER_CPU_AARCH64},
+};
+enum { TARGETS = (int)(sizeof targets / sizeof *targets) };
+
+static int is_target(int t) {
+    return t >= 0 && t < TARGETS && targets[t].name[0];
+}
+
+const char *reformer_target_name(int target) {
+    return is_target(target) ? targets[target].name : NULL;
+}
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <cpuid.h>
@@ -35,17 +62,6 @@ static const feature_t features[] = {
     {REFORMER_CPU_X86_64_V4_BF16, 7, 1, EAX, BIT(5)},  /* AVX512-BF16 */
 };
 
-/* What a target has and more: the one that its own rows are added to. */
-static int base_of(int target) {
-    switch (target) {
-    case REFORMER_CPU_X86_64_V4_BF16: return REFORMER_CPU_X86_64_V4_VNNI;
-    case REFORMER_CPU_X86_64_V4_VNNI: return REFORMER_CPU_X86_64_V4;
-    case REFORMER_CPU_X86_64_V4:
-    case REFORMER_CPU_X86_64_V3_VNNI: return REFORMER_CPU_X86_64_V3;
-    default: return REFORMER_CPU_X86_64;
-    }
-}
-
 /* Register state the OS saves: bits of XCR0. */
 enum { XCR0_AVX = 0x06, XCR0_AVX512 = 0xE6 };
 
@@ -74,10 +90,10 @@ static int has_all(int target) {
 
 int reformer_cpu_supports(int target) {
     unsigned need = XCR0_AVX;
-    if (target == REFORMER_CPU_X86_64) return 1;
-    if (base_of(target) == REFORMER_CPU_X86_64 && target != REFORMER_CPU_X86_64_V3) return 0;
-    for (int t = target; t != REFORMER_CPU_X86_64; t = base_of(t)) {
-        if (!has_all(t)) return 0;
+    int t = is_target(target) ? target : NONE;
+    if (t == REFORMER_CPU_X86_64) return 1;
+    for (; t != REFORMER_CPU_X86_64; t = targets[t].base) {
+        if (t == NONE || !has_all(t)) return 0;
         if (t == REFORMER_CPU_X86_64_V4) need = XCR0_AVX512;
     }
     /* OSXSAVE was among the features: XGETBV exists. */
@@ -113,3 +129,33 @@ int reformer_cpu_supports(int target) {
 }
 
 #endif
+
+/* ---- what the environment takes away --------------------------------------------------------- */
+
+static int has_within(int target, int within) {
+    while (target != within && target != NONE) target = targets[target].base;
+    return target == within;
+}
+
+static int same_text(const char *a, const char *b) {
+    while (*a && *a == *b) a++, b++;
+    return *a == *b;
+}
+
+/* The target that REFORMER_CPU names; NONE: none, or one of another architecture. */
+static int most(void) {
+    const char *name = getenv("REFORMER_CPU");
+    for (int t = 0; name && t < TARGETS; t++) {
+        int root = t;
+        if (!is_target(t) || !same_text(name, targets[t].name)) continue;
+        while (targets[root].base != NONE) root = targets[root].base;
+        return reformer_cpu_supports(root) ? t : NONE;
+    }
+    return NONE;
+}
+
+int reformer_cpu_takes(int target) {
+    int cap = most();
+    if (cap != NONE && !(is_target(target) && has_within(cap, target))) return 0;
+    return reformer_cpu_supports(target);
+}

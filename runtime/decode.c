@@ -79,11 +79,13 @@ static void open_parts(const reformer_desc_t *d, void *memory, cache_t *c) {
     c->base = base;
 }
 
-int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length) {
+int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t bytes, size_t length) {
     if (!desc || !cache) return REFORMER_E_ARGUMENT;
     if (!desc->steps) return REFORMER_E_DECODE;
     if ((uintptr_t)cache % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
-    if (!reformer_cache_bytes(desc, length)) return REFORMER_E_LENGTH;
+    size_t needed = reformer_cache_bytes(desc, length);
+    if (!needed) return REFORMER_E_LENGTH;
+    if (needed > bytes) return REFORMER_E_WORKSPACE;
     cache_t c;
     open_parts(desc, cache, &c);
     uint64_t batch = (uint64_t)desc->batch;
@@ -111,6 +113,17 @@ static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
         return REFORMER_E_CACHE;
     open_parts(d, memory, c);
     return counts_fit(d, c) ? REFORMER_OK : REFORMER_E_CACHE;
+}
+
+int reformer_cache_check(const reformer_desc_t *desc, const void *cache, size_t bytes) {
+    if (!desc || !cache) return REFORMER_E_ARGUMENT;
+    if (!desc->steps) return REFORMER_E_DECODE;
+    if (bytes < head_bytes((uint64_t)desc->batch)) return REFORMER_E_WORKSPACE;
+    cache_t c;
+    int error = open_cache(desc, (void *)(uintptr_t)cache, &c); /* which only reads it */
+    if (error) return error;
+    size_t needed = reformer_cache_bytes(desc, (size_t)c.head->capacity);
+    return needed == 0 ? REFORMER_E_CACHE : needed > bytes ? REFORMER_E_WORKSPACE : REFORMER_OK;
 }
 
 size_t reformer_cache_tokens(const void *cache, size_t row) {
@@ -179,7 +192,10 @@ static void bind_cache(const reformer_desc_t *d, const cache_t *c, reformer_call
 
 static int check_call(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
                       const void *workspace, cache_t *c) {
-    if (!e->desc || !e->weights || !io || !io->input_ids || !workspace) return REFORMER_E_ARGUMENT;
+    if (!e || !io) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(e) || !REFORMER_SIZED(io) || !reformer_pool_fits(io->pool))
+        return REFORMER_E_SIZE;
+    if (!e->desc || !e->weights || !io->input_ids || !workspace) return REFORMER_E_ARGUMENT;
     if (!e->desc->steps) return REFORMER_E_DECODE;
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)workspace % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
@@ -236,8 +252,24 @@ static size_t gather_tokens(const reformer_decode_t *io, int64_t row, int32_t *o
     return n;
 }
 
-static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io,
-                         const cache_t *c) {
+/* A prefill of a row is a forward of a batch of one. */
+static reformer_desc_t one_row(const reformer_desc_t *d) {
+    reformer_desc_t one = *d;
+    one.batch = 1;
+    return one;
+}
+
+/* A row of n tokens, none of them padding, in a workspace of so many bytes. */
+static int check_room(const reformer_engine_t *e, const reformer_decode_t *io, size_t n,
+                      size_t bytes) {
+    reformer_desc_t one = one_row(e->desc);
+    size_t needed = reformer_prepare_exactly(&one, e->prefills, e->n_prefills, n, io->threads);
+    size_t own = own_tokens_bytes(n);
+    return own <= bytes && needed <= bytes - own ? REFORMER_OK : REFORMER_E_WORKSPACE;
+}
+
+static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
+                         size_t bytes) {
     int64_t longest = e->n_prefills ? e->prefills[e->n_prefills - 1].max_length : 0;
     if (io->length == 0) return REFORMER_E_LENGTH;
     for (int64_t b = 0; b < rows_of(e, io); b++) {
@@ -250,23 +282,19 @@ static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io
         }
         if (n > (uint64_t)longest) return REFORMER_E_LENGTH;
         if (n > c->head->capacity) return REFORMER_E_FULL;
+        int error = n ? check_room(e, io, (size_t)n, bytes) : REFORMER_OK;
+        if (error) return error;
     }
     return REFORMER_OK;
 }
 
-/* A prefill of a row is a forward of a batch of one. */
-static reformer_desc_t one_row(const reformer_desc_t *d) {
-    reformer_desc_t one = *d;
-    one.batch = 1;
-    return one;
-}
-
 static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
-                       int64_t row, unsigned char *workspace) {
+                       int64_t row, unsigned char *workspace, size_t bytes) {
     int32_t *own = (int32_t *)(void *)workspace;
-    size_t n = gather_tokens(io, row, own);
+    size_t n = gather_tokens(io, row, own), front = own_tokens_bytes(n);
     if (n == 0) return REFORMER_OK;
-    reformer_io_t forward = {.input_ids = own,
+    reformer_io_t forward = {.size = sizeof forward,
+                             .input_ids = own,
                              .batch = 1,
                              .length = n,
                              .threads = io->threads,
@@ -277,7 +305,7 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     reformer_call_t call;
     const reformer_variant_t *v;
     int error = reformer_prepare(&one, e->prefills, e->n_prefills, e->weights, &forward,
-                                 workspace + own_tokens_bytes(n), &call, &v);
+                                 workspace + front, bytes - front, &call, &v);
     if (error) return error;
     int32_t *control = (int32_t *)call.slot[REFORMER_SLOT_CONTROL];
     control[REFORMER_WANT_CACHE] = 1;
@@ -294,12 +322,12 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
 }
 
 int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
-                            void *workspace) {
+                            void *workspace, size_t bytes) {
     cache_t c;
     int error = check_call(e, io, cache, workspace, &c);
-    if (!error) error = check_prompts(e, io, &c);
+    if (!error) error = check_prompts(e, io, &c, bytes);
     for (int64_t b = 0; !error && b < rows_of(e, io); b++)
-        error = prefill_row(e, io, &c, b, (unsigned char *)workspace);
+        error = prefill_row(e, io, &c, b, (unsigned char *)workspace, bytes);
     return error;
 }
 
@@ -366,7 +394,7 @@ static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int
 }
 
 int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
-                         void *workspace) {
+                         void *workspace, size_t bytes) {
     cache_t c;
     step_layout_t l;
     int error = check_call(e, io, cache, workspace, &c);
@@ -379,6 +407,7 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
                             .profile = io->profile,
                             .profile_ctx = io->profile_ctx};
     if (!lay_out_step(e->desc, e->step, call.threads, &l)) return REFORMER_E_LENGTH;
+    if (l.bytes > bytes) return REFORMER_E_WORKSPACE;
     call.slot[REFORMER_SLOT_IDS] = base + l.ids;
     call.slot[REFORMER_SLOT_ROW] = base + l.row;
     call.slot[REFORMER_SLOT_POSITION] = base + l.position;
@@ -403,7 +432,8 @@ static int run_variant(void *ctx, const reformer_variant_t *v, const reformer_ca
 }
 
 static reformer_engine_t engine_of(const reformer_model_t *m) {
-    return (reformer_engine_t){.desc = m->desc,
+    return (reformer_engine_t){.size = sizeof(reformer_engine_t),
+                               .desc = m->desc,
                                .prefills = m->prefills,
                                .step = m->step,
                                .n_prefills = m->n_variants,
@@ -411,25 +441,29 @@ static reformer_engine_t engine_of(const reformer_model_t *m) {
                                .run = run_variant};
 }
 
-int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
-                     void *workspace) {
-    if (!m) return REFORMER_E_ARGUMENT;
+int reformer_prefill(const reformer_desc_t *desc, const reformer_model_t *m,
+                     const reformer_decode_t *io, void *cache, void *workspace, size_t bytes) {
+    int error = reformer_check_model(desc, m);
+    if (error) return error;
     reformer_engine_t e = engine_of(m);
-    return reformer_engine_prefill(&e, io, cache, workspace);
+    return reformer_engine_prefill(&e, io, cache, workspace, bytes);
 }
 
-int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
-                  void *workspace) {
-    if (!m) return REFORMER_E_ARGUMENT;
+int reformer_step(const reformer_desc_t *desc, const reformer_model_t *m,
+                  const reformer_decode_t *io, void *cache, void *workspace, size_t bytes) {
+    int error = reformer_check_model(desc, m);
+    if (error) return error;
     reformer_engine_t e = engine_of(m);
-    return reformer_engine_step(&e, io, cache, workspace);
+    return reformer_engine_step(&e, io, cache, workspace, bytes);
 }
 
 /* ---- workspace ------------------------------------------------------------------------------------- */
 
 size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads) {
     step_layout_t l;
-    if (!e->desc || !e->desc->steps || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
+    if (!REFORMER_SIZED(e) || !e->desc || !e->desc->steps || threads < 0 ||
+        threads > REFORMER_MAX_THREADS)
+        return 0;
     if (!lay_out_step(e->desc, e->step, reformer_workers(threads), &l)) return 0;
     if (length == 0) return l.bytes;
     reformer_desc_t one = one_row(e->desc);
@@ -446,14 +480,15 @@ size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int thr
     for (int i = 0, n; i < desc->n_variants; i += n, group++) {
         for (n = 1; i + n < desc->n_variants; n++)
             if (desc->variants[i + n].target != desc->variants[i].target) break;
-        reformer_engine_t e = {.desc = desc,
+        reformer_engine_t e = {.size = sizeof e,
+                               .desc = desc,
                                .prefills = desc->prefills + i,
                                .step = desc->steps + group,
                                .n_prefills = n};
         size_t bytes = reformer_engine_bytes(&e, length, threads);
         if (bytes == 0) return 0;
         if (bytes > most) most = bytes;
-        runs = runs || reformer_cpu_supports(desc->variants[i].target);
+        runs = runs || reformer_cpu_takes(desc->variants[i].target);
     }
     return runs ? most : 0;
 }

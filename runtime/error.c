@@ -1,5 +1,5 @@
 /* Error codes in words. In: a REFORMER_E_* value. Out: static text, the same in every release for
- * the same code (products match on codes, people read the text). */
+ * the same code (products match on codes, people read the text). And which release this is. */
 #include "reformer_rt.h"
 
 static const char *const messages[] = {
@@ -25,7 +25,18 @@ static const char *const messages[] = {
     [REFORMER_E_TRAIN] = "this model gives no gradients",
     [REFORMER_E_POSITION] = "a row begins or ends outside of the model's positions",
     [REFORMER_E_DIVERGED] = "the gradient holds a NaN or an infinity",
+    [REFORMER_E_WORKSPACE] = "the workspace, or other memory of the caller's, is too small",
+    [REFORMER_E_SIZE] = "a structure's size is not set, or is another version's",
+    [REFORMER_E_MODEL] = "the model or trainer belongs to another spec",
 };
+
+const char *reformer_version(void) {
+    return REFORMER_VERSION;
+}
+
+uint32_t reformer_abi(void) {
+    return REFORMER_ABI;
+}
 
 const char *reformer_strerror(int code) {
     int known = (int)(sizeof messages / sizeof *messages);

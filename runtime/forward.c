@@ -100,6 +100,15 @@ static size_t bytes_of(const reformer_desc_t *desc, const reformer_variant_t *va
     return most;
 }
 
+size_t reformer_prepare_exactly(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                                int n_variants, size_t length, int threads) {
+    const reformer_variant_t *v = choose(variants, n_variants, length);
+    reformer_extent_t e;
+    layout_t l;
+    if (!v || !extent_of(desc, v, length, &e)) return SIZE_MAX;
+    return lay_out(desc, v, &e, reformer_workers(threads), 0, &l) ? l.bytes : SIZE_MAX;
+}
+
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
                               int n_variants, size_t length, int threads) {
     return bytes_of(desc, variants, n_variants, length, threads, 0);
@@ -128,7 +137,7 @@ static size_t most_bytes(const reformer_desc_t *desc, const reformer_variant_t *
         size_t bytes = bytes_of(desc, variants + i, n, length, threads, trains);
         if (bytes == 0) return 0;
         if (bytes > most) most = bytes;
-        runs = runs || reformer_cpu_supports(desc->variants[i].target);
+        runs = runs || reformer_cpu_takes(desc->variants[i].target);
     }
     return runs ? most : 0;
 }
@@ -144,9 +153,11 @@ size_t reformer_train_bytes(const reformer_desc_t *desc, size_t length, int thre
 /* `gradients` NULL: a forward. */
 static int prepare(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
                    const unsigned char *weights, const reformer_io_t *io, float *gradients,
-                   void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
-    if (!desc || !variants || !io || !io->input_ids || !workspace || !call)
-        return REFORMER_E_ARGUMENT;
+                   void *workspace, size_t bytes, reformer_call_t *call,
+                   const reformer_variant_t **chosen) {
+    if (!desc || !variants || !io) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(io) || !reformer_pool_fits(io->pool)) return REFORMER_E_SIZE;
+    if (!io->input_ids || !workspace || !call) return REFORMER_E_ARGUMENT;
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)workspace % ALIGNMENT) return REFORMER_E_ALIGNMENT;
     if (desc->batch < 1 || io->batch > (uint64_t)desc->batch) return REFORMER_E_BATCH;
@@ -163,6 +174,7 @@ static int prepare(const reformer_desc_t *desc, const reformer_variant_t *varian
                               .profile = io->profile,
                               .profile_ctx = io->profile_ctx};
     if (!lay_out(desc, v, &e, call->threads, gradients != NULL, &l)) return REFORMER_E_LENGTH;
+    if (l.bytes > bytes) return REFORMER_E_WORKSPACE;
     unsigned char *base = (unsigned char *)workspace;
     static const int prepared[] = {
         REFORMER_SLOT_IDS,     REFORMER_SLOT_KEY,        REFORMER_SLOT_ROW,  REFORMER_SLOT_TARGET,
@@ -183,26 +195,31 @@ static int prepare(const reformer_desc_t *desc, const reformer_variant_t *varian
 
 int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
                      int n_variants, const unsigned char *weights, const reformer_io_t *io,
-                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
-    return prepare(desc, variants, n_variants, weights, io, NULL, workspace, call, chosen);
+                     void *workspace, size_t bytes, reformer_call_t *call,
+                     const reformer_variant_t **chosen) {
+    return prepare(desc, variants, n_variants, weights, io, NULL, workspace, bytes, call, chosen);
 }
 
 int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,
                                int n_trains, const unsigned char *weights, const reformer_io_t *io,
-                               float *gradients, void *workspace, reformer_call_t *call,
+                               float *gradients, size_t gradients_bytes, void *workspace,
+                               size_t bytes, reformer_call_t *call,
                                const reformer_variant_t **chosen) {
     if (!desc || !gradients) return REFORMER_E_ARGUMENT;
     if (!trains || !desc->trains) return REFORMER_E_TRAIN;
     if ((uintptr_t)gradients % ALIGNMENT) return REFORMER_E_ALIGNMENT;
-    return prepare(desc, trains, n_trains, weights, io, gradients, workspace, call, chosen);
+    if (gradients_bytes < desc->gradients_bytes) return REFORMER_E_WORKSPACE;
+    return prepare(desc, trains, n_trains, weights, io, gradients, workspace, bytes, call, chosen);
 }
 
-int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace) {
-    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+int reformer_forward(const reformer_desc_t *desc, const reformer_model_t *m,
+                     const reformer_io_t *io, void *workspace, size_t bytes) {
     reformer_call_t call;
     const reformer_variant_t *v;
-    int error =
-        reformer_prepare(m->desc, m->variants, m->n_variants, m->weights, io, workspace, &call, &v);
+    int error = reformer_check_model(desc, m);
+    if (!error)
+        error = reformer_prepare(desc, m->variants, m->n_variants, m->weights, io, workspace, bytes,
+                                 &call, &v);
     if (error) return error;
     uint64_t host = reformer_enter();
     v->run(&call);

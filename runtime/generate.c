@@ -12,7 +12,7 @@ typedef struct {
     size_t *known, *written; /* [rows] tokens of the history; tokens written */
     uint8_t *active;
     void *sampling;
-    size_t bytes;
+    size_t sampling_bytes, bytes;
 } writer_t;
 
 size_t reformer_generate_rows(const reformer_decoder_t *d, const reformer_generate_t *g) {
@@ -32,7 +32,8 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g, vo
     size_t known = reformer_take(&r, rows, sizeof(size_t));
     size_t written = reformer_take(&r, rows, sizeof(size_t));
     size_t active = reformer_take(&r, rows, 1);
-    size_t sampling = reformer_take(&r, 1, reformer_sample_bytes(d->vocab));
+    w->sampling_bytes = reformer_sample_bytes(d->vocab);
+    size_t sampling = reformer_take(&r, 1, w->sampling_bytes);
     w->bytes = r.bytes;
     if (r.full) return 0;
     if (!base) return 1;
@@ -48,12 +49,14 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g, vo
 
 size_t reformer_generate_bytes(const reformer_decoder_t *d, const reformer_generate_t *g) {
     writer_t w;
-    if (!d || !g || d->vocab < 1 || d->vocab > INT32_MAX) return 0;
+    if (!REFORMER_SIZED(d) || !REFORMER_SIZED(g) || d->vocab < 1 || d->vocab > INT32_MAX) return 0;
     return lay_out(d, g, NULL, &w) ? w.bytes : 0;
 }
 
 int reformer_check_generate(const reformer_decoder_t *d, const reformer_generate_t *g) {
-    if (!d || !g || !d->prefill || !d->step || !g->input_ids || !g->tokens || g->max_tokens == 0)
+    if (!d || !g) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(d) || !REFORMER_SIZED(g)) return REFORMER_E_SIZE;
+    if (!d->prefill || !d->step || !g->input_ids || !g->tokens || g->max_tokens == 0)
         return REFORMER_E_ARGUMENT;
     if (d->vocab < 1 || d->vocab > INT32_MAX) return REFORMER_E_ARGUMENT;
     if (g->batch > d->batch) return REFORMER_E_BATCH;
@@ -62,7 +65,7 @@ int reformer_check_generate(const reformer_decoder_t *d, const reformer_generate
     for (size_t i = 0; i < g->n_stops; i++)
         if (g->stop_lengths[i] == 0) return REFORMER_E_ARGUMENT;
     if (g->n_eos_tokens && !g->eos_tokens) return REFORMER_E_ARGUMENT;
-    return reformer_check_sampling(&g->sampling);
+    return g->sampling ? reformer_check_sampling(g->sampling) : REFORMER_OK;
 }
 
 size_t reformer_prompt(const reformer_generate_t *g, size_t row, int32_t *history) {
@@ -120,13 +123,15 @@ static void find_end(const writer_t *w, size_t row, int32_t token, int said) {
 
 /* ---- tokens ------------------------------------------------------------------------------------- */
 
+static const reformer_sampling_t greedy = {.size = sizeof greedy};
+
 static int choose(const writer_t *w, size_t row, int *said) {
     const reformer_generate_t *g = w->g;
     size_t vocab = (size_t)w->d->vocab, n = w->written[row];
     const float *logits = w->logits + row * vocab;
     int32_t *history = w->history + row * w->span, token;
-    int error = reformer_sample(&g->sampling, logits, w->d->vocab, history, w->known[row], row, n,
-                                w->sampling, &token);
+    int error = reformer_sample(g->sampling ? g->sampling : &greedy, logits, w->d->vocab, history,
+                                w->known[row], row, n, w->sampling, w->sampling_bytes, &token);
     if (error) return error;
     float *keep = g->logits ? g->logits + (row * g->max_tokens + n) * vocab : NULL;
     for (size_t i = 0; keep && i < vocab; i++) keep[i] = logits[i];
@@ -171,14 +176,17 @@ static void begin(const writer_t *w) {
     }
 }
 
-int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch) {
+int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch,
+                      size_t bytes) {
     writer_t w;
     int error = reformer_check_generate(d, g);
     if (error) return error;
     if (!scratch || (uintptr_t)scratch % sizeof(void *)) return REFORMER_E_ARGUMENT;
     if (!lay_out(d, g, scratch, &w)) return REFORMER_E_LENGTH;
+    if (w.bytes > bytes) return REFORMER_E_WORKSPACE;
     begin(&w);
-    reformer_decode_t io = {.input_ids = g->input_ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = g->input_ids,
                             .attention_mask = g->attention_mask,
                             .batch = w.rows,
                             .length = g->length,

@@ -4,13 +4,15 @@
  * Preparing is forward.c's. */
 #include "rt_int.h"
 
-int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
-                       void *workspace) {
-    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+int reformer_gradients(const reformer_desc_t *desc, const reformer_model_t *m,
+                       const reformer_io_t *io, float *gradients, size_t gradients_bytes,
+                       void *workspace, size_t bytes) {
     reformer_call_t call;
     const reformer_variant_t *v;
-    int error = reformer_prepare_gradients(m->desc, m->trains, m->n_variants, m->weights, io,
-                                           gradients, workspace, &call, &v);
+    int error = reformer_check_model(desc, m);
+    if (!error)
+        error = reformer_prepare_gradients(desc, m->trains, m->n_variants, m->weights, io,
+                                           gradients, gradients_bytes, workspace, bytes, &call, &v);
     if (error) return error;
     uint64_t host = reformer_enter();
     v->run(&call);
@@ -25,7 +27,7 @@ size_t reformer_gradients_bytes(const reformer_desc_t *desc) {
 /* ---- tensors -------------------------------------------------------------------------------- */
 
 static void describe(const reformer_stack_t *s, size_t at, reformer_tensor_t *t) {
-    *t = (reformer_tensor_t){.rank = s->rank, .elements = 1};
+    *t = (reformer_tensor_t){.size = sizeof *t, .rank = s->rank, .elements = 1};
     for (int i = 0; i < s->rank; i++) {
         t->shape[i] = s->shape[i];
         t->elements *= (size_t)s->shape[i];
@@ -36,6 +38,7 @@ static void describe(const reformer_stack_t *s, size_t at, reformer_tensor_t *t)
 
 int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t) {
     if (!desc || !t) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(t)) return REFORMER_E_SIZE;
     if (desc->n_stacks == 0) return REFORMER_E_TRAIN;
     for (int k = 0; k < desc->n_stacks; k++) {
         const reformer_stack_t *s = &desc->stacks[k];

@@ -13,7 +13,7 @@ extern "C" {
 
 /* ---- choosing a token ------------------------------------------------------------------------ */
 
-/* Zero-initialised: greedy, the token of the greatest logit, the lowest of equals. With a temperature, top_k or top_p
+/* Zeros but for its size: greedy, the token of the greatest logit, the lowest of equals. With a temperature, top_k or top_p
  * a token is drawn. The order is Hugging Face's: penalty, temperature, top_k, top_p.
  *
  *   repetition_penalty  the score of every token of the row's history, once, is divided by it where positive, else
@@ -28,6 +28,7 @@ extern "C" {
  * the token is the first, by id, up to which those that remain have more than floor(h / 2^11) / 2^53 of their
  * probability. */
 typedef struct reformer_sampling {
+    size_t size;              /* sizeof(reformer_sampling_t) */
     float repetition_penalty; /* > 0; 0 and 1 = none */
     float temperature;        /* > 0; 0 = 1 where a token is drawn */
     int32_t top_k;            /* 0 = all */
@@ -37,18 +38,21 @@ typedef struct reformer_sampling {
 
 /* REFORMER_E_ARGUMENT for a value out of range. */
 int reformer_check_sampling(const reformer_sampling_t *s);
-size_t reformer_sample_bytes(int64_t vocab); /* of scratch, aligned to 8 */
+/* Of scratch, aligned to 8. Where less is given, here and below, it is REFORMER_E_WORKSPACE. */
+size_t reformer_sample_bytes(int64_t vocab);
 /* logits [vocab]; history [n_history]: the row's tokens so far, prompt included, read where there is a repetition penalty;
- * REFORMER_E_TOKEN: one is not in 0 … vocab-1. REFORMER_E_LOGITS: a logit is NaN or +infinity, or all are -infinity. */
+ * REFORMER_E_TOKEN: one is not in 0 … vocab-1. REFORMER_E_LOGITS: a logit is NaN or +infinity, or all are -infinity.
+ * `bytes`: of the scratch, here and below; too few: REFORMER_E_WORKSPACE. */
 int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                     const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
-                    void *scratch, int32_t *token);
+                    void *scratch, size_t bytes, int32_t *token);
 
 /* ---- what generates --------------------------------------------------------------------------- */
 
 /* Functions as reformer_prefill, reformer_step and reformer_cache_copy_row: return 0 or a code, which ends
  * generation. copy_row may be NULL where no beams are searched. */
 typedef struct reformer_decoder {
+    size_t size; /* sizeof(reformer_decoder_t) */
     void *ctx;
     int (*prefill)(void *ctx, const reformer_decode_t *io);
     int (*step)(void *ctx, const reformer_decode_t *io);
@@ -58,11 +62,13 @@ typedef struct reformer_decoder {
     size_t capacity; /* tokens that a row of it holds */
 } reformer_decoder_t;
 
-/* A bound model with a cache and a workspace, as a decoder; *bound must outlive it. */
+/* A bound model with a cache and a workspace, as a decoder; *bound must outlive it. Where bound->size is not set, it is
+ * one that nothing takes (REFORMER_E_SIZE). */
 typedef struct reformer_bound_decoder {
+    size_t size; /* sizeof(reformer_bound_decoder_t) */
     const reformer_model_t *model;
     void *cache, *workspace; /* initialised for `length` tokens; of reformer_decode_bytes() */
-    size_t length;
+    size_t length, workspace_bytes;
 } reformer_bound_decoder_t;
 reformer_decoder_t reformer_decoder_of(reformer_bound_decoder_t *bound);
 
@@ -83,13 +89,14 @@ typedef enum {
 enum { REFORMER_GO_ON = 0, REFORMER_STOP_ROW = 1, REFORMER_STOP_ALL = 2 };
 typedef int reformer_token_fn(void *ctx, size_t row, int32_t token, const float *logits);
 
-/* Zero-initialise; fields are only ever appended. */
+/* Set its size, zero the rest; fields are only ever appended. */
 typedef struct reformer_generate {
+    size_t size;                   /* sizeof(reformer_generate_t) */
     const int32_t *input_ids;      /* prompts [batch][length] */
     const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = none; NULL = all tokens */
     size_t batch, length;          /* batch 0 = the decoder's */
     size_t max_tokens;             /* to write, >= 1 */
-    reformer_sampling_t sampling;
+    const reformer_sampling_t *sampling; /* NULL: greedy */
     /* A row ends after the first token that completes a sequence; the sequence is part of the output. */
     const int32_t *stops;       /* sequences, one after the other */
     const size_t *stop_lengths; /* [n_stops], each >= 1 */
@@ -112,7 +119,8 @@ typedef struct reformer_generate {
 /* Scratch of a call, aligned to 8; 0: out of range. */
 size_t reformer_generate_bytes(const reformer_decoder_t *d, const reformer_generate_t *g);
 /* Reads the prompts and writes until every row has ended; rows that have ended rest. */
-int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch);
+int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch,
+                      size_t bytes);
 
 /* ---- beam search ------------------------------------------------------------------------------- */
 
@@ -131,6 +139,7 @@ int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g,
  * gives its row to another's copy, so copies never form a circle. After an error only counts are written, 0. */
 enum { REFORMER_NEVER_EARLY = 2 };
 typedef struct reformer_beams {
+    size_t size;          /* sizeof(reformer_beams_t) */
     size_t beams;         /* 1 … the decoder's batch */
     float length_penalty; /* -32 … 32; Hugging Face's default is 1; 0 = none */
     /* 0: of the best beam its rank as it is is expected; 1: the search ends as soon as there are `beams` hypotheses;
@@ -141,7 +150,7 @@ typedef struct reformer_beams {
 size_t reformer_beam_bytes(const reformer_decoder_t *d, const reformer_generate_t *g,
                            const reformer_beams_t *b);
 int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
-                         const reformer_beams_t *b, void *scratch);
+                         const reformer_beams_t *b, void *scratch, size_t bytes);
 
 #ifdef __cplusplus
 }

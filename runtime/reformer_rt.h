@@ -4,7 +4,8 @@
  * reformer_desc_t that describes them. Everything that does not depend on the spec's sizes is here:
  * checking inputs, preparing them, choosing the variant, running kernels on workers, weights files.
  *
- * No allocation, no printing, no errno, and no globals but one number per thread (below). A
+ * No allocation, no printing, no errno, no globals but one number per thread (below), and of the process's state only the
+ * environment variable REFORMER_CPU is read, when a model is bound (reformer_cpu_takes). A
  * reformer_model_t is read-only after binding: any number of threads may run forwards on it at once,
  * each with its own workspace.
  *
@@ -26,8 +27,21 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI         5
+#define REFORMER_ABI         6 /* what changes what crosses this border raises it (docs/stability.md) */
+#define REFORMER_VERSION     "0.1.0"
 #define REFORMER_MAX_THREADS 1024
+
+/* Of the runtime that is linked: REFORMER_VERSION, REFORMER_ABI. */
+const char *reformer_version(void); /* static text */
+uint32_t reformer_abi(void);
+
+/* Structures that a caller hands in, to be read or to be filled, begin with their size, which the caller sets:
+ *
+ *     reformer_io_t io = {.size = sizeof io, .input_ids = ids, …};
+ *
+ * So headers, generated code and runtime of different versions cannot be mixed up: any other size, 0 too, is
+ * REFORMER_E_SIZE, and nothing is read or written. Models and trainers are set up by bind and begin instead, and what
+ * generated code describes carries sizes of its own (reformer_desc_t). */
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
 
@@ -40,8 +54,8 @@ enum {
     REFORMER_E_LABEL = 5,    /* a label is neither -100 nor a class; a position is out of reach */
     REFORMER_E_CPU = 6,      /* this CPU lacks the features of every target in the artefact */
     REFORMER_E_WEIGHTS = 7,  /* not a weights file, or truncated */
-    REFORMER_E_VERSION = 8,  /* weights file or model of another version */
-    REFORMER_E_FINGERPRINT = 9, /* weights of another model, or of another number type */
+    REFORMER_E_VERSION = 8,  /* weights file or model of another version: reformer_explain() */
+    REFORMER_E_FINGERPRINT = 9, /* weights of another model, or of another number type: likewise */
     REFORMER_E_ALIGNMENT = 10,  /* weights or workspace not 64-byte aligned */
     REFORMER_E_CHECKSUM = 11,   /* weights damaged */
     REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity */
@@ -53,7 +67,11 @@ enum {
     REFORMER_E_LOGITS = 18, /* sampling: a NaN or +infinity, or -infinity for every token */
     REFORMER_E_TRAIN = 19,  /* this model gives no gradients: no loss, or translated without */
     REFORMER_E_POSITION = 20, /* a row of a train step begins or ends outside of the positions */
-    REFORMER_E_DIVERGED = 21  /* the gradient holds a NaN or an infinity: nothing was updated */
+    REFORMER_E_DIVERGED = 21, /* the gradient holds a NaN or an infinity: nothing was updated */
+    REFORMER_E_WORKSPACE =
+        22, /* workspace, cache or other memory that is too small: nothing was written */
+    REFORMER_E_SIZE = 23, /* a structure whose size is not set, or another version's */
+    REFORMER_E_MODEL = 24 /* a model, or a trainer, that is not of this spec */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
@@ -63,6 +81,7 @@ const char *reformer_strerror(int code); /* never NULL; static text */
  * with 0 <= worker < workers and never two calls at once with the same worker, and return when all
  * are done. Order and assignment are free: results do not depend on them. */
 typedef struct reformer_pool {
+    size_t size; /* sizeof(reformer_pool_t) */
     void *ctx;
     void (*parallel_for)(void *ctx, int64_t n, int workers,
                          void (*body)(void *arg, int64_t i, int worker), void *arg);
@@ -87,7 +106,7 @@ typedef void reformer_profile_fn(void *ctx, const char *name, int begin);
  * of the call, between two launches, once for each tensor, and in one order whatever the inputs and the number of threads. */
 typedef void reformer_ready_fn(void *ctx, size_t first, size_t floats);
 
-/* Zero-initialise; NULL output = not wanted; fields are only ever appended. Shapes, with `hidden`,
+/* Set its size, zero the rest; NULL output = not wanted; fields are only ever appended. Shapes, with `hidden`,
  * `vocab` and `labels` of the model; arrays are dense, row-major, aligned to their type.
  *
  * Labels are as Hugging Face takes them, -100 = ignore: [batch][length] for LMs, [batch] for
@@ -96,6 +115,7 @@ typedef void reformer_ready_fn(void *ctx, size_t first, size_t floats);
  * code translated with --instrument. Buckets carry round offsets, as Hugging Face's do; their batch
  * is the one the model was compiled for. */
 typedef struct reformer_io {
+    size_t size;                   /* sizeof(reformer_io_t) */
     const int32_t *input_ids;      /* [batch][length] */
     const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = padding; NULL = all tokens */
     size_t batch, length;          /* rows (0 = what the model was compiled for), tokens per row */
@@ -137,7 +157,7 @@ typedef struct reformer_io {
 /* A causal language model continues texts, one token per row and step. What it has read stays in a
  * cache, memory of the caller's:
  *
- *     cache = 64-byte aligned memory of cache_bytes(length), cache_init(cache, length)
+ *     cache = 64-byte aligned memory of bytes = cache_bytes(length), cache_init(cache, bytes, length)
  *     prefill: reads prompts into rows of the cache          logits: of what follows each prompt
  *     step:    appends one token to each row                 logits: of what follows it
  *
@@ -153,13 +173,14 @@ typedef struct reformer_io {
  *
  * A cache is plain memory without pointers: it may be copied, moved, saved and loaded, by the same build of the same
  * model. Calls check its head (the model, the rows, the tokens in each), not the memory behind it, which may hold
- * anything in a cache that was damaged or that somebody else made: kernels then read and write elsewhere. Who saves
- * caches where that can happen keeps a checksum of cache_bytes(length) bytes beside them (reformer_checksum) and
- * compares it, and the length, before the cache is used again.
+ * anything in a cache that was damaged or that somebody else made: kernels then read and write elsewhere. Who loads a
+ * cache asks cache_check(cache, bytes) whether that memory holds all of it; who saves caches where they can be damaged
+ * keeps a checksum of cache_bytes(length) bytes beside them (reformer_checksum), and compares it.
  *
  * One step allocates nothing and keeps nothing outside of cache and workspace: any number of threads
  * may generate from one model at once, each with a cache and a workspace of its own. */
 typedef struct reformer_decode {
+    size_t size;              /* sizeof(reformer_decode_t) */
     const int32_t *input_ids; /* prefill: [batch][length]; step: [batch] */
     const uint8_t
         *attention_mask;         /* of the same shape, 1 = token, 0 = none; NULL = all tokens. A row
@@ -376,8 +397,6 @@ enum {
     REFORMER_COEFFICIENTS = 8
 };
 
-struct reformer_model;
-
 /* Everything a kernel can reach. */
 typedef struct reformer_call {
     const unsigned char *weights;
@@ -426,6 +445,13 @@ enum {
 /* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL, v3+vnni: AVX-VNNI, v4+vnni: AVX512-VNNI, v4+bf16: AVX512-BF16
  * and AVX512-VNNI; asks the OS too. */
 int reformer_cpu_supports(int target);
+/* The same, of a CPU that has no more than the environment variable REFORMER_CPU names ("x86-64", "x86-64-v3",
+ * "x86-64-v4+bf16" …); other values are as none. What bind chooses by: getenv() is called there, and where sizes of
+ * workspaces are asked for, so no other thread may change the environment meanwhile. */
+int reformer_cpu_takes(int target);
+const char *reformer_target_name(int target); /* NULL: there is no such target */
+
+typedef struct reformer_model reformer_model_t;
 
 /* One specialised length for one target: literal, or with `unit` linear in U, the number of units;
  * then rows = padded = unit * U. `unpadded` variants equal Hugging Face for the unpadded input
@@ -473,9 +499,23 @@ typedef enum {
     REFORMER_HEAD_QA
 } reformer_head_t;
 
+/* Every structure that generated code and the runtime share, as the compiler of this header lays it out. */
+#define REFORMER_SIZES                                                                             \
+    {                                                                                              \
+        sizeof(reformer_call_t), sizeof(reformer_variant_t), sizeof(reformer_stack_t),             \
+            sizeof(reformer_lsh_t), sizeof(reformer_rotations_t), sizeof(reformer_training_t),     \
+            sizeof(reformer_model_t), sizeof(reformer_io_t), sizeof(reformer_decode_t),            \
+            sizeof(reformer_trainer_t), sizeof(reformer_train_report_t), sizeof(reformer_tensor_t) \
+    }
+enum { REFORMER_SHARED = 12 };
+
 typedef struct reformer_desc {
-    uint32_t abi; /* REFORMER_ABI of the header it was compiled with */
+    size_t size;                   /* sizeof(reformer_desc_t) */
+    uint32_t abi;                  /* REFORMER_ABI of the header it was compiled with */
+    size_t sizes[REFORMER_SHARED]; /* REFORMER_SIZES */
+    const char *version;           /* of the reformerc that translated it */
     const char *name;
+    uint64_t spec;          /* digest of the spec that it was translated from */
     uint64_t fingerprint;   /* of the model keys and the weights layout */
     uint64_t weights_bytes; /* size of the weights file */
     reformer_head_t head;
@@ -514,8 +554,11 @@ typedef struct reformer_desc {
     int n_rotations;
 } reformer_desc_t;
 
-/* Zero-initialised by the product, filled by bind. */
-typedef struct reformer_model {
+/* Filled by bind, in memory of the caller's; zeros until then. Generated code wraps it into a type of its own. So that
+ * bind never writes more than the caller has, it is of 128 bytes in every version. */
+enum { REFORMER_MODEL_BYTES = 128 };
+struct reformer_model {
+    size_t size; /* sizeof(reformer_model_t), by bind */
     const reformer_desc_t *desc;
     const unsigned char *weights;
     size_t bytes;
@@ -524,15 +567,27 @@ typedef struct reformer_model {
     const reformer_variant_t *prefills, *step; /* of the chosen target; NULL: none */
     const reformer_variant_t *trains;          /* likewise; [n_variants] */
     const reformer_variant_t *update;          /* likewise; NULL: none */
-} reformer_model_t;
+    uint64_t reserved[6];
+};
 
+/* Functions with `desc` beside m refuse a model that is of another: REFORMER_E_MODEL. */
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
                   size_t bytes);
-int reformer_check_weights(const reformer_model_t *m);
+/* What reformer_bind says of such weights, and why, in words for people: what was expected and what was found. Cut at
+ * `room` bytes, the NUL counted; one line. */
+int reformer_explain(const reformer_desc_t *desc, const void *weights, size_t bytes, char *text,
+                     size_t room);
+int reformer_check_weights(const reformer_desc_t *desc, const reformer_model_t *m);
+/* Of the reformerc that translated the model: its version. Static text. */
+const char *reformer_translator(const reformer_desc_t *desc);
+/* The target that bind took, "x86-64-v3" …; "none": m is not bound. Static text. */
+const char *reformer_target(const reformer_model_t *m);
 /* Enough for inputs of up to `length` tokens, on any target of desc. 0 when length or threads are out of range, or no target runs on
  * this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
-int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
+/* `bytes`: of the workspace. Fewer than this call needs: REFORMER_E_WORKSPACE; reformer_workspace_bytes() are enough. */
+int reformer_forward(const reformer_desc_t *desc, const reformer_model_t *m,
+                     const reformer_io_t *io, void *workspace, size_t bytes);
 
 /* ---- training ------------------------------------------------------------------------------- */
 
@@ -540,11 +595,13 @@ int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *w
  * gradient of its loss by every tensor of the weights that the loss depends on. Labels, or positions, must be there, whether
  * the loss is wanted or not; where no label counts, the loss is NaN and gradients are 0. Outputs of io are those of this
  * forward. `gradients`: reformer_gradients_bytes() of the caller's memory, 64-byte aligned, written over as a whole but
- * for what lies between tensors. Workspace: reformer_train_bytes(), 64-byte aligned. Allocates nothing and keeps nothing:
+ * for what lies between tensors. Workspace: reformer_train_bytes(), 64-byte aligned. Memory that is too small:
+ * REFORMER_E_WORKSPACE. Allocates nothing and keeps nothing:
  * any number of threads at once, each with gradients and a workspace of its own; after an error gradients are undefined. The
  * number of threads never changes a result. */
-int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
-                       void *workspace);
+int reformer_gradients(const reformer_desc_t *desc, const reformer_model_t *m,
+                       const reformer_io_t *io, float *gradients, size_t gradients_bytes,
+                       void *workspace, size_t bytes);
 size_t reformer_gradients_bytes(const reformer_desc_t *desc); /* 0: this model gives none */
 /* Workspace for inputs of up to `length` tokens, on any target of desc; 0: out of range, no target runs on this CPU, or
  * this model gives no gradients. */
@@ -552,6 +609,7 @@ size_t reformer_train_bytes(const reformer_desc_t *desc, size_t length, int thre
 
 /* A tensor of the gradients: floats [offset, offset + elements) of them. */
 typedef struct reformer_tensor {
+    size_t size;                     /* sizeof(reformer_tensor_t) */
     char name[REFORMER_TENSOR_NAME]; /* Hugging Face's */
     int rank;
     int64_t shape[REFORMER_TENSOR_RANK];
@@ -565,14 +623,16 @@ int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *
  *
  *     model bound to `weights`, memory of trainer_bytes(micro_batches), workspace of trainer_workspace(length, threads),
  *     all 64-byte aligned
- *     trainer_begin(t, model, weights, memory, micro_batches, workspace)
- *     train_step(t, io, n, report, workspace): the gradient of n <= micro_batches batches of any rows, the update of their
+ *     trainer_begin(t, model, weights, memory, memory_bytes, micro_batches, workspace, bytes)
+ *     train_step(t, io, n, report, workspace, bytes): the gradient of n <= micro_batches batches of any rows, the update of their
  *     labels' mean loss, by the rule that the model was translated with
  *
  * Forwards of the model read the newest weights; none may run during a step. Nothing is allocated. The same steps give the
  * same bits, whatever the number of threads. To go on later: keep the weights (reformer_sign_weights() gives their file a
  * right checksum), the memory and t->step; then bind, and trainer_resume() in place of trainer_begin(). */
 typedef struct reformer_trainer {
+    size_t
+        size; /* sizeof(reformer_trainer_t), by begin and resume; as a model's, 128 in every version */
     const reformer_model_t *model;
     unsigned char *weights; /* the model's */
     /* as gradients are laid out: weights in float32; the step's gradient; that of further micro-batches (NULL: none) */
@@ -580,9 +640,11 @@ typedef struct reformer_trainer {
     float *state[REFORMER_STATES];
     float *rotations; /* those of the weights, while a step's own stand there */
     int64_t step;     /* number of the next one, from 0 */
+    uint64_t reserved[5];
 } reformer_trainer_t;
 
 typedef struct reformer_train_report {
+    size_t size;      /* sizeof(reformer_train_report_t) */
     double loss;      /* the mean over all labels of the step, of the weights before it */
     double grad_norm; /* before it is clipped */
     double learning_rate;
@@ -595,21 +657,24 @@ typedef struct reformer_train_report {
 /* 0: this model does not learn, or out of range. */
 size_t reformer_trainer_bytes(const reformer_desc_t *desc, size_t micro_batches);
 size_t reformer_trainer_workspace(const reformer_desc_t *desc, size_t length, int threads);
-int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
-                           void *memory, size_t micro_batches, void *workspace);
-int reformer_trainer_resume(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
-                            void *memory, size_t micro_batches, int64_t step);
+int reformer_trainer_begin(const reformer_desc_t *desc, reformer_trainer_t *t,
+                           const reformer_model_t *m, void *weights, void *memory,
+                           size_t memory_bytes, size_t micro_batches, void *workspace,
+                           size_t bytes);
+int reformer_trainer_resume(const reformer_desc_t *desc, reformer_trainer_t *t,
+                            const reformer_model_t *m, void *weights, void *memory,
+                            size_t memory_bytes, size_t micro_batches, int64_t step);
 /* io[n]: with labels; seed, step and row of dropout are the trainer's. Micro-batches without a label that counts are passed
  * over; REFORMER_E_LABEL: none has one. After an error weights and state are what they were. report may be NULL. */
-int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
-                        reformer_train_report_t *report, void *workspace);
+int reformer_train_step(const reformer_desc_t *desc, reformer_trainer_t *t, const reformer_io_t *io,
+                        size_t n, reformer_train_report_t *report, void *workspace, size_t bytes);
 /* Its parts, for whoever adds up gradients of several processes in t->sum in between. share: labels of this micro-batch /
  * labels of the step; first: it begins the sum. dropout_row is the io's. */
 int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, double share,
-                              int first, void *workspace);
+                              int first, void *workspace, size_t bytes);
 /* The update by t->sum; report gets what it knows. */
 int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
-                          reformer_train_report_t *report, void *workspace);
+                          reformer_train_report_t *report, void *workspace, size_t bytes);
 /* Labels of io that its loss is the mean of; QA: rows with a start or an end that counts. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens. */
 int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
 /* 1: of a row of QA start or end counts, and the other is behind the last token. The means over starts and over ends are over
@@ -630,6 +695,7 @@ int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t byt
 
 /* The steps of an update, for executors of their own: lays out the workspace, fills prepared slots and `call`. */
 typedef struct reformer_update {
+    size_t size; /* sizeof(reformer_update_t) */
     unsigned char *weights;
     float *params, *sum, *gradients; /* gradients NULL: the sum's memory */
     float *state[REFORMER_STATES];
@@ -641,7 +707,8 @@ typedef struct reformer_update {
     const reformer_pool_t *pool;
 } reformer_update_t;
 int reformer_prepare_update(const reformer_desc_t *desc, const reformer_variant_t *update,
-                            const reformer_update_t *u, void *workspace, reformer_call_t *call);
+                            const reformer_update_t *u, void *workspace, size_t bytes,
+                            reformer_call_t *call);
 size_t reformer_prepare_update_bytes(const reformer_variant_t *update, int threads);
 
 /* Coefficients of update number t, from 1 on, at this rate (of a relative step: that), in double and rounded once; share and
@@ -654,7 +721,8 @@ void reformer_clip(double norm, double max_norm, float coefficients[REFORMER_COE
 /* As reformer_prepare, of a train step. */
 int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,
                                int n_trains, const unsigned char *weights, const reformer_io_t *io,
-                               float *gradients, void *workspace, reformer_call_t *call,
+                               float *gradients, size_t gradients_bytes, void *workspace,
+                               size_t bytes, reformer_call_t *call,
                                const reformer_variant_t **chosen);
 /* Workspace of that, whatever this CPU supports; 0: out of range. */
 size_t reformer_prepare_gradients_bytes(const reformer_desc_t *desc,
@@ -663,8 +731,11 @@ size_t reformer_prepare_gradients_bytes(const reformer_desc_t *desc,
 
 /* Bytes of a cache for rows of up to `length` tokens; 0: out of range, or this model does not generate. */
 size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length);
-/* Makes empty rows of that memory. */
-int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length);
+/* Makes empty rows of so many bytes of memory. REFORMER_E_WORKSPACE: they are too few for this length. */
+int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t bytes, size_t length);
+/* Of a cache that was saved or copied: whether it is one of this model, and memory of so many bytes holds all of it.
+ * Prefills and steps trust the length in its head. */
+int reformer_cache_check(const reformer_desc_t *desc, const void *cache, size_t bytes);
 /* Tokens in a row; 0: none, or no such row. */
 size_t reformer_cache_tokens(const void *cache, size_t row);
 /* Row `to` becomes a copy of row `from` (beam search). Costs what the two rows do not have in common already:
@@ -673,17 +744,18 @@ int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t fro
 /* Workspace of prefills of up to `length` tokens per row (padding is none) and of steps; length 0: of steps alone. 0:
  * out of range, no target runs on this CPU, or this model does not generate. */
 size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads);
-int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
-                     void *workspace);
+int reformer_prefill(const reformer_desc_t *desc, const reformer_model_t *m,
+                     const reformer_decode_t *io, void *cache, void *workspace, size_t bytes);
 /* Inputs are checked before anything changes: after an error the cache is what it was. */
-int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
-                  void *workspace);
+int reformer_step(const reformer_desc_t *desc, const reformer_model_t *m,
+                  const reformer_decode_t *io, void *cache, void *workspace, size_t bytes);
 
 /* The steps of reformer_forward, for executors of their own (the compiler's interpreter and JIT):
  * picks the variant, lays out the workspace, fills prepared slots and `call`. */
 int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
                      int n_variants, const unsigned char *weights, const reformer_io_t *io,
-                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen);
+                     void *workspace, size_t bytes, reformer_call_t *call,
+                     const reformer_variant_t **chosen);
 /* Workspace that reformer_prepare lays out for inputs of up to `length` tokens, in bytes whatever this CPU
  * supports. 0: out of range. */
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
@@ -697,6 +769,7 @@ void reformer_leave(uint64_t host);
 /* The same for executors of their own: `run` runs one schedule and returns REFORMER_OK or a code, which ends the
  * call (the row at hand is then undefined: prefill it anew). */
 typedef struct reformer_engine {
+    size_t size; /* sizeof(reformer_engine_t) */
     const reformer_desc_t *desc;
     const reformer_variant_t *prefills, *step; /* of one target; [n_prefills], ascending */
     int n_prefills;
@@ -705,9 +778,9 @@ typedef struct reformer_engine {
     void *ctx;
 } reformer_engine_t;
 int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
-                            void *workspace);
+                            void *workspace, size_t bytes);
 int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
-                         void *workspace);
+                         void *workspace, size_t bytes);
 /* Workspace of these two, whatever this CPU supports; as reformer_decode_bytes. */
 size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads);
 

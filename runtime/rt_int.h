@@ -29,6 +29,24 @@ size_t reformer_take(reformer_room_t *r, size_t count, size_t size);
 size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units);
 int reformer_workers(int threads); /* 0 = 1 */
 
+/* Whether a structure of the caller's is of the size that this runtime knows; NULL is not. */
+#define REFORMER_SIZED(p) ((p) && (p)->size == sizeof *(p))
+/* The product's threads, NULL: none. */
+static inline int reformer_pool_fits(const reformer_pool_t *pool) {
+    return !pool || REFORMER_SIZED(pool);
+}
+/* Whether generated code and this runtime agree on what they share; else REFORMER_E_VERSION. */
+int reformer_check_desc(const reformer_desc_t *desc);
+/* What keeps a call from running m: REFORMER_E_ARGUMENT (it is not bound), _SIZE, _MODEL (it is not of desc). */
+int reformer_check_model(const reformer_desc_t *desc, const reformer_model_t *m);
+
+/* The 8 bytes at this place of a weights file's header (weights.c). */
+uint64_t reformer_weights_field(const unsigned char *header, size_t at);
+
+/* What reformer_prepare needs for exactly this length (forward.c); SIZE_MAX: it takes none such. */
+size_t reformer_prepare_exactly(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                                int n_variants, size_t length, int threads);
+
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
 /* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */
 void reformer_numbered_name(const char *name, int64_t layer, char *full, size_t bytes);

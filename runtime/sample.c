@@ -28,9 +28,10 @@ size_t reformer_sample_bytes(int64_t vocab) {
 
 /* Written so that a NaN is out of range. */
 int reformer_check_sampling(const reformer_sampling_t *s) {
-    int good = s && s->temperature >= 0 && s->temperature <= FLT_MAX && s->top_k >= 0 &&
-               s->top_p >= 0 && s->top_p <= 1 && s->repetition_penalty >= 0 &&
-               s->repetition_penalty <= FLT_MAX;
+    if (!s) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(s)) return REFORMER_E_SIZE;
+    int good = s->temperature >= 0 && s->temperature <= FLT_MAX && s->top_k >= 0 && s->top_p >= 0 &&
+               s->top_p <= 1 && s->repetition_penalty >= 0 && s->repetition_penalty <= FLT_MAX;
     return good ? REFORMER_OK : REFORMER_E_ARGUMENT;
 }
 
@@ -148,19 +149,20 @@ static int32_t draw_one(const reformer_sampling_t *s, const float *score, size_t
 
 static int sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                   const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
-                  void *scratch, int32_t *token) {
+                  void *scratch, size_t bytes, int32_t *token) {
     layout_t l;
     size_t n = (size_t)vocab;
-    if (reformer_check_sampling(s) || !logits || !token || !lay_out(vocab, &l))
-        return REFORMER_E_ARGUMENT;
+    int error = reformer_check_sampling(s);
+    if (error) return error;
+    if (!logits || !token || !lay_out(vocab, &l)) return REFORMER_E_ARGUMENT;
     if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
     if (n_history && !history) return REFORMER_E_ARGUMENT;
+    if (l.bytes > bytes) return REFORMER_E_WORKSPACE;
     unsigned char *base = (unsigned char *)scratch;
     const float *score = logits;
     if (s->repetition_penalty != 0 && s->repetition_penalty != 1) {
         float *changed = (float *)(void *)(base + l.score);
-        int error =
-            reformer_penalise(s->repetition_penalty, logits, n, history, n_history, changed);
+        error = reformer_penalise(s->repetition_penalty, logits, n, history, n_history, changed);
         if (error) return error;
         score = changed;
     }
@@ -175,9 +177,9 @@ static int sample(const reformer_sampling_t *s, const float *logits, int64_t voc
 
 int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                     const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
-                    void *scratch, int32_t *token) {
+                    void *scratch, size_t bytes, int32_t *token) {
     uint64_t host = reformer_enter();
-    int error = sample(s, logits, vocab, history, n_history, row, step, scratch, token);
+    int error = sample(s, logits, vocab, history, n_history, row, step, scratch, bytes, token);
     reformer_leave(host);
     return error;
 }

@@ -49,17 +49,20 @@ size_t reformer_trainer_workspace(const reformer_desc_t *desc, size_t length, in
     return most;
 }
 
-static int bind_memory(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
-                       void *memory, size_t micro_batches) {
+static int bind_memory(const reformer_desc_t *desc, reformer_trainer_t *t,
+                       const reformer_model_t *m, void *weights, void *memory, size_t memory_bytes,
+                       size_t micro_batches) {
     parts_t p;
-    if (!t || !m || !m->desc || !weights || !memory || micro_batches == 0)
-        return REFORMER_E_ARGUMENT;
+    int error = reformer_check_model(desc, m);
+    if (error) return error;
+    if (!t || !weights || !memory || micro_batches == 0) return REFORMER_E_ARGUMENT;
     if (weights != (const void *)m->weights) return REFORMER_E_ARGUMENT;
     if (!m->update) return REFORMER_E_TRAIN;
     if ((uintptr_t)memory % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
     if (!lay_out(m->desc, micro_batches, &p)) return REFORMER_E_ARGUMENT;
+    if (p.bytes > memory_bytes) return REFORMER_E_WORKSPACE;
     unsigned char *base = (unsigned char *)memory;
-    *t = (reformer_trainer_t){.model = m, .weights = (unsigned char *)weights};
+    *t = (reformer_trainer_t){.size = sizeof *t, .model = m, .weights = (unsigned char *)weights};
     t->params = (float *)(void *)(base + p.params);
     t->sum = (float *)(void *)(base + p.sum);
     if (micro_batches > 1) t->gradients = (float *)(void *)(base + p.gradients);
@@ -72,7 +75,8 @@ static int bind_memory(reformer_trainer_t *t, const reformer_model_t *m, void *w
 
 static reformer_update_t update_of(reformer_trainer_t *t, int threads,
                                    const reformer_pool_t *pool) {
-    reformer_update_t u = {.weights = t->weights,
+    reformer_update_t u = {.size = sizeof u,
+                           .weights = t->weights,
                            .params = t->params,
                            .sum = t->sum,
                            .gradients = t->gradients,
@@ -84,10 +88,11 @@ static reformer_update_t update_of(reformer_trainer_t *t, int threads,
     return u;
 }
 
-static int run_update(const reformer_trainer_t *t, const reformer_update_t *u, void *workspace) {
+static int run_update(const reformer_trainer_t *t, const reformer_update_t *u, void *workspace,
+                      size_t bytes) {
     reformer_call_t call;
     const reformer_variant_t *v = t->model->update;
-    int error = reformer_prepare_update(t->model->desc, v, u, workspace, &call);
+    int error = reformer_prepare_update(t->model->desc, v, u, workspace, bytes, &call);
     if (error) return error;
     uint64_t host = reformer_enter();
     v->run(&call);
@@ -119,9 +124,11 @@ static void move_rotations(const reformer_trainer_t *t, int out) {
     }
 }
 
-int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
-                           void *memory, size_t micro_batches, void *workspace) {
-    int error = bind_memory(t, m, weights, memory, micro_batches);
+int reformer_trainer_begin(const reformer_desc_t *desc, reformer_trainer_t *t,
+                           const reformer_model_t *m, void *weights, void *memory,
+                           size_t memory_bytes, size_t micro_batches, void *workspace,
+                           size_t bytes) {
+    int error = bind_memory(desc, t, m, weights, memory, memory_bytes, micro_batches);
     if (error) return error;
     const reformer_desc_t *d = m->desc;
     clear(t->params, d->gradients_bytes);
@@ -131,13 +138,14 @@ int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, voi
     move_rotations(t, 1);
     reformer_update_t u = update_of(t, 0, NULL);
     u.phases[REFORMER_PHASE_UNPACK] = 1;
-    return run_update(t, &u, workspace);
+    return run_update(t, &u, workspace, bytes);
 }
 
-int reformer_trainer_resume(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
-                            void *memory, size_t micro_batches, int64_t step) {
+int reformer_trainer_resume(const reformer_desc_t *desc, reformer_trainer_t *t,
+                            const reformer_model_t *m, void *weights, void *memory,
+                            size_t memory_bytes, size_t micro_batches, int64_t step) {
     if (step < 0) return REFORMER_E_ARGUMENT;
-    int error = bind_memory(t, m, weights, memory, micro_batches);
+    int error = bind_memory(desc, t, m, weights, memory, memory_bytes, micro_batches);
     if (error) return error;
     t->step = step;
     return REFORMER_OK;
@@ -220,14 +228,17 @@ static void draw_all(const reformer_trainer_t *t, const reformer_io_t *io) {
 }
 
 static int check_trainer(const reformer_trainer_t *t) {
-    return t && t->model && t->params ? REFORMER_OK : REFORMER_E_ARGUMENT;
+    if (!t || t->size == 0) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(t)) return REFORMER_E_SIZE;
+    return t->model && t->params ? REFORMER_OK : REFORMER_E_ARGUMENT;
 }
 
 int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, double share,
-                              int first, void *workspace) {
+                              int first, void *workspace, size_t bytes) {
     int error = check_trainer(t);
     if (error) return error;
     if (!io || !workspace || (!first && !t->gradients)) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(io) || !reformer_pool_fits(io->pool)) return REFORMER_E_SIZE;
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     reformer_io_t mine = *io;
     mine.ready = NULL; /* what is done is a micro-batch's, of a sum */
@@ -235,13 +246,14 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
     mine.dropout_step = (uint32_t)t->step;
     if (first) draw_all(t, io);
     float *gradients = first ? t->sum : t->gradients;
-    error = reformer_gradients(t->model, &mine, gradients, workspace);
+    const reformer_desc_t *d = t->model->desc;
+    error = reformer_gradients(d, t->model, &mine, gradients, d->gradients_bytes, workspace, bytes);
     if (error || (first && share == 1)) return error;
     reformer_update_t u = update_of(t, io->threads, io->pool);
     u.gradients = gradients;
     u.share = share;
     u.phases[first ? REFORMER_PHASE_SCALE : REFORMER_PHASE_ADD] = 1;
-    return run_update(t, &u, workspace);
+    return run_update(t, &u, workspace, bytes);
 }
 
 /* ---- updates ---------------------------------------------------------------------------------- */
@@ -252,7 +264,7 @@ static int is_finite(double x) {
 
 /* The first tensor of a sum that holds a NaN or an infinity; one does, since squares of finite floats do not overflow. */
 static int64_t bad_tensor(const reformer_trainer_t *t) {
-    reformer_tensor_t tensor;
+    reformer_tensor_t tensor = {.size = sizeof tensor};
     for (size_t i = 0; reformer_gradient(t->model->desc, i, &tensor) == REFORMER_OK; i++)
         for (size_t k = 0; k < tensor.elements; k++)
             if (!is_finite((double)t->sum[tensor.offset + k])) return (int64_t)i;
@@ -267,22 +279,23 @@ static void tell(const reformer_trainer_t *t, double norm, reformer_train_report
 }
 
 int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
-                          reformer_train_report_t *report, void *workspace) {
+                          reformer_train_report_t *report, void *workspace, size_t bytes) {
     int error = check_trainer(t);
     if (error) return error;
+    if (report && !REFORMER_SIZED(report)) return REFORMER_E_SIZE;
     double norm = 0;
     reformer_update_t u = update_of(t, threads, pool);
     u.gradients = NULL;
     u.norm = &norm;
     u.phases[REFORMER_PHASE_NORM] = 1;
     move_rotations(t, 0);
-    error = run_update(t, &u, workspace);
+    error = run_update(t, &u, workspace, bytes);
     if (error) return error;
     if (report) tell(t, norm, report);
     if (!is_finite(norm)) return REFORMER_E_DIVERGED;
     u.phases[REFORMER_PHASE_NORM] = 0;
     u.phases[REFORMER_PHASE_UPDATE] = u.phases[REFORMER_PHASE_PACK] = 1;
-    error = run_update(t, &u, workspace);
+    error = run_update(t, &u, workspace, bytes);
     if (!error) t->step++;
     return error;
 }
@@ -292,29 +305,32 @@ int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_poo
 typedef struct {
     reformer_trainer_t *t;
     void *workspace;
+    size_t bytes;
 } derivation_t;
 
 static int derive(void *ctx, const reformer_io_t *io, double share, int first) {
     const derivation_t *d = (const derivation_t *)ctx;
-    return reformer_train_accumulate(d->t, io, share, first, d->workspace);
+    return reformer_train_accumulate(d->t, io, share, first, d->workspace, d->bytes);
 }
 
-int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
-                        reformer_train_report_t *report, void *workspace) {
-    reformer_train_report_t own;
+int reformer_train_step(const reformer_desc_t *desc, reformer_trainer_t *t, const reformer_io_t *io,
+                        size_t n, reformer_train_report_t *report, void *workspace, size_t bytes) {
+    reformer_train_report_t own = {.size = sizeof own};
     int error = check_trainer(t);
+    if (!error) error = reformer_check_model(desc, t->model);
     if (error) return error;
     if (!io || n == 0) return REFORMER_E_ARGUMENT;
     if (!report) report = &own;
-    *report = (reformer_train_report_t){.step = t->step, .bad = -1};
+    if (!REFORMER_SIZED(report)) return REFORMER_E_SIZE;
+    *report = (reformer_train_report_t){.size = sizeof *report, .step = t->step, .bad = -1};
     size_t at;
     error = reformer_step_items(t->model->desc, io, n, &report->items, &at);
     if (error) return error;
-    derivation_t d = {t, workspace};
+    derivation_t d = {t, workspace, bytes};
     error = reformer_step_derive(t->model->desc, io, n, report->items, derive, &d, &report->loss);
     if (error) {
         move_rotations(t, 0);
         return error;
     }
-    return reformer_train_update(t, io->threads, io->pool, report, workspace);
+    return reformer_train_update(t, io->threads, io->pool, report, workspace, bytes);
 }

@@ -39,8 +39,10 @@ static void fill(const reformer_desc_t *desc, const reformer_update_t *u, int32_
 }
 
 int reformer_prepare_update(const reformer_desc_t *desc, const reformer_variant_t *update,
-                            const reformer_update_t *u, void *workspace, reformer_call_t *call) {
+                            const reformer_update_t *u, void *workspace, size_t bytes,
+                            reformer_call_t *call) {
     if (!desc || !u || !workspace || !call) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(u) || !reformer_pool_fits(u->pool)) return REFORMER_E_SIZE;
     if (!update || !desc->training) return REFORMER_E_TRAIN;
     if (u->threads < 0 || u->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)workspace % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
@@ -49,6 +51,7 @@ int reformer_prepare_update(const reformer_desc_t *desc, const reformer_variant_
     *call = (reformer_call_t){
         .weights = u->weights, .threads = reformer_workers(u->threads), .pool = u->pool};
     if (!lay_out(update, call->threads, &l)) return REFORMER_E_ARGUMENT;
+    if (l.bytes > bytes) return REFORMER_E_WORKSPACE;
     call->workspace = base + l.schedule;
     call->scratch = base + l.scratch;
     call->scratch_stride = l.stride;

@@ -42,6 +42,10 @@ uint64_t reformer_checksum(const void *data, size_t bytes) {
 
 #define FIELD(p, name) load64((p) + offsetof(reformer_weights_header_t, name))
 
+uint64_t reformer_weights_field(const unsigned char *header, size_t at) {
+    return load64(header + at);
+}
+
 static int check_header(const reformer_desc_t *desc, const unsigned char *p, size_t bytes) {
     static const char magic[] = REFORMER_WEIGHTS_MAGIC;
     if (bytes < REFORMER_WEIGHTS_HEADER) return REFORMER_E_WEIGHTS;
@@ -63,7 +67,7 @@ static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
         int same = i > 0 && desc->variants[i].target == desc->variants[i - 1].target;
         if (same && n) n++;
         else if (!same && n) break;
-        else if (!same && reformer_cpu_supports(desc->variants[i].target)) first = i, n = 1;
+        else if (!same && reformer_cpu_takes(desc->variants[i].target)) first = i, n = 1;
     }
     m->variants = desc->variants + first;
     m->n_variants = n;
@@ -76,17 +80,43 @@ static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
     return n ? REFORMER_OK : REFORMER_E_CPU;
 }
 
+/* Of 64 bits, as reformer_rt.h promises. */
+_Static_assert(sizeof(void *) != 8 || (sizeof(reformer_model_t) == REFORMER_MODEL_BYTES &&
+                                       sizeof(reformer_trainer_t) == REFORMER_MODEL_BYTES),
+               "the reserved words of models and trainers fill them up");
+
+/* Before anything else of desc is read: code of ABI 5 and earlier begins with that number in place of a size. */
+int reformer_check_desc(const reformer_desc_t *desc) {
+    static const size_t sizes[] = REFORMER_SIZES;
+    _Static_assert(sizeof sizes == sizeof desc->sizes, "REFORMER_SHARED counts them");
+    if (!desc) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(desc) || desc->abi != REFORMER_ABI) return REFORMER_E_VERSION;
+    for (size_t i = 0; i < REFORMER_SHARED; i++)
+        if (desc->sizes[i] != sizes[i]) return REFORMER_E_VERSION;
+    return REFORMER_OK;
+}
+
+int reformer_check_model(const reformer_desc_t *desc, const reformer_model_t *m) {
+    if (!m || !desc || m->size == 0) return REFORMER_E_ARGUMENT;
+    if (!REFORMER_SIZED(m)) return REFORMER_E_SIZE;
+    if (!m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+    return m->desc == desc ? REFORMER_OK : REFORMER_E_MODEL;
+}
+
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
                   size_t bytes) {
     if (!m) return REFORMER_E_ARGUMENT;
     *m = (reformer_model_t){0};
-    if (!desc || !weights || !desc->variants) return REFORMER_E_ARGUMENT;
-    if (desc->abi != REFORMER_ABI) return REFORMER_E_VERSION;
-    if ((uintptr_t)weights % 64) return REFORMER_E_ALIGNMENT;
-    int error = check_header(desc, (const unsigned char *)weights, bytes);
+    int error = reformer_check_desc(desc);
     if (error) return error;
-    reformer_model_t bound = {
-        .desc = desc, .weights = (const unsigned char *)weights, .bytes = bytes};
+    if (!weights || !desc->variants) return REFORMER_E_ARGUMENT;
+    if ((uintptr_t)weights % 64) return REFORMER_E_ALIGNMENT;
+    error = check_header(desc, (const unsigned char *)weights, bytes);
+    if (error) return error;
+    reformer_model_t bound = {.size = sizeof bound,
+                              .desc = desc,
+                              .weights = (const unsigned char *)weights,
+                              .bytes = bytes};
     error = choose_target(&bound, desc);
     if (!error) *m = bound;
     return error;
@@ -131,8 +161,9 @@ int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t byt
     return REFORMER_OK;
 }
 
-int reformer_check_weights(const reformer_model_t *m) {
-    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+int reformer_check_weights(const reformer_desc_t *desc, const reformer_model_t *m) {
+    int error = reformer_check_model(desc, m);
+    if (error) return error;
     const unsigned char *data = m->weights + REFORMER_WEIGHTS_HEADER;
     if (reformer_checksum(data, m->bytes - REFORMER_WEIGHTS_HEADER) != FIELD(m->weights, checksum))
         return REFORMER_E_CHECKSUM;

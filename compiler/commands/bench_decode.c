@@ -185,7 +185,8 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
         exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->most_threads, x->d);
     int32_t *ids = heap_new((size_t)n, sizeof *ids);
     draw(x, ids, n);
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .batch = (size_t)c->batch,
                             .length = (size_t)c->length,
                             .threads = b->most_threads,
@@ -204,7 +205,8 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
 static double step(decode_t *x, exec_cache_t *cache, const bench_case_t *c, const pool_t *pool,
                    profile_t *p) {
     draw(x, x->ids, c->batch);
-    reformer_decode_t io = {.input_ids = x->ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = x->ids,
                             .batch = (size_t)c->batch,
                             .threads = c->threads,
                             .pool = pool_interface(pool),

@@ -319,7 +319,8 @@ double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_
     static const int32_t ids[RATE_COUNT] = {0};
     int at = c->at[which];
     if (at < 0) bug("a rate that the target does not have");
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .length = (size_t)at + 1,
                         .threads = threads,
                         .pool = pool_interface(pool)};
@@ -327,7 +328,7 @@ double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_
     double start = clock_now(), spent = 0;
     int runs = 0;
     for (; runs == 0 || spent < seconds; runs++) {
-        int code = exec_run(c->exec, &io, c->workspace, d);
+        int code = exec_run(c->exec, &io, c->workspace, c->room, d);
         if (code > REFORMER_OK) diag_error(d, NOWHERE, "calibration: %s", reformer_strerror(code));
         if (code != REFORMER_OK) return 0;
         spent = clock_now() - start;

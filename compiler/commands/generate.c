@@ -254,12 +254,13 @@ static void *scratch_new(const generate_t *g, size_t bytes) {
 static reformer_generate_t request(const generate_t *g, int64_t row) {
     const session_t *s = g->session;
     const prompts_t *p = &g->prompts;
-    return (reformer_generate_t){.input_ids = p->ids + row * p->length,
+    return (reformer_generate_t){.size = sizeof(reformer_generate_t),
+                                 .input_ids = p->ids + row * p->length,
                                  .attention_mask = p->mask + row * p->length,
                                  .batch = 1,
                                  .length = (size_t)p->length,
                                  .max_tokens = (size_t)g->max_tokens,
-                                 .sampling = g->sampling,
+                                 .sampling = &g->sampling,
                                  .stop_at_eos = s->o->given[OPT_STOP_AT_EOS],
                                  .eos_tokens = g->eos,
                                  .n_eos_tokens = g->n_eos,
@@ -275,8 +276,9 @@ static bool generate_rows(generate_t *g) {
     all.on_token = on_token;
     all.on_token_ctx = g;
     if (g->results.n > 1) all.logits = g->results.items[1].data;
-    void *scratch = scratch_new(g, reformer_generate_bytes(&g->decoder, &all));
-    bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch), -1);
+    size_t bytes = reformer_generate_bytes(&g->decoder, &all);
+    void *scratch = scratch_new(g, bytes);
+    bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch, bytes), -1);
     heap_free(scratch);
     return ok;
 }
@@ -290,12 +292,15 @@ static int early_stopping(const options_t *o) {
 static bool search(generate_t *g, int64_t row) {
     double score = 0;
     reformer_generate_t one = request(g, row);
-    reformer_beams_t b = {.beams = (size_t)g->beams,
+    reformer_beams_t b = {.size = sizeof b,
+                          .beams = (size_t)g->beams,
                           .length_penalty = (float)g->length_penalty,
                           .early_stopping = early_stopping(g->session->o),
                           .score = &score};
-    void *scratch = scratch_new(g, reformer_beam_bytes(&g->decoder, &one, &b));
-    bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch), row);
+    size_t bytes = reformer_beam_bytes(&g->decoder, &one, &b);
+    void *scratch = scratch_new(g, bytes);
+    bool ok =
+        scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch, bytes), row);
     heap_free(scratch);
     if (!ok) return false;
     if (!g->prompt_told) tell_prompt_read(g);

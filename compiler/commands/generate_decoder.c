@@ -57,8 +57,11 @@ static bool open_cached(generate_t *g, int64_t room) {
     cached_t *c = ARENA_NEW(s->arena, cached_t);
     c->g = g;
     c->cache = exec_cache_new(s->exec, (size_t)room, (size_t)g->prompts.length, s->threads, s->d);
-    g->decoder = (reformer_decoder_t){
-        .ctx = c, .prefill = cached_prefill, .step = cached_step, .copy_row = cached_copy_row};
+    g->decoder = (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
+                                      .ctx = c,
+                                      .prefill = cached_prefill,
+                                      .step = cached_step,
+                                      .copy_row = cached_copy_row};
     return c->cache != NULL;
 }
 
@@ -76,7 +79,8 @@ typedef struct {
 static bool read_row(recomputed_t *c, size_t row, float *logits) {
     session_t *s = c->g->session;
     size_t n = c->tokens[row];
-    reformer_io_t io = {.input_ids = c->ids + (int64_t)row * c->room,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = c->ids + (int64_t)row * c->room,
                         .batch = 1,
                         .length = n,
                         .threads = s->threads,
@@ -136,7 +140,8 @@ static bool open_recomputed(generate_t *g, int64_t rows, int64_t room) {
     if (!c->logits)
         diag_error(s->d, NOWHERE, "not enough memory for the logits of %lld tokens",
                    (long long)room);
-    g->decoder = (reformer_decoder_t){.ctx = c,
+    g->decoder = (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
+                                      .ctx = c,
                                       .prefill = recomputed_prefill,
                                       .step = recomputed_step,
                                       .copy_row = recomputed_copy_row};

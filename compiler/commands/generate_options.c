@@ -61,7 +61,8 @@ static bool read_sampling(generate_t *g) {
     ok = number(o, OPT_TOP_P, "--top-p", top_p, &p, d) && ok;
     ok = number(o, OPT_REPETITION_PENALTY, "--repetition-penalty", penalty, &r, d) && ok;
     reformer_sampling_t *s = &g->sampling;
-    *s = (reformer_sampling_t){.repetition_penalty = (float)r, .seed = o->seed};
+    *s = (reformer_sampling_t){
+        .size = sizeof(reformer_sampling_t), .repetition_penalty = (float)r, .seed = o->seed};
     if (t == 0 || !ok) return ok;
     s->temperature = t < 0 ? 0 : fmaxf((float)t, 1e-30f);
     s->top_k = (int32_t)k;

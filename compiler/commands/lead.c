@@ -147,7 +147,7 @@ static void keep_losses(const trial_t *t, side_t *s, const result_t *x) {
 
 bool lead_run(const trial_t *t, side_t *s, const exec_t *oracle) {
     const graph_t *g = plan_fitting(t->plan, (size_t)t->inputs->length)->graph;
-    reformer_io_t io = {0};
+    reformer_io_t io = {.size = sizeof io};
     results_t outputs = {0};
     gtype_t *unseen = unseen_types(g);
     led_t x = {.t = t, .s = s, .unseen = unseen};

@@ -99,7 +99,8 @@ static bool run_side(pair_t *p, int k, const tokens_t *t, int64_t at, int64_t le
     session_t *s = &p->session[k];
     float loss = 0;
     trace_t keep = {&p->exact, p->d};
-    reformer_io_t io = {.input_ids = t->ids + at,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = t->ids + at,
                         .labels = t->ids + at,
                         .batch = 1,
                         .length = (size_t)length,

@@ -67,7 +67,7 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
         !inputs_read_buckets(&in, s->arena, s->plan, o->text[OPT_BUCKETS], s->d))
         return false;
     if (!session_open(s)) return false;
-    reformer_io_t io = {.threads = s->threads, .pool = pool_interface(s->pool)};
+    reformer_io_t io = {.size = sizeof io, .threads = s->threads, .pool = pool_interface(s->pool)};
     trace_t trace = {r, s->d};
     if (!prepare(s, r, &in, &io)) return false;
     if (o->given[OPT_DUMP_ACTIVATIONS]) {

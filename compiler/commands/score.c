@@ -98,7 +98,8 @@ static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at,
                        int64_t length) {
     float loss = 0;
     const int32_t *ids = t->ids + at;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .labels = ids,
                         .batch = (size_t)rows,
                         .length = (size_t)length,

@@ -250,7 +250,8 @@ static bool keep(score_lines_t *s, const batch_t *b) {
 
 static bool run_batch(score_lines_t *s, batch_t *b) {
     fill(b);
-    reformer_io_t io = {.input_ids = b->ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = b->ids,
                         .attention_mask = b->mask,
                         .labels = b->labels,
                         .batch = (size_t)b->rows,

@@ -105,7 +105,7 @@ static void order_by_computation(results_t *r, size_t n_outputs) {
 
 static bool forward(const trial_t *t, exec_t *e, bool traced, const imposed_t *imposed,
                     results_t *r) {
-    reformer_io_t io = {.threads = t->threads, .pool = t->pool};
+    reformer_io_t io = {.size = sizeof io, .threads = t->threads, .pool = t->pool};
     tap_t x = {{r, t->d}, t};
     results_free(r);
     if (!results_prepare(r, t->inputs, &t->plan->facts, &io, t->d)) return false;
@@ -143,7 +143,8 @@ static void keep_margin(void *ctx, const gnode_t *hash, const float *margin, int
 static bool know_margins(const trial_t *t, side_t *reference, const exec_t *oracle) {
     if (reference->margins.n) return true;
     margins_t m = {&reference->margins, t->d};
-    reformer_io_t io = {.input_ids = t->inputs->input_ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = t->inputs->input_ids,
                         .attention_mask = t->inputs->attention_mask,
                         .batch = (size_t)t->inputs->batch,
                         .length = (size_t)t->inputs->length,

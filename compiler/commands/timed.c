@@ -82,7 +82,8 @@ void timed_close(timed_t *x) {
 
 /* Labels ask for the loss, as eval does; without a head the hidden state is what is wanted. */
 static reformer_io_t io_of(timed_t *x, int threads, const pool_t *pool) {
-    return (reformer_io_t){.input_ids = x->in.input_ids,
+    return (reformer_io_t){.size = sizeof(reformer_io_t),
+                           .input_ids = x->in.input_ids,
                            .batch = (size_t)x->in.batch,
                            .length = (size_t)x->in.length,
                            .threads = threads,

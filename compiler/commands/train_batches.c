@@ -101,7 +101,7 @@ static bool check_all(training_t *t) {
     bool fine = true;
     t->feed.print = header_print(st_rows_header(t->feed.file));
     for (int64_t k = 0; fine && k < t->feed.n_batches; k++) {
-        reformer_io_t io = {0};
+        reformer_io_t io = {.size = sizeof io};
         renew_scratch(&t->feed);
         fine = take_file_batch(t, k, &io, &t->feed.print);
     }

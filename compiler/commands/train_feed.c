@@ -35,7 +35,8 @@ static bool take_data(training_t *t, int64_t step) {
 }
 
 reformer_io_t batch_io(const data_batch_t *b) {
-    return (reformer_io_t){.input_ids = b->input_ids,
+    return (reformer_io_t){.size = sizeof(reformer_io_t),
+                           .input_ids = b->input_ids,
                            .attention_mask = b->padded ? b->attention_mask : NULL,
                            .labels = b->labels,
                            .batch = (size_t)b->rows,

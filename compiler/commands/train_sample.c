@@ -76,23 +76,27 @@ static bool held_out_prompt(training_t *t, tokens_t *tokens) {
 static bool write_text(sampler_t *m, const tokens_t *prompt, int32_t *tokens, int64_t n) {
     training_t *t = m->t;
     const plan_t *p = t->s->plan;
-    reformer_decoder_t decoder = {.ctx = m,
+    reformer_decoder_t decoder = {.size = sizeof decoder,
+                                  .ctx = m,
                                   .prefill = prefill,
                                   .step = step,
                                   .vocab = t->s->model.facts.vocab,
                                   .batch = (size_t)p->batch,
                                   .capacity = (size_t)(prompt->n + n)};
-    reformer_generate_t g = {
-        .input_ids = prompt->ids,
-        .batch = 1,
-        .length = (size_t)prompt->n,
-        .max_tokens = (size_t)n,
-        .sampling = {.temperature = temperature, .seed = (uint64_t)t->spec->train.seed},
-        .threads = t->s->threads,
-        .tokens = tokens};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt->ids,
+                             .batch = 1,
+                             .length = (size_t)prompt->n,
+                             .max_tokens = (size_t)n,
+                             .sampling =
+                                 &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                                        .temperature = temperature,
+                                                        .seed = (uint64_t)t->spec->train.seed},
+                             .threads = t->s->threads,
+                             .tokens = tokens};
     size_t bytes = reformer_generate_bytes(&decoder, &g);
     void *scratch = bytes ? pages_alloc(bytes) : NULL;
-    int code = scratch ? reformer_generate(&decoder, &g, scratch) : EXEC_FAILED;
+    int code = scratch ? reformer_generate(&decoder, &g, scratch, bytes) : EXEC_FAILED;
     heap_free(scratch);
     if (code > REFORMER_OK) diag_error(t->d, NOWHERE, "sample: %s", reformer_strerror(code));
     if (code != REFORMER_OK && !diag_errors(t->d))

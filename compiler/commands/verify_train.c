@@ -70,7 +70,8 @@ typedef struct {
 } imposed_t;
 
 static reformer_io_t io_of(const step_t *x) {
-    reformer_io_t io = {.threads = x->v->s.threads, .pool = pool_interface(x->v->s.pool)};
+    reformer_io_t io = {
+        .size = sizeof io, .threads = x->v->s.threads, .pool = pool_interface(x->v->s.pool)};
     inputs_give(&x->v->in, &io);
     gradients_seed(x->v->s.o, &io);
     io.positions = x->v->in.positions;

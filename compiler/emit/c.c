@@ -446,7 +446,10 @@ static const char *put_lsh_layers(emitter_t *c, const reformer_desc_t *d, sbuf_t
 
 static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *variants,
                             const char *lsh, sbuf_t *out) {
+    put_line(out, 1, ".size = sizeof(reformer_desc_t),");
     put_line(out, 1, ".abi = REFORMER_ABI,");
+    put_line(out, 1, ".sizes = REFORMER_SIZES,");
+    put_line(out, 1, ".version = %s,", c_string(c->arena, d->version));
     put_line(out, 1, ".name = %s,", c_string(c->arena, d->name));
     put_line(out, 1, ".fingerprint = UINT64_C(0x%016llx),", (unsigned long long)d->fingerprint);
     put_line(out, 1, ".weights_bytes = UINT64_C(%llu),", (unsigned long long)d->weights_bytes);
@@ -518,7 +521,7 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
 
 /* ---- what a product calls ------------------------------------------------------------------------------- */
 
-/* %N: the prefix, %D: the descriptor. */
+/* %N: the prefix, %D: the descriptor, %M: m as the runtime's, which is all that a model's own type holds. */
 static const struct {
     duty_t duty;
     const char *head, *call;
@@ -526,14 +529,20 @@ static const struct {
     {DUTY_ALL, "size_t %N_workspace_bytes(size_t length, int threads)",
      "reformer_workspace_bytes(&%D, length, threads)"},
     {DUTY_ALL, "int %N_bind(%N_t *m, const void *weights, size_t bytes)",
-     "reformer_bind(m, &%D, weights, bytes)"},
-    {DUTY_ALL, "int %N_check_weights(const %N_t *m)", "reformer_check_weights(m)"},
-    {DUTY_ALL, "int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace)",
-     "reformer_forward(m, io, workspace)"},
+     "reformer_bind((reformer_model_t *)m, &%D, weights, bytes)"},
+    {DUTY_ALL, "int %N_explain(const void *weights, size_t bytes, char *text, size_t room)",
+     "reformer_explain(&%D, weights, bytes, text, room)"},
+    {DUTY_ALL, "int %N_check_weights(const %N_t *m)", "reformer_check_weights(&%D, %M)"},
+    {DUTY_ALL, "const char *%N_target(const %N_t *m)", "reformer_target(%M)"},
+    {DUTY_ALL, "int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace, size_t bytes)",
+     "reformer_forward(&%D, %M, io, workspace, bytes)"},
     {DUTY_ALL, "const char *%N_strerror(int code)", "reformer_strerror(code)"},
+    {DUTY_ALL, "const char *%N_version(void)", "reformer_translator(&%D)"},
     {DUTY_GENERATES, "size_t %N_cache_bytes(size_t length)", "reformer_cache_bytes(&%D, length)"},
-    {DUTY_GENERATES, "int %N_cache_init(void *cache, size_t length)",
-     "reformer_cache_init(&%D, cache, length)"},
+    {DUTY_GENERATES, "int %N_cache_init(void *cache, size_t bytes, size_t length)",
+     "reformer_cache_init(&%D, cache, bytes, length)"},
+    {DUTY_GENERATES, "int %N_cache_check(const void *cache, size_t bytes)",
+     "reformer_cache_check(&%D, cache, bytes)"},
     {DUTY_GENERATES, "size_t %N_cache_tokens(const void *cache, size_t row)",
      "reformer_cache_tokens(cache, row)"},
     {DUTY_GENERATES, "int %N_cache_copy_row(void *cache, size_t from, size_t to)",
@@ -541,35 +550,40 @@ static const struct {
     {DUTY_GENERATES, "size_t %N_decode_bytes(size_t length, int threads)",
      "reformer_decode_bytes(&%D, length, threads)"},
     {DUTY_GENERATES,
-     "int %N_prefill(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
-     "reformer_prefill(m, io, cache, workspace)"},
+     "int %N_prefill(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace, "
+     "size_t bytes)",
+     "reformer_prefill(&%D, %M, io, cache, workspace, bytes)"},
     {DUTY_GENERATES,
-     "int %N_step(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
-     "reformer_step(m, io, cache, workspace)"},
+     "int %N_step(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace, "
+     "size_t bytes)",
+     "reformer_step(&%D, %M, io, cache, workspace, bytes)"},
     {DUTY_TRAINS, "size_t %N_gradients_bytes(void)", "reformer_gradients_bytes(&%D)"},
     {DUTY_TRAINS, "int %N_gradient(size_t i, reformer_tensor_t *t)",
      "reformer_gradient(&%D, i, t)"},
     {DUTY_TRAINS, "size_t %N_train_bytes(size_t length, int threads)",
      "reformer_train_bytes(&%D, length, threads)"},
     {DUTY_TRAINS,
-     "int %N_gradients(const %N_t *m, const %N_io_t *io, float *gradients, void *workspace)",
-     "reformer_gradients(m, io, gradients, workspace)"},
+     "int %N_gradients(const %N_t *m, const %N_io_t *io, float *gradients, "
+     "size_t gradients_bytes, void *workspace, size_t bytes)",
+     "reformer_gradients(&%D, %M, io, gradients, gradients_bytes, workspace, bytes)"},
     {DUTY_LEARNS, "size_t %N_trainer_bytes(size_t micro_batches)",
      "reformer_trainer_bytes(&%D, micro_batches)"},
     {DUTY_LEARNS, "size_t %N_trainer_workspace(size_t length, int threads)",
      "reformer_trainer_workspace(&%D, length, threads)"},
     {DUTY_LEARNS,
      "int %N_trainer_begin(%N_trainer_t *t, const %N_t *m, void *weights, void *memory, "
-     "size_t micro_batches, void *workspace)",
-     "reformer_trainer_begin(t, m, weights, memory, micro_batches, workspace)"},
+     "size_t memory_bytes, size_t micro_batches, void *workspace, size_t bytes)",
+     "reformer_trainer_begin(&%D, (reformer_trainer_t *)t, %M, weights, memory, memory_bytes, "
+     "micro_batches, workspace, bytes)"},
     {DUTY_LEARNS,
      "int %N_trainer_resume(%N_trainer_t *t, const %N_t *m, void *weights, void *memory, "
-     "size_t micro_batches, int64_t step)",
-     "reformer_trainer_resume(t, m, weights, memory, micro_batches, step)"},
+     "size_t memory_bytes, size_t micro_batches, int64_t step)",
+     "reformer_trainer_resume(&%D, (reformer_trainer_t *)t, %M, weights, memory, memory_bytes, "
+     "micro_batches, step)"},
     {DUTY_LEARNS,
      "int %N_train_step(%N_trainer_t *t, const %N_io_t *io, size_t n, "
-     "%N_train_report_t *report, void *workspace)",
-     "reformer_train_step(t, io, n, report, workspace)"},
+     "%N_train_report_t *report, void *workspace, size_t bytes)",
+     "reformer_train_step(&%D, (reformer_trainer_t *)t, io, n, report, workspace, bytes)"},
     {DUTY_LEARNS, "int %N_sign_weights(void *weights, size_t bytes)",
      "reformer_sign_weights(&%D, weights, bytes)"},
 };
@@ -588,7 +602,8 @@ static const char *fill_in(arena_t *a, const char *text, const char *name, const
     sbuf_t s = {0};
     for (const char *p = text; *p; p++) {
         if (*p != '%') sbuf_write(&s, p, 1);
-        else sbuf_puts(&s, *++p == 'N' ? name : desc);
+        else if (*++p == 'M') sbuf_puts(&s, "(const reformer_model_t *)m");
+        else sbuf_puts(&s, *p == 'N' ? name : desc);
     }
     const char *r = arena_strdup(a, s.data);
     sbuf_free(&s);
@@ -609,12 +624,16 @@ static void reserve_interface(emitter_t *c) {
                                        "_io_t",
                                        "_workspace_bytes",
                                        "_bind",
+                                       "_explain",
                                        "_check_weights",
+                                       "_target",
                                        "_forward",
                                        "_strerror",
+                                       "_version",
                                        "_decode_t",
                                        "_cache_bytes",
                                        "_cache_init",
+                                       "_cache_check",
                                        "_cache_tokens",
                                        "_cache_copy_row",
                                        "_decode_bytes",

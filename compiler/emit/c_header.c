@@ -109,9 +109,10 @@ static void add_fields(const header_t *h, sbuf_t *text) {
 
 static void put_fields(const header_t *h) {
     sbuf_t text = {0};
-    sbuf_puts(&text,
-              "One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in\n"
-              "shapes are the values given. All arrays are dense, row-major, the caller's:\n\n");
+    sbuf_puts(
+        &text,
+        "One forward. Set `size`, zero the rest; NULL output = not wanted; `batch` and\n"
+        "`length` in shapes are the values given. All arrays are dense, row-major, the caller's:\n\n");
     add_fields(h, &text);
     if (h->d->trains)
         sbuf_printf(&text, "    %-34s %s\n", "dropout_seed, _step, _row",
@@ -162,9 +163,10 @@ static void put_opening(const header_t *h) {
         "%s: the Reformer model of %s, by reformerc.\n\n"
         "    %s_t m = {0};\n"
         "    if ((error = %s_bind(&m, weights, bytes))) …\n"
-        "    workspace = 64-byte aligned memory of %s_workspace_bytes(length, threads)\n"
-        "    %s_io_t io = {.input_ids = ids, .length = length, .logits = logits};\n"
-        "    if ((error = %s_forward(&m, &io, workspace))) …\n\n"
+        "    bytes = %s_workspace_bytes(length, threads)\n"
+        "    workspace = so many bytes of 64-byte aligned memory\n"
+        "    %s_io_t io = {.size = sizeof io, .input_ids = ids, …};\n"
+        "    if ((error = %s_forward(&m, &io, workspace, bytes))) …\n\n"
         "The caller owns all memory. After binding, a %s_t is read-only: any number of threads\n"
         "may call forward on it at once, each with a workspace of its own. Functions return 0\n"
         "or a REFORMER_E_ code. The weights stay where they are while the model is in use.\n%s",
@@ -234,7 +236,8 @@ static void put_decode_type(const header_t *h) {
         h->out, 0, "%s",
         fill_in(
             h,
-            "One prefill or step of generation. Zero-initialise; NULL output = not wanted:\n\n"
+            "One prefill or step of generation. Set `size`, zero the rest; NULL output = not "
+            "wanted:\n\n"
             "    input_ids                          a prefill's [batch][length], a step's [batch]\n"
             "    attention_mask                     of that shape; 1 = token of its row; NULL = all\n"
             "    batch                              rows of the cache, 1 … %B; 0 = %B\n"
@@ -257,24 +260,39 @@ static const struct {
      "Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and\n"
      "chooses the best target of this CPU. Reads the header only.",
      "int %s_bind(%s_t *m, const void *weights, size_t bytes);"},
+    {DUTY_ALL,
+     "What bind says of these weights, and in text[room] why: what was expected and what was found.",
+     "int %s_explain(const void *weights, size_t bytes, char *text, size_t room);"},
     {DUTY_ALL, "Checksum and finite values: reads everything.",
      "int %s_check_weights(const %s_t *m);"},
-    {DUTY_ALL, NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
-    {DUTY_ALL, "Static text, never NULL.", "const char *%s_strerror(int code);"},
+    {DUTY_ALL,
+     "The target that bind took, \"x86-64-v3\" …; REFORMER_CPU in the environment names the best that\n"
+     "it may take. Static text, as those below.",
+     "const char *%s_target(const %s_t *m);"},
+    {DUTY_ALL,
+     "`bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few.",
+     "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace, size_t bytes);"},
+    {DUTY_ALL, NULL, "const char *%s_strerror(int code);"},
+    {DUTY_ALL, "Of the reformerc that translated this model.", "const char *%s_version(void);"},
     {DUTY_GENERATES,
      "Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
      "prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then steps.",
      "size_t %s_cache_bytes(size_t length);"},
     {DUTY_GENERATES, NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
-    {DUTY_GENERATES, "Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},
+    {DUTY_GENERATES, "Makes empty rows in that many bytes.",
+     "int %s_cache_init(void *cache, size_t bytes, size_t length);"},
+    {DUTY_GENERATES, "Of one that was saved or copied: is it this model's, and all of it there?",
+     "int %s_cache_check(const void *cache, size_t bytes);"},
     {DUTY_GENERATES, "Tokens that a row holds.",
      "size_t %s_cache_tokens(const void *cache, size_t row);"},
     {DUTY_GENERATES, "Row `to` becomes what row `from` is.",
      "int %s_cache_copy_row(void *cache, size_t from, size_t to);"},
     {DUTY_GENERATES, "Reads prompts into rows.",
-     "int %s_prefill(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
+     "int %s_prefill(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace, "
+     "size_t bytes);"},
     {DUTY_GENERATES, "Appends a token to each row.",
-     "int %s_step(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
+     "int %s_step(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace, "
+     "size_t bytes);"},
     {DUTY_TRAINS,
      "Training: the gradient of the loss by every tensor of the weights, of one step with dropout at\n"
      "the model's rates (reformer_rt.h, reformer_gradients). They are written to 64-byte aligned memory\n"
@@ -290,7 +308,8 @@ static const struct {
      "io as in a forward, with labels (REFORMER_E_ARGUMENT: without); its outputs are those of the\n"
      "step. Any number of threads at once, each with gradients and a workspace of its own; after an\n"
      "error gradients are undefined.",
-     "int %s_gradients(const %s_t *m, const %s_io_t *io, float *gradients, void *workspace);"},
+     "int %s_gradients(const %s_t *m, const %s_io_t *io, float *gradients, "
+     "size_t gradients_bytes, void *workspace, size_t bytes);"},
     {DUTY_LEARNS,
      "Learning: weights that a model is bound to, changed step by step by the rule of the spec's\n"
      "`train:` (reformer_rt.h, reformer_trainer_t). Memory and workspace are 64-byte aligned; a step\n"
@@ -299,14 +318,14 @@ static const struct {
     {DUTY_LEARNS, NULL, "size_t %s_trainer_workspace(size_t length, int threads);"},
     {DUTY_LEARNS, "`weights` are those that m is bound to, in memory that may be written.",
      "int %s_trainer_begin(%s_trainer_t *t, const %s_t *m, void *weights, void *memory, "
-     "size_t micro_batches, void *workspace);"},
+     "size_t memory_bytes, size_t micro_batches, void *workspace, size_t bytes);"},
     {DUTY_LEARNS, "The same of weights and memory as they were kept after that many steps.",
      "int %s_trainer_resume(%s_trainer_t *t, const %s_t *m, void *weights, void *memory, "
-     "size_t micro_batches, int64_t step);"},
+     "size_t memory_bytes, size_t micro_batches, int64_t step);"},
     {DUTY_LEARNS,
      "One step on io[n], each with labels; no forward of m may run meanwhile. report may be NULL.",
      "int %s_train_step(%s_trainer_t *t, const %s_io_t *io, size_t n, %s_train_report_t *report, "
-     "void *workspace);"},
+     "void *workspace, size_t bytes);"},
     {DUTY_LEARNS, "Gives the file of weights that have learnt a right checksum.",
      "int %s_sign_weights(void *weights, size_t bytes);"},
 };
@@ -327,6 +346,11 @@ static void put_functions(const header_t *h) {
     }
 }
 
+static void put_own_type(const header_t *h, const char *end, const char *field) {
+    const char *name = arena_printf(h->c->arena, "%s%s", h->c->plan->name, end);
+    sbuf_printf(h->out, "typedef struct %s {\n    %s\n} %s;\n", name, field, name);
+}
+
 void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
                 sbuf_t *out) {
     header_t h = {.c = c, .d = d, .out = out};
@@ -336,12 +360,13 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     sbuf_printf(out, "#ifndef %s\n#define %s\n\n#include \"reformer_rt.h\"\n\n", guard, guard);
     put_macros(&h);
     sbuf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    put_line(out, 0, "typedef reformer_model_t %s_t;", c->plan->name);
+    put_comment(out, 0, "Types of its own, so that no other model's can take their place.");
+    put_own_type(&h, "_t", "reformer_model_t model;");
+    if (d->updates) put_own_type(&h, "_trainer_t", "reformer_trainer_t trainer;");
     put_fields(&h);
     put_line(out, 0, "typedef reformer_io_t %s_io_t;\n", c->plan->name);
     if (d->steps) put_decode_type(&h);
     if (d->updates) {
-        put_line(out, 0, "typedef reformer_trainer_t %s_trainer_t;", c->plan->name);
         put_line(out, 0, "typedef reformer_train_report_t %s_train_report_t;\n", c->plan->name);
     }
     put_functions(&h);

@@ -90,6 +90,7 @@ static LLVMValueRef stacks_constant(llvm_emitter_t *e, const reformer_desc_t *d)
 static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
                                          LLVMValueRef variants) {
     link_t links[] = {
+        {offsetof(reformer_desc_t, version), text_constant(e, "reformer.version", d->version)},
         {offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
         {offsetof(reformer_desc_t, variants), variants},
         {offsetof(reformer_desc_t, prefills), variant_address(e, variants, d, d->prefills)},
@@ -125,25 +126,29 @@ static const struct {
 } interface[] = {
     {DUTY_ALL, "workspace_bytes", "reformer_workspace_bytes", "Dzi", 'z'},
     {DUTY_ALL, "bind", "reformer_bind", "pDpz", 'i'},
-    {DUTY_ALL, "check_weights", "reformer_check_weights", "p", 'i'},
-    {DUTY_ALL, "forward", "reformer_forward", "ppp", 'i'},
+    {DUTY_ALL, "explain", "reformer_explain", "Dpzpz", 'i'},
+    {DUTY_ALL, "check_weights", "reformer_check_weights", "Dp", 'i'},
+    {DUTY_ALL, "target", "reformer_target", "p", 'p'},
+    {DUTY_ALL, "forward", "reformer_forward", "Dpppz", 'i'},
     {DUTY_ALL, "strerror", "reformer_strerror", "i", 'p'},
+    {DUTY_ALL, "version", "reformer_translator", "D", 'p'},
     {DUTY_GENERATES, "cache_bytes", "reformer_cache_bytes", "Dz", 'z'},
-    {DUTY_GENERATES, "cache_init", "reformer_cache_init", "Dpz", 'i'},
+    {DUTY_GENERATES, "cache_init", "reformer_cache_init", "Dpzz", 'i'},
+    {DUTY_GENERATES, "cache_check", "reformer_cache_check", "Dpz", 'i'},
     {DUTY_GENERATES, "cache_tokens", "reformer_cache_tokens", "pz", 'z'},
     {DUTY_GENERATES, "cache_copy_row", "reformer_cache_copy_row", "Dpzz", 'i'},
     {DUTY_GENERATES, "decode_bytes", "reformer_decode_bytes", "Dzi", 'z'},
-    {DUTY_GENERATES, "prefill", "reformer_prefill", "pppp", 'i'},
-    {DUTY_GENERATES, "step", "reformer_step", "pppp", 'i'},
+    {DUTY_GENERATES, "prefill", "reformer_prefill", "Dppppz", 'i'},
+    {DUTY_GENERATES, "step", "reformer_step", "Dppppz", 'i'},
     {DUTY_TRAINS, "gradients_bytes", "reformer_gradients_bytes", "D", 'z'},
     {DUTY_TRAINS, "gradient", "reformer_gradient", "Dzp", 'i'},
     {DUTY_TRAINS, "train_bytes", "reformer_train_bytes", "Dzi", 'z'},
-    {DUTY_TRAINS, "gradients", "reformer_gradients", "pppp", 'i'},
+    {DUTY_TRAINS, "gradients", "reformer_gradients", "Dpppzpz", 'i'},
     {DUTY_LEARNS, "trainer_bytes", "reformer_trainer_bytes", "Dz", 'z'},
     {DUTY_LEARNS, "trainer_workspace", "reformer_trainer_workspace", "Dzi", 'z'},
-    {DUTY_LEARNS, "trainer_begin", "reformer_trainer_begin", "ppppzp", 'i'},
-    {DUTY_LEARNS, "trainer_resume", "reformer_trainer_resume", "ppppzz", 'i'},
-    {DUTY_LEARNS, "train_step", "reformer_train_step", "ppzpp", 'i'},
+    {DUTY_LEARNS, "trainer_begin", "reformer_trainer_begin", "Dppppzzpz", 'i'},
+    {DUTY_LEARNS, "trainer_resume", "reformer_trainer_resume", "Dppppzzz", 'i'},
+    {DUTY_LEARNS, "train_step", "reformer_train_step", "Dppzppz", 'i'},
     {DUTY_LEARNS, "sign_weights", "reformer_sign_weights", "Dpz", 'i'},
 };
 
@@ -152,7 +157,7 @@ static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
 }
 
 static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValueRef description) {
-    enum { MOST = 6 };
+    enum { MOST = 9 };
     LLVMTypeRef outer[MOST], inner[MOST], result = type_of(e, interface[k].result);
     LLVMValueRef args[MOST];
     unsigned n_outer = 0, n = (unsigned)strlen(interface[k].params);

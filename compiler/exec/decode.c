@@ -7,7 +7,8 @@
 static reformer_engine_t
 engine_of(const exec_t *e, int (*run)(void *, const reformer_variant_t *, const reformer_call_t *),
           void *ctx) {
-    return (reformer_engine_t){.desc = &e->desc,
+    return (reformer_engine_t){.size = sizeof(reformer_engine_t),
+                               .desc = &e->desc,
                                .prefills = e->desc.prefills,
                                .step = e->desc.steps,
                                .n_prefills = e->plan->n_variants,
@@ -31,7 +32,8 @@ static bool engine_cache_new(exec_cache_t *c, size_t length, size_t prompt, int 
     }
     c->memory = exec_room(e, "a cache", bytes, d);
     c->workspace = c->memory ? exec_room(e, "a workspace", room, d) : NULL;
-    return c->workspace && reformer_cache_init(&e->desc, c->memory, length) == REFORMER_OK;
+    c->workspace_bytes = room;
+    return c->workspace && reformer_cache_init(&e->desc, c->memory, bytes, length) == REFORMER_OK;
 }
 
 /* ---- interpreter --------------------------------------------------------------------------------------- */
@@ -50,25 +52,27 @@ static int interpret(void *ctx, const reformer_variant_t *v, const reformer_call
 static int interpreted_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     interpreter_t i = {c->e, d};
     reformer_engine_t engine = engine_of(c->e, interpret, &i);
-    return reformer_engine_prefill(&engine, io, c->memory, c->workspace);
+    return reformer_engine_prefill(&engine, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
 static int interpreted_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     interpreter_t i = {c->e, d};
     reformer_engine_t engine = engine_of(c->e, interpret, &i);
-    return reformer_engine_step(&engine, io, c->memory, c->workspace);
+    return reformer_engine_step(&engine, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
 /* ---- c, jit ---------------------------------------------------------------------------------------------- */
 
 static int code_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     (void)d;
-    return reformer_prefill(&c->e->model, io, c->memory, c->workspace);
+    const reformer_model_t *m = &c->e->model;
+    return reformer_prefill(m->desc, m, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
 static int code_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     (void)d;
-    return reformer_step(&c->e->model, io, c->memory, c->workspace);
+    const reformer_model_t *m = &c->e->model;
+    return reformer_step(m->desc, m, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */

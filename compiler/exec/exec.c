@@ -74,8 +74,9 @@ static int walk_forward(void *ctx, const graph_t *g, void *store, bool unpadded)
     return graph_evaluate(g, exec_param, store, ctx, unpadded);
 }
 
-static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
-    (void)workspace;
+static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace,
+                             size_t bytes, diag_t *d) {
+    (void)workspace, (void)bytes;
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
     return exec_evaluate(e, v, io->length, walk_forward, (void *)(uintptr_t)io, d);
 }
@@ -166,11 +167,11 @@ static size_t interpreter_workspace(const exec_t *e, size_t length, int threads)
 }
 
 static int forward_interpreter(const exec_t *e, const reformer_io_t *io, void *workspace,
-                               diag_t *d) {
+                               size_t bytes, diag_t *d) {
     reformer_call_t call;
     const reformer_variant_t *v = NULL;
     int code = reformer_prepare(&e->desc, e->variants, e->plan->n_variants, e->weights, io,
-                                workspace, &call, &v);
+                                workspace, bytes, &call, &v);
     if (code) return code;
     const module_t *m = plan_module(e->plan, (int)(v - e->variants));
     return loops_interpret(m, &call, d) ? REFORMER_OK : EXEC_FAILED;
@@ -208,9 +209,10 @@ static size_t code_workspace(const exec_t *e, size_t length, int threads) {
     return reformer_workspace_bytes(&e->desc, length, threads);
 }
 
-static int forward_code(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+static int forward_code(const exec_t *e, const reformer_io_t *io, void *workspace, size_t bytes,
+                        diag_t *d) {
     (void)d;
-    return reformer_forward(&e->model, io, workspace);
+    return reformer_forward(e->model.desc, &e->model, io, workspace, bytes);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
@@ -218,7 +220,8 @@ static int forward_code(const exec_t *e, const reformer_io_t *io, void *workspac
 static const struct {
     bool (*open)(exec_t *e, const exec_options_t *o, diag_t *d);
     bool (*bind)(exec_t *e, const store_t *weights, diag_t *d);
-    int (*forward)(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d);
+    int (*forward)(const exec_t *e, const reformer_io_t *io, void *workspace, size_t bytes,
+                   diag_t *d);
     size_t (*workspace)(const exec_t *e, size_t length, int threads);
 } backends[] = {
     [BACKEND_JIT] = {open_jit, bind_code, forward_code, code_workspace},
@@ -298,10 +301,10 @@ bool exec_make_room(exec_t *e, size_t bytes, diag_t *d) {
     return e->workspace != NULL;
 }
 
-int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, size_t bytes, diag_t *d) {
     if (e->plan->trains == e->plan->variants) bug("a forward of train steps");
     uint64_t host = reformer_enter();
-    int code = backends[e->backend].forward(e, io, workspace, d);
+    int code = backends[e->backend].forward(e, io, workspace, bytes, d);
     reformer_leave(host);
     return code;
 }
@@ -309,7 +312,7 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
 /* A length or a number of threads that has no workspace is reported by the forward itself. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d) {
     if (!exec_make_room(e, exec_workspace_bytes(e, io->length, io->threads), d)) return false;
-    return exec_went_well(exec_run(e, io, e->workspace, d), d);
+    return exec_went_well(exec_run(e, io, e->workspace, e->workspace_bytes, d), d);
 }
 
 void exec_close(exec_t *e) {

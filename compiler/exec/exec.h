@@ -53,11 +53,11 @@ void exec_unbind(exec_t *e); /* until the next exec_bind() */
 /* One forward; io as in reformer_rt.h, pool and threads included. Allocates its workspace at need.
  * False after an error in d. One call at a time per exec_t. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);
-/* The same with a workspace of the caller's: exec_workspace_bytes() bytes, aligned to 64, not NULL. Any
+/* The same with a workspace of the caller's: `bytes`, exec_workspace_bytes() or more, aligned to 64, not NULL. Any
  * number of threads at once, each with its own workspace and d. Returns REFORMER_OK, an error code
  * of the runtime, or EXEC_FAILED after an error in d. */
 enum { EXEC_FAILED = -1 };
-int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d);
+int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, size_t bytes, diag_t *d);
 /* Of a reference: how far each hash of this forward was from another bucket (graph/evaluate.h), where
  * the plan is of train steps alone of that of a step; layers whose buckets io imposes are left out. */
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
@@ -72,7 +72,7 @@ bool exec_lead(const exec_t *e, const reformer_io_t *io, graph_lead_fn *lead,
 bool exec_gradients(exec_t *e, const reformer_io_t *io, float *gradients, diag_t *d);
 /* The same with a workspace of the caller's, as exec_run(): exec_train_bytes() bytes. */
 int exec_run_gradients(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,
-                       diag_t *d);
+                       size_t bytes, diag_t *d);
 /* Memory for them, to free(); NULL after an error in d. */
 float *exec_gradients_new(const exec_t *e, diag_t *d);
 size_t exec_gradients_bytes(const exec_t *e);                       /* 0: the plan does not train */

@@ -25,6 +25,7 @@ struct exec_cache {
     const exec_t *e;
     void *reference; /* graph_cache_t, of that back end */
     unsigned char *memory, *workspace;
+    size_t workspace_bytes;
 };
 
 /* exec.c: a reference's params, for graph_evaluate() and its like; ctx is the store. */

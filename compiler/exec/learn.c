@@ -221,7 +221,8 @@ int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, boo
         l->gradients = zeros(l, "gradients of a micro-batch", l->plan->gradients, d);
     if (!first && !l->gradients) return EXEC_FAILED;
     if (!exec_make_room(e, exec_train_bytes(e, io->length, io->threads), d)) return EXEC_FAILED;
-    int code = exec_run_gradients(e, &mine, first ? l->sum : l->gradients, e->workspace, d);
+    int code = exec_run_gradients(e, &mine, first ? l->sum : l->gradients, e->workspace,
+                                  e->workspace_bytes, d);
     if (code != REFORMER_OK || (first && share == 1)) return code;
     bool ok = first ? learner_set(l, share, d) : learner_add(l, share, d);
     return ok ? REFORMER_OK : EXEC_FAILED;

@@ -78,7 +78,7 @@ static bool run_module(exec_learner_t *l, const reformer_update_t *u, diag_t *d)
     reformer_call_t call;
     const reformer_variant_t *v = e->desc.updates;
     if (!exec_make_room(e, reformer_prepare_update_bytes(v, u->threads), d)) return false;
-    int code = reformer_prepare_update(&e->desc, v, u, e->workspace, &call);
+    int code = reformer_prepare_update(&e->desc, v, u, e->workspace, e->workspace_bytes, &call);
     if (!exec_went_well(code, d)) return false;
     return e->backend == BACKEND_INTERPRETER ? interpret(l, &call, d) : run_code(l, &call);
 }
@@ -86,7 +86,8 @@ static bool run_module(exec_learner_t *l, const reformer_update_t *u, diag_t *d)
 /* ---- phases ------------------------------------------------------------------------------------------- */
 
 static reformer_update_t update_of(exec_learner_t *l) {
-    reformer_update_t u = {.weights = l->e->weights,
+    reformer_update_t u = {.size = sizeof u,
+                           .weights = l->e->weights,
                            .params = l->params,
                            .sum = l->sum,
                            .gradients = l->gradients,

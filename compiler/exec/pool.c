@@ -166,7 +166,7 @@ pool_t *pool_new(int threads) {
     pool_t *p = heap_new_thing(sizeof *p, give_up);
     p->members = members;
     p->process = getpid();
-    p->interface = (reformer_pool_t){p, parallel_for};
+    p->interface = (reformer_pool_t){sizeof p->interface, p, parallel_for};
     start_members(p, threads - 1);
     return p;
 }

@@ -45,7 +45,7 @@ static bool serves(const target_t *t, uses_t uses) {
 static const target_t *native_for(uses_t uses) {
     for (int i = 0; i < T_COUNT; i++) {
         const target_t *t = &targets[best_first[i]];
-        if (serves(t, uses) && reformer_cpu_supports((int)t->id)) return t;
+        if (serves(t, uses) && reformer_cpu_takes((int)t->id)) return t;
     }
     bug("this CPU runs none of the targets");
 }
@@ -141,7 +141,7 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
 static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t *want, diag_t *d) {
     bool any = want->backend == BACKEND_REFERENCE || want->backend == BACKEND_INTERPRETER;
     for (int i = 0; i < p->n_targets; i++) {
-        if (!any && !reformer_cpu_supports((int)p->targets[i]->id)) continue;
+        if (!any && !reformer_cpu_takes((int)p->targets[i]->id)) continue;
         p->targets[0] = p->targets[i];
         p->n_targets = 1;
         return true;

@@ -29,9 +29,9 @@ static int walk_train(void *ctx, const graph_t *g, void *store, bool unpadded) {
 }
 
 static int derive_reference(const exec_t *e, const reformer_io_t *io, float *gradients,
-                            void *workspace, diag_t *d) {
+                            void *workspace, size_t bytes, diag_t *d) {
     step_t s = {e->plan, io, gradients};
-    (void)workspace;
+    (void)workspace, (void)bytes;
     const variant_plan_t *v = plan_train_fitting(e->plan, io->length);
     return exec_evaluate(e, v, io->length, walk_train, &s, d);
 }
@@ -49,11 +49,12 @@ static size_t interpreter_workspace(const exec_t *e, size_t length, int threads)
 }
 
 static int derive_interpreted(const exec_t *e, const reformer_io_t *io, float *gradients,
-                              void *workspace, diag_t *d) {
+                              void *workspace, size_t bytes, diag_t *d) {
     reformer_call_t call;
     const reformer_variant_t *v = NULL;
-    int code = reformer_prepare_gradients(&e->desc, e->desc.trains, e->plan->n_variants, e->weights,
-                                          io, gradients, workspace, &call, &v);
+    int code =
+        reformer_prepare_gradients(&e->desc, e->desc.trains, e->plan->n_variants, e->weights, io,
+                                   gradients, exec_gradients_bytes(e), workspace, bytes, &call, &v);
     if (code) return code;
     const module_t *m = plan_module(e->plan, (int)(v - e->variants));
     return loops_interpret(m, &call, d) ? REFORMER_OK : EXEC_FAILED;
@@ -66,16 +67,17 @@ static size_t code_workspace(const exec_t *e, size_t length, int threads) {
 }
 
 static int derive_code(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,
-                       diag_t *d) {
+                       size_t bytes, diag_t *d) {
     (void)d;
-    return reformer_gradients(&e->model, io, gradients, workspace);
+    return reformer_gradients(e->model.desc, &e->model, io, gradients, exec_gradients_bytes(e),
+                              workspace, bytes);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
 
 static const struct {
     int (*derive)(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,
-                  diag_t *d);
+                  size_t bytes, diag_t *d);
     size_t (*workspace)(const exec_t *e, size_t length, int threads);
 } backends[] = {
     [BACKEND_JIT] = {derive_code, code_workspace},
@@ -101,10 +103,10 @@ size_t exec_train_bytes(const exec_t *e, size_t length, int threads) {
 }
 
 int exec_run_gradients(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,
-                       diag_t *d) {
+                       size_t bytes, diag_t *d) {
     if (!e->plan->trains) return REFORMER_E_TRAIN;
     uint64_t host = reformer_enter();
-    int code = backends[e->backend].derive(e, io, gradients, workspace, d);
+    int code = backends[e->backend].derive(e, io, gradients, workspace, bytes, d);
     reformer_leave(host);
     return code;
 }
@@ -112,5 +114,6 @@ int exec_run_gradients(const exec_t *e, const reformer_io_t *io, float *gradient
 /* A length or a number of threads that has no workspace is reported by the step itself. */
 bool exec_gradients(exec_t *e, const reformer_io_t *io, float *gradients, diag_t *d) {
     if (!exec_make_room(e, exec_train_bytes(e, io->length, io->threads), d)) return false;
-    return exec_went_well(exec_run_gradients(e, io, gradients, e->workspace, d), d);
+    int code = exec_run_gradients(e, io, gradients, e->workspace, e->workspace_bytes, d);
+    return exec_went_well(code, d);
 }

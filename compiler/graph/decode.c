@@ -154,7 +154,8 @@ int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_f
     if (length > c->capacity) return REFORMER_E_FULL;
     float *hidden = eval_alloc(length * c->hidden, sizeof *hidden);
     float *logits = next->logits ? eval_alloc(length * c->vocab, sizeof *logits) : NULL;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .batch = 1,
                         .length = (size_t)length,
                         .last_hidden_state = hidden,
@@ -189,7 +190,8 @@ int graph_step(graph_cache_t *c, int64_t row, graph_param_fn *param, void *ctx, 
     if (r->tokens == 0) return REFORMER_E_EMPTY;
     if (r->tokens >= c->capacity) return REFORMER_E_FULL;
     float *hidden = eval_alloc(c->hidden, sizeof *hidden);
-    reformer_io_t io = {.input_ids = &token,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = &token,
                         .batch = 1,
                         .length = 1,
                         .last_hidden_state = hidden,

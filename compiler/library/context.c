@@ -92,8 +92,8 @@ typedef struct {
 static int run(void *arg, diag_t *d) {
     const run_t *r = arg;
     const exec_t *e = r->c->m->exec;
-    if (!r->gradients) return exec_run(e, r->io, r->c->workspace, d);
-    return exec_run_gradients(e, r->io, r->gradients, r->c->workspace, d);
+    if (!r->gradients) return exec_run(e, r->io, r->c->workspace, r->c->bytes, d);
+    return exec_run_gradients(e, r->io, r->gradients, r->c->workspace, r->c->bytes, d);
 }
 
 static bool is_code(const reformerc_model_t *m) {
@@ -122,16 +122,20 @@ static int run_on(reformerc_context_t *c, const reformer_io_t *given, float *gra
 int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io) {
     if (!c) return REFORMER_E_ARGUMENT;
     if (!io) return context_refuse(c, REFORMER_E_ARGUMENT);
+    if (io->size != sizeof *io) return context_refuse(c, REFORMER_E_SIZE);
     if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
     return run_on(c, io, NULL);
 }
 
-int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients) {
+int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients,
+                        size_t bytes) {
     if (!c) return REFORMER_E_ARGUMENT;
     if (!io || !gradients) return context_refuse(c, REFORMER_E_ARGUMENT);
+    if (io->size != sizeof *io) return context_refuse(c, REFORMER_E_SIZE);
     if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
     if (exec_gradients_bytes(c->m->exec) == 0) return context_refuse(c, REFORMER_E_TRAIN);
     if ((uintptr_t)gradients % 64) return context_refuse(c, REFORMER_E_ALIGNMENT);
+    if (bytes < exec_gradients_bytes(c->m->exec)) return context_refuse(c, REFORMER_E_WORKSPACE);
     return run_on(c, io, gradients);
 }
 
@@ -196,6 +200,7 @@ static int decode(reformerc_cache_t *cache, const reformer_decode_t *given, deco
     if (!cache) return REFORMER_E_ARGUMENT;
     reformerc_context_t *c = cache->c;
     if (!given) return context_refuse(c, REFORMER_E_ARGUMENT);
+    if (given->size != sizeof *given) return context_refuse(c, REFORMER_E_SIZE);
     reformer_decode_t io = *given;
     if (!io.pool) io.pool = pool_interface(c->pool);
     if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;

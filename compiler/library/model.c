@@ -219,10 +219,11 @@ static int compile(void *arg, diag_t *d) {
 
 int reformerc_compile(reformerc_model_t **m, const char *model, const char *text,
                       const reformerc_options_t *options, char **message) {
-    static const reformerc_options_t defaults = {0};
+    static const reformerc_options_t defaults = {.size = sizeof defaults};
     if (message) *message = NULL;
     if (!m) return REFORMER_E_ARGUMENT;
     *m = NULL;
+    if (options && options->size != sizeof *options) return REFORMER_E_SIZE;
     compile_t c = {.o = options ? options : &defaults, .model = model, .text = text};
     int code = call_guarded(compile, &c, message);
     if (code == REFORMER_OK) *m = c.m;
@@ -240,10 +241,13 @@ void reformerc_free(reformerc_model_t *m) {
 
 /* ---- queries ------------------------------------------------------------------------------------------ */
 
-void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
+int reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
     reformer_desc_t desc;
+    if (!m || !info) return REFORMER_E_ARGUMENT;
+    if (info->size != sizeof *info) return REFORMER_E_SIZE;
     plan_describe_model(m->plan, &desc);
-    *info = (reformerc_info_t){.backend = backend_names[m->backend],
+    *info = (reformerc_info_t){.size = sizeof(reformerc_info_t),
+                               .backend = backend_names[m->backend],
                                .target = m->plan->targets[0]->name,
                                .head = desc.head,
                                .batch = desc.batch,
@@ -258,6 +262,7 @@ void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
                                .variants = m->plan->n_variants,
                                .bound = exec_bound(m->exec),
                                .positions = exec_positions(m->exec)};
+    return REFORMER_OK;
 }
 
 int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length) {

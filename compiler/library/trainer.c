@@ -69,7 +69,7 @@ static int derive(const step_t *s, diag_t *d) {
 }
 
 static int64_t number_of(const reformerc_trainer_t *t, const char *name) {
-    reformer_tensor_t tensor;
+    reformer_tensor_t tensor = {.size = sizeof tensor};
     for (size_t i = 0; exec_gradient(t->m->exec, i, &tensor) == REFORMER_OK; i++)
         if (strcmp(tensor.name, name) == 0) return (int64_t)i;
     bug("no gradient '%s'", name);
@@ -98,7 +98,8 @@ static int half_rows(size_t i, diag_t *d) {
 static int run_step(void *arg, diag_t *d) {
     const step_t *s = arg;
     exec_learner_t *l = s->t->learner;
-    *s->report = (reformer_train_report_t){.step = exec_learner_step(l), .bad = -1};
+    *s->report = (reformer_train_report_t){
+        .size = sizeof *s->report, .step = exec_learner_step(l), .bad = -1};
     size_t at;
     int code = exec_learner_step_items(l, s->io, s->n, &s->report->items, &at);
     if (code == REFORMER_E_LABEL && at < s->n) return half_rows(at, d);
@@ -111,9 +112,12 @@ static int run_step(void *arg, diag_t *d) {
 
 int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t n,
                          reformer_train_report_t *report) {
-    reformer_train_report_t own;
+    reformer_train_report_t own = {.size = sizeof own};
     if (!t) return REFORMER_E_ARGUMENT;
     if (!io || n == 0) return context_refuse(t->c, REFORMER_E_ARGUMENT);
+    if (report && report->size != sizeof *report) return context_refuse(t->c, REFORMER_E_SIZE);
+    for (size_t i = 0; i < n; i++)
+        if (io[i].size != sizeof *io) return context_refuse(t->c, REFORMER_E_SIZE);
     step_t s = {t, io, n, report ? report : &own};
     return context_told(t->c, run_step, &s);
 }
@@ -123,10 +127,14 @@ int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t
 int reformerc_trainer_tensor(const reformerc_trainer_t *t, size_t i, reformerc_tensor_t *tensor,
                              float **data) {
     exec_array_t a;
+    if (tensor && tensor->size != sizeof *tensor) return REFORMER_E_SIZE;
     if (!t || !tensor || i >= exec_learner_arrays(t->learner)) return REFORMER_E_ARGUMENT;
     exec_learner_array(t->learner, i, &a);
-    *tensor = (reformerc_tensor_t){
-        .name = a.name, .dtype = REFORMERC_F32, .rank = a.rank, .data = a.data};
+    *tensor = (reformerc_tensor_t){.size = sizeof *tensor,
+                                   .name = a.name,
+                                   .dtype = REFORMERC_F32,
+                                   .rank = a.rank,
+                                   .data = a.data};
     memcpy(tensor->shape, a.shape, sizeof tensor->shape);
     if (data) *data = a.data;
     return REFORMER_OK;

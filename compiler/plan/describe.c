@@ -193,7 +193,10 @@ static void describe_lsh(const plan_t *p, reformer_desc_t *desc) {
 
 void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     const facts_t *f = &p->facts;
-    *desc = (reformer_desc_t){.abi = REFORMER_ABI,
+    *desc = (reformer_desc_t){.size = sizeof *desc,
+                              .abi = REFORMER_ABI,
+                              .sizes = REFORMER_SIZES,
+                              .version = REFORMER_VERSION,
                               .name = p->name,
                               .fingerprint = p->layout->fingerprint,
                               .weights_bytes = weights_packed_bytes(p->layout),

@@ -48,8 +48,11 @@ static void take_windows(feed_t *f, int64_t step) {
     size_t at = (size_t)step * sizeof f->ids / sizeof f->ids[0][0];
     for (int k = 0; k < MICRO; k++) {
         for (int i = 0; i < ADAPT_BATCH * WINDOW; i++) f->ids[k][i] = f->text[at++ % f->length] + 2;
-        f->io[k] = (adapt_io_t){
-            .input_ids = f->ids[k], .labels = f->ids[k], .length = WINDOW, .threads = THREADS};
+        f->io[k] = (adapt_io_t){.size = sizeof(adapt_io_t),
+                                .input_ids = f->ids[k],
+                                .labels = f->ids[k],
+                                .length = WINDOW,
+                                .threads = THREADS};
     }
 }
 
@@ -70,7 +73,7 @@ int main(int argc, char **argv) {
     static feed_t feed;
     adapt_t model = {0};
     adapt_trainer_t trainer;
-    adapt_train_report_t report;
+    adapt_train_report_t report = {.size = sizeof report};
     if (argc != 5) return fprintf(stderr, "usage: adapt WEIGHTS STATE TEXT STEPS\n"), 2;
     unsigned char *weights = aligned(ADAPT_WEIGHTS_BYTES);
     if (!load(argv[1], weights, ADAPT_WEIGHTS_BYTES)) return fail(argv[1], REFORMER_E_WEIGHTS);
@@ -82,20 +85,23 @@ int main(int argc, char **argv) {
     size_t bytes = adapt_trainer_bytes(MICRO);
     unsigned char *state = aligned(sizeof(head_t) + bytes), *memory = state + sizeof(head_t);
     head_t *head = (head_t *)(void *)state;
-    void *workspace = aligned(adapt_trainer_workspace(WINDOW, THREADS));
+    size_t room = adapt_trainer_workspace(WINDOW, THREADS);
+    void *workspace = aligned(room);
     memset(state, 0, sizeof(head_t) + bytes);
     if (load(argv[2], state, sizeof(head_t) + bytes))
-        error = adapt_trainer_resume(&trainer, &model, weights, memory, MICRO, head->step);
-    else error = adapt_trainer_begin(&trainer, &model, weights, memory, MICRO, workspace);
+        error = adapt_trainer_resume(&trainer, &model, weights, memory, bytes, MICRO, head->step);
+    else
+        error =
+            adapt_trainer_begin(&trainer, &model, weights, memory, bytes, MICRO, workspace, room);
     if (error) return fail("begin", error);
 
     for (int k = 0; k < atoi(argv[4]); k++) {
-        take_windows(&feed, trainer.step);
-        error = adapt_train_step(&trainer, feed.io, MICRO, &report, workspace);
+        take_windows(&feed, trainer.trainer.step);
+        error = adapt_train_step(&trainer, feed.io, MICRO, &report, workspace, room);
         if (error) return fail("step", error);
         printf("%lld %.17g %.17g\n", (long long)report.step, report.loss, report.grad_norm);
     }
-    head->step = trainer.step;
+    head->step = trainer.trainer.step;
     error = adapt_sign_weights(weights, ADAPT_WEIGHTS_BYTES);
     if (error || !save(argv[1], weights, ADAPT_WEIGHTS_BYTES) ||
         !save(argv[2], state, sizeof(head_t) + bytes))

@@ -36,7 +36,7 @@ static void put(FILE *f, const void *data, size_t bytes) {
 static void write_tensors(const char *path, const float *gradients) {
     static char header[1 << 16];
     size_t at = 1, n = 0, bytes = 0;
-    reformer_tensor_t t;
+    reformer_tensor_t t = {.size = sizeof t};
     header[0] = '{';
     for (; product_gradient(n, &t) == REFORMER_OK; n++) {
         at += (size_t)snprintf(header + at, sizeof header - at,
@@ -62,18 +62,29 @@ static void write_tensors(const char *path, const float *gradients) {
     if (fclose(f)) exit(1);
 }
 
-static void check_refusals(const product_t *m, product_io_t io, float *gradients, void *workspace) {
-    if (product_gradients(m, &io, gradients + 1, workspace) != REFORMER_E_ALIGNMENT) exit(1);
-    if (product_gradients(m, &io, NULL, workspace) != REFORMER_E_ARGUMENT) exit(1);
+static void check_refusals(const product_t *m, product_io_t io, float *gradients, void *workspace,
+                           size_t bytes) {
+    if (product_gradients(m, &io, gradients + 1, PRODUCT_GRADIENTS_BYTES, workspace, bytes) !=
+        REFORMER_E_ALIGNMENT)
+        exit(1);
+    if (product_gradients(m, &io, NULL, PRODUCT_GRADIENTS_BYTES, workspace, bytes) !=
+        REFORMER_E_ARGUMENT)
+        exit(1);
     io.labels = NULL;
-    if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_ARGUMENT) exit(1);
+    if (product_gradients(m, &io, gradients, PRODUCT_GRADIENTS_BYTES, workspace, bytes) !=
+        REFORMER_E_ARGUMENT)
+        exit(1);
     io.labels = io.input_ids;
     static const int32_t elsewhere = 1 << 20;
     io.positions = &elsewhere;
-    if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_POSITION) exit(1);
-    if (product_forward(m, &io, workspace) != REFORMER_E_ARGUMENT) exit(1);
+    if (product_gradients(m, &io, gradients, PRODUCT_GRADIENTS_BYTES, workspace, bytes) !=
+        REFORMER_E_POSITION)
+        exit(1);
+    if (product_forward(m, &io, workspace, bytes) != REFORMER_E_ARGUMENT) exit(1);
     io.length = PRODUCT_MAX_LENGTH + 1;
-    if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_LENGTH) exit(1);
+    if (product_gradients(m, &io, gradients, PRODUCT_GRADIENTS_BYTES, workspace, bytes) !=
+        REFORMER_E_LENGTH)
+        exit(1);
 }
 
 int main(int argc, char **argv) {
@@ -81,7 +92,7 @@ int main(int argc, char **argv) {
     float loss;
     product_t m = {0};
     if (argc < 5) return 2;
-    product_io_t io = {.input_ids = ids, .labels = ids, .loss = &loss};
+    product_io_t io = {.size = sizeof io, .input_ids = ids, .labels = ids, .loss = &loss};
     for (int i = 4; i < argc && io.length < PRODUCT_MAX_LENGTH; i++)
         ids[io.length++] = (int32_t)strtol(argv[i], NULL, 10);
     io.dropout_seed = strtoull(argv[2], NULL, 10);
@@ -92,13 +103,15 @@ int main(int argc, char **argv) {
     if (product_gradients_bytes() != PRODUCT_GRADIENTS_BYTES) exit(1);
     float *gradients[3];
     for (int threads = 1; threads <= 2; threads++) {
-        void *workspace = aligned(product_train_bytes(io.length, threads));
+        size_t bytes = product_train_bytes(io.length, threads);
+        void *workspace = aligned(bytes);
         gradients[threads] = aligned(PRODUCT_GRADIENTS_BYTES);
         memset(gradients[threads], 0, PRODUCT_GRADIENTS_BYTES); /* what stands between tensors */
         io.threads = threads;
-        error = product_gradients(&m, &io, gradients[threads], workspace);
+        error = product_gradients(&m, &io, gradients[threads], PRODUCT_GRADIENTS_BYTES, workspace,
+                                  bytes);
         if (error) fail("gradients", error);
-        check_refusals(&m, io, gradients[threads], workspace);
+        check_refusals(&m, io, gradients[threads], workspace, bytes);
         free(workspace);
     }
     if (memcmp(gradients[1], gradients[2], PRODUCT_GRADIENTS_BYTES) != 0) return 1;

@@ -26,9 +26,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < n; i++) ids[i] = (int32_t)((x = x * 1664525u + 1013904223u) >> 24) % 256;
     model_t m = {0};
     float loss = 0;
-    model_io_t io = {.input_ids = ids, .labels = ids, .batch = 1, .length = n, .threads = 2, .loss = &loss};
+    model_io_t io = {.size = sizeof io, .input_ids = ids, .labels = ids, .batch = 1, .length = n,
+                     .threads = 2, .loss = &loss};
     int code = model_bind(&m, weights, size);
-    if (!code) code = model_forward(&m, &io, work);
+    if (!code) code = model_forward(&m, &io, work, bytes);
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     printf("%d %f %zu %ld\n", code, (double)loss, bytes, u.ru_maxrss * 1024L);

@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     size_t length = (size_t)argc - 2;
     if (length > MAX) return 2;
     for (size_t i = 0; i < length; i++) ids[i] = (int32_t)atoi(argv[i + 2]);
-    product_io_t io = {0};
+    product_io_t io = {.size = sizeof io};
     io.input_ids = ids;
     io.batch = 1;
     io.length = length;
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     size_t bytes = product_workspace_bytes(length, 2);
     void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!workspace) return 2;
-    if ((code = product_forward(&model, &io, workspace))) return die("forward", code);
+    if ((code = product_forward(&model, &io, workspace, bytes))) return die("forward", code);
     for (int v = 0; v < VOCAB; v++)
         printf("%a\n", (double)logits[(length - 1) * VOCAB + (size_t)v]);
     free(workspace);

@@ -36,17 +36,18 @@ int main(int argc, char **argv) {
     for (int i = 2; i < argc; i++) ids.push_back(std::stoi(argv[i]));
     constexpr std::size_t vocab = 258;
     std::vector<float> logits(ids.size() * vocab);
-    reformer_pool_t pool{nullptr, parallel_for};
+    reformer_pool_t pool{sizeof pool, nullptr, parallel_for};
     product_io_t io{};
+    io.size = sizeof io;
     io.input_ids = ids.data();
     io.batch = 1;
     io.length = ids.size();
     io.threads = 3;
     io.logits = logits.data();
     io.pool = &pool;
-    void *workspace =
-        std::aligned_alloc(64, (product_workspace_bytes(io.length, 3) + 63) / 64 * 64);
-    if (!workspace || product_forward(&model, &io, workspace) != 0) return 1;
+    std::size_t room = product_workspace_bytes(io.length, 3);
+    void *workspace = std::aligned_alloc(64, (room + 63) / 64 * 64);
+    if (!workspace || product_forward(&model, &io, workspace, room) != 0) return 1;
     for (std::size_t v = 0; v < vocab; v++)
         std::printf("%a\n", double(logits[(ids.size() - 1) * vocab + v]));
     std::free(workspace);

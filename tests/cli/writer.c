@@ -54,24 +54,33 @@ int main(int argc, char **argv) {
     size_t length = 0;
     for (int c; length < MOST && (c = getchar()) != EOF;) prompt[length++] = c + BYTE;
 
-    reformer_bound_decoder_t bound = {.model = &model, .length = length + tokens};
-    bound.cache = allocate(writer_cache_bytes(bound.length));
-    bound.workspace = allocate(writer_decode_bytes(length, THREADS));
+    reformer_bound_decoder_t bound = {
+        .size = sizeof bound, .model = &model.model, .length = length + tokens};
+    size_t cache_bytes = writer_cache_bytes(bound.length);
+    bound.cache = allocate(cache_bytes);
+    bound.workspace_bytes = writer_decode_bytes(length, THREADS);
+    bound.workspace = allocate(bound.workspace_bytes);
     if (!bound.cache || !bound.workspace) return fail("prompt and tokens", REFORMER_E_LENGTH);
-    if ((code = writer_cache_init(bound.cache, bound.length))) return fail("cache", code);
+    if ((code = writer_cache_init(bound.cache, cache_bytes, bound.length)))
+        return fail("cache", code);
 
+    reformer_sampling_t sampling = {.size = sizeof sampling};
+    if (argc > 3) sampling.temperature = strtof(argv[3], NULL);
     reformer_decoder_t decoder = reformer_decoder_of(&bound);
-    reformer_generate_t g = {.input_ids = prompt,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
                              .batch = 1,
                              .length = length,
                              .max_tokens = tokens,
                              .threads = THREADS,
                              .on_token = show,
                              .tokens = malloc((tokens + 1) * sizeof(int32_t))};
-    g.sampling.temperature = argc > 3 ? strtof(argv[3], NULL) : 0;
-    void *scratch = allocate(reformer_generate_bytes(&decoder, &g));
+    g.sampling = &sampling;
+    size_t scratch_bytes = reformer_generate_bytes(&decoder, &g);
+    void *scratch = allocate(scratch_bytes);
     if (!scratch || !g.tokens) return fail("scratch", 0);
-    if ((code = reformer_generate(&decoder, &g, scratch))) return fail("generate", code);
+    if ((code = reformer_generate(&decoder, &g, scratch, scratch_bytes)))
+        return fail("generate", code);
     free(scratch);
     free(g.tokens);
     free(bound.workspace);

@@ -159,7 +159,7 @@ static void header_is_cpp(void **state) {
         tried++;
         assert_int_equal(shell("cd %s && echo '#include \"model.h\"\n#include \"model.h\"\n"
                                "int f(const model_t *m, const model_io_t *io, void *w) {"
-                               " return model_forward(m, io, w) + MODEL_BATCH; }' > t.cc && "
+                               " return model_forward(m, io, w, 64) + MODEL_BATCH; }' > t.cc && "
                                "%s -std=c++11 -Wall -Wextra -Werror -Wconversion -Wpedantic "
                                "-I\"%s/runtime\" -fsyntax-only t.cc",
                                b.folder, compilers[k], SOURCE_DIR),

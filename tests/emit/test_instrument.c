@@ -69,7 +69,8 @@ static void forward(const model_t *m, backend_t b, ear_t *ear) {
     int32_t ids[64];
     float loss = 0;
     for (int i = 0; i < 64; i++) ids[i] = i + 2;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .labels = ids,
                         .length = 64,
                         .loss = &loss,

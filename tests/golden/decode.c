@@ -128,7 +128,8 @@ static bool went_well(case_t *c, int code) {
 }
 
 static bool generate(case_t *c, const path_t *p, exec_cache_t *cache) {
-    reformer_decode_t io = {.input_ids = p->ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = p->ids,
                             .length = (size_t)c->prompt,
                             .threads = c->s.threads,
                             .pool = pool_interface(c->s.pool)};
@@ -165,7 +166,8 @@ static bool recompute(case_t *c, path_t *p, const char *what) {
     float *all = ARENA_ARRAY(c->arena, float, (c->prompt + p->n) * vocab);
     for (int64_t s = 0; s < p->n; s++) {
         int64_t length = c->prompt + s;
-        reformer_io_t io = {.input_ids = p->ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = p->ids,
                             .batch = 1,
                             .length = (size_t)length,
                             .threads = c->s.threads,

@@ -106,7 +106,8 @@ static bool compare(case_t *c) {
     double loss = NAN, worst = 0;
     for (int i = 0; i < n->rank; i++) elements *= n->shape[i].c;
     float *logits = ARENA_ARRAY(c->a, float, elements);
-    reformer_io_t io = {.input_ids = integers(c, "input_ids"),
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = integers(c, "input_ids"),
                         .attention_mask = mask_of(c),
                         .labels = integers(c, "labels"),
                         .batch = (size_t)c->graph->batch,

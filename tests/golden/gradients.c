@@ -121,7 +121,8 @@ static int32_t *integers(const case_t *c, const char *name, int number) {
 
 static reformer_io_t input_of(const case_t *c, int number) {
     size_t batch = (size_t)c->forward->batch, length = (size_t)c->forward->length.c;
-    reformer_io_t io = {.input_ids = integers(c, "input_ids", number),
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = integers(c, "input_ids", number),
                         .batch = batch,
                         .length = length,
                         .labels = integers(c, "labels", number),
@@ -378,7 +379,7 @@ static bool run_step(const case_t *c, exec_t *e, const reformer_io_t *io, float 
     void *workspace = pages_alloc(bytes ? bytes : 1);
     if (!workspace) return false;
     memset(workspace, 0xFF, bytes);
-    int code = exec_run_gradients(e, io, gradients, workspace, c->d);
+    int code = exec_run_gradients(e, io, gradients, workspace, bytes, c->d);
     if (code > REFORMER_OK) printf("%s\n", reformer_strerror(code));
     heap_free(workspace);
     return code == REFORMER_OK;

@@ -94,7 +94,8 @@ static next_t forward(const model_t *m, int64_t length) {
     float logits[MOST * VOCAB], hidden[MOST * WIDE];
     next_t x;
     for (int64_t t = 0; t < length; t++) ids[t] = token_at(t);
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .batch = 1,
                         .length = (size_t)length,
                         .logits = logits,

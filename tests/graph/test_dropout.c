@@ -62,8 +62,11 @@ static model_t *begin(spec_t spec, int64_t batch, int64_t length) {
         m->ids[i] = 1 + (i * 7 + i / 5) % 11;
         m->labels[i] = (i * 5 + 3) % (spec.architecture == ARCH_CLASSIFIER ? 2 : 12);
     }
-    m->x.io = (reformer_io_t){
-        .input_ids = m->ids, .labels = m->labels, .batch = (size_t)batch, .length = (size_t)length};
+    m->x.io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                              .input_ids = m->ids,
+                              .labels = m->labels,
+                              .batch = (size_t)batch,
+                              .length = (size_t)length};
     draw_params(&m->x);
     impose_buckets(&m->x);
     return m;

@@ -387,7 +387,8 @@ static void evaluate(const graph_t *g, arena_t *a, bool round, float *logits) {
     int32_t ids[TOKENS];
     params_t p = {.w = {.g = g, .a = a}, .a = a, .round = round};
     for (int i = 0; i < TOKENS; i++) ids[i] = 1 + (i * 7 + i / 5) % 11;
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = TOKENS, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = TOKENS, .logits = logits};
     assert_int_equal(graph_evaluate(g, param_of, &p, &io, false), REFORMER_OK);
 }
 

@@ -132,7 +132,8 @@ static void test_by_hand(void **unused) {
     graph_t *train = must(graph_gradient(a, g, NULL, d), d);
     weights_t w = {.g = train, .a = a};
     gradients_t ours = {0}, want = {0};
-    reformer_io_t io = {.input_ids = ids, .labels_f32 = labels, .batch = ROWS, .length = 4};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .labels_f32 = labels, .batch = ROWS, .length = 4};
     assert_int_equal(
         graph_evaluate_gradients(train, small_weights, &w, &io, NULL, false, take, &ours),
         REFORMER_OK);
@@ -166,7 +167,8 @@ static void evaluate(arena_t *a, graph_t *g, all_t *all, diag_t *d) {
     for (int i = 0; i < TOKENS; i++) ids[i] = 1 + (i * 7 + i / 5) % 11;
     graph_t *train = must(graph_gradient(a, g, NULL, d), d);
     weights_t w = {.g = train, .a = a};
-    reformer_io_t io = {.input_ids = ids, .labels = ids, .batch = 1, .length = TOKENS};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .labels = ids, .batch = 1, .length = TOKENS};
     all->at = ARENA_ARRAY(a, double, 100000);
     assert_int_equal(
         graph_evaluate_gradients(train, small_weights, &w, &io, NULL, false, take_all, all),

@@ -39,7 +39,8 @@ static model_t *begin(spec_t spec, int64_t batch, int64_t length) {
         m->labels[i] = (i * 5 + 3) % VOCAB;
         m->mask[i] = 1;
     }
-    m->io = (reformer_io_t){.input_ids = m->ids,
+    m->io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                            .input_ids = m->ids,
                             .batch = (size_t)batch,
                             .length = (size_t)length,
                             .last_hidden_state = m->hidden};

@@ -26,7 +26,11 @@ static model_t *begin(arch_t architecture) {
         m->ids[i] = 1 + i * 7 % 11;
         m->labels[i] = i * 5 % (architecture == ARCH_CLASSIFIER ? 2 : 12);
     }
-    m->x.io = (reformer_io_t){.input_ids = m->ids, .labels = m->labels, .batch = 2, .length = 24};
+    m->x.io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                              .input_ids = m->ids,
+                              .labels = m->labels,
+                              .batch = 2,
+                              .length = 24};
     draw_params(&m->x);
     return m;
 }

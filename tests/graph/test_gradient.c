@@ -283,7 +283,8 @@ static void test_packing(void **unused) {
             ids[i] = labels[i] = 1 + (i * 7 + i / 5) % 11;
             mask[i] = i % 5 != 2;
         }
-        reformer_io_t io = {.input_ids = ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .labels = labels,
                             .attention_mask = masked ? mask : NULL,
                             .length = 64,

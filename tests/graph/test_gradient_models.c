@@ -144,7 +144,8 @@ static void draw_input(model_t *m) {
         for (int k = 0; k < 3; k++) m->numbers[i * 3 + k] = (float)draw(d, 100) / 50 - 1;
     }
     m->labels[0] = m->labels[1] = m->start[0] = m->end[0] = 0; /* something counts */
-    m->x.io = (reformer_io_t){.input_ids = m->ids,
+    m->x.io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                              .input_ids = m->ids,
                               .batch = ROWS,
                               .length = (size_t)length,
                               .attention_mask = masked ? m->mask : NULL,

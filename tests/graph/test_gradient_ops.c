@@ -220,7 +220,8 @@ static void open_case(differences_t *x, const char *text, bool own_tail, bool ma
     if (!x->forward) fail_msg("%s", messages(x->d));
     x->train = graph_gradient(x->a, x->forward, NULL, x->d);
     if (!x->train) fail_msg("%s", messages(x->d));
-    x->io = (reformer_io_t){.input_ids = ids,
+    x->io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                            .input_ids = ids,
                             .attention_mask = masked ? masks : NULL,
                             .batch = 2,
                             .length = 6,

@@ -144,7 +144,8 @@ static void evaluate(const char *text, float *logits) {
     diag_t *d = diag_new();
     const int32_t ids[] = {0, 1, 2, 3};
     graph_t *g = must(parse_all(a, text, d), d);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 4, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 4, .logits = logits};
     assert_int_equal(graph_evaluate(g, own_values, NULL, &io, false), REFORMER_OK);
     diag_free(d);
     arena_free(a);

@@ -51,7 +51,8 @@ static model_t *begin(form_t form, double rate) {
         m->ids[i] = 1 + (i * 7 + i / 5) % 11;
         m->labels[i] = (i * 5 + 3) % 12;
     }
-    m->x.io = (reformer_io_t){.input_ids = m->ids,
+    m->x.io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                              .input_ids = m->ids,
                               .labels = m->labels,
                               .positions = begins,
                               .batch = ROWS,

@@ -23,7 +23,8 @@ static size_t resident_bytes(void) {
 
 static bool cycle(const char *backend) {
     case_t c = case_open("e_clm_short_full_attention_7");
-    reformerc_model_t *m = case_compile(&c, (reformerc_options_t){.backend = backend});
+    reformerc_model_t *m = case_compile(
+        &c, (reformerc_options_t){.size = sizeof(reformerc_options_t), .backend = backend});
     bool ok = m && case_run(&c, m, 2) == 0;
     ok = ok && reformerc_bind(m, "random", NULL) == REFORMER_OK;
     reformerc_free(m);

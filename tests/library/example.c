@@ -19,14 +19,14 @@ static void print_best(const float *logits, int64_t vocab) {
 
 int main(int argc, char **argv) {
     if (argc < 4) return fprintf(stderr, "usage: example MODEL WEIGHTS ID...\n"), 2;
-    reformerc_options_t options = {.weights = argv[2]};
+    reformerc_options_t options = {.size = sizeof options, .weights = argv[2]};
     reformerc_model_t *model = NULL;
     char *message = NULL;
     int code = reformerc_compile(&model, argv[1], NULL, &options, &message);
     if (code) return fail(argv[1], code, message);
     free(message); /* warnings */
 
-    reformerc_info_t info;
+    reformerc_info_t info = {.size = sizeof info};
     reformerc_info(model, &info);
     size_t n = (size_t)argc - 3;
     int32_t *ids = malloc(n * sizeof *ids);
@@ -35,7 +35,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < n; i++) ids[i] = atoi(argv[3 + i]);
 
     reformerc_context_t *context = NULL;
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = n, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = n, .logits = logits};
     code = reformerc_context_new(&context, model, 2);
     if (!code) code = reformerc_forward(context, &io);
     if (code) return fail("forward", code, NULL);

@@ -32,7 +32,8 @@ static const char spec_text[] = "architectures: [ReformerModelWithLMHead]\n"
 /* ---- a model, and what it writes --------------------------------------------------------------------------- */
 
 static reformerc_model_t *compile(const char *backend, const char *const *settings, size_t n) {
-    reformerc_options_t o = {.backend = backend,
+    reformerc_options_t o = {.size = sizeof o,
+                             .backend = backend,
                              .settings = settings,
                              .n_settings = n,
                              .weights = "random:5",
@@ -53,7 +54,7 @@ typedef struct {
 
 static writer_t writer_open(const reformerc_model_t *m, int threads) {
     writer_t w = {0};
-    reformerc_info_t info;
+    reformerc_info_t info = {.size = sizeof info};
     reformerc_info(m, &info);
     w.batch = (int)info.batch;
     assert_int_equal(reformerc_context_new(&w.context, m, threads), 0);
@@ -87,7 +88,8 @@ static void write_rows(writer_t *w, const int *lengths, int rows, int steps, int
             ids[r * length + t] = own < 0 ? VOCAB + 100 : token_of(first_row + r, own);
             mask[r * length + t] = own >= 0;
         }
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = mask,
                             .batch = (size_t)rows,
                             .length = (size_t)length,
@@ -96,8 +98,10 @@ static void write_rows(writer_t *w, const int *lengths, int rows, int steps, int
     for (int s = 1; s < steps; s++) {
         int32_t next[MOST];
         for (int r = 0; r < rows; r++) next[r] = token_of(first_row + r, lengths[r] + s - 1);
-        io = (reformer_decode_t){
-            .input_ids = next, .batch = (size_t)rows, .logits = logits + s * MOST * VOCAB};
+        io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                                 .input_ids = next,
+                                 .batch = (size_t)rows,
+                                 .logits = logits + s * MOST * VOCAB};
         if (reformerc_step(w->cache, &io))
             fail_msg("step %d: %s", s, reformerc_context_message(w->context));
     }
@@ -243,22 +247,33 @@ static void rows_rest(void **state) {
     int32_t ids[] = {7, -1, 3}, fill[] = {0, 0, 1, 2, 0, 0};
     uint8_t mask[] = {1, 0, 0}, fill_mask[] = {0, 0, 1, 1, 0, 0};
     x[VOCAB] = 123;
-    reformer_decode_t io = {.input_ids = ids, .attention_mask = mask, .batch = 3, .logits = x};
+    reformer_decode_t io = {
+        .size = sizeof io, .input_ids = ids, .attention_mask = mask, .batch = 3, .logits = x};
     assert_int_equal(reformerc_step(w.cache, &io), 0);
     assert_true(x[VOCAB] == 123);
     assert_int_equal(reformerc_cache_tokens(w.cache, 0), 13);
     assert_int_equal(reformerc_cache_tokens(w.cache, 1), 8);
-    io = (reformer_decode_t){
-        .input_ids = fill, .attention_mask = fill_mask, .batch = 3, .length = 2, .logits = x};
+    io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                             .input_ids = fill,
+                             .attention_mask = fill_mask,
+                             .batch = 3,
+                             .length = 2,
+                             .logits = x};
     assert_int_equal(reformerc_prefill(w.cache, &io), 0);
     assert_int_equal(reformerc_cache_tokens(w.cache, 1), 2);
     int32_t next[] = {4, 5, 6}, only[] = {7, 0, 0};
     uint8_t first[] = {1, 0, 0};
-    io = (reformer_decode_t){.input_ids = next, .batch = 3, .logits = x};
+    io = (reformer_decode_t){
+        .size = sizeof(reformer_decode_t), .input_ids = next, .batch = 3, .logits = x};
     assert_int_equal(reformerc_step(w.cache, &io), 0);
-    io = (reformer_decode_t){.input_ids = only, .attention_mask = first, .batch = 3, .logits = y};
+    io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                             .input_ids = only,
+                             .attention_mask = first,
+                             .batch = 3,
+                             .logits = y};
     assert_int_equal(reformerc_step(v.cache, &io), 0);
-    io = (reformer_decode_t){.input_ids = next, .batch = 3, .logits = y};
+    io = (reformer_decode_t){
+        .size = sizeof(reformer_decode_t), .input_ids = next, .batch = 3, .logits = y};
     assert_int_equal(reformerc_step(v.cache, &io), 0);
     assert_memory_equal(at(x, 0, 0), at(y, 0, 0), VOCAB * sizeof(float));
     assert_memory_equal(at(x, 0, 2), at(y, 0, 2), VOCAB * sizeof(float));
@@ -285,7 +300,7 @@ static void rows_are_copied(void **state) {
         assert_int_equal(reformerc_cache_copy_row(w.cache, 0, 2), 0);
         for (int s = 0; s < 12; s++) {
             int32_t next[] = {token_of(0, s), token_of(0, s), token_of(9, s)};
-            reformer_decode_t io = {.input_ids = next, .batch = 3, .logits = x};
+            reformer_decode_t io = {.size = sizeof io, .input_ids = next, .batch = 3, .logits = x};
             assert_int_equal(reformerc_step(w.cache, &io), 0);
             assert_memory_equal(at(x, 0, 0), at(x, 0, 1), VOCAB * sizeof(float));
         }
@@ -294,7 +309,7 @@ static void rows_are_copied(void **state) {
         assert_int_equal(reformerc_cache_tokens(w.cache, 0), 23);
         for (int s = 0; s < 12; s++) {
             int32_t next[] = {token_of(3, s), token_of(3, s), token_of(3, s)};
-            reformer_decode_t io = {.input_ids = next, .batch = 3, .logits = x};
+            reformer_decode_t io = {.size = sizeof io, .input_ids = next, .batch = 3, .logits = x};
             assert_int_equal(reformerc_step(w.cache, &io), 0);
             assert_memory_equal(at(x, 0, 0), at(x, 0, 2), VOCAB * sizeof(float));
         }
@@ -407,7 +422,7 @@ static void errors_change_nothing(void **state) {
         assert_int_equal(reformerc_cache_new(&cache, c, 6, 5), 0);
         float x[VOCAB];
         int32_t ids[] = {1, 2, 3, 4, 5, 6, 7}, low = -1, high = VOCAB;
-        reformer_decode_t io = {.input_ids = ids, .batch = 1, .logits = x};
+        reformer_decode_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .logits = x};
         assert_int_equal(reformerc_step(cache, &io), REFORMER_E_EMPTY);
         assert_int_equal(reformerc_prefill(cache, &io), REFORMER_E_LENGTH);
         io.length = 5;
@@ -441,11 +456,11 @@ static void errors_change_nothing(void **state) {
 
 static void models_that_do_not_generate(void **state) {
     (void)state;
-    reformerc_options_t o = {.weights = "random"};
+    reformerc_options_t o = {.size = sizeof o, .weights = "random"};
     reformerc_model_t *m;
     reformerc_context_t *c;
     reformerc_cache_t *cache;
-    reformerc_info_t info;
+    reformerc_info_t info = {.size = sizeof info};
     assert_int_equal(reformerc_compile(&m, "small.yaml", spec_text, &o, NULL), 0);
     reformerc_info(m, &info);
     assert_int_equal(info.positions, 0);

@@ -155,11 +155,11 @@ static void test_binding(void **state) {
     static const char *const backends[] = {NULL, "reference"};
     for (int i = 0; i < 2; i++) {
         reformerc_model_t *m = NULL;
-        reformerc_options_t o = {.backend = backends[i]};
+        reformerc_options_t o = {.size = sizeof o, .backend = backends[i]};
         char *message = NULL;
         assert_int_equal(reformerc_compile(&m, NULL, good, &o, &message), REFORMER_OK);
         assert_null(message);
-        reformerc_info_t info;
+        reformerc_info_t info = {.size = sizeof info};
         reformerc_info(m, &info);
         assert_int_equal(info.bound, 0);
         reformerc_context_t *c = NULL;
@@ -168,7 +168,8 @@ static void test_binding(void **state) {
         assert_int_equal(reformerc_context_new(&c, m, 0), REFORMER_OK);
         int32_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8};
         float before[8 * 40], after[8 * 40];
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 8, .logits = before};
+        reformer_io_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = 8, .logits = before};
         assert_int_equal(reformerc_forward(c, &io), REFORMERC_E_UNBOUND);
         assert_non_null(reformerc_context_message(c));
         assert_int_equal(reformerc_bind(m, NULL, &message), REFORMERC_E_WEIGHTS);
@@ -256,11 +257,15 @@ static void work(void) {
     for (int i = 0; i < 3; i++) {
         reformerc_model_t *m = NULL;
         reformerc_context_t *c = NULL;
-        reformerc_options_t o = {
-            .backend = backends[i], .weights = "random", .threads = 2, .no_cache = 1};
+        reformerc_options_t o = {.size = sizeof o,
+                                 .backend = backends[i],
+                                 .weights = "random",
+                                 .threads = 2,
+                                 .no_cache = 1};
         int32_t ids[8] = {1};
         float logits[8 * 40];
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 8, .logits = logits};
+        reformer_io_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = 8, .logits = logits};
         assert_int_equal(reformerc_compile(&m, NULL, good, &o, NULL), REFORMER_OK);
         assert_int_equal(reformerc_context_new(&c, m, 2), REFORMER_OK);
         assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);

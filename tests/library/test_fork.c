@@ -20,7 +20,7 @@ static int forward(server_t *s) {
 }
 
 static bool compile_anew(server_t *s, const char *backend) {
-    reformerc_options_t o = {.backend = backend, .threads = THREADS};
+    reformerc_options_t o = {.size = sizeof o, .backend = backend, .threads = THREADS};
     reformerc_model_t *m = case_compile(&s->c, o);
     bool ok = m && case_run(&s->c, m, THREADS) == 0;
     reformerc_free(m);
@@ -40,7 +40,9 @@ static int child(server_t *s, const char *backend) {
 
 static void test_children(const char *backend) {
     server_t s = {.c = case_open("a_clm_lsh_1hash")};
-    s.m = case_compile(&s.c, (reformerc_options_t){.backend = backend, .threads = THREADS});
+    s.m = case_compile(&s.c, (reformerc_options_t){.size = sizeof(reformerc_options_t),
+                                                   .backend = backend,
+                                                   .threads = THREADS});
     assert_non_null(s.m);
     assert_int_equal(reformerc_context_new(&s.context, s.m, THREADS), REFORMER_OK);
     assert_int_equal(forward(&s), 0);

@@ -21,7 +21,8 @@ enum { N_CASES = sizeof cases / sizeof *cases };
 static void golden(const char *backend) {
     for (int i = 0; i < N_CASES; i++) {
         case_t c = case_open(cases[i]);
-        reformerc_model_t *m = case_compile(&c, (reformerc_options_t){.backend = backend});
+        reformerc_model_t *m = case_compile(
+            &c, (reformerc_options_t){.size = sizeof(reformerc_options_t), .backend = backend});
         assert_non_null(m);
         assert_int_equal(case_run(&c, m, 1), 0);
         assert_int_equal(case_run(&c, m, 3), 0);
@@ -45,8 +46,9 @@ static void test_other_backends(void **state) {
     static const char *const others[] = {"c", "interpreter"};
     for (int i = 0; i < 2; i++) {
         case_t c = case_open("d_clm_autopad_50_to_64");
-        reformerc_model_t *m =
-            case_compile(&c, (reformerc_options_t){.backend = others[i], .verify = 1});
+        reformerc_model_t *m = case_compile(
+            &c, (reformerc_options_t){
+                    .size = sizeof(reformerc_options_t), .backend = others[i], .verify = 1});
         assert_non_null(m);
         assert_int_equal(case_run(&c, m, 2), 0);
         reformerc_free(m);
@@ -62,7 +64,8 @@ static size_t weights_in_memory(const case_t *c, reformerc_tensor_t **list) {
     *list = ARENA_ARRAY(c->arena, reformerc_tensor_t, n);
     for (size_t i = 0; i < n; i++) {
         const st_tensor_t *t = st_at(f, i);
-        (*list)[i] = (reformerc_tensor_t){.name = arena_strdup(c->arena, t->name),
+        (*list)[i] = (reformerc_tensor_t){.size = sizeof(reformerc_tensor_t),
+                                          .name = arena_strdup(c->arena, t->name),
                                           .dtype = REFORMERC_F32,
                                           .rank = t->rank,
                                           .data = arena_copy(c->arena, t->data, t->bytes)};
@@ -89,8 +92,11 @@ static void test_weights_in_memory(void **state) {
         case_t c = case_open("a_clm_lsh_1hash");
         reformerc_tensor_t *list;
         size_t n = weights_in_memory(&c, &list);
-        reformerc_model_t *m = case_compile(
-            &c, (reformerc_options_t){.backend = backends[i], .tensors = list, .n_tensors = n});
+        reformerc_model_t *m =
+            case_compile(&c, (reformerc_options_t){.size = sizeof(reformerc_options_t),
+                                                   .backend = backends[i],
+                                                   .tensors = list,
+                                                   .n_tensors = n});
         assert_non_null(m);
         spoil(list, n);
         assert_int_equal(case_run(&c, m, 1), 0);
@@ -125,10 +131,11 @@ static void count(void *ctx, const char *name, const void *data, int dtype, cons
 /* Any length up to the greatest, imposed buckets, traces, what the model says about itself. */
 static void test_dynamic(void **state) {
     (void)state;
-    reformerc_options_t o = {.weights = "random:1", .trace = 1, .impose_buckets = 1};
+    reformerc_options_t o = {
+        .size = sizeof o, .weights = "random:1", .trace = 1, .impose_buckets = 1};
     reformerc_model_t *m = NULL;
     assert_int_equal(reformerc_compile(&m, NULL, small, &o, NULL), REFORMER_OK);
-    reformerc_info_t info;
+    reformerc_info_t info = {.size = sizeof info};
     reformerc_info(m, &info);
     assert_int_equal(info.head, REFORMER_HEAD_CAUSAL_LM);
     assert_int_equal(info.max_length, 64);
@@ -147,7 +154,8 @@ static void test_dynamic(void **state) {
     float logits[65 * 40];
     int traced = 0;
     for (size_t n = 1; n <= 64; n++) {
-        reformer_io_t io = {.input_ids = ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .batch = 1,
                             .length = n,
                             .logits = logits,
@@ -156,7 +164,8 @@ static void test_dynamic(void **state) {
         assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);
     }
     assert_true(traced >= 64);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 65, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 65, .logits = logits};
     assert_int_equal(reformerc_forward(c, &io), REFORMER_E_LENGTH);
     assert_string_equal(reformerc_context_message(c), reformerc_strerror(REFORMER_E_LENGTH));
     io.length = 5;

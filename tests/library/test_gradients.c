@@ -16,7 +16,8 @@ static void open_step(step_t *s, const char *backend, int train) {
     s->c = case_open(train_case);
     const char *settings[] = {
         s->c.batch, arena_printf(s->c.arena, "compile.sequence_length=%zu", s->c.io.length)};
-    reformerc_options_t o = {.backend = backend,
+    reformerc_options_t o = {.size = sizeof o,
+                             .backend = backend,
                              .settings = settings,
                              .n_settings = 2,
                              .rotations = s->c.rotations,
@@ -54,14 +55,14 @@ static void compare(step_t *s, const st_file_t *want, const reformer_tensor_t *t
 
 static void gradients_are_hugging_faces(void **state) {
     step_t s;
-    reformer_tensor_t t;
+    reformer_tensor_t t = {.size = sizeof t};
     size_t n = 0;
     float loss = 0;
     open_step(&s, *state, 1);
     assert_non_null(s.gradients);
     reformer_io_t io = s.c.io;
     io.loss = &loss;
-    if (reformerc_gradients(s.context, &io, s.gradients))
+    if (reformerc_gradients(s.context, &io, s.gradients, reformerc_gradients_bytes(s.m)))
         fail_msg("%s", reformerc_context_message(s.context));
     st_file_t *want = st_open(arena_printf(s.c.arena, "%s/grads.safetensors", s.c.folder), s.c.d);
     assert_non_null(want);
@@ -75,22 +76,30 @@ static void gradients_are_hugging_faces(void **state) {
 
 static void what_cannot_be_is_refused(void **state) {
     step_t s;
-    reformer_tensor_t t;
+    reformer_tensor_t t = {.size = sizeof t};
     open_step(&s, *state, 1);
     reformer_io_t io = s.c.io;
-    assert_int_equal(reformerc_gradients(NULL, &io, s.gradients), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformerc_gradients(s.context, NULL, s.gradients), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformerc_gradients(s.context, &io, NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformerc_gradients(s.context, &io, s.gradients + 1), REFORMER_E_ALIGNMENT);
+    assert_int_equal(reformerc_gradients(NULL, &io, s.gradients, reformerc_gradients_bytes(s.m)),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformerc_gradients(s.context, NULL, s.gradients, reformerc_gradients_bytes(s.m)),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformerc_gradients(s.context, &io, NULL, reformerc_gradients_bytes(s.m)),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformerc_gradients(s.context, &io, s.gradients + 1, reformerc_gradients_bytes(s.m)),
+        REFORMER_E_ALIGNMENT);
     io.labels = NULL;
-    assert_int_equal(reformerc_gradients(s.context, &io, s.gradients), REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformerc_gradients(s.context, &io, s.gradients, reformerc_gradients_bytes(s.m)),
+        REFORMER_E_ARGUMENT);
     assert_int_equal(reformerc_gradient(s.m, 100000, &t), REFORMER_E_ARGUMENT);
     assert_int_equal(reformerc_gradient(s.m, 0, NULL), REFORMER_E_ARGUMENT);
     close_step(&s);
     open_step(&s, *state, 0);
     float none[16] __attribute__((aligned(64)));
     assert_int_equal(reformerc_gradients_bytes(s.m), 0);
-    assert_int_equal(reformerc_gradients(s.context, &s.c.io, none), REFORMER_E_TRAIN);
+    assert_int_equal(reformerc_gradients(s.context, &s.c.io, none, sizeof none), REFORMER_E_TRAIN);
     assert_int_equal(reformerc_gradient(s.m, 0, &t), REFORMER_E_TRAIN);
     close_step(&s);
 }

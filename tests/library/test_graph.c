@@ -53,20 +53,21 @@ static const char graph[] =
 
 static void forward(const char *name, const char *text, float *hidden) {
     static const int32_t ids[8] = {1, 5, 8, 2, 0, 7, 3, 4};
-    reformerc_options_t o = {.weights = "random:7"};
+    reformerc_options_t o = {.size = sizeof o, .weights = "random:7"};
     reformerc_model_t *m = NULL;
     char *message = NULL;
     int code = reformerc_compile(&m, name, text, &o, &message);
     if (code) fail_msg("%s: %d: %s", name, code, message ? message : "");
     free(message);
-    reformerc_info_t info;
+    reformerc_info_t info = {.size = sizeof info};
     reformerc_info(m, &info);
     assert_int_equal(info.hidden, 4);
     assert_int_equal(info.vocab, 9);
     assert_int_equal(info.max_length, 8);
     reformerc_context_t *c = NULL;
     assert_int_equal(reformerc_context_new(&c, m, 1), REFORMER_OK);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 8, .last_hidden_state = hidden};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 8, .last_hidden_state = hidden};
     assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);
     reformerc_context_free(c);
     reformerc_free(m);

@@ -14,7 +14,8 @@ enum { LENGTH = 13, LOGITS = LENGTH * 40 };
 
 static bool run(const char *backend, float *logits) {
     const char *settings[] = {"compile.sequence_length=24"};
-    reformerc_options_t o = {.backend = backend,
+    reformerc_options_t o = {.size = sizeof o,
+                             .backend = backend,
                              .weights = "random:2",
                              .settings = settings,
                              .n_settings = 1,
@@ -28,7 +29,8 @@ static bool run(const char *backend, float *logits) {
     free(message);
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = 3 * i % 40;
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
     if (!code) code = reformerc_context_new(&c, m, 1);
     if (!code) code = reformerc_forward(c, &io);
     reformerc_context_free(c);

@@ -98,7 +98,8 @@ static const int32_t ids[2 * LENGTH] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7
 
 static int compile(things_t *x, const char *backend, bool no_cache) {
     static const char *const settings[] = {"compile.batch_size=2"};
-    reformerc_options_t o = {.backend = backend,
+    reformerc_options_t o = {.size = sizeof o,
+                             .backend = backend,
                              .settings = settings,
                              .n_settings = 1,
                              .weights = "random:5",
@@ -115,7 +116,8 @@ static int compile(things_t *x, const char *backend, bool no_cache) {
 }
 
 static int forward(things_t *x, float *logits) {
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
     int code = reformerc_forward(x->context, &io);
     if (code) assert_non_null(reformerc_context_message(x->context));
     return code;
@@ -124,10 +126,12 @@ static int forward(things_t *x, float *logits) {
 static int decode(things_t *x, results_t *r) {
     static const int32_t next[2] = {7, 7};
     float both[2 * VOCAB];
-    reformer_decode_t io = {.input_ids = ids, .batch = 1, .length = PROMPT, .logits = r->next};
+    reformer_decode_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = PROMPT, .logits = r->next};
     int code = reformerc_prefill(x->cache, &io);
     if (!code) code = reformerc_cache_copy_row(x->cache, 0, 1);
-    reformer_decode_t step = {.input_ids = next, .batch = 2, .length = 1, .logits = both};
+    reformer_decode_t step = {
+        .size = sizeof step, .input_ids = next, .batch = 2, .length = 1, .logits = both};
     if (!code) code = reformerc_step(x->cache, &step);
     if (code) return code;
     memcpy(r->step, both, sizeof r->step);
@@ -263,7 +267,7 @@ static void test_c_compiling(void **state) {
 static void test_jit(void **state) {
     (void)state;
     reformerc_model_t *m = NULL;
-    reformerc_options_t o = {.backend = "jit"};
+    reformerc_options_t o = {.size = sizeof o, .backend = "jit"};
     char *message = NULL;
     int code = reformerc_compile(&m, "small.yaml", spec_text, &o, &message);
     free(message);

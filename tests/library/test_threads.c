@@ -16,7 +16,8 @@ static void *compile_and_run(void *arg) {
     job_t *j = arg;
     for (int i = 0; i < ROUNDS; i++) {
         case_t c = case_open(j->name);
-        reformerc_options_t o = {.backend = j->backend, .threads = 1 + i % 2, .no_cache = i == 1};
+        reformerc_options_t o = {
+            .size = sizeof o, .backend = j->backend, .threads = 1 + i % 2, .no_cache = i == 1};
         reformerc_model_t *m = case_compile(&c, o);
         j->failures += !m || case_run(&c, m, 1 + i % 2) != 0;
         reformerc_free(m);
@@ -68,7 +69,8 @@ static void test_one_model_twice(void **state) {
 
 static void share(const char *name, const char *backend) {
     case_t c = case_open(name);
-    reformerc_model_t *m = case_compile(&c, (reformerc_options_t){.backend = backend});
+    reformerc_model_t *m = case_compile(
+        &c, (reformerc_options_t){.size = sizeof(reformerc_options_t), .backend = backend});
     assert_non_null(m);
     job_t jobs[MANY];
     for (int i = 0; i < MANY; i++) jobs[i] = (job_t){.name = name, .shared = m};

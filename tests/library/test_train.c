@@ -19,7 +19,8 @@ static void open_model(env_t *e, const char *backend, int train) {
     const char *settings[] = {
         e->c.batch, arena_printf(e->c.arena, "compile.sequence_length=%zu", e->c.io.length),
         "train.optimizer={type: adamw, lr: 0.01}", "train.schedule={type: linear, total: 20}"};
-    reformerc_options_t o = {.backend = backend,
+    reformerc_options_t o = {.size = sizeof o,
+                             .backend = backend,
                              .settings = settings,
                              .n_settings = 4,
                              .rotations = e->c.rotations,
@@ -45,7 +46,7 @@ static void close_env(env_t *e) {
 }
 
 static reformer_train_report_t step(env_t *e) {
-    reformer_train_report_t r;
+    reformer_train_report_t r = {.size = sizeof r};
     reformer_io_t io = e->c.io;
     io.loss = NULL;
     if (reformerc_train_step(e->trainer, &io, 1, &r))
@@ -141,7 +142,7 @@ static void one_by_one(void *ctx, int64_t n, int workers,
 static void a_pool_is_lent_for_a_step(void **state) {
     env_t e;
     int ctx;
-    reformer_pool_t pool = {&ctx, one_by_one};
+    reformer_pool_t pool = {sizeof pool, &ctx, one_by_one};
     open_trainer(&e, *state);
     reformer_io_t io = e.c.io;
     io.loss = NULL;
@@ -166,7 +167,7 @@ static void a_pool_is_lent_for_a_step(void **state) {
 static void what_cannot_be_is_refused(void **state) {
     env_t e;
     reformerc_trainer_t *none = NULL;
-    reformerc_tensor_t t;
+    reformerc_tensor_t t = {.size = sizeof t};
     open_trainer(&e, *state);
     reformer_io_t io = e.c.io;
     assert_int_equal(reformerc_trainer_new(NULL, e.context), REFORMER_E_ARGUMENT);
@@ -195,7 +196,7 @@ static void what_cannot_be_is_refused(void **state) {
 
     /* weights that give no numbers: which tensor, and all stay as they are */
     float *data;
-    reformer_train_report_t r;
+    reformer_train_report_t r = {.size = sizeof r};
     assert_int_equal(reformerc_trainer_tensor(e.trainer, 0, &t, &data), REFORMER_OK);
     data[0] = INFINITY;
     assert_int_equal(reformerc_trainer_resume(e.trainer, 0), REFORMER_OK);

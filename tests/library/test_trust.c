@@ -29,14 +29,15 @@ static float want[LENGTH * VOCAB];
 
 /* The code of compile; what it says in *message. */
 static int compute(const char *backend, float *logits, char **message) {
-    reformerc_options_t o = {.backend = backend, .weights = "random:7"};
+    reformerc_options_t o = {.size = sizeof o, .backend = backend, .weights = "random:7"};
     reformerc_model_t *m = NULL;
     reformerc_context_t *c = NULL;
     int code = reformerc_compile(&m, "tiny", spec, &o, message);
     if (code) return code;
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = i % VOCAB;
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits};
     assert_int_equal(reformerc_context_new(&c, m, 1), REFORMER_OK);
     assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);
     reformerc_context_free(c);

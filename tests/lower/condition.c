@@ -28,7 +28,7 @@ static const int32_t *buckets(void *ctx, const char *name) {
 static bool measure(const trial_t *t, const stir_t *s, const results_t *want, double *change,
                     double *farthest) {
     results_t outputs = {0}, moved = {0};
-    reformer_io_t io = {0};
+    reformer_io_t io = {.size = sizeof io};
     trace_t into = {&moved, t->d};
     bool ok = results_prepare(&outputs, t->inputs, &t->plan->facts, &io, t->d);
     io.trace = results_trace;

@@ -80,7 +80,8 @@ static void draw_inputs(sample_t *m, int64_t labels, bool classifies) {
         for (int k = 0; k < 5; k++) m->numbers[i * 5 + k] = (float)draw(100) / 50 - 1;
     }
     m->labels[0] = m->labels[1] = m->start[0] = m->end[0] = 0; /* something counts */
-    m->x.io = (reformer_io_t){.input_ids = m->ids,
+    m->x.io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                              .input_ids = m->ids,
                               .batch = ROWS,
                               .length = (size_t)length,
                               .attention_mask = masked ? m->mask : NULL,

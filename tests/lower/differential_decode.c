@@ -278,7 +278,8 @@ static bool lengths_agree(const run_t *r) {
 static bool equals_forward(run_t *r, int side, int64_t row, bool identical) {
     int64_t n = r->tokens[row], vocab = r->m->vocab;
     float *all = ARENA_ARRAY(r->arena, float, n *vocab);
-    reformer_io_t io = {.input_ids = r->text[row],
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = r->text[row],
                         .batch = 1,
                         .length = (size_t)n,
                         .threads = r->threads,
@@ -336,7 +337,8 @@ static bool begin_rows(run_t *r, const bool *begins) {
     uint8_t *mask = ARENA_ARRAY(r->arena, uint8_t, m->batch * length);
     lay_out(r, begins, length, ids, mask);
     for (int64_t i = 0; i < m->batch * length; i++) full &= mask[i];
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = full ? NULL : mask,
                             .batch = (size_t)m->batch,
                             .length = (size_t)length};
@@ -362,8 +364,10 @@ static bool step(run_t *r) {
         all &= !rests;
         full |= !rests && r->tokens[b] >= r->capacity;
     }
-    reformer_decode_t io = {
-        .input_ids = ids, .attention_mask = all ? NULL : mask, .batch = (size_t)m->batch};
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
+                            .attention_mask = all ? NULL : mask,
+                            .batch = (size_t)m->batch};
     if (!call_all(r, exec_step, io, full ? REFORMER_E_FULL : REFORMER_OK)) return false;
     for (int64_t b = 0; b < m->batch && !full; b++)
         if (wrote[b]) r->text[b][r->tokens[b]++] = ids[b];
@@ -415,7 +419,7 @@ static bool check_model(run_t *r) {
     if (r->tokens[0] == 0 || r->tokens[0] >= r->capacity) return true;
     /* a last step of the first row alone, so that the logits are its */
     int32_t id = (int32_t)draw((uint32_t)m->vocab);
-    reformer_decode_t io = {.input_ids = &id, .batch = 1};
+    reformer_decode_t io = {.size = sizeof io, .input_ids = &id, .batch = 1};
     if (!call_all(r, exec_step, io, REFORMER_OK)) return false;
     r->text[0][r->tokens[0]++] = id;
     if (!compare_rows(r, alone)) return false;

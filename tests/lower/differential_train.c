@@ -67,7 +67,8 @@ static int n_run, n_refused, n_undecided, n_off;
 /* ---- a step ---------------------------------------------------------------------------------------------- */
 
 static reformer_io_t io_of(const model_t *x, int threads, float *loss) {
-    reformer_io_t io = {.threads = threads,
+    reformer_io_t io = {.size = sizeof io,
+                        .threads = threads,
                         .loss = loss,
                         .dropout_seed = x->dropout.seed,
                         .dropout_step = x->dropout.step,
@@ -82,7 +83,7 @@ static bool run(const model_t *x, exec_t *e, const reformer_io_t *io, float *gra
     void *workspace = pages_alloc(bytes ? bytes : 1);
     if (!workspace) return false;
     memset(workspace, 0xFF, bytes);
-    int code = exec_run_gradients(e, io, gradients, workspace, x->d);
+    int code = exec_run_gradients(e, io, gradients, workspace, bytes, x->d);
     if (code > REFORMER_OK) printf("  %s\n", reformer_strerror(code));
     heap_free(workspace);
     return code == REFORMER_OK;

@@ -153,7 +153,8 @@ static bool sides_agree(run_t *r, const char *what, size_t n) {
 /* ---- forwards ---------------------------------------------------------------------------------------------- */
 
 static bool forward(const run_t *r, const exec_t *e, int fill, float *logits) {
-    reformer_io_t io = {.input_ids = r->ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = r->ids,
                         .batch = (size_t)r->m->batch,
                         .length = (size_t)r->m->length,
                         .threads = r->threads,
@@ -163,7 +164,7 @@ static bool forward(const run_t *r, const exec_t *e, int fill, float *logits) {
     void *workspace = aligned_alloc(64, bytes);
     if (!workspace) return false;
     memset(workspace, fill, bytes);
-    int code = exec_run(e, &io, workspace, r->d);
+    int code = exec_run(e, &io, workspace, bytes, r->d);
     free(workspace);
     if (code > REFORMER_OK) printf("  a forward returned %s\n", reformer_strerror(code));
     return code == REFORMER_OK;
@@ -203,11 +204,11 @@ static bool call_all(run_t *r, exec_cache_t **caches, call_fn *call, reformer_de
 
 static bool generate(run_t *r, exec_cache_t **caches) {
     int64_t length = draw(2) ? r->m->length : 1;
-    reformer_decode_t io = {.input_ids = r->ids, .length = (size_t)length};
+    reformer_decode_t io = {.size = sizeof io, .input_ids = r->ids, .length = (size_t)length};
     if (!call_all(r, caches, exec_prefill, io, "logits of a prompt")) return false;
     for (int s = 0; s < STEPS; s++) {
         int32_t ids[2] = {(int32_t)draw(VOCAB), (int32_t)draw(VOCAB)};
-        io = (reformer_decode_t){.input_ids = ids};
+        io = (reformer_decode_t){.size = sizeof(reformer_decode_t), .input_ids = ids};
         if (!call_all(r, caches, exec_step, io, "logits of a step")) return false;
     }
     return true;

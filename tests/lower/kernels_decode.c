@@ -280,7 +280,8 @@ static void generate(test_t *t, const target_t *target, backend_t b) {
             ids[row * LONGEST + i] = token(row, i);
             mask[row * LONGEST + i] = 1;
         }
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = mask,
                             .batch = ROWS,
                             .length = LONGEST,
@@ -289,7 +290,10 @@ static void generate(test_t *t, const target_t *target, backend_t b) {
     compare(t, 0, logits, target->name, backend_names[b]);
     for (int s = 0; s < STEPS; s++) {
         for (int row = 0; row < ROWS; row++) ids[row] = token(row, t->c->prompt[row] + s);
-        io = (reformer_decode_t){.input_ids = ids, .batch = ROWS, .logits = logits[0]};
+        io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                                 .input_ids = ids,
+                                 .batch = ROWS,
+                                 .logits = logits[0]};
         must(t, exec_step(cache, &io, t->diag) == REFORMER_OK);
         compare(t, 1 + s, logits, target->name, backend_names[b]);
     }

@@ -137,7 +137,8 @@ enum { N_OUTPUTS = sizeof outputs / sizeof *outputs };
 
 static void forward(run_t *r, exec_t *e) {
     kernels_t *k = r->k;
-    reformer_io_t io = {.input_ids = k->ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = k->ids,
                         .attention_mask = k->mask,
                         .batch = (size_t)k->g->batch,
                         .length = (size_t)k->g->length.c,

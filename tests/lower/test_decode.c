@@ -120,7 +120,8 @@ static int32_t token_at(size_t row, size_t t) {
 
 static int prefill(model_t *m, const int32_t *ids, const uint8_t *mask, size_t rows, size_t length,
                    outputs_t *out) {
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = mask,
                             .batch = rows,
                             .length = length,
@@ -130,7 +131,8 @@ static int prefill(model_t *m, const int32_t *ids, const uint8_t *mask, size_t r
 }
 
 static int step(model_t *m, const int32_t *ids, const uint8_t *mask, size_t rows, outputs_t *out) {
-    reformer_decode_t io = {.input_ids = ids,
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = mask,
                             .batch = rows,
                             .logits = out->logits[0],

@@ -63,8 +63,11 @@ static void run(env_t *e, const store_t *store, backend_t backend, float *hidden
     assert_non_null(x);
     int32_t ids[TOKENS];
     for (int i = 0; i < TOKENS; i++) ids[i] = (i * 7 + 3) % 20;
-    reformer_io_t io = {
-        .input_ids = ids, .batch = 1, .length = TOKENS, .last_hidden_state = hidden};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .batch = 1,
+                        .length = TOKENS,
+                        .last_hidden_state = hidden};
     assert_true(exec_forward(x, &io, e->diag));
     exec_close(x);
 }

@@ -64,8 +64,11 @@ static void generate(env_t *e, const store_t *store, backend_t backend, logits_t
     int32_t ids[ROWS * PROMPT];
     for (int i = 0; i < ROWS * PROMPT; i++) ids[i] = (i * 7 + 3) % VOCAB;
     for (int s = 0; s <= STEPS; s++) {
-        reformer_decode_t io = {
-            .input_ids = ids, .batch = ROWS, .length = PROMPT, .logits = logits[s][0]};
+        reformer_decode_t io = {.size = sizeof io,
+                                .input_ids = ids,
+                                .batch = ROWS,
+                                .length = PROMPT,
+                                .logits = logits[s][0]};
         int code = s ? exec_step(c, &io, e->diag) : exec_prefill(c, &io, e->diag);
         must(e, code == REFORMER_OK);
         for (int row = 0; row < ROWS; row++) ids[row] = (s * 5 + row * 11 + 1) % VOCAB;

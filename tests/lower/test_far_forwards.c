@@ -131,14 +131,16 @@ static void check_forward(const form_t *f, plan_t *plan, store_t *store, backend
     exec_options_t eo = {.backend = b, .no_cache = true};
     exec_t *e = exec_open(plan, store, &eo, d);
     assert_non_null(e);
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .attention_mask = f->holes ? mask : NULL,
                         .batch = 1,
                         .length = LENGTH,
                         .logits = logits[0]};
-    void *workspace = aligned_alloc(64, (exec_workspace_bytes(e, LENGTH, 0) + 127) / 64 * 64);
+    size_t bytes = (exec_workspace_bytes(e, LENGTH, 0) + 127) / 64 * 64;
+    void *workspace = aligned_alloc(64, bytes);
     assert_non_null(workspace);
-    assert_int_equal(exec_run(e, &io, workspace, d), REFORMER_OK);
+    assert_int_equal(exec_run(e, &io, workspace, bytes, d), REFORMER_OK);
     free(workspace);
     exec_close(e);
     for (int i = 0; i < SAMPLES; i++) {
@@ -191,7 +193,8 @@ static void run_norms(plan_t *plan, store_t *store, backend_t b, diag_t *d,
     for (int t = 0; t < LENGTH; t++) ids[t] = (t * 5 + t / 3) % VOCAB;
     exec_options_t eo = {.backend = b, .no_cache = true};
     exec_t *e = exec_open(plan, store, &eo, d);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[0]};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[0]};
     assert_true(e && exec_forward(e, &io, d));
     exec_close(e);
     const float *w = weights(store, "lm_head.decoder.weight"),
@@ -264,15 +267,17 @@ static void check_loss(backend_t b) {
     assert_non_null(e);
     static const int32_t ids[LENGTH] = {1, 2, 3}, at[] = {5};
     float loss = 0;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .batch = 1,
                         .length = LENGTH - 3,
                         .start_positions = at,
                         .end_positions = at,
                         .loss = &loss};
-    void *workspace = aligned_alloc(64, (exec_workspace_bytes(e, LENGTH, 0) + 127) / 64 * 64);
+    size_t bytes = (exec_workspace_bytes(e, LENGTH, 0) + 127) / 64 * 64;
+    void *workspace = aligned_alloc(64, bytes);
     assert_non_null(workspace);
-    assert_int_equal(exec_run(e, &io, workspace, d), REFORMER_OK);
+    assert_int_equal(exec_run(e, &io, workspace, bytes, d), REFORMER_OK);
     if (!(fabsf(loss - logf(LENGTH)) <= 1e-5F)) fail_msg("a loss of %g", (double)loss);
     free(workspace);
     exec_close(e);

@@ -70,10 +70,12 @@ static void generate(backend_t b, int target, float logits[STEPS][VOCAB]) {
     if (!c) diag_print(d, stdout);
     assert_non_null(c);
     static const int32_t ids[LENGTH] = {4, 4, 4, 4, 4};
-    reformer_decode_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[0]};
+    reformer_decode_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[0]};
     assert_int_equal(exec_prefill(c, &io, d), REFORMER_OK);
     for (int i = 0; i < STEPS; i++) {
-        io = (reformer_decode_t){.input_ids = ids, .batch = 1, .logits = logits[i]};
+        io = (reformer_decode_t){
+            .size = sizeof(reformer_decode_t), .input_ids = ids, .batch = 1, .logits = logits[i]};
         assert_int_equal(exec_step(c, &io, d), REFORMER_OK);
     }
     exec_cache_free(c);

@@ -106,11 +106,16 @@ static void logits_without_bias(void **state) {
     for (int b = 0; b < 2; b++) {
         exec_t *e = open_as(&m, backends[b]);
         exec_cache_t *c = exec_cache_new(e, 2 * LENGTH, LENGTH, 1, m.d);
-        reformer_decode_t io = {.input_ids = ids, .batch = 1, .length = 9, .logits = logits[b][0]};
+        reformer_decode_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = 9, .logits = logits[b][0]};
         assert_int_equal(exec_prefill(c, &io, m.d), REFORMER_OK);
-        io = (reformer_decode_t){.input_ids = ids + 9, .batch = 1, .logits = logits[b][1]};
+        io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                                 .input_ids = ids + 9,
+                                 .batch = 1,
+                                 .logits = logits[b][1]};
         assert_int_equal(exec_step(c, &io, m.d), REFORMER_OK);
-        reformer_io_t f = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = all[b][0]};
+        reformer_io_t f = {
+            .size = sizeof f, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = all[b][0]};
         assert_true(exec_forward(e, &f, m.d));
         exec_cache_free(c);
         exec_close(e);
@@ -151,7 +156,9 @@ static void a_classifier_without_a_loss(void **state) {
     settle(&m);
     float logits[2 * 3];
     int32_t ids[LENGTH] = {1, 2, 3};
-    assert_same(&m, (reformer_io_t){.input_ids = ids, .batch = 1, .length = LENGTH},
+    assert_same(&m,
+                (reformer_io_t){
+                    .size = sizeof(reformer_io_t), .input_ids = ids, .batch = 1, .length = LENGTH},
                 (float *[4]){logits}, 3);
     end(&m);
 }
@@ -177,7 +184,8 @@ static void logits_with_an_activation(void **state) {
     float logits[2 * LENGTH * VOCAB], hidden[2 * LENGTH * VOCAB * 3], loss[2 * LENGTH * VOCAB];
     int32_t ids[LENGTH], labels[LENGTH];
     for (int t = 0; t < LENGTH; t++) labels[t] = ids[t] = (t * 7 + 3) % VOCAB;
-    reformer_io_t io = {.input_ids = ids, .labels = labels, .batch = 1, .length = LENGTH};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .labels = labels, .batch = 1, .length = LENGTH};
     assert_same(&m, io, (float *[4]){logits, NULL, NULL, loss}, LENGTH * VOCAB);
     assert_same(&m, io, (float *[4]){NULL, hidden, NULL, NULL}, LENGTH * WIDE);
     end(&m);
@@ -202,7 +210,7 @@ static void outputs_that_read_one_stream(void **state) {
     settle(&m);
     float scores[2 * LENGTH * VOCAB], hidden[2 * LENGTH * WIDE];
     int32_t ids[LENGTH] = {1, 2, 3, 4, 5};
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH};
+    reformer_io_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH};
     assert_same(&m, io, (float *[4]){scores}, LENGTH * VOCAB);
     assert_same(&m, io, (float *[4]){NULL, hidden}, LENGTH * WIDE);
     end(&m);
@@ -218,7 +226,8 @@ static void columns_of_answers(void **state) {
         settle(&m);
         float start[2 * LENGTH], end_of[2 * LENGTH], loss[2 * LENGTH];
         int32_t ids[LENGTH] = {4, 5, 6}, first = 2, last = 9;
-        reformer_io_t io = {.input_ids = ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .start_positions = &first,
                             .end_positions = &last,
                             .batch = 1,
@@ -244,7 +253,7 @@ static void losses_of_large_scores(void **state) {
         fill(&m, heads[i].bias, 1e6F);
         float loss[2 * LENGTH] = {0};
         int32_t ids[LENGTH] = {4, 5, 6}, labels[LENGTH] = {1, 2, 1}, first = 2, last = 9;
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH};
+        reformer_io_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH};
         if (i == 2) io.start_positions = &first, io.end_positions = &last;
         else io.labels = labels;
         assert_same(&m, io, (float *[4]){NULL, NULL, NULL, loss}, LENGTH);

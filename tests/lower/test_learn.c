@@ -101,7 +101,8 @@ static double share_of(const run_t *r, int k) {
 }
 
 static reformer_io_t io_of(run_t *r, int k) {
-    return (reformer_io_t){.input_ids = r->ids + k * TOKENS,
+    return (reformer_io_t){.size = sizeof(reformer_io_t),
+                           .input_ids = r->ids + k * TOKENS,
                            .labels = r->labels + k * TOKENS,
                            .batch = ROWS,
                            .length = LENGTH,
@@ -363,7 +364,7 @@ static void what_is_no_number_changes_nothing(void **state) {
         exec_learner_array(r.l, 5, &a);
         float *sum = exec_learner_sum(r.l, &n);
         for (size_t i = 0; i < n; i++) sum[i] = 0;
-        reformer_tensor_t t = {0};
+        reformer_tensor_t t = {.size = sizeof t};
         for (size_t i = 0; exec_gradient(r.e, i, &t) == REFORMER_OK; i++)
             if (strcmp(t.name, a.name) == 0) sum[t.offset + 1] = NAN;
         exec_update_t done;

@@ -323,7 +323,8 @@ static const cut_t cuts[] = {{3, 3, 0}, {4, 2, 7},  {3, 1, 2825636378}, {7, 2, 1
 static void run(masks_t *m, exec_t *e, const cut_t *cut, int threads) {
     m->dropout =
         (graph_dropout_t){UINT64_C(0xfedcba9876543210), 3 + cut->first_row % 5, cut->first_row};
-    m->io = (reformer_io_t){.input_ids = m->ids,
+    m->io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                            .input_ids = m->ids,
                             .labels = m->ids,
                             .batch = (size_t)cut->rows,
                             .length = (size_t)cut->length,

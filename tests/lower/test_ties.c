@@ -136,7 +136,8 @@ static void first_in_forwards(void **state) {
             int32_t ids[LENGTH];
             float logits[LENGTH * VOCAB];
             for (int i = 0; i < LENGTH; i++) ids[i] = i * 7 % VOCAB;
-            reformer_io_t io = {.input_ids = ids,
+            reformer_io_t io = {.size = sizeof io,
+                                .input_ids = ids,
                                 .batch = 1,
                                 .length = LENGTH,
                                 .threads = 1,
@@ -157,12 +158,20 @@ static void generate(exec_t *e, model_t *m, size_t prompt, float logits[STEPS][V
     int32_t ids[LENGTH];
     assert_non_null(c);
     for (int i = 0; i < LENGTH; i++) ids[i] = i * 7 % VOCAB;
-    reformer_decode_t io = {
-        .input_ids = ids, .batch = 1, .length = prompt, .threads = 1, .logits = logits[0]};
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = ids,
+                            .batch = 1,
+                            .length = prompt,
+                            .threads = 1,
+                            .logits = logits[0]};
     assert_int_equal(exec_prefill(c, &io, m->d), REFORMER_OK);
     for (int s = 0; s < STEPS; s++) {
         int32_t id = s * 3 % VOCAB;
-        io = (reformer_decode_t){.input_ids = &id, .batch = 1, .threads = 1, .logits = logits[s]};
+        io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
+                                 .input_ids = &id,
+                                 .batch = 1,
+                                 .threads = 1,
+                                 .logits = logits[s]};
         assert_int_equal(exec_step(c, &io, m->d), REFORMER_OK);
     }
     exec_cache_free(c);

@@ -112,7 +112,8 @@ static void forward(const env_t *e, plan_t *p, backend_t b, outcome_t *out) {
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = i * i % VOCABULARY;
     memset(out, 0, sizeof *out);
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .labels = ids,
                         .length = LENGTH,
                         .logits = out->logits[0],

@@ -71,7 +71,8 @@ static void make_input(input_tensors_t *in, size_t a, size_t b, size_t c) {
 }
 
 static reformer_io_t io_of(const input_tensors_t *in, float *losses, float *loss) {
-    return (reformer_io_t){.input_ids = in->ids,
+    return (reformer_io_t){.size = sizeof(reformer_io_t),
+                           .input_ids = in->ids,
                            .attention_mask = in->mask,
                            .labels = in->labels,
                            .batch = BATCH,

@@ -209,7 +209,8 @@ static void draw_inputs(sample_t *t) {
         ids[i] = (int32_t)draw_of(&seed, 19);
         labels[i] = draw_of(&seed, 4) ? (int32_t)draw_of(&seed, t->model->labels) : -100;
     }
-    t->io = (reformer_io_t){.input_ids = ids,
+    t->io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                            .input_ids = ids,
                             .labels = labels,
                             .start_positions = labels,
                             .end_positions = labels + 1,
@@ -253,8 +254,9 @@ static float *run(sample_t *t, const target_t *target, const tiles_t *tiles, bac
     size_t bytes = reformer_prepare_bytes(&e->desc, variants, p->n_variants, io.length, threads);
     void *room = exec_room(e, "a workspace", bytes, t->d);
     reformer_call_t call;
-    assert_int_equal(
-        reformer_prepare(&e->desc, variants, p->n_variants, e->weights, &io, room, &call, &v), 0);
+    assert_int_equal(reformer_prepare(&e->desc, variants, p->n_variants, e->weights, &io, room,
+                                      bytes, &call, &v),
+                     0);
     call.slot[REFORMER_SLOT_GRADIENTS] = gradients;
     call.slot[REFORMER_SLOT_POSITION] = (void *)(uintptr_t)t->model->begins;
     if (backend == BACKEND_INTERPRETER)

@@ -100,7 +100,8 @@ static inline chain_t chain_new(const float (*table)[IDS]) {
 }
 
 static inline reformer_decoder_t chain_decoder(chain_t *c, size_t batch) {
-    return (reformer_decoder_t){.ctx = c,
+    return (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
+                                .ctx = c,
                                 .prefill = chain_prefill,
                                 .step = chain_step,
                                 .copy_row = chain_copy,

@@ -58,7 +58,9 @@ static const reformer_variant_t fake_variants[] = {
 };
 
 static inline reformer_desc_t fake_desc(reformer_head_t head) {
-    return (reformer_desc_t){.abi = REFORMER_ABI,
+    return (reformer_desc_t){.size = sizeof(reformer_desc_t),
+                             .abi = REFORMER_ABI,
+                             .sizes = REFORMER_SIZES,
                              .name = "fake",
                              .fingerprint = UINT64_C(0x123456789ABCDEF0),
                              .weights_bytes = WEIGHTS_BYTES,
@@ -97,8 +99,8 @@ static inline prepared_t prepare(const reformer_desc_t *d, const reformer_io_t *
     p.workspace = aligned_alloc(64, (p.bytes + GUARD + 63) / 64 * 64);
     assert_non_null(p.workspace);
     memset(p.workspace, 0x5A, p.bytes + GUARD);
-    p.error =
-        reformer_prepare(d, d->variants, d->n_variants, NULL, io, p.workspace, &p.call, &p.variant);
+    p.error = reformer_prepare(d, d->variants, d->n_variants, NULL, io, p.workspace, p.bytes,
+                               &p.call, &p.variant);
     for (int i = 0; i < GUARD; i++) assert_int_equal(p.workspace[p.bytes + (size_t)i], 0x5A);
     return p;
 }

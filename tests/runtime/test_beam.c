@@ -21,7 +21,7 @@ static int beam_search(chain_t *c, size_t rows, reformer_generate_t g, reformer_
     b.score = &out->score;
     size_t bytes = reformer_beam_bytes(&d, &g, &b);
     unsigned char *scratch = scratch_new(bytes);
-    int error = reformer_beam_search(&d, &g, &b, scratch);
+    int error = reformer_beam_search(&d, &g, &b, scratch, bytes);
     scratch_free(scratch, bytes);
     return error;
 }
@@ -44,7 +44,7 @@ typedef struct {
 } plain_t;
 
 static void likelihoods(const plain_t *p, const text_t *t, double *likely) {
-    float logits[IDS], penalty = p->g->sampling.repetition_penalty;
+    float logits[IDS], penalty = p->g->sampling ? p->g->sampling->repetition_penalty : 0;
     double top = -INFINITY, sum = 0;
     chain_logits(p->c, t->text, t->n, logits);
     for (int v = 0; v < IDS; v++) top = fmax(top, logits[v]);
@@ -160,18 +160,22 @@ static void against_the_plain_way(void **state) {
         r = (r ^ r >> 15) * 2246822519u;
         int32_t prompt[4];
         for (uint32_t i = 0; i < 4; i++) prompt[i] = (int32_t)((r >> (4 + 2 * i) & 3) + (i & 1));
-        reformer_generate_t g = {.input_ids = prompt,
-                                 .length = 1 + (r & 3),
-                                 .max_tokens = 1 + (r >> 13) % MOST_NEW,
-                                 .sampling = {.repetition_penalty = r >> 16 & 1 ? 1.3f : 0},
-                                 .stop_at_eos = r >> 17 & 1 || r >> 18 & 1,
-                                 .eos_token = (int32_t)((r >> 19) % IDS),
-                                 .pad_token = -4};
+        reformer_generate_t g = {
+            .size = sizeof g,
+            .input_ids = prompt,
+            .length = 1 + (r & 3),
+            .max_tokens = 1 + (r >> 13) % MOST_NEW,
+            .sampling = &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                               .repetition_penalty = r >> 16 & 1 ? 1.3f : 0},
+            .stop_at_eos = r >> 17 & 1 || r >> 18 & 1,
+            .eos_token = (int32_t)((r >> 19) % IDS),
+            .pad_token = -4};
         int32_t ends_with[MOST_ENDS];
         for (uint32_t i = 0; i < MOST_ENDS; i++) ends_with[i] = (int32_t)((r >> (5 + 4 * i)) % IDS);
         g.eos_tokens = ends_with;
         g.n_eos_tokens = (r >> 9) % (MOST_ENDS + 1);
-        reformer_beams_t b = {.beams = 1 + (r >> 22) % 8,
+        reformer_beams_t b = {.size = sizeof b,
+                              .beams = 1 + (r >> 22) % 8,
                               .length_penalty = penalties[(r >> 25) % 6],
                               .early_stopping = (int)(r >> 28) % 3};
         chain_t c = chain_new(NULL);
@@ -193,7 +197,7 @@ static void exhaustive(void **state) {
         for (int32_t second = 0; second < IDS; second++) {
             const int32_t prompt[] = {start, second};
             chain_t c = chain_new(NULL);
-            plain_t p = {.c = &c, .g = &(reformer_generate_t){0}};
+            plain_t p = {.c = &c, .g = &(reformer_generate_t){.size = sizeof(reformer_generate_t)}};
             double best = -INFINITY;
             int32_t want[3] = {0};
             for (int code = 0; code < IDS * IDS * IDS; code++) {
@@ -207,10 +211,14 @@ static void exhaustive(void **state) {
                 }
                 if (sum > best) best = sum, memcpy(want, t.text + 2, sizeof want);
             }
-            reformer_generate_t g = {.input_ids = prompt, .length = 2, .max_tokens = 3};
+            reformer_generate_t g = {
+                .size = sizeof g, .input_ids = prompt, .length = 2, .max_tokens = 3};
             found_t got;
-            assert_int_equal(beam_search(&c, MOST_ROWS, g, (reformer_beams_t){.beams = 25}, &got),
-                             REFORMER_OK);
+            assert_int_equal(
+                beam_search(&c, MOST_ROWS, g,
+                            (reformer_beams_t){.size = sizeof(reformer_beams_t), .beams = 25},
+                            &got),
+                REFORMER_OK);
             assert_memory_equal(got.tokens, want, sizeof want);
             assert_true(fabs(got.score - best) < 1e-6);
         }
@@ -234,13 +242,13 @@ static void two_beams_see_further(void **state) {
     float table[IDS][IDS];
     logs(p, table);
     static const int32_t prompt[] = {3, 0};
-    reformer_generate_t g = {.input_ids = prompt, .length = 2, .max_tokens = 2};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = prompt, .length = 2, .max_tokens = 2};
     for (size_t beams = 1; beams <= 4; beams++) {
         chain_t c = chain_new(table);
         found_t got, want = {.tokens = {2, 4}, .count = 2, .end = REFORMER_END_LENGTH};
         want.score = log(0.36) / 2; /* the prompt's two do not count */
         if (beams == 1) want.tokens[0] = 1, want.tokens[1] = 3, want.score = log(0.33) / 2;
-        reformer_beams_t b = {.beams = beams, .length_penalty = 1};
+        reformer_beams_t b = {.size = sizeof b, .beams = beams, .length_penalty = 1};
         assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
         assert_found(&got, &want);
         assert_int_equal(c.copies, beams > 1); /* of the prompt: of 4 beams only 2 are possible */
@@ -259,24 +267,32 @@ static void length_penalty_by_hand(void **state) {
     float table[IDS][IDS];
     logs(p, table);
     static const int32_t prompt[] = {0};
-    reformer_generate_t g = {
-        .input_ids = prompt, .length = 1, .max_tokens = 4, .stop_at_eos = 1, .eos_token = 4};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .length = 1,
+                             .max_tokens = 4,
+                             .stop_at_eos = 1,
+                             .eos_token = 4};
     /* p 0: the shortest; p 2: as long as there are tokens; one with an eos, which is as good, comes after it: 4 log(1/2) / 4^2 */
     chain_t c = chain_new(table);
     found_t got, want = {.tokens = {4}, .count = 1, .end = REFORMER_END_EOS, .score = log(0.5)};
-    assert_int_equal(beam_search(&c, 2, g, (reformer_beams_t){.beams = 2}, &got), REFORMER_OK);
+    assert_int_equal(beam_search(&c, 2, g,
+                                 (reformer_beams_t){.size = sizeof(reformer_beams_t), .beams = 2},
+                                 &got),
+                     REFORMER_OK);
     assert_found(&got, &want);
     c = chain_new(table);
     want = (found_t){.tokens = {1, 0, 1, 0}, .count = 4, .end = REFORMER_END_LENGTH};
     want.score = 4 * log(0.5) / 16;
-    reformer_beams_t b = {.beams = 4, .length_penalty = 2};
+    reformer_beams_t b = {.size = sizeof b, .beams = 4, .length_penalty = 2};
     assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
     assert_found(&got, &want);
     /* ended early: the first two hypotheses are eos and 1 eos, log(1/2) and 2 log(1/2) / 4 */
     c = chain_new(table);
     want = (found_t){.tokens = {1, 4}, .count = 2, .end = REFORMER_END_EOS};
     want.score = 2 * log(0.5) / 4;
-    b = (reformer_beams_t){.beams = 2, .length_penalty = 2, .early_stopping = 1};
+    b = (reformer_beams_t){
+        .size = sizeof(reformer_beams_t), .beams = 2, .length_penalty = 2, .early_stopping = 1};
     assert_int_equal(beam_search(&c, 2, g, b, &got), REFORMER_OK);
     assert_found(&got, &want);
     assert_int_equal(c.steps, 1);
@@ -290,11 +306,18 @@ static void no_beam_left(void **state) {
     float table[IDS][IDS];
     logs(p, table);
     static const int32_t prompt[] = {1};
-    reformer_generate_t g = {
-        .input_ids = prompt, .length = 1, .max_tokens = 5, .stop_at_eos = 1, .eos_token = 4};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .length = 1,
+                             .max_tokens = 5,
+                             .stop_at_eos = 1,
+                             .eos_token = 4};
     chain_t c = chain_new(table);
     found_t got, want = {.tokens = {0, 4}, .count = 2, .end = REFORMER_END_EOS};
-    assert_int_equal(beam_search(&c, 4, g, (reformer_beams_t){.beams = 4}, &got), REFORMER_OK);
+    assert_int_equal(beam_search(&c, 4, g,
+                                 (reformer_beams_t){.size = sizeof(reformer_beams_t), .beams = 4},
+                                 &got),
+                     REFORMER_OK);
     assert_found(&got, &want);
     assert_int_equal(c.copies, 0);
 }
@@ -304,12 +327,12 @@ static void ties(void **state) {
     (void)state;
     static const float flat[IDS][IDS] = {{0}};
     static const int32_t prompt[] = {3};
-    reformer_generate_t g = {.input_ids = prompt, .length = 1, .max_tokens = 2};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = prompt, .length = 1, .max_tokens = 2};
     for (int32_t beams = 1; beams <= 4; beams++) {
         chain_t c = chain_new(flat);
         found_t got, want = {.tokens = {0, 0}, .count = 2, .end = REFORMER_END_LENGTH};
         want.score = 2 * log(0.2);
-        reformer_beams_t b = {.beams = (size_t)beams};
+        reformer_beams_t b = {.size = sizeof b, .beams = (size_t)beams};
         assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
         assert_found(&got, &want);
     }
@@ -320,8 +343,8 @@ static void padded_prompts(void **state) {
     (void)state;
     static const int32_t plain[] = {2, 0, 3}, padded[] = {-1, 2, 99, 0, 3, 7};
     static const uint8_t mask[] = {0, 1, 0, 1, 1, 0};
-    reformer_generate_t g = {.input_ids = plain, .length = 3, .max_tokens = 5};
-    reformer_beams_t b = {.beams = 3, .length_penalty = 1};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = plain, .length = 3, .max_tokens = 5};
+    reformer_beams_t b = {.size = sizeof b, .beams = 3, .length_penalty = 1};
     chain_t c = chain_new(NULL);
     found_t want, got;
     assert_int_equal(beam_search(&c, 3, g, b, &want), REFORMER_OK);
@@ -337,8 +360,9 @@ static void padded_prompts(void **state) {
 static void full(void **state) {
     (void)state;
     static const int32_t prompt[] = {2, 0, 3};
-    reformer_generate_t g = {.input_ids = prompt, .length = 3, .max_tokens = 3, .pad_token = -4};
-    reformer_beams_t b = {.beams = 3};
+    reformer_generate_t g = {
+        .size = sizeof g, .input_ids = prompt, .length = 3, .max_tokens = 3, .pad_token = -4};
+    reformer_beams_t b = {.size = sizeof b, .beams = 3};
     chain_t c = chain_new(NULL);
     found_t want, got;
     assert_int_equal(beam_search(&c, 3, g, b, &want), REFORMER_OK);
@@ -359,16 +383,17 @@ static void one_beam(void **state) {
     reformer_decoder_t d = chain_decoder(&c, 1);
     d.copy_row = NULL; /* not needed */
     int32_t greedy[6], beam[6];
-    reformer_generate_t g = {.input_ids = prompt, .length = 2, .max_tokens = 6, .tokens = greedy};
-    reformer_beams_t b = {.beams = 1};
+    reformer_generate_t g = {
+        .size = sizeof g, .input_ids = prompt, .length = 2, .max_tokens = 6, .tokens = greedy};
+    reformer_beams_t b = {.size = sizeof b, .beams = 1};
     size_t bytes = reformer_generate_bytes(&d, &g);
     unsigned char *scratch = scratch_new(bytes);
-    assert_int_equal(reformer_generate(&d, &g, scratch), REFORMER_OK);
+    assert_int_equal(reformer_generate(&d, &g, scratch, bytes), REFORMER_OK);
     scratch_free(scratch, bytes);
     g.tokens = beam;
     bytes = reformer_beam_bytes(&d, &g, &b);
     scratch = scratch_new(bytes);
-    assert_int_equal(reformer_beam_search(&d, &g, &b, scratch), REFORMER_OK);
+    assert_int_equal(reformer_beam_search(&d, &g, &b, scratch, bytes), REFORMER_OK);
     scratch_free(scratch, bytes);
     assert_memory_equal(beam, greedy, sizeof greedy);
 }
@@ -379,8 +404,8 @@ static void errors_on_the_way(void **state) {
     (void)state;
     static const int32_t prompt[] = {1, 4};
     static const uint8_t none[] = {0, 0};
-    reformer_generate_t g = {.input_ids = prompt, .length = 2, .max_tokens = 6};
-    reformer_beams_t b = {.beams = 3};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = prompt, .length = 2, .max_tokens = 6};
+    reformer_beams_t b = {.size = sizeof b, .beams = 3};
     found_t got;
     for (int which = 0; which < 5; which++) {
         chain_t c = chain_new(NULL);
@@ -401,41 +426,56 @@ static void bad_arguments(void **state) {
     int32_t tokens[4];
     chain_t c = chain_new(NULL);
     const reformer_decoder_t good = chain_decoder(&c, 3);
-    const reformer_generate_t g = {
-        .input_ids = prompt, .batch = 1, .length = 2, .max_tokens = 4, .tokens = tokens};
+    const reformer_generate_t g = {.size = sizeof g,
+                                   .input_ids = prompt,
+                                   .batch = 1,
+                                   .length = 2,
+                                   .max_tokens = 4,
+                                   .tokens = tokens};
     const struct {
         reformer_beams_t b;
         int want;
-    } cases[] = {{{.beams = 0}, REFORMER_E_ARGUMENT},
-                 {{.beams = 4}, REFORMER_E_BATCH},
-                 {{.beams = SIZE_MAX}, REFORMER_E_BATCH},
-                 {{.beams = 2, .length_penalty = 33}, REFORMER_E_ARGUMENT},
-                 {{.beams = 2, .length_penalty = -33}, REFORMER_E_ARGUMENT},
-                 {{.beams = 2, .length_penalty = NAN}, REFORMER_E_ARGUMENT},
-                 {{.beams = 2, .early_stopping = -1}, REFORMER_E_ARGUMENT},
-                 {{.beams = 2, .early_stopping = 3}, REFORMER_E_ARGUMENT}};
+    } cases[] = {
+        {{.size = sizeof(reformer_beams_t), .beams = 0}, REFORMER_E_ARGUMENT},
+        {{.size = sizeof(reformer_beams_t), .beams = 4}, REFORMER_E_BATCH},
+        {{.size = sizeof(reformer_beams_t), .beams = SIZE_MAX}, REFORMER_E_BATCH},
+        {{.size = sizeof(reformer_beams_t), .beams = 2, .length_penalty = 33}, REFORMER_E_ARGUMENT},
+        {{.size = sizeof(reformer_beams_t), .beams = 2, .length_penalty = -33},
+         REFORMER_E_ARGUMENT},
+        {{.size = sizeof(reformer_beams_t), .beams = 2, .length_penalty = NAN},
+         REFORMER_E_ARGUMENT},
+        {{.size = sizeof(reformer_beams_t), .beams = 2, .early_stopping = -1}, REFORMER_E_ARGUMENT},
+        {{.size = sizeof(reformer_beams_t), .beams = 2, .early_stopping = 3}, REFORMER_E_ARGUMENT}};
     _Alignas(64) unsigned char scratch[4096];
-    const reformer_beams_t two = {.beams = 2};
+    const reformer_beams_t two = {.size = sizeof two, .beams = 2};
     assert_in_range(reformer_beam_bytes(&good, &g, &two), 1, sizeof scratch);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(reformer_beam_search(&good, &g, &cases[i].b, scratch), cases[i].want);
+        assert_int_equal(reformer_beam_search(&good, &g, &cases[i].b, scratch, sizeof scratch),
+                         cases[i].want);
         assert_int_equal(reformer_beam_bytes(&good, &g, &cases[i].b), 0);
     }
-    assert_int_equal(reformer_beam_search(&good, &g, NULL, scratch), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_beam_search(&good, &g, &two, NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_beam_search(&good, &g, &two, scratch + 4), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&good, &g, NULL, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&good, &g, &two, NULL, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&good, &g, &two, scratch + 4, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     reformer_generate_t bad = g;
     bad.batch = 2;
-    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     bad = g;
     bad.n_eos_tokens = 1;
-    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     bad = g;
     bad.max_tokens = SIZE_MAX / 4;
-    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch), REFORMER_E_LENGTH);
+    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch, sizeof scratch),
+                     REFORMER_E_LENGTH);
     reformer_decoder_t without = good;
     without.copy_row = NULL;
-    assert_int_equal(reformer_beam_search(&without, &g, &two, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_beam_search(&without, &g, &two, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     assert_int_equal(c.prefills, 0);
 }
 

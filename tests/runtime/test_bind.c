@@ -30,6 +30,9 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_TRAIN, 19, "this model gives no gradients"},
         {REFORMER_E_POSITION, 20, "a row begins or ends outside of the model's positions"},
         {REFORMER_E_DIVERGED, 21, "the gradient holds a NaN or an infinity"},
+        {REFORMER_E_WORKSPACE, 22, "the workspace, or other memory of the caller's, is too small"},
+        {REFORMER_E_SIZE, 23, "a structure's size is not set, or is another version's"},
+        {REFORMER_E_MODEL, 24, "the model or trainer belongs to another spec"},
     };
     int n = (int)(sizeof pins / sizeof *pins);
     for (int i = 0; i < n; i++) {
@@ -131,13 +134,13 @@ static void binds_and_checks(void **state) {
     assert_ptr_equal(m.weights, file);
     assert_ptr_equal(m.variants, fake_variants);
     assert_int_equal(m.n_variants, 3);
-    assert_int_equal(reformer_check_weights(&m), REFORMER_OK);
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_OK);
     file[REFORMER_WEIGHTS_HEADER + 77] ^= 4;
     assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_OK); /* header only */
-    assert_int_equal(reformer_check_weights(&m), REFORMER_E_CHECKSUM);
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_E_CHECKSUM);
     file[REFORMER_WEIGHTS_HEADER + 77] ^= 4;
     ((reformer_weights_header_t *)(void *)file)->nonfinite = 1;
-    assert_int_equal(reformer_check_weights(&m), REFORMER_E_NAN);
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_E_NAN);
     free(file);
 }
 
@@ -163,9 +166,9 @@ static void refuses_wrong_headers(void **state) {
         reformer_model_t m;
         assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), cases[i].error);
         assert_null(m.desc); /* unbound: a forward on it is an error, not a crash */
-        reformer_io_t io = {0};
-        assert_int_equal(reformer_forward(&m, &io, file), REFORMER_E_ARGUMENT);
-        assert_int_equal(reformer_check_weights(&m), REFORMER_E_ARGUMENT);
+        reformer_io_t io = {.size = sizeof io};
+        assert_int_equal(reformer_forward(&d, &m, &io, file, WEIGHTS_BYTES), REFORMER_E_ARGUMENT);
+        assert_int_equal(reformer_check_weights(&d, &m), REFORMER_E_ARGUMENT);
         free(file);
     }
 }
@@ -185,8 +188,8 @@ static void refuses_wrong_arguments(void **state) {
     assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES + 1), REFORMER_E_WEIGHTS);
     d.abi++;
     assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_E_VERSION);
-    assert_int_equal(reformer_check_weights(NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_forward(NULL, NULL, NULL), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_check_weights(&d, NULL), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_forward(NULL, NULL, NULL, NULL, 0), REFORMER_E_ARGUMENT);
     free(file);
 }
 

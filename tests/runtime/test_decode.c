@@ -39,7 +39,7 @@ static void read_prompts(reformer_engine_t *e, size_t longest) {
     size_t cache_bytes = reformer_cache_bytes(e->desc, LONGEST);
     assert_true(room > 0 && cache_bytes > 0);
     void *workspace = guarded(room), *cache = guarded(cache_bytes);
-    assert_int_equal(reformer_cache_init(e->desc, cache, LONGEST), REFORMER_OK);
+    assert_int_equal(reformer_cache_init(e->desc, cache, cache_bytes, LONGEST), REFORMER_OK);
     int runs = 0;
     e->ctx = &runs;
     for (size_t n = 1; n <= longest; n++) {
@@ -47,9 +47,12 @@ static void read_prompts(reformer_engine_t *e, size_t longest) {
         uint8_t mask[BATCH * (LONGEST + EXTRA)] = {0};
         size_t width = n + EXTRA;
         for (size_t row = 0; row < BATCH; row++) memset(mask + row * width + row % 2 * EXTRA, 1, n);
-        reformer_decode_t io = {
-            .input_ids = ids, .attention_mask = mask, .length = width, .threads = THREADS};
-        assert_int_equal(reformer_engine_prefill(e, &io, cache, workspace), REFORMER_OK);
+        reformer_decode_t io = {.size = sizeof io,
+                                .input_ids = ids,
+                                .attention_mask = mask,
+                                .length = width,
+                                .threads = THREADS};
+        assert_int_equal(reformer_engine_prefill(e, &io, cache, workspace, room), REFORMER_OK);
         assert_int_equal(reformer_cache_tokens(cache, BATCH - 1), n);
         check_guard(workspace, room);
         check_guard(cache, cache_bytes);
@@ -64,7 +67,8 @@ static void read_all(const reformer_variant_t *v) {
     d.variants = d.prefills = v;
     d.steps = &fake_step;
     d.positions = LONGEST;
-    reformer_engine_t e = {.desc = &d,
+    reformer_engine_t e = {.size = sizeof e,
+                           .desc = &d,
                            .prefills = v,
                            .step = &fake_step,
                            .n_prefills = 3,
@@ -94,20 +98,21 @@ static void damaged_heads(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
     d.steps = &fake_step;
     d.positions = LONGEST;
-    void *cache = guarded(reformer_cache_bytes(&d, LONGEST));
+    size_t bytes = reformer_cache_bytes(&d, LONGEST);
+    void *cache = guarded(bytes);
     static const struct {
         int at;
         int32_t value;
     } cases[] = {
         {0, -1}, {0, LONGEST + 1}, {BATCH - 1, INT32_MIN}, {BATCH, -1}, {2 * BATCH + 1, -1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+        assert_int_equal(reformer_cache_init(&d, cache, bytes, LONGEST), REFORMER_OK);
         assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_OK);
         memcpy((char *)cache + HEAD + 4 * cases[i].at, &cases[i].value, sizeof cases[i].value);
         assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_E_CACHE);
     }
     uint64_t capacity = LONGEST + 1;
-    assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+    assert_int_equal(reformer_cache_init(&d, cache, bytes, LONGEST), REFORMER_OK);
     memcpy((char *)cache + HEAD - 8, &capacity, sizeof capacity);
     assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_E_CACHE);
     free(cache);
@@ -129,7 +134,7 @@ static void parts_of_a_cache(void **state) {
     size_t bytes = reformer_cache_bytes(&d, LONGEST);
     assert_int_equal(bytes, head + BATCH * (64 + 128) + LONGEST * BATCH * (128 + 64));
     unsigned char *cache = guarded(bytes);
-    assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+    assert_int_equal(reformer_cache_init(&d, cache, bytes, LONGEST), REFORMER_OK);
     int32_t tokens = TOKENS;
     memcpy(cache + 32, &tokens, sizeof tokens); /* of row FROM */
     unsigned char *part[] = {cache + head, cache + head + BATCH * 64, cache + head + BATCH * 192};

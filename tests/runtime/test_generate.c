@@ -26,7 +26,7 @@ static int generate(chain_t *c, size_t batch, reformer_generate_t g, texts_t *ou
     g.logits = out->logits[0][0];
     size_t bytes = reformer_generate_bytes(&d, &g);
     unsigned char *scratch = scratch_new(bytes);
-    int error = reformer_generate(&d, &g, scratch);
+    int error = reformer_generate(&d, &g, scratch, bytes);
     scratch_free(scratch, bytes);
     return error;
 }
@@ -46,7 +46,8 @@ static void exactly_so_many(void **state) {
     chain_t c = chain_new(ring);
     texts_t t;
     static const int32_t prompt[] = {4, 0, 1}, want[] = {2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3};
-    reformer_generate_t g = {.input_ids = prompt, .batch = 1, .length = 3, .pad_token = 9};
+    reformer_generate_t g = {
+        .size = sizeof g, .input_ids = prompt, .batch = 1, .length = 3, .pad_token = 9};
     assert_int_equal(generate(&c, 4, g, &t), REFORMER_OK);
     assert_row(&t, 0, N, REFORMER_END_LENGTH, want);
     for (int i = 0; i < N; i++) /* logits[s] chose token s */
@@ -62,10 +63,11 @@ static void only_tokens(void **state) {
     chain_t c = chain_new(ring);
     reformer_decoder_t d = chain_decoder(&c, 2);
     int32_t prompts[] = {1, 3}, tokens[] = {9, 9, 9};
-    reformer_generate_t g = {.input_ids = prompts, .length = 1, .max_tokens = 1, .tokens = tokens};
+    reformer_generate_t g = {
+        .size = sizeof g, .input_ids = prompts, .length = 1, .max_tokens = 1, .tokens = tokens};
     size_t bytes = reformer_generate_bytes(&d, &g);
     unsigned char *scratch = scratch_new(bytes);
-    assert_int_equal(reformer_generate(&d, &g, scratch), REFORMER_OK);
+    assert_int_equal(reformer_generate(&d, &g, scratch, bytes), REFORMER_OK);
     scratch_free(scratch, bytes);
     assert_int_equal(tokens[0], 2);
     assert_int_equal(tokens[1], 4);
@@ -79,10 +81,12 @@ static void penalty_of_prompt_and_text(void **state) {
     chain_t c = chain_new(ring);
     texts_t t;
     static const int32_t prompt[] = {1, 0}, want[] = {2, 3, 4};
-    reformer_generate_t g = {.input_ids = prompt,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
                              .batch = 1,
                              .length = 2,
-                             .sampling = {.repetition_penalty = 100},
+                             .sampling = &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                                                .repetition_penalty = 100},
                              .stop_at_eos = 1,
                              .eos_token = 4};
     assert_int_equal(generate(&c, 1, g, &t), REFORMER_OK);
@@ -117,7 +121,8 @@ static void stop_sequences(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         chain_t c = chain_new(ring);
         texts_t t;
-        reformer_generate_t g = {.input_ids = prompt,
+        reformer_generate_t g = {.size = sizeof g,
+                                 .input_ids = prompt,
                                  .batch = 1,
                                  .length = 2,
                                  .stops = cases[i].stops,
@@ -141,7 +146,8 @@ static void sequences_stay_within_a_row(void **state) {
     texts_t t;
     static const int32_t prompts[] = {1, 3}, stops[] = {2, 3, 3, 4};
     static const size_t lengths[] = {2, 2};
-    reformer_generate_t g = {.input_ids = prompts,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
                              .batch = 2,
                              .length = 1,
                              .stops = stops,
@@ -159,7 +165,8 @@ static void rows_that_ended_rest(void **state) {
     chain_t c = chain_new(ring);
     texts_t t;
     static const int32_t prompts[] = {0, 3, 2}, want[][4] = {{1, 2, 3, 4}, {4}, {3, 4}};
-    reformer_generate_t g = {.input_ids = prompts,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
                              .batch = 3,
                              .length = 1,
                              .stop_at_eos = 1,
@@ -186,7 +193,7 @@ static void eos_only_where_asked_for(void **state) {
     chain_t c = chain_new(ring);
     texts_t t;
     static const int32_t prompt[] = {3};
-    reformer_generate_t g = {.input_ids = prompt, .batch = 1, .length = 1};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = prompt, .batch = 1, .length = 1};
     assert_int_equal(generate(&c, 1, g, &t), REFORMER_OK);
     assert_int_equal(t.counts[0], N);
     g.stop_at_eos = 1;
@@ -199,7 +206,8 @@ static void full_rows(void **state) {
     texts_t t;
     static const int32_t prompts[] = {0, 1, 2, 3, 0, 1};
     static const uint8_t mask[] = {1, 1, 1, 0, 1, 1}; /* 0 1 2; 0 1 */
-    reformer_generate_t g = {.input_ids = prompts, .attention_mask = mask, .batch = 2, .length = 3};
+    reformer_generate_t g = {
+        .size = sizeof g, .input_ids = prompts, .attention_mask = mask, .batch = 2, .length = 3};
     chain_t c = chain_new(ring);
     c.capacity = 5;
     assert_int_equal(generate(&c, 2, g, &t), REFORMER_OK);
@@ -240,7 +248,8 @@ static int on_token(void *ctx, size_t row, int32_t token, const float *logits) {
 static int stream(stream_t *s, texts_t *t) {
     static const int32_t prompts[] = {0, 2, 4};
     chain_t c = chain_new(ring);
-    reformer_generate_t g = {.input_ids = prompts,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
                              .batch = 3,
                              .length = 1,
                              .on_token = on_token,
@@ -300,7 +309,8 @@ static void first_reason(void **state) {
         stream_t s = {.stop_at = 0, .answer = REFORMER_STOP_ALL};
         int32_t token;
         int end = -1;
-        reformer_generate_t g = {.input_ids = prompt,
+        reformer_generate_t g = {.size = sizeof g,
+                                 .input_ids = prompt,
                                  .length = 1,
                                  .max_tokens = 1,
                                  .stop_at_eos = i == 0,
@@ -314,7 +324,7 @@ static void first_reason(void **state) {
                                  .ends = &end};
         size_t bytes = reformer_generate_bytes(&d, &g);
         unsigned char *scratch = scratch_new(bytes);
-        assert_int_equal(reformer_generate(&d, &g, scratch), REFORMER_OK);
+        assert_int_equal(reformer_generate(&d, &g, scratch, bytes), REFORMER_OK);
         scratch_free(scratch, bytes);
         static const int want[] = {REFORMER_END_EOS, REFORMER_END_STOP, REFORMER_END_CALLBACK,
                                    REFORMER_END_LENGTH};
@@ -335,20 +345,23 @@ static void rows_do_not_depend_on_each_other(void **state) {
     static const size_t lengths[] = {1, 2};
     int lengths_seen[N + 1] = {0};
     for (uint64_t seed = 0; seed < 40; seed++) {
-        reformer_generate_t g = {.input_ids = prompts[0],
-                                 .attention_mask = mask[0],
-                                 .batch = 4,
-                                 .length = 5,
-                                 .sampling = {.temperature = seed % 2 ? 0.8f : 0,
-                                              .top_k = seed % 3 ? 0 : 4,
-                                              .top_p = seed % 2 ? 0.95f : 0,
-                                              .repetition_penalty = seed % 5 ? 1.2f : 0,
-                                              .seed = seed},
-                                 .stops = stops + 1,
-                                 .stop_lengths = lengths + 1,
-                                 .n_stops = 1,
-                                 .stop_at_eos = seed % 2 == 0,
-                                 .eos_token = 4};
+        reformer_generate_t g = {
+            .size = sizeof g,
+            .input_ids = prompts[0],
+            .attention_mask = mask[0],
+            .batch = 4,
+            .length = 5,
+            .sampling = &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                               .temperature = seed % 2 ? 0.8f : 0,
+                                               .top_k = seed % 3 ? 0 : 4,
+                                               .top_p = seed % 2 ? 0.95f : 0,
+                                               .repetition_penalty = seed % 5 ? 1.2f : 0,
+                                               .seed = seed},
+            .stops = stops + 1,
+            .stop_lengths = lengths + 1,
+            .n_stops = 1,
+            .stop_at_eos = seed % 2 == 0,
+            .eos_token = 4};
         chain_t c = chain_new(NULL);
         texts_t all, alone;
         assert_int_equal(generate(&c, 4, g, &all), REFORMER_OK);
@@ -376,8 +389,12 @@ static void rows_do_not_depend_on_each_other(void **state) {
 static void seeds(void **state) {
     (void)state;
     static const int32_t prompts[] = {2, 2, 2, 2};
-    reformer_generate_t g = {
-        .input_ids = prompts, .batch = 4, .length = 1, .sampling = {.temperature = 3, .seed = 1}};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
+                             .batch = 4,
+                             .length = 1,
+                             .sampling = &(reformer_sampling_t){
+                                 .size = sizeof(reformer_sampling_t), .temperature = 3, .seed = 1}};
     texts_t a, b;
     chain_t c = chain_new(NULL);
     assert_int_equal(generate(&c, 4, g, &a), REFORMER_OK);
@@ -386,7 +403,8 @@ static void seeds(void **state) {
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < i; j++)
             assert_true(memcmp(a.tokens[i], a.tokens[j], sizeof a.tokens[0]) != 0);
-    g.sampling.seed = 2;
+    g.sampling =
+        &(reformer_sampling_t){.size = sizeof(reformer_sampling_t), .temperature = 3, .seed = 2};
     assert_int_equal(generate(&c, 4, g, &b), REFORMER_OK);
     for (int i = 0; i < 4; i++)
         assert_true(memcmp(a.tokens[i], b.tokens[i], sizeof a.tokens[0]) != 0);
@@ -398,8 +416,12 @@ static void no_prompt_at_all(void **state) {
     static const uint8_t mask[] = {0, 0};
     chain_t c = chain_new(ring);
     texts_t t;
-    reformer_generate_t g = {
-        .input_ids = prompts, .attention_mask = mask, .batch = 2, .length = 1, .pad_token = 6};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
+                             .attention_mask = mask,
+                             .batch = 2,
+                             .length = 1,
+                             .pad_token = 6};
     assert_int_equal(generate(&c, 2, g, &t), REFORMER_OK);
     for (size_t row = 0; row < 2; row++) {
         assert_row(&t, row, 0, REFORMER_END_NONE, NULL);
@@ -419,10 +441,13 @@ static void logits_that_are_not_numbers(void **state) {
             c.nan_row = 1;
             c.nan_after = after;
             texts_t t;
-            reformer_generate_t g = {.input_ids = prompts,
+            reformer_generate_t g = {.size = sizeof g,
+                                     .input_ids = prompts,
                                      .batch = 2,
                                      .length = 1,
-                                     .sampling = {.temperature = (float)drawn}};
+                                     .sampling =
+                                         &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                                                .temperature = (float)drawn}};
             assert_int_equal(generate(&c, 2, g, &t), REFORMER_E_LOGITS);
             assert_int_equal(t.counts[0], after); /* row 0 was first */
             assert_int_equal(t.counts[1], after - 1);
@@ -436,7 +461,7 @@ static void errors_of_the_decoder(void **state) {
     (void)state;
     static const int32_t prompts[] = {0, 1};
     texts_t t;
-    reformer_generate_t g = {.input_ids = prompts, .batch = 2, .length = 1};
+    reformer_generate_t g = {.size = sizeof g, .input_ids = prompts, .batch = 2, .length = 1};
     chain_t c = chain_new(ring);
     c.fail_prefill = REFORMER_E_TOKEN;
     assert_int_equal(generate(&c, 2, g, &t), REFORMER_E_TOKEN);
@@ -457,8 +482,12 @@ static void bad_arguments(void **state) {
     int32_t tokens[8];
     chain_t c = chain_new(ring);
     const reformer_decoder_t d = chain_decoder(&c, 2);
-    const reformer_generate_t good = {
-        .input_ids = ids, .batch = 2, .length = 1, .max_tokens = 2, .tokens = tokens};
+    const reformer_generate_t good = {.size = sizeof good,
+                                      .input_ids = ids,
+                                      .batch = 2,
+                                      .length = 1,
+                                      .max_tokens = 2,
+                                      .tokens = tokens};
     enum { CASES = 12 };
     reformer_generate_t g[CASES];
     int want[CASES];
@@ -471,31 +500,37 @@ static void bad_arguments(void **state) {
     g[5].n_stops = 1;
     g[6].n_stops = 1, g[6].stops = ids;
     g[7].n_stops = 2, g[7].stops = ids, g[7].stop_lengths = lengths; /* an empty one */
-    g[8].sampling.top_p = 2;
-    g[9].sampling.temperature = -1;
+    const reformer_sampling_t beyond = {.size = sizeof beyond, .top_p = 2};
+    const reformer_sampling_t below = {.size = sizeof below, .temperature = -1};
+    g[8].sampling = &beyond;
+    g[9].sampling = &below;
     g[10].max_tokens = SIZE_MAX / 2, want[10] = REFORMER_E_LENGTH;
     g[11].length = SIZE_MAX / 2, want[11] = REFORMER_E_LENGTH;
     _Alignas(64) unsigned char scratch[4096];
     assert_in_range(reformer_generate_bytes(&d, &good), 1, sizeof scratch);
     for (int i = 0; i < CASES; i++) {
-        int error = reformer_generate(&d, &g[i], scratch);
+        int error = reformer_generate(&d, &g[i], scratch, sizeof scratch);
         if (error != want[i]) fail_msg("case %d: %d, not %d", i, error, want[i]);
         if (i >= 10) assert_int_equal(reformer_generate_bytes(&d, &g[i]), 0);
     }
     reformer_decoder_t without = d;
     without.step = NULL;
-    assert_int_equal(reformer_generate(&without, &good, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&without, &good, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     without = d;
     without.prefill = NULL;
-    assert_int_equal(reformer_generate(&without, &good, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&without, &good, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     without = d;
     without.vocab = 0;
-    assert_int_equal(reformer_generate(&without, &good, scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&without, &good, scratch, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     assert_int_equal(reformer_generate_bytes(&without, &good), 0);
-    assert_int_equal(reformer_generate(NULL, &good, scratch), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_generate(&d, NULL, scratch), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_generate(&d, &good, NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_generate(&d, &good, scratch + 4), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(NULL, &good, scratch, sizeof scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&d, NULL, scratch, sizeof scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&d, &good, NULL, sizeof scratch), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_generate(&d, &good, scratch + 4, sizeof scratch),
+                     REFORMER_E_ARGUMENT);
     assert_int_equal(c.prefills + c.steps, 0);
 }
 
@@ -531,7 +566,8 @@ static void bound_model(void **state) {
     d.steps = steps;
     d.positions = 16;
     static const unsigned char weights[WEIGHTS_BYTES] = {0};
-    const reformer_model_t model = {.desc = &d,
+    const reformer_model_t model = {.size = sizeof model,
+                                    .desc = &d,
                                     .weights = weights,
                                     .bytes = sizeof weights,
                                     .n_variants = 1,
@@ -539,9 +575,13 @@ static void bound_model(void **state) {
                                     .step = steps};
     size_t cache_bytes = reformer_cache_bytes(&d, 6), work_bytes = reformer_decode_bytes(&d, 4, 1);
     unsigned char *cache = scratch_new(cache_bytes), *work = scratch_new(work_bytes);
-    assert_int_equal(reformer_cache_init(&d, cache, 6), REFORMER_OK);
-    reformer_bound_decoder_t bound = {
-        .model = &model, .cache = cache, .workspace = work, .length = 6};
+    assert_int_equal(reformer_cache_init(&d, cache, cache_bytes, 6), REFORMER_OK);
+    reformer_bound_decoder_t bound = {.size = sizeof bound,
+                                      .model = &model,
+                                      .cache = cache,
+                                      .workspace = work,
+                                      .length = 6,
+                                      .workspace_bytes = work_bytes};
     reformer_decoder_t decoder = reformer_decoder_of(&bound);
     assert_int_equal(decoder.vocab, VOCAB);
     assert_int_equal(decoder.batch, BATCH);
@@ -552,7 +592,8 @@ static void bound_model(void **state) {
     int32_t tokens[BATCH][8];
     size_t counts[BATCH];
     int ends[BATCH];
-    reformer_generate_t g = {.input_ids = prompts,
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompts,
                              .attention_mask = mask,
                              .length = 2,
                              .max_tokens = 8,
@@ -564,7 +605,7 @@ static void bound_model(void **state) {
                              .ends = ends};
     size_t bytes = reformer_generate_bytes(&decoder, &g);
     unsigned char *scratch = scratch_new(bytes);
-    assert_int_equal(reformer_generate(&decoder, &g, scratch), REFORMER_OK);
+    assert_int_equal(reformer_generate(&decoder, &g, scratch, bytes), REFORMER_OK);
     static const int32_t want[BATCH][8] = {
         {9, 10, 0, 1, 2, -1, -1, -1}, {1, 2, 3, -1, -1, -1, -1, -1}, {6, 7, 8, 9, 10, 0, -1, -1}};
     assert_memory_equal(tokens, want, sizeof want);
@@ -577,9 +618,9 @@ static void bound_model(void **state) {
     assert_int_equal(reformer_cache_tokens(cache, 1), 6);
     static const int32_t outside[] = {0, VOCAB, 0, 0, 0, 0};
     g.input_ids = outside;
-    assert_int_equal(reformer_generate(&decoder, &g, scratch), REFORMER_E_TOKEN);
+    assert_int_equal(reformer_generate(&decoder, &g, scratch, bytes), REFORMER_E_TOKEN);
     d.steps = NULL;
-    assert_int_equal(reformer_generate(&decoder, &g, scratch), REFORMER_E_DECODE);
+    assert_int_equal(reformer_generate(&decoder, &g, scratch, bytes), REFORMER_E_DECODE);
     scratch_free(scratch, bytes);
     scratch_free(work, work_bytes);
     scratch_free(cache, cache_bytes);

@@ -44,7 +44,8 @@ static reformer_desc_t train_desc(void) {
 static const int32_t ids[4] = {1, 2, 3, 4}, labels[4] = {-100, 2, 3, 4};
 
 static reformer_io_t step_io(void) {
-    return (reformer_io_t){.input_ids = ids, .batch = 1, .length = 4, .labels = labels};
+    return (reformer_io_t){
+        .size = sizeof(reformer_io_t), .input_ids = ids, .batch = 1, .length = 4, .labels = labels};
 }
 
 typedef struct {
@@ -59,7 +60,8 @@ static void begin(step_t *s) {
     static const unsigned char weights[64] = {0};
     *s = (step_t){.desc = train_desc()};
     s->bytes = reformer_train_bytes(&s->desc, 4, 1);
-    s->model = (reformer_model_t){.desc = &s->desc,
+    s->model = (reformer_model_t){.size = sizeof(reformer_model_t),
+                                  .desc = &s->desc,
                                   .weights = weights,
                                   .variants = s->desc.variants,
                                   .n_variants = 3,
@@ -78,7 +80,8 @@ static void end(step_t *s) {
 }
 
 static int gradients_of(step_t *s, const reformer_io_t *io) {
-    return reformer_gradients(&s->model, io, s->gradients, s->workspace);
+    return reformer_gradients(&s->desc, &s->model, io, s->gradients, GRADIENTS_BYTES, s->workspace,
+                              s->bytes);
 }
 
 static int32_t control_of(int which) {
@@ -127,14 +130,23 @@ static void what_is_missing_is_an_error(void **state) {
     begin(&s);
     reformer_io_t io = step_io();
     seen.workspace = NULL;
-    assert_int_equal(reformer_gradients(&s.model, &io, NULL, s.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_gradients(&s.model, &io, s.gradients, NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_gradients(&s.model, NULL, s.gradients, s.workspace),
+    assert_int_equal(
+        reformer_gradients(&s.desc, &s.model, &io, NULL, GRADIENTS_BYTES, s.workspace, s.bytes),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformer_gradients(&s.desc, &s.model, &io, s.gradients, GRADIENTS_BYTES, NULL, s.bytes),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_gradients(&s.desc, &s.model, NULL, s.gradients, GRADIENTS_BYTES,
+                                        s.workspace, s.bytes),
                      REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_gradients(NULL, &io, s.gradients, s.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_gradients(&s.model, &io, s.gradients + 1, s.workspace),
+    assert_int_equal(
+        reformer_gradients(&s.desc, NULL, &io, s.gradients, GRADIENTS_BYTES, s.workspace, s.bytes),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_gradients(&s.desc, &s.model, &io, s.gradients + 1, GRADIENTS_BYTES,
+                                        s.workspace, s.bytes),
                      REFORMER_E_ALIGNMENT);
-    assert_int_equal(reformer_gradients(&s.model, &io, s.gradients, s.workspace + 4),
+    assert_int_equal(reformer_gradients(&s.desc, &s.model, &io, s.gradients, GRADIENTS_BYTES,
+                                        s.workspace + 4, s.bytes),
                      REFORMER_E_ALIGNMENT);
     io.labels = NULL;
     assert_int_equal(gradients_of(&s, &io), REFORMER_E_ARGUMENT);
@@ -173,7 +185,8 @@ static void rows_begin_where_the_caller_says(void **state) {
     io.positions = before;
     assert_int_equal(gradients_of(&s, &io), REFORMER_E_POSITION);
     io.positions = last;
-    assert_int_equal(reformer_forward(&s.model, &io, s.workspace), REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_forward(&s.desc, &s.model, &io, s.workspace, s.bytes),
+                     REFORMER_E_ARGUMENT);
     s.desc.train_positions = 0; /* a step that takes none */
     assert_int_equal(gradients_of(&s, &io), REFORMER_E_ARGUMENT);
     io.positions = NULL;
@@ -229,7 +242,7 @@ static void tensors_have_names_and_places(void **state) {
                 {"reformer.encoder.layers.2.feed_forward.layer_norm.weight", 19, 3, 1},
                 {"reformer.encoder.layers.10.feed_forward.layer_norm.weight", 22, 3, 1},
                 {"pattern.#.kept", 32, 8, 3}};
-    reformer_tensor_t t;
+    reformer_tensor_t t = {.size = sizeof t};
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(reformer_gradient(&d, i, &t), REFORMER_OK);
         assert_string_equal(t.name, want[i].name);

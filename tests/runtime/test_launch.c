@@ -89,7 +89,7 @@ static void pool_run(void *ctx, int64_t n, int workers, void (*body)(void *, int
 static void the_products_pool(void **state) {
     (void)state;
     atomic_int launches = 0;
-    reformer_pool_t pool = {.ctx = &launches, .parallel_for = pool_run};
+    reformer_pool_t pool = {.size = sizeof pool, .ctx = &launches, .parallel_for = pool_run};
     launch_watched(WORKERS, &pool, TASKS);
     launch_watched(WORKERS, &pool, 2);
     assert_int_equal(launches, 2);
@@ -108,7 +108,7 @@ static void backwards(void *ctx, int64_t n, int workers, void (*body)(void *, in
 
 static void order_is_free(void **state) {
     (void)state;
-    reformer_pool_t pool = {.parallel_for = backwards};
+    reformer_pool_t pool = {.size = sizeof pool, .parallel_for = backwards};
     launch_watched(WORKERS, &pool, TASKS);
     launch_watched(WORKERS, &pool, 3);
 }
@@ -224,19 +224,24 @@ static void profile_comes_from_the_io(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     d.variants = &v;
     d.n_variants = 1;
-    reformer_model_t m = {
-        .desc = &d, .weights = (const unsigned char *)&d, .variants = &v, .n_variants = 1};
+    reformer_model_t m = {.size = sizeof m,
+                          .desc = &d,
+                          .weights = (const unsigned char *)&d,
+                          .variants = &v,
+                          .n_variants = 1};
     int32_t ids[3] = {1, 2, 3};
     float out[3 * 4];
     int calls = 0;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .batch = 1,
                         .length = 3,
                         .last_hidden_state = out,
                         .profile = count_profile,
                         .profile_ctx = &calls};
-    void *workspace = aligned_alloc(64, (reformer_workspace_bytes(&d, 3, 1) + 63) / 64 * 64);
-    assert_int_equal(reformer_forward(&m, &io, workspace), REFORMER_OK);
+    size_t bytes = reformer_workspace_bytes(&d, 3, 1);
+    void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    assert_int_equal(reformer_forward(&d, &m, &io, workspace, bytes), REFORMER_OK);
     assert_int_equal(calls, 1);
     free(workspace);
 }
@@ -270,20 +275,21 @@ static reformer_model_t echo_model;
 static void *client(void *arg) {
     int32_t me = *(int32_t *)arg, ids[LENGTH];
     atomic_int launches = 0;
-    reformer_pool_t pool = {.ctx = &launches, .parallel_for = pool_run};
+    reformer_pool_t pool = {.size = sizeof pool, .ctx = &launches, .parallel_for = pool_run};
     size_t bytes = reformer_workspace_bytes(echo_model.desc, LENGTH, 2);
     void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
     intptr_t bad = 0;
     for (int r = 0; r < ROUNDS; r++) {
         float out[LENGTH];
         for (int i = 0; i < LENGTH; i++) ids[i] = (me + i * r) % VOCAB;
-        reformer_io_t io = {.input_ids = ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .batch = 1,
                             .length = LENGTH,
                             .threads = 2,
                             .pool = r % 2 ? &pool : NULL,
                             .last_hidden_state = out};
-        bad += reformer_forward(&echo_model, &io, workspace) != REFORMER_OK;
+        bad += reformer_forward(echo_model.desc, &echo_model, &io, workspace, bytes) != REFORMER_OK;
         for (int i = 0; i < LENGTH; i++) bad += out[i] != (float)(ids[i] + i);
     }
     free(workspace);
@@ -298,8 +304,11 @@ static void concurrent_forwards(void **state) {
     d.batch = 1;
     d.variants = &v;
     d.n_variants = 1;
-    echo_model = (reformer_model_t){
-        .desc = &d, .weights = (const unsigned char *)&d, .variants = &v, .n_variants = 1};
+    echo_model = (reformer_model_t){.size = sizeof echo_model,
+                                    .desc = &d,
+                                    .weights = (const unsigned char *)&d,
+                                    .variants = &v,
+                                    .n_variants = 1};
     pthread_t threads[CLIENTS];
     int32_t number[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {

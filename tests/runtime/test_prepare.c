@@ -15,7 +15,8 @@ static void tokens_masks_and_rows(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     int32_t ids[] = {1, 2, 10, 4, 5, 0};
     uint8_t mask[] = {1, 0, 1, 1, 255, 1};
-    reformer_io_t io = {.input_ids = ids, .attention_mask = mask, .batch = 2, .length = 3};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .attention_mask = mask, .batch = 2, .length = 3};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_ptr_equal(p.variant, &fake_variants[0]);
@@ -41,7 +42,7 @@ static void batch_zero_means_all(void **state) {
     (void)state;
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     int32_t ids[BATCH] = {1, 2, 4};
-    reformer_io_t io = {.input_ids = ids, .length = 1};
+    reformer_io_t io = {.size = sizeof io, .input_ids = ids, .length = 1};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(control(&p, REFORMER_BATCH_ROWS), BATCH);
@@ -64,7 +65,8 @@ static void any_masked(void **state) {
         int want;
     } cases[] = {{16, NULL, 0}, {16, ones, 0}, {16, hole, 1}, {15, NULL, 1}, {15, ones, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        reformer_io_t io = {.input_ids = ids,
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
                             .attention_mask = cases[i].mask,
                             .batch = 1,
                             .length = cases[i].length};
@@ -82,7 +84,7 @@ static void pad_token_out_of_range(void **state) {
         reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
         d.pad_token = pads[i];
         int32_t ids[] = {1};
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 1};
+        reformer_io_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .length = 1};
         prepared_t p = prepare(&d, &io);
         assert_int_equal(p.error, REFORMER_OK);
         int32_t id = slot_i32(&p, REFORMER_SLOT_IDS)[1];
@@ -98,7 +100,8 @@ static void bad_tokens(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int32_t ids[] = {1, 2, 3, bad[i]};
         uint8_t mask[] = {1, 1, 1, 0}; /* a masked token is looked up as well */
-        reformer_io_t io = {.input_ids = ids, .attention_mask = mask, .batch = 2, .length = 2};
+        reformer_io_t io = {
+            .size = sizeof io, .input_ids = ids, .attention_mask = mask, .batch = 2, .length = 2};
         assert_int_equal(prepare_error(&d, &io), REFORMER_E_TOKEN);
         io.batch = 1;
         assert_int_equal(prepare_error(&d, &io), REFORMER_OK); /* not read */
@@ -118,14 +121,15 @@ static void picks_the_shortest_that_fits(void **state) {
     } cases[] = {{1, 0, 0},  {5, 0, 0},  {6, 1, 0},  {10, 1, 0},
                  {11, 2, 3}, {12, 2, 3}, {13, 2, 4}, {40, 2, 10}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = cases[i].length};
+        reformer_io_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = cases[i].length};
         prepared_t p = prepare(&d, &io);
         assert_int_equal(p.error, REFORMER_OK);
         assert_ptr_equal(p.variant, &fake_variants[cases[i].variant]);
         assert_int_equal(p.call.units, cases[i].units);
         discard(&p);
     }
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 41};
+    reformer_io_t io = {.size = sizeof io, .input_ids = ids, .batch = 1, .length = 41};
     assert_int_equal(prepare_error(&d, &io), REFORMER_E_LENGTH);
     io.length = 0;
     assert_int_equal(prepare_error(&d, &io), REFORMER_E_LENGTH);
@@ -140,7 +144,12 @@ static void causal_labels_are_shifted(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
     int32_t ids[6] = {0}, labels[] = {1, -100, 10, 4, 5, 0};
     float loss;
-    reformer_io_t io = {.input_ids = ids, .labels = labels, .loss = &loss, .batch = 2, .length = 3};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels = labels,
+                        .loss = &loss,
+                        .batch = 2,
+                        .length = 3};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     static const int32_t first[12] = {-1, 10, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
@@ -156,7 +165,12 @@ static void masked_labels_are_not(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_MASKED_LM);
     int32_t ids[3] = {0}, labels[] = {1, -100, 10};
     float loss;
-    reformer_io_t io = {.input_ids = ids, .labels = labels, .loss = &loss, .batch = 1, .length = 3};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels = labels,
+                        .loss = &loss,
+                        .batch = 1,
+                        .length = 3};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     static const int32_t want[12] = {1, -1, 10, -1, -1, -1, -1, -1, -1, -1, -1, -1};
@@ -170,8 +184,12 @@ static void token_losses(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
     int32_t ids[3] = {0}, labels[] = {1, 2, 10};
     float losses[3], loss;
-    reformer_io_t io = {
-        .input_ids = ids, .labels = labels, .token_losses = losses, .batch = 1, .length = 3};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels = labels,
+                        .token_losses = losses,
+                        .batch = 1,
+                        .length = 3};
     for (int both = 0; both < 2; both++) {
         io.loss = both ? &loss : NULL;
         prepared_t p = prepare(&d, &io);
@@ -190,7 +208,11 @@ static void token_losses(void **state) {
                                               REFORMER_HEAD_QA};
     for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
         d = fake_desc(without[i]);
-        io = (reformer_io_t){.input_ids = ids, .token_losses = losses, .batch = 1, .length = 3};
+        io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                             .input_ids = ids,
+                             .token_losses = losses,
+                             .batch = 1,
+                             .length = 3};
         assert_int_equal(prepare_error(&d, &io), REFORMER_E_OUTPUT);
     }
 }
@@ -201,8 +223,12 @@ static void bad_labels(void **state) {
     float loss;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int32_t ids[2] = {0}, labels[] = {bad[i], 0}; /* a causal LM never predicts the first one */
-        reformer_io_t io = {
-            .input_ids = ids, .labels = labels, .loss = &loss, .batch = 1, .length = 2};
+        reformer_io_t io = {.size = sizeof io,
+                            .input_ids = ids,
+                            .labels = labels,
+                            .loss = &loss,
+                            .batch = 1,
+                            .length = 2};
         reformer_desc_t causal = fake_desc(REFORMER_HEAD_CAUSAL_LM);
         reformer_desc_t masked = fake_desc(REFORMER_HEAD_MASKED_LM);
         assert_int_equal(prepare_error(&causal, &io), REFORMER_E_LABEL);
@@ -217,7 +243,12 @@ static void classes(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_CLASSIFIER);
     int32_t ids[2] = {0}, labels[] = {LABELS - 1, -100};
     float loss;
-    reformer_io_t io = {.input_ids = ids, .labels = labels, .loss = &loss, .batch = 2, .length = 1};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels = labels,
+                        .loss = &loss,
+                        .batch = 2,
+                        .length = 1};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(control(&p, REFORMER_LOSS_KIND), REFORMER_LOSS_CROSS_ENTROPY);
@@ -238,7 +269,12 @@ static void one_label_takes_integers_as_numbers(void **state) {
     d.float_loss = REFORMER_LOSS_MSE;
     int32_t ids[2] = {0}, labels[] = {7, -100};
     float loss, floats[] = {0.5f, -2.0f};
-    reformer_io_t io = {.input_ids = ids, .labels = labels, .loss = &loss, .batch = 2, .length = 1};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels = labels,
+                        .loss = &loss,
+                        .batch = 2,
+                        .length = 1};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(control(&p, REFORMER_LOSS_KIND), REFORMER_LOSS_MSE);
@@ -260,8 +296,12 @@ static void several_float_labels(void **state) {
     d.float_loss = REFORMER_LOSS_BCE;
     int32_t ids[2] = {0};
     float loss, labels[2 * LABELS] = {1, 0, 1, 1, 0, 0, 0, 1};
-    reformer_io_t io = {
-        .input_ids = ids, .labels_f32 = labels, .loss = &loss, .batch = 2, .length = 1};
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .labels_f32 = labels,
+                        .loss = &loss,
+                        .batch = 2,
+                        .length = 1};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(control(&p, REFORMER_LOSS_KIND), REFORMER_LOSS_BCE);
@@ -277,7 +317,8 @@ static void answer_positions(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_QA);
     int32_t ids[3 * 12] = {0}, start[] = {-7, 2, 4}, end[] = {5, 3, INT32_MAX};
     float loss;
-    reformer_io_t io = {.input_ids = ids,
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
                         .start_positions = start,
                         .end_positions = end,
                         .loss = &loss,
@@ -307,7 +348,8 @@ static void contradictory_losses(void **state) {
     (void)state;
     int32_t ids[1] = {0}, one[1] = {0};
     float loss, floats[LABELS] = {0};
-    const reformer_io_t base = {.input_ids = ids, .loss = &loss, .batch = 1, .length = 1};
+    const reformer_io_t base = {
+        .size = sizeof base, .input_ids = ids, .loss = &loss, .batch = 1, .length = 1};
     reformer_io_t io = base;
     static const reformer_head_t heads[] = {REFORMER_HEAD_CAUSAL_LM, REFORMER_HEAD_MASKED_LM,
                                             REFORMER_HEAD_CLASSIFIER, REFORMER_HEAD_QA};
@@ -338,7 +380,7 @@ static void outputs_of_each_head(void **state) {
     float out[64];
     for (int head = REFORMER_HEAD_NONE; head <= REFORMER_HEAD_QA; head++) {
         reformer_desc_t d = fake_desc((reformer_head_t)head);
-        const reformer_io_t base = {.input_ids = ids, .batch = 1, .length = 1};
+        const reformer_io_t base = {.size = sizeof base, .input_ids = ids, .batch = 1, .length = 1};
         reformer_io_t io = base;
         io.last_hidden_state = out;
         assert_int_equal(prepare_error(&d, &io), REFORMER_OK);
@@ -361,7 +403,8 @@ static void wanted_outputs_reach_control(void **state) {
     int32_t ids[1] = {0};
     float a[1], b[64];
     reformer_desc_t d = fake_desc(REFORMER_HEAD_QA);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 1, .end_logits = a};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 1, .end_logits = a};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(control(&p, REFORMER_WANT_HIDDEN), 0);
     assert_int_equal(control(&p, REFORMER_WANT_LOGITS), 0);
@@ -369,8 +412,12 @@ static void wanted_outputs_reach_control(void **state) {
     assert_ptr_equal(p.call.slot[REFORMER_SLOT_END], a);
     assert_null(p.call.slot[REFORMER_SLOT_START]);
     discard(&p);
-    io = (reformer_io_t){
-        .input_ids = ids, .batch = 1, .length = 1, .start_logits = a, .last_hidden_state = b};
+    io = (reformer_io_t){.size = sizeof(reformer_io_t),
+                         .input_ids = ids,
+                         .batch = 1,
+                         .length = 1,
+                         .start_logits = a,
+                         .last_hidden_state = b};
     p = prepare(&d, &io);
     assert_int_equal(control(&p, REFORMER_WANT_HIDDEN), 1);
     assert_int_equal(control(&p, REFORMER_WANT_LOGITS), 1);
@@ -385,10 +432,11 @@ static void bad_arguments(void **state) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     int32_t ids[4] = {0};
     _Alignas(64) static unsigned char workspace[1 << 16];
-    const reformer_io_t good = {.input_ids = ids, .batch = 1, .length = 1};
+    const reformer_io_t good = {.size = sizeof good, .input_ids = ids, .batch = 1, .length = 1};
     reformer_call_t call;
     reformer_io_t io = good;
-#define PREPARE(desc, io, ws) reformer_prepare(desc, d.variants, 3, NULL, io, ws, &call, NULL)
+#define PREPARE(desc, io, ws)                                                                      \
+    reformer_prepare(desc, d.variants, 3, NULL, io, ws, sizeof workspace, &call, NULL)
     assert_int_equal(PREPARE(&d, &io, workspace), REFORMER_OK);
     assert_int_equal(PREPARE(NULL, &io, workspace), REFORMER_E_ARGUMENT);
     assert_int_equal(PREPARE(&d, NULL, workspace), REFORMER_E_ARGUMENT);
@@ -424,7 +472,8 @@ static void imposed_buckets(void **state) {
     int32_t ids[5] = {0}, buckets[2 * PER_LAYER];
     uint8_t given[] = {0, 1};
     fill_buckets(buckets);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
     assert_int_equal(prepare_error(&d, &io),
                      REFORMER_E_ARGUMENT); /* not translated with --buckets */
     d.imposes_buckets = 1;
@@ -458,7 +507,8 @@ static void layers_that_differ(void **state) {
     int32_t ids[5] = {0}, buckets[PER_LAYER + OTHER];
     for (int i = 0; i < PER_LAYER; i++) buckets[i] = i % 5 + 5 * (i / PADDED % 2);
     for (int i = 0; i < OTHER; i++) buckets[PER_LAYER + i] = i % 3 + 3 * (i / PADDED % 3);
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(slot_i32(&p, REFORMER_SLOT_GIVEN)[0], 1);
@@ -490,7 +540,8 @@ static void bad_buckets(void **state) {
         {PADDED, 9, REFORMER_OK},
         {2 * PER_LAYER - 1, INT32_MAX, REFORMER_E_ARGUMENT},
     };
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fill_buckets(buckets);
         buckets[cases[i].at] = cases[i].value;
@@ -505,7 +556,8 @@ static void workspace_layout(void **state) {
     (void)state;
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     int32_t ids[40] = {0};
-    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 33, .threads = 3};
+    reformer_io_t io = {
+        .size = sizeof io, .input_ids = ids, .batch = 1, .length = 33, .threads = 3};
     prepared_t p = prepare(&d, &io);
     assert_int_equal(p.error, REFORMER_OK);
     assert_int_equal(p.call.units, 9);
@@ -602,7 +654,8 @@ static void rows_of_all_are_int32(void **state) {
         const reformer_variant_t *v = &fake_variants[i < 2 ? i : 2];
         reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
         int32_t ids[40] = {0};
-        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = all[i].length};
+        reformer_io_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = all[i].length};
         d.lsh_layers = 0;
         d.batch = INT32_MAX / all[i].rows;
         assert_true(reformer_prepare_bytes(&d, v, 1, io.length, 1) > 0);
@@ -610,8 +663,9 @@ static void rows_of_all_are_int32(void **state) {
         assert_int_equal(reformer_prepare_bytes(&d, v, 1, io.length, 1), 0);
         _Alignas(64) unsigned char workspace[64];
         reformer_call_t call;
-        assert_int_equal(reformer_prepare(&d, v, 1, NULL, &io, workspace, &call, NULL),
-                         REFORMER_E_LENGTH);
+        assert_int_equal(
+            reformer_prepare(&d, v, 1, NULL, &io, workspace, sizeof workspace, &call, NULL),
+            REFORMER_E_LENGTH);
     }
 }
 

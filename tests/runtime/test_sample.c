@@ -8,6 +8,8 @@
 
 enum { MOST = 64 };
 
+#define SAMPLING(...) ((reformer_sampling_t){.size = sizeof(reformer_sampling_t), __VA_ARGS__})
+
 /* Calls with exactly as much scratch as is asked for, and a guard behind it. */
 static int sample_of(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                      const int32_t *history, size_t n, uint64_t row, uint64_t step,
@@ -18,7 +20,7 @@ static int sample_of(const reformer_sampling_t *s, const float *logits, int64_t 
     memset(scratch, 0x5A, sizeof scratch);
     float before[MOST];
     memcpy(before, logits, (size_t)vocab * sizeof(float));
-    int error = reformer_sample(s, logits, vocab, history, n, row, step, scratch, token);
+    int error = reformer_sample(s, logits, vocab, history, n, row, step, scratch, bytes, token);
     for (size_t i = 0; i < GUARD; i++) assert_int_equal(scratch[bytes + i], 0x5A);
     assert_memory_equal(before, logits, (size_t)vocab * sizeof(float));
     return error;
@@ -33,7 +35,8 @@ static int32_t pick(reformer_sampling_t s, const float *logits, int64_t vocab,
 }
 
 static int32_t greedy(const float *logits, int64_t vocab) {
-    return pick((reformer_sampling_t){0}, logits, vocab, NULL, 0, 0, 0);
+    return pick((reformer_sampling_t){.size = sizeof(reformer_sampling_t)}, logits, vocab, NULL, 0,
+                0, 0);
 }
 
 /* ---- exp and log ---------------------------------------------------------------------------- */
@@ -71,8 +74,7 @@ static void greedy_takes_the_first_maximum(void **state) {
 
 static int32_t penalized(float penalty, const float *logits, int64_t vocab, const int32_t *history,
                          size_t n) {
-    return pick((reformer_sampling_t){.repetition_penalty = penalty}, logits, vocab, history, n, 0,
-                0);
+    return pick(SAMPLING(.repetition_penalty = penalty), logits, vocab, history, n, 0, 0);
 }
 
 static void penalty_by_hand(void **state) {
@@ -97,7 +99,8 @@ static void history_is_checked(void **state) {
     static const int32_t bad[][2] = {{0, 3}, {-1, 0}, {INT32_MIN, 0}, {1, INT32_MAX}};
     for (int i = 0; i < 4; i++)
         for (int drawn = 0; drawn < 2; drawn++) {
-            reformer_sampling_t s = {.temperature = (float)drawn, .repetition_penalty = 1.1f};
+            reformer_sampling_t s = {
+                .size = sizeof s, .temperature = (float)drawn, .repetition_penalty = 1.1f};
             int32_t token = -7;
             assert_int_equal(sample_of(&s, logits, 3, bad[i], 2, 0, 0, &token), REFORMER_E_TOKEN);
             assert_int_equal(token, -7);
@@ -134,7 +137,7 @@ static void draws_follow_the_documented_formula(void **state) {
     for (int i = 0; i < 4; i++)
         for (uint64_t row = 0; row < 5; row++)
             for (uint64_t step = 0; step < 50; step++) {
-                reformer_sampling_t s = {.temperature = 1, .seed = seeds[i]};
+                reformer_sampling_t s = {.size = sizeof s, .temperature = 1, .seed = seeds[i]};
                 int32_t token = pick(s, flat, MOST, NULL, 0, row, step);
                 assert_int_equal(token, (int32_t)(place_of(seeds[i], row, step) * MOST));
                 seen[token] = 1;
@@ -170,17 +173,17 @@ static void distribution(void **state) {
     static const double p[] = {0.4, 0.3, 0.15, 0.1, 0.05, 0};
     float logits[6];
     for (int i = 0; i < 6; i++) logits[i] = 100 + (float)log(p[i]);
-    assert_distribution((reformer_sampling_t){.temperature = 1, .seed = 7}, logits, 6, p);
-    assert_distribution((reformer_sampling_t){.top_p = 1, .seed = 8}, logits, 6, p);
+    assert_distribution(SAMPLING(.temperature = 1, .seed = 7), logits, 6, p);
+    assert_distribution(SAMPLING(.top_p = 1, .seed = 8), logits, 6, p);
 
     double flatter[6], sum = 0; /* temperature 2: square roots */
     for (int i = 0; i < 6; i++) sum += flatter[i] = sqrt(p[i]);
     for (int i = 0; i < 6; i++) flatter[i] /= sum;
-    assert_distribution((reformer_sampling_t){.temperature = 2, .seed = 9}, logits, 6, flatter);
+    assert_distribution(SAMPLING(.temperature = 2, .seed = 9), logits, 6, flatter);
 
     static const double three[] = {0.4 / 0.85, 0.3 / 0.85, 0.15 / 0.85, 0, 0, 0};
-    assert_distribution((reformer_sampling_t){.top_k = 3, .seed = 10}, logits, 6, three);
-    assert_distribution((reformer_sampling_t){.top_p = 0.8f, .seed = 11}, logits, 6, three);
+    assert_distribution(SAMPLING(.top_k = 3, .seed = 10), logits, 6, three);
+    assert_distribution(SAMPLING(.top_p = 0.8f, .seed = 11), logits, 6, three);
 }
 
 /* ---- what remains ----------------------------------------------------------------------------- */
@@ -201,22 +204,21 @@ static void top_k_and_top_p_by_hand(void **state) {
     (void)state;
     float l[4], flat[4] = {0};
     logs((const double[]){0.1, 0.4, 0.2, 0.3}, 4, l);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 1}, l, 4), 0x2);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 2}, l, 4), 0xA);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 3}, l, 4), 0xE);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 4}, l, 4), 0xF);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = INT32_MAX}, l, 4), 0xF);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 1e-9f}, l, 4), 0x2);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.39f}, l, 4), 0x2);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.41f}, l, 4), 0xA);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.69f}, l, 4), 0xA);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.71f}, l, 4), 0xE);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.91f}, l, 4), 0xF);
+    assert_int_equal(drawn(SAMPLING(.top_k = 1), l, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.top_k = 2), l, 4), 0xA);
+    assert_int_equal(drawn(SAMPLING(.top_k = 3), l, 4), 0xE);
+    assert_int_equal(drawn(SAMPLING(.top_k = 4), l, 4), 0xF);
+    assert_int_equal(drawn(SAMPLING(.top_k = INT32_MAX), l, 4), 0xF);
+    assert_int_equal(drawn(SAMPLING(.top_p = 1e-9f), l, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.39f), l, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.41f), l, 4), 0xA);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.69f), l, 4), 0xA);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.71f), l, 4), 0xE);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.91f), l, 4), 0xF);
     /* equals: top_k takes all that tie with the last, top_p the lower ids */
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 2}, flat, 4), 0xF);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.6f}, flat, 4), 0x7);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 2}, (const float[]){1, 3, 2, 2, 0, 2}, 6),
-                     0x2E);
+    assert_int_equal(drawn(SAMPLING(.top_k = 2), flat, 4), 0xF);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.6f), flat, 4), 0x7);
+    assert_int_equal(drawn(SAMPLING(.top_k = 2), (const float[]){1, 3, 2, 2, 0, 2}, 6), 0x2E);
 }
 
 /* Penalty, temperature, top_k, top_p: each order tells itself apart from the other one. */
@@ -225,18 +227,18 @@ static void order_of_processors(void **state) {
     float l[4];
     logs((const double[]){0.1, 0.4, 0.2, 0.3}, 4, l);
     /* of {4/7, 3/7} one reaches half; of all it takes two */
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 2, .top_p = 0.5f}, l, 4), 0x2);
-    assert_int_equal(drawn((reformer_sampling_t){.top_p = 0.5f}, l, 4), 0xA);
+    assert_int_equal(drawn(SAMPLING(.top_k = 2, .top_p = 0.5f), l, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.5f), l, 4), 0xA);
     /* a tenth of the temperature: 0.4^10 has 0.95 of the sum */
-    assert_int_equal(drawn((reformer_sampling_t){.temperature = 0.1f, .top_p = 0.9f}, l, 4), 0x2);
-    assert_int_equal(drawn((reformer_sampling_t){.temperature = 1, .top_p = 0.85f}, l, 4), 0xE);
+    assert_int_equal(drawn(SAMPLING(.temperature = 0.1f, .top_p = 0.9f), l, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.temperature = 1, .top_p = 0.85f), l, 4), 0xE);
     /* the penalty decides who is among the best two */
     static const float scores[] = {4, 3, 2, 1};
     static const int32_t history[] = {0};
     unsigned set = 0;
     for (uint64_t step = 0; step < 200; step++)
-        set |= 1u << pick((reformer_sampling_t){.top_k = 2, .repetition_penalty = 8}, scores, 4,
-                          history, 1, 0, step);
+        set |= 1u << pick(SAMPLING(.top_k = 2, .repetition_penalty = 8), scores, 4, history, 1, 0,
+                          step);
     assert_int_equal(set, 0x6);
 }
 
@@ -244,14 +246,13 @@ static void settings_that_change_nothing(void **state) {
     (void)state;
     float logits[MOST];
     for (int i = 0; i < MOST; i++) logits[i] = (float)(mix((uint64_t)i) % 1000) / 250;
-    static const reformer_sampling_t same[] = {{.top_k = MOST},
-                                               {.top_k = INT32_MAX},
-                                               {.top_p = 1},
-                                               {.temperature = 1, .repetition_penalty = 1},
-                                               {.temperature = 1, .top_k = MOST, .top_p = 1}};
+    const reformer_sampling_t same[] = {SAMPLING(.top_k = MOST), SAMPLING(.top_k = INT32_MAX),
+                                        SAMPLING(.top_p = 1),
+                                        SAMPLING(.temperature = 1, .repetition_penalty = 1),
+                                        SAMPLING(.temperature = 1, .top_k = MOST, .top_p = 1)};
     static const int32_t history[] = {1, 2, 3};
     for (uint64_t step = 0; step < 200; step++) {
-        reformer_sampling_t plain = {.temperature = 1};
+        reformer_sampling_t plain = {.size = sizeof plain, .temperature = 1};
         int32_t want = pick(plain, logits, MOST, NULL, 0, 2, step);
         for (int i = 0; i < 5; i++)
             assert_int_equal(pick(same[i], logits, MOST, history, 3, 2, step), want);
@@ -291,7 +292,8 @@ static void against_the_plain_way(void **state) {
         int vocab = 1 + (int)(r % 40), levels = 2 + (int)(r >> 8 & 63); /* few levels: many ties */
         for (int i = 0; i < vocab; i++)
             x[i] = (float)(mix(r + (uint64_t)i) % (uint64_t)levels) * 6 / (float)levels - 3;
-        reformer_sampling_t s = {.temperature = temperatures[r >> 16 & 3],
+        reformer_sampling_t s = {.size = sizeof s,
+                                 .temperature = temperatures[r >> 16 & 3],
                                  .top_k = (int32_t)(r >> 18 & 7),
                                  .top_p = masses[r >> 21 & 3],
                                  .seed = trial};
@@ -307,22 +309,21 @@ static void extremes(void **state) {
     (void)state;
     static const float far[] = {-3e38f, 3e38f, 0, -INFINITY}, near[] = {1, 1.0000001f, 1, 0.5f};
     for (uint64_t step = 0; step < 50; step++) {
-        assert_int_equal(pick((reformer_sampling_t){.temperature = 1}, far, 4, NULL, 0, 0, step),
-                         1);
-        assert_int_equal(
-            pick((reformer_sampling_t){.temperature = 1e-38f}, near, 4, NULL, 0, 0, step), 1);
+        assert_int_equal(pick(SAMPLING(.temperature = 1), far, 4, NULL, 0, 0, step), 1);
+        assert_int_equal(pick(SAMPLING(.temperature = 1e-38f), near, 4, NULL, 0, 0, step), 1);
     }
-    assert_int_equal(drawn((reformer_sampling_t){.temperature = 3e38f}, far, 4), 0x7);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 4}, far, 4), 0x2);
+    assert_int_equal(drawn(SAMPLING(.temperature = 3e38f), far, 4), 0x7);
+    assert_int_equal(drawn(SAMPLING(.top_k = 4), far, 4), 0x2);
     static const float some[] = {-INFINITY, 0, -INFINITY, 0, -INFINITY};
-    assert_int_equal(drawn((reformer_sampling_t){.temperature = 9}, some, 5), 0xA);
-    assert_int_equal(drawn((reformer_sampling_t){.top_k = 4, .top_p = 0.999f}, some, 5), 0xA);
+    assert_int_equal(drawn(SAMPLING(.temperature = 9), some, 5), 0xA);
+    assert_int_equal(drawn(SAMPLING(.top_k = 4, .top_p = 0.999f), some, 5), 0xA);
 }
 
 static void bad_logits(void **state) {
     (void)state;
-    const reformer_sampling_t kinds[] = {
-        {0}, {.temperature = 1}, {.top_k = 2}, {.top_p = 0.5f}, {.repetition_penalty = 2}};
+    const reformer_sampling_t kinds[] = {SAMPLING(.seed = 0), SAMPLING(.temperature = 1),
+                                         SAMPLING(.top_k = 2), SAMPLING(.top_p = 0.5f),
+                                         SAMPLING(.repetition_penalty = 2)};
     const float nan = NAN, inf = INFINITY;
     const float rows[][3] = {{nan, 1, 2}, {1, nan, 2},        {1, 2, nan},  {nan, nan, nan},
                              {1, inf, 2}, {-inf, -inf, -inf}, {-nan, 0, 0}, {-inf, nan, -inf}};
@@ -338,10 +339,15 @@ static void bad_logits(void **state) {
 
 static void bad_arguments(void **state) {
     (void)state;
-    const reformer_sampling_t bad[] = {
-        {.temperature = -1}, {.temperature = NAN},       {.temperature = INFINITY},
-        {.top_k = -1},       {.top_p = -0.1f},           {.top_p = 1.01f},
-        {.top_p = NAN},      {.repetition_penalty = -1}, {.repetition_penalty = NAN}};
+    const reformer_sampling_t bad[] = {SAMPLING(.temperature = -1),
+                                       SAMPLING(.temperature = NAN),
+                                       SAMPLING(.temperature = INFINITY),
+                                       SAMPLING(.top_k = -1),
+                                       SAMPLING(.top_p = -0.1f),
+                                       SAMPLING(.top_p = 1.01f),
+                                       SAMPLING(.top_p = NAN),
+                                       SAMPLING(.repetition_penalty = -1),
+                                       SAMPLING(.repetition_penalty = NAN)};
     static const float logits[] = {1, 2, 3};
     static const int32_t history[] = {0};
     int32_t token = -7;
@@ -350,7 +356,7 @@ static void bad_arguments(void **state) {
         assert_int_equal(sample_of(&bad[i], logits, 3, history, 1, 0, 0, &token),
                          REFORMER_E_ARGUMENT);
     }
-    const reformer_sampling_t good = {.repetition_penalty = 2};
+    const reformer_sampling_t good = {.size = sizeof good, .repetition_penalty = 2};
     assert_int_equal(reformer_check_sampling(&good), REFORMER_OK);
     assert_int_equal(reformer_check_sampling(NULL), REFORMER_E_ARGUMENT);
     _Alignas(8) unsigned char scratch[1024];
@@ -368,7 +374,7 @@ static void bad_arguments(void **state) {
         {logits, 3, history, scratch + 4, &token}, {logits, 3, history, scratch, NULL}};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         assert_int_equal(reformer_sample(&good, calls[i].logits, calls[i].vocab, calls[i].history,
-                                         1, 0, 0, calls[i].scratch, calls[i].token),
+                                         1, 0, 0, calls[i].scratch, sizeof scratch, calls[i].token),
                          REFORMER_E_ARGUMENT);
     assert_int_equal(token, -7);
     assert_int_equal(reformer_sample_bytes(0), 0);

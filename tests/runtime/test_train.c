@@ -124,7 +124,8 @@ static void begin_with(env_t *e, reformer_head_t head, size_t micro_batches) {
     e->weights = guarded(WEIGHTS_BYTES + 64);
     for (int i = 0; i < WIDTH; i++) packed(e)[i] = (float)(10 * i);
     for (int i = 0; i < ROTATIONS; i++) packed(e)[16 + i] = (float)i;
-    e->model = (reformer_model_t){.desc = &e->desc,
+    e->model = (reformer_model_t){.size = sizeof(reformer_model_t),
+                                  .desc = &e->desc,
                                   .weights = e->weights,
                                   .bytes = WEIGHTS_BYTES,
                                   .variants = e->desc.variants,
@@ -138,8 +139,9 @@ static void begin_with(env_t *e, reformer_head_t head, size_t micro_batches) {
     said[0] = 0;
     n_steps = 0;
     next_gradient = 2;
-    assert_int_equal(reformer_trainer_begin(&e->trainer, &e->model, e->weights, e->memory,
-                                            micro_batches, e->workspace),
+    assert_int_equal(reformer_trainer_begin(&e->desc, &e->trainer, &e->model, e->weights, e->memory,
+                                            e->memory_bytes, micro_batches, e->workspace,
+                                            e->workspace_bytes),
                      REFORMER_OK);
 }
 
@@ -161,8 +163,12 @@ static const int32_t five[8] = {1, 2, 3, 4, 5, 6, -100, 8}, one[4] = {1, -100, 3
 static const int32_t nothing[4] = {1, -100, -100, -100};
 
 static reformer_io_t io_of(const int32_t *labels, size_t rows) {
-    return (reformer_io_t){
-        .input_ids = ids, .labels = labels, .batch = rows, .length = 4, .threads = 2};
+    return (reformer_io_t){.size = sizeof(reformer_io_t),
+                           .input_ids = ids,
+                           .labels = labels,
+                           .batch = rows,
+                           .length = 4,
+                           .threads = 2};
 }
 
 static void near(double is, double want) {
@@ -178,8 +184,10 @@ static void a_step_of_two_batches(void **state) {
     assert_string_equal(said, "x");
     said[0] = 0;
     reformer_io_t io[MICRO] = {io_of(five, 2), io_of(one, 1)};
-    reformer_train_report_t r;
-    assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, &r, e.workspace), REFORMER_OK);
+    reformer_train_report_t r = {.size = sizeof r};
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, io, MICRO, &r, e.workspace, e.workspace_bytes),
+        REFORMER_OK);
     assert_string_equal(said, "s=s+nup");
     assert_int_equal(r.items, 6);
     near(r.loss, (5 * 2 + 3) / 6.);
@@ -204,10 +212,14 @@ static void steps_of_one_batch(void **state) {
     begin_with(&e, REFORMER_HEAD_CAUSAL_LM, 1);
     said[0] = 0;
     reformer_io_t io = io_of(five, 2);
-    reformer_train_report_t r;
-    assert_int_equal(reformer_train_step(&e.trainer, &io, 1, NULL, e.workspace), REFORMER_OK);
+    reformer_train_report_t r = {.size = sizeof r};
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, &io, 1, NULL, e.workspace, e.workspace_bytes),
+        REFORMER_OK);
     next_gradient = 1000;
-    assert_int_equal(reformer_train_step(&e.trainer, &io, 1, &r, e.workspace), REFORMER_OK);
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, &io, 1, &r, e.workspace, e.workspace_bytes),
+        REFORMER_OK);
     assert_string_equal(said, "snupsnup");
     near(r.learning_rate, 0.375);
     near(r.grad_norm, sqrt(1000. * 1000 + 1001. * 1001 + 1002. * 1002));
@@ -222,13 +234,17 @@ static void batches_without_labels(void **state) {
     begin(&e);
     said[0] = 0;
     reformer_io_t io[MICRO] = {io_of(nothing, 1), io_of(one, 1)};
-    reformer_train_report_t r;
-    assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, &r, e.workspace), REFORMER_OK);
+    reformer_train_report_t r = {.size = sizeof r};
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, io, MICRO, &r, e.workspace, e.workspace_bytes),
+        REFORMER_OK);
     assert_string_equal(said, "snup");
     assert_int_equal(rows_before[0], 1);
     near(r.loss, 2);
     io[1] = io[0];
-    assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, &r, e.workspace), REFORMER_E_LABEL);
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, io, MICRO, &r, e.workspace, e.workspace_bytes),
+        REFORMER_E_LABEL);
     assert_string_equal(said, "snup");
     assert_int_equal(e.trainer.step, 1);
     end(&e);
@@ -242,15 +258,18 @@ static void rotations_come_and_go(void **state) {
     reformer_io_t io[MICRO] = {io_of(five, 2), io_of(one, 1)};
     float own[ROTATIONS];
     for (int k = 0; k < 2; k++) {
-        assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, NULL, e.workspace), 0);
+        assert_int_equal(reformer_train_step(&e.desc, &e.trainer, io, MICRO, NULL, e.workspace,
+                                             e.workspace_bytes),
+                         0);
         for (int i = 0; i < ROTATIONS; i++) assert_true(packed(&e)[16 + i] == (float)i);
         reformer_draw_rotations(&rotations[0], 77, (uint32_t)k, 1, 0, 1, own);
         assert_true(drawn[2 * k] == own[0] && drawn[2 * k + 1] == own[0]);
     }
     static const int32_t wrong[4] = {1, 2, VOCAB, 4};
     io[1].input_ids = wrong; /* a step that fails in its second batch */
-    assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, NULL, e.workspace),
-                     REFORMER_E_TOKEN);
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, io, MICRO, NULL, e.workspace, e.workspace_bytes),
+        REFORMER_E_TOKEN);
     for (int i = 0; i < ROTATIONS; i++) assert_true(packed(&e)[16 + i] == (float)i);
     assert_int_equal(e.trainer.step, 2);
     end(&e);
@@ -261,9 +280,11 @@ static void what_is_no_number_changes_nothing(void **state) {
     env_t e;
     begin(&e);
     reformer_io_t io = io_of(five, 2);
-    reformer_train_report_t r;
+    reformer_train_report_t r = {.size = sizeof r};
     next_gradient = INFINITY;
-    assert_int_equal(reformer_train_step(&e.trainer, &io, 1, &r, e.workspace), REFORMER_E_DIVERGED);
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, &io, 1, &r, e.workspace, e.workspace_bytes),
+        REFORMER_E_DIVERGED);
     assert_int_equal(r.bad, 0);
     assert_int_equal(e.trainer.step, 0);
     for (int i = 0; i < WIDTH; i++) assert_true(packed(&e)[i] == (float)(10 * i));
@@ -278,18 +299,25 @@ static void goes_on_where_it_was(void **state) {
     reformer_io_t io[MICRO] = {io_of(five, 2), io_of(one, 1)};
     begin(&whole);
     for (int k = 0; k < 2; k++)
-        assert_int_equal(reformer_train_step(&whole.trainer, io, MICRO, NULL, whole.workspace), 0);
+        assert_int_equal(reformer_train_step(&whole.desc, &whole.trainer, io, MICRO, NULL,
+                                             whole.workspace, whole.workspace_bytes),
+                         0);
     begin(&half);
-    assert_int_equal(reformer_train_step(&half.trainer, io, MICRO, NULL, half.workspace), 0);
-    reformer_trainer_t on;
-    assert_int_equal(reformer_trainer_resume(&on, &half.model, half.weights, half.memory, MICRO, 1),
+    assert_int_equal(reformer_train_step(&half.desc, &half.trainer, io, MICRO, NULL, half.workspace,
+                                         half.workspace_bytes),
                      0);
-    assert_int_equal(reformer_train_step(&on, io, MICRO, NULL, half.workspace), 0);
+    reformer_trainer_t on;
+    assert_int_equal(reformer_trainer_resume(&half.desc, &on, &half.model, half.weights,
+                                             half.memory, half.memory_bytes, MICRO, 1),
+                     0);
+    assert_int_equal(
+        reformer_train_step(&half.desc, &on, io, MICRO, NULL, half.workspace, half.workspace_bytes),
+        0);
     assert_int_equal(on.step, 2);
     assert_memory_equal(half.weights + AT, whole.weights + AT, WEIGHTS_BYTES - AT);
-    assert_int_equal(
-        reformer_trainer_resume(&on, &half.model, half.weights, half.memory, MICRO, -1),
-        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_trainer_resume(&half.desc, &on, &half.model, half.weights,
+                                             half.memory, half.memory_bytes, MICRO, -1),
+                     REFORMER_E_ARGUMENT);
     end(&whole);
     end(&half);
 }
@@ -301,28 +329,42 @@ static void what_cannot_be_is_refused(void **state) {
     reformer_io_t io[MICRO] = {io_of(five, 2), io_of(one, 1)};
     reformer_trainer_t *t = &e.trainer;
     /* room for the gradients of one batch */
-    assert_int_equal(reformer_train_step(t, io, MICRO, NULL, e.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_train_step(t, NULL, 1, NULL, e.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_train_step(t, io, 0, NULL, e.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_train_step(NULL, io, 1, NULL, e.workspace), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_train_step(t, io, 1, NULL, NULL), REFORMER_E_ARGUMENT);
-    assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace + 4), REFORMER_E_ALIGNMENT);
+    assert_int_equal(
+        reformer_train_step(&e.desc, t, io, MICRO, NULL, e.workspace, e.workspace_bytes),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_train_step(&e.desc, t, NULL, 1, NULL, e.workspace, e.workspace_bytes),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_train_step(&e.desc, t, io, 0, NULL, e.workspace, e.workspace_bytes),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformer_train_step(&e.desc, NULL, io, 1, NULL, e.workspace, e.workspace_bytes),
+        REFORMER_E_ARGUMENT);
+    assert_int_equal(reformer_train_step(&e.desc, t, io, 1, NULL, NULL, e.workspace_bytes),
+                     REFORMER_E_ARGUMENT);
+    assert_int_equal(
+        reformer_train_step(&e.desc, t, io, 1, NULL, e.workspace + 4, e.workspace_bytes),
+        REFORMER_E_ALIGNMENT);
     io[0].length = 1000; /* nothing is read of what cannot be */
-    assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace), REFORMER_E_LENGTH);
+    assert_int_equal(reformer_train_step(&e.desc, t, io, 1, NULL, e.workspace, e.workspace_bytes),
+                     REFORMER_E_LENGTH);
     io[0] = io_of(five, BATCH + 1);
-    assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace), REFORMER_E_BATCH);
+    assert_int_equal(reformer_train_step(&e.desc, t, io, 1, NULL, e.workspace, e.workspace_bytes),
+                     REFORMER_E_BATCH);
     assert_int_equal(t->step, 0);
     reformer_trainer_t other;
     unsigned char *elsewhere = e.weights + 64;
-    assert_int_equal(reformer_trainer_begin(&other, &e.model, elsewhere, e.memory, 1, e.workspace),
+    assert_int_equal(reformer_trainer_begin(&e.desc, &other, &e.model, elsewhere, e.memory,
+                                            e.memory_bytes, 1, e.workspace, e.workspace_bytes),
                      REFORMER_E_ARGUMENT);
-    assert_int_equal(
-        reformer_trainer_begin(&other, &e.model, e.weights, e.memory + 4, 1, e.workspace),
-        REFORMER_E_ALIGNMENT);
-    assert_int_equal(reformer_trainer_begin(&other, &e.model, e.weights, e.memory, 0, e.workspace),
+    assert_int_equal(reformer_trainer_begin(&e.desc, &other, &e.model, e.weights, e.memory + 4,
+                                            e.memory_bytes, 1, e.workspace, e.workspace_bytes),
+                     REFORMER_E_ALIGNMENT);
+    assert_int_equal(reformer_trainer_begin(&e.desc, &other, &e.model, e.weights, e.memory,
+                                            e.memory_bytes, 0, e.workspace, e.workspace_bytes),
                      REFORMER_E_ARGUMENT);
     e.model.update = NULL;
-    assert_int_equal(reformer_trainer_begin(&other, &e.model, e.weights, e.memory, 1, e.workspace),
+    assert_int_equal(reformer_trainer_begin(&e.desc, &other, &e.model, e.weights, e.memory,
+                                            e.memory_bytes, 1, e.workspace, e.workspace_bytes),
                      REFORMER_E_TRAIN);
     assert_int_equal(reformer_trainer_bytes(&e.desc, 0), 0);
     assert_int_equal(reformer_trainer_workspace(&e.desc, 41, 1), 0);
@@ -358,7 +400,7 @@ static void rows_that_count(void **state) {
     begin_with(&e, REFORMER_HEAD_QA, MICRO);
     e.desc.train_loss = REFORMER_LOSS_QA;
     for (int i = 0; i < 3; i++) trains[i].unpadded = 1;
-    reformer_io_t io = {.input_ids = ids, .length = 4, .threads = 2};
+    reformer_io_t io = {.size = sizeof io, .input_ids = ids, .length = 4, .threads = 2};
     assert_int_equal(reformer_items(&e.desc, &io), 0);
     io.start_positions = io.end_positions = in;
     assert_int_equal(reformer_items(&e.desc, &io), BATCH);
@@ -370,8 +412,9 @@ static void rows_that_count(void **state) {
     assert_int_equal(reformer_half_items(&e.desc, &io), 1);
     reformer_io_t both[MICRO] = {io, io};
     both[0].batch = both[1].batch = 1;
-    assert_int_equal(reformer_train_step(&e.trainer, both, MICRO, NULL, e.workspace),
-                     REFORMER_E_LABEL);
+    assert_int_equal(
+        reformer_train_step(&e.desc, &e.trainer, both, MICRO, NULL, e.workspace, e.workspace_bytes),
+        REFORMER_E_LABEL);
     assert_int_equal(e.trainer.step, 0);
     /* a model of one length pads, and reads the padding */
     trains[0].unpadded = 0;
@@ -393,13 +436,13 @@ static void signed_weights(void **state) {
                                    .data_end = WEIGHTS_BYTES};
     memcpy(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic);
     memcpy(e.weights, &h, sizeof h);
-    assert_int_equal(reformer_check_weights(&e.model), REFORMER_E_CHECKSUM);
+    assert_int_equal(reformer_check_weights(&e.desc, &e.model), REFORMER_E_CHECKSUM);
     assert_int_equal(reformer_sign_weights(&e.desc, e.weights, WEIGHTS_BYTES), REFORMER_OK);
-    assert_int_equal(reformer_check_weights(&e.model), REFORMER_OK);
+    assert_int_equal(reformer_check_weights(&e.desc, &e.model), REFORMER_OK);
     packed(&e)[1] = NAN;
     packed(&e)[2] = -INFINITY;
     assert_int_equal(reformer_sign_weights(&e.desc, e.weights, WEIGHTS_BYTES), REFORMER_OK);
-    assert_int_equal(reformer_check_weights(&e.model), REFORMER_E_NAN);
+    assert_int_equal(reformer_check_weights(&e.desc, &e.model), REFORMER_E_NAN);
     memcpy(&h, e.weights, sizeof h);
     assert_int_equal(h.nonfinite, 2);
     assert_int_equal(reformer_sign_weights(&e.desc, e.weights, WEIGHTS_BYTES - 1),
@@ -412,7 +455,10 @@ static void signed_sections(void **state) {
     (void)state;
     enum { HALVES = REFORMER_WEIGHTS_HEADER + 64, INTEGERS = HALVES + 64, END = INTEGERS + 64 };
     _Alignas(64) static unsigned char file[END];
-    const reformer_desc_t desc = {.abi = REFORMER_ABI, .weights_bytes = END};
+    const reformer_desc_t desc = {.size = sizeof(reformer_desc_t),
+                                  .abi = REFORMER_ABI,
+                                  .sizes = REFORMER_SIZES,
+                                  .weights_bytes = END};
     reformer_weights_header_t h = {.version = REFORMER_WEIGHTS_VERSION,
                                    .bytes = END,
                                    .data_end = END,

@@ -289,16 +289,18 @@ static void binds(void **state) {
     packed_t p = pack(NULL);
     reformer_variant_t v = {.target = REFORMER_CPU_X86_64, .max_length = 1, .padded = 1, .rows = 1};
     if (!reformer_cpu_supports(v.target)) v.target = REFORMER_CPU_AARCH64;
-    reformer_desc_t d = {.abi = REFORMER_ABI,
+    reformer_desc_t d = {.size = sizeof(reformer_desc_t),
+                         .abi = REFORMER_ABI,
+                         .sizes = REFORMER_SIZES,
                          .fingerprint = p.l->fingerprint,
                          .weights_bytes = weights_packed_bytes(p.l),
                          .n_variants = 1,
                          .variants = &v};
     reformer_model_t m;
     assert_int_equal(reformer_bind(&m, &d, p.file, p.bytes), REFORMER_OK);
-    assert_int_equal(reformer_check_weights(&m), REFORMER_OK);
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_OK);
     p.file[p.bytes - 1] ^= 1;
-    assert_int_equal(reformer_check_weights(&m), REFORMER_E_CHECKSUM);
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_E_CHECKSUM);
     unpacked_close(&p);
 }
 
