@@ -121,6 +121,12 @@ int reformer_cpu_supports(int target) {
     return target == REFORMER_CPU_AARCH64;
 }
 
+#elif defined(__wasm32__) /* what runs was taken by its host as a whole */
+
+int reformer_cpu_supports(int target) {
+    return target == REFORMER_CPU_WASM32;
+}
+
 #else
 
 int reformer_cpu_supports(int target) {

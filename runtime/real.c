@@ -66,6 +66,10 @@ double reformer_sqrt(double x) {
     return _mm_cvtsd_f64(_mm_sqrt_sd(wide, wide));
 #elif defined(__aarch64__)
     return vget_lane_f64(vsqrt_f64(vdup_n_f64(x)), 0);
+#elif defined(__wasm__)
+    double root;
+    __asm__("local.get %1\n\tf64.sqrt\n\tlocal.set %0" : "=r"(root) : "r"(x));
+    return root;
 #else
 #error "no square root for this architecture"
 #endif

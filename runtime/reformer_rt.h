@@ -440,10 +440,11 @@ enum {
     REFORMER_CPU_X86_64_V3_VNNI,
     REFORMER_CPU_X86_64_V4_VNNI,
     REFORMER_CPU_X86_64_V4_BF16,
-    REFORMER_CPU_AARCH64_BF16
+    REFORMER_CPU_AARCH64_BF16,
+    REFORMER_CPU_WASM32
 };
 /* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL, v3+vnni: AVX-VNNI, v4+vnni: AVX512-VNNI, v4+bf16: AVX512-BF16
- * and AVX512-VNNI; asks the OS too. */
+ * and AVX512-VNNI; asks the OS too. wasm32: SIMD of 128 bits, without which a host takes no module that has any. */
 int reformer_cpu_supports(int target);
 /* The same, of a CPU that has no more than the environment variable REFORMER_CPU names ("x86-64", "x86-64-v3",
  * "x86-64-v4+bf16" …); other values are as none. What bind chooses by: getenv() is called there, and where sizes of

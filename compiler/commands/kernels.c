@@ -110,7 +110,8 @@ static const struct {
 } efficiencies[T_COUNT] = {[T_X86_64] = {0.76, true},          [T_X86_64_V3] = {0.90, true},
                            [T_X86_64_V4] = {0.96, true},       [T_AARCH64] = {0.75, false},
                            [T_X86_64_V3_VNNI] = {0.90, false}, [T_X86_64_V4_VNNI] = {0.96, false},
-                           [T_X86_64_V4_BF16] = {0.96, false}, [T_AARCH64_BF16] = {0.75, false}};
+                           [T_X86_64_V4_BF16] = {0.96, false}, [T_AARCH64_BF16] = {0.75, false},
+                           [T_WASM32] = {0.60, false}};
 
 double target_efficiency(const target_t *t, bool *measured) {
     *measured = efficiencies[t->id].measured;

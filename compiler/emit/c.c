@@ -68,10 +68,19 @@ static void put_opening(emitter_t *c, sbuf_t *out) {
                 (long long)c->plan->batch, targets_text(c));
 }
 
-static bool any_target(const plan_t *p, bool arm) {
-    for (int k = 0; k < p->n_targets; k++)
-        if (target_is_arm(p->targets[k]) == arm) return true;
-    return false;
+/* What compilers for a family define, where its intrinsics stand, and what else `translated for` has to say. */
+enum { FAMILIES = FAMILY_WASM + 1 };
+static const struct {
+    const char *macro, *include, *how;
+} families[FAMILIES] = {
+    [FAMILY_X86] = {"__x86_64__", "immintrin.h", ""},
+    [FAMILY_ARM] = {"__aarch64__", "arm_neon.h", ""},
+    [FAMILY_WASM] = {"__wasm32__", "wasm_simd128.h", ", or clang --target=wasm32"},
+};
+
+/* What an artefact is for is one family's, as the choice of targets sees to. */
+static family_t family_of(const emitter_t *c) {
+    return target_family(c->plan->targets[0]);
 }
 
 /* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
@@ -93,15 +102,21 @@ static const char flag_guards[] =
     "#endif\n"
     "_Static_assert(sizeof 1.0 == sizeof(double), \"compile without -fsingle-precision-constant\");\n";
 
+static const char relaxed_guard[] =
+    "#ifdef __wasm_relaxed_simd__\n"
+    "#error \"compile without -mrelaxed-simd: results would be the engine's\"\n"
+    "#endif\n";
+
 /* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere; nothing reassociated.
  * What follows the model in its translation unit is compiled as it was (put_end). */
 static void put_guards(emitter_t *c, sbuf_t *out) {
-    bool x86 = any_target(c->plan, false), arm = any_target(c->plan, true);
+    family_t family = family_of(c);
     sbuf_printf(out, "#include \"%s\"\n#include \"reformer_rt.h\"\n\n", c->o->header_name);
     sbuf_puts(out, flag_guards);
-    sbuf_printf(out, "#if %s%s%s\n#error \"translated for %s: choose another --target\"\n#endif\n",
-                x86 ? "!defined(__x86_64__)" : "", x86 && arm ? " && " : "",
-                arm ? "!defined(__aarch64__)" : "", targets_text(c));
+    sbuf_printf(out,
+                "#if !defined(%s)\n#error \"translated for %s: choose another --target%s\"\n#endif\n",
+                families[family].macro, targets_text(c), families[family].how);
+    if (family == FAMILY_WASM) sbuf_puts(out, relaxed_guard);
     sbuf_printf(out, "REFORMER_REFUSE_FAST_MATH(%s)\n", own_name(c, "flags"));
     sbuf_puts(
         out,
@@ -114,8 +129,8 @@ static void put_guards(emitter_t *c, sbuf_t *out) {
         "#endif\n"
         "#pragma STDC FP_CONTRACT OFF\n"
         "#endif\n");
-    if (x86) sbuf_puts(out, "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n");
-    if (arm) sbuf_puts(out, "#ifdef __aarch64__\n#include <arm_neon.h>\n#endif\n");
+    sbuf_printf(out, "#ifdef %s\n#include <%s>\n#endif\n", families[family].macro,
+                families[family].include);
     sbuf_puts(out, "#ifndef __clang__\n"
                    "#pragma GCC push_options\n"
                    "#pragma GCC optimize(\"fp-contract=off\")\n"
@@ -250,8 +265,6 @@ static void note_globals(emitter_t *c) {
 static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     const plan_t *p = c->plan;
     const target_t *t = plan_module(p, rank * p->n_variants)->target;
-    const char *guard = target_is_arm(t) ? "__aarch64__" : "__x86_64__";
-    bool guarded = any_target(p, true) && any_target(p, false);
     c->target = t;
     c->target_suffix = p->n_targets > 1 ? arena_printf(c->arena, "_%s", t->suffix) : "";
     c->prelude = prelude_new(c->arena);
@@ -269,7 +282,6 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     }
     put_comment(out, 0, "---- %s %.*s", t->name, (int)(70 - strlen(t->name)),
                 "-------------------------------------------------------------------------");
-    if (guarded) sbuf_printf(out, "#ifdef %s\n", guard);
     put_target_open(t, out);
     sbuf_puts(out, "\n");
     put_prelude(c, &prelude);
@@ -279,7 +291,6 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     sbuf_write(out, code.data, code.size);
     put_own_names(c, false, out);
     put_target_close(t, out);
-    if (guarded) sbuf_puts(out, "#endif\n");
     sbuf_puts(out, "\n");
     sbuf_free(&prelude);
     sbuf_free(&code);
@@ -296,7 +307,8 @@ static const char *cpu_name(int target) {
         [REFORMER_CPU_X86_64_V3_VNNI] = "REFORMER_CPU_X86_64_V3_VNNI",
         [REFORMER_CPU_X86_64_V4_VNNI] = "REFORMER_CPU_X86_64_V4_VNNI",
         [REFORMER_CPU_X86_64_V4_BF16] = "REFORMER_CPU_X86_64_V4_BF16",
-        [REFORMER_CPU_AARCH64_BF16] = "REFORMER_CPU_AARCH64_BF16"};
+        [REFORMER_CPU_AARCH64_BF16] = "REFORMER_CPU_AARCH64_BF16",
+        [REFORMER_CPU_WASM32] = "REFORMER_CPU_WASM32"};
     return names[target];
 }
 
@@ -308,10 +320,7 @@ static void put_size(sbuf_t *out, int depth, const char *field, size_t x) {
     if (x) put_line(out, depth, ".%s = %zu,", field, x);
 }
 
-static void put_variant(const reformer_variant_t *v, const char *run, bool guarded, sbuf_t *out) {
-    if (guarded)
-        sbuf_printf(out, "#ifdef %s\n",
-                    target_is_arm(&targets[v->target]) ? "__aarch64__" : "__x86_64__");
+static void put_variant(const reformer_variant_t *v, const char *run, sbuf_t *out) {
     put_line(out, 1, "{");
     put_line(out, 2, ".target = %s,", cpu_name(v->target));
     put_number(out, 2, "max_length", v->max_length);
@@ -327,7 +336,6 @@ static void put_variant(const reformer_variant_t *v, const char *run, bool guard
     put_size(out, 2, "scratch_per_unit", v->scratch_per_unit);
     put_line(out, 2, ".run = %s,", run);
     put_line(out, 1, "},");
-    if (guarded) sbuf_puts(out, "#endif\n");
 }
 
 static const char *const head_names[] = {
@@ -475,11 +483,10 @@ static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *
 /* An array of the parts of one kind; its name. */
 static const char *put_variants(emitter_t *c, part_t kind, const char *name,
                                 const reformer_variant_t *v, const char *const *run, sbuf_t *out) {
-    bool guarded = any_target(c->plan, true) && any_target(c->plan, false);
     name = own_name(c, name);
     put_line(out, 0, "static const reformer_variant_t %s[] = {", name);
     for (int k = 0; k < plan_parts(c->plan); k++)
-        if (plan_part(c->plan, k) == kind) put_variant(&v[k], run[k], guarded, out);
+        if (plan_part(c->plan, k) == kind) put_variant(&v[k], run[k], out);
     put_line(out, 0, "};");
     return name;
 }

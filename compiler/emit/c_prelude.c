@@ -21,9 +21,10 @@ enum {
     V4 = 1 << T_X86_64_V4 | VNNI,
     ARM_BF16 = 1 << T_AARCH64_BF16,
     ARM = 1 << T_AARCH64 | ARM_BF16,
+    WASM = 1 << T_WASM32,
     FMA3 = V3 | V4,
     X86 = SSE | V3 | V4,
-    ANY = X86 | ARM
+    ANY = X86 | ARM | WASM
 };
 
 /* What a helper takes and gives: parameters, result. */
@@ -112,6 +113,9 @@ static const body_t bodies[] = {
     INT(H_MULHI, 8, FMA3, HALVES("256", "_mm256") "return ($T)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);"),
     INT(H_MULHI, 4, FMA3, HALVES("128", "_mm") "return ($T)_mm_blend_epi32(_mm_srli_epi64(even, 32), odd, 0xa);"),
     INT(H_MULHI, 4, SSE, HALVES("128", "_mm") "return ($T)_mm_or_si128(_mm_srli_epi64(even, 32), _mm_slli_epi64(_mm_srli_epi64(odd, 32), 32));"),
+    INT(H_MULHI, 4, WASM, "const $T low = ($T)wasm_u64x2_extmul_low_u32x4((v128_t)x, (v128_t)y); "
+        "const $T high = ($T)wasm_u64x2_extmul_high_u32x4((v128_t)x, (v128_t)y); "
+        "return __builtin_shufflevector(low, high, 1, 3, 5, 7);"),
     INT(H_MULHI, 1, ANY, "($T)(uint32_t)(((uint64_t)($U)x * ($U)y) >> 32)"),
 
     /* half of a register goes into one as a number of its size */
@@ -163,6 +167,10 @@ static const body_t bodies[] = {
     FLOAT(H_SQRT, 1, ARM, "vget_lane_f32(vsqrt_f32(vdup_n_f32(x)), 0)"),
     DOUBLE(H_SQRT, 2, ARM, "vsqrtq_f64(x)"),
     DOUBLE(H_SQRT, 1, ARM, "vget_lane_f64(vsqrt_f64(vdup_n_f64(x)), 0)"),
+    FLOAT(H_SQRT, 4, WASM, "($T)wasm_f32x4_sqrt((v128_t)x)"),
+    FLOAT(H_SQRT, 1, WASM, "wasm_f32x4_extract_lane(wasm_f32x4_sqrt(wasm_f32x4_splat(x)), 0)"),
+    DOUBLE(H_SQRT, 2, WASM, "($T)wasm_f64x2_sqrt((v128_t)x)"),
+    DOUBLE(H_SQRT, 1, WASM, "wasm_f64x2_extract_lane(wasm_f64x2_sqrt(wasm_f64x2_splat(x)), 0)"),
 
     /* maxps gives its second operand when either is NaN or both are zeros: x > y ? x : y */
     FLOAT(H_MAX, 16, V4, "_mm512_max_ps(x, y)"),
@@ -174,6 +182,10 @@ static const body_t bodies[] = {
     INT(H_MAX, 16, V4, "($T)_mm512_max_epi32((__m512i)x, (__m512i)y)"),
     INT(H_MAX, 8, FMA3, "($T)_mm256_max_epi32((__m256i)x, (__m256i)y)"),
     INT(H_MAX, 4, FMA3, "($T)_mm_max_epi32((__m128i)x, (__m128i)y)"),
+    /* pmax(y, x) is y < x ? x : y */
+    FLOAT(H_MAX, 4, WASM, "($T)wasm_f32x4_pmax((v128_t)y, (v128_t)x)"),
+    DOUBLE(H_MAX, 2, WASM, "($T)wasm_f64x2_pmax((v128_t)y, (v128_t)x)"),
+    INT(H_MAX, 4, WASM, "($T)wasm_i32x4_max((v128_t)x, (v128_t)y)"),
     ANY_FLOAT(H_MAX, 1, ANY, "x > y ? x : y"),
     ANY_INT(H_MAX, 1, ANY, "x > y ? x : y"),
     ANY_FLOAT(H_MAX, 0, ANY, "const $I m = ($I)(x > y); return ($T)((m & ($I)x) | (~m & ($I)y));"),
@@ -187,6 +199,9 @@ static const body_t bodies[] = {
     INT(H_MIN, 16, V4, "($T)_mm512_min_epi32((__m512i)x, (__m512i)y)"),
     INT(H_MIN, 8, FMA3, "($T)_mm256_min_epi32((__m256i)x, (__m256i)y)"),
     INT(H_MIN, 4, FMA3, "($T)_mm_min_epi32((__m128i)x, (__m128i)y)"),
+    FLOAT(H_MIN, 4, WASM, "($T)wasm_f32x4_pmin((v128_t)y, (v128_t)x)"),
+    DOUBLE(H_MIN, 2, WASM, "($T)wasm_f64x2_pmin((v128_t)y, (v128_t)x)"),
+    INT(H_MIN, 4, WASM, "($T)wasm_i32x4_min((v128_t)x, (v128_t)y)"),
     ANY_FLOAT(H_MIN, 1, ANY, "x < y ? x : y"),
     ANY_INT(H_MIN, 1, ANY, "x < y ? x : y"),
     ANY_FLOAT(H_MIN, 0, ANY, "const $I m = ($I)(x < y); return ($T)((m & ($I)x) | (~m & ($I)y));"),

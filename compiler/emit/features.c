@@ -11,8 +11,9 @@ const char *const target_features[T_COUNT] = {
     [T_X86_64_V4_VNNI] = "avx512vnni," V4,
     [T_X86_64_V4_BF16] = "avx512bf16,avx512vnni," V4,
     [T_AARCH64_BF16] = "bf16,i8mm",
+    [T_WASM32] = "simd128",
 };
 
 bool target_is_arm(const target_t *t) {
-    return t->level == T_AARCH64;
+    return target_family(t) == FAMILY_ARM;
 }

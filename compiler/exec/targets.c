@@ -7,16 +7,13 @@ _Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFOR
                    (int)T_AARCH64 == REFORMER_CPU_AARCH64 &&
                    (int)T_X86_64_V3_VNNI == REFORMER_CPU_X86_64_V3_VNNI &&
                    (int)T_X86_64_V4_BF16 == REFORMER_CPU_X86_64_V4_BF16 &&
-                   (int)T_AARCH64_BF16 == REFORMER_CPU_AARCH64_BF16,
+                   (int)T_AARCH64_BF16 == REFORMER_CPU_AARCH64_BF16 &&
+                   (int)T_WASM32 == REFORMER_CPU_WASM32,
                "targets and the runtime's CPUs are one enumeration");
-
-static bool is_x86(const target_t *t) {
-    return t->level != T_AARCH64;
-}
 
 static const target_id_t best_first[T_COUNT] = {T_X86_64_V4_BF16, T_X86_64_V4_VNNI, T_X86_64_V4,
                                                 T_X86_64_V3_VNNI, T_X86_64_V3,      T_X86_64,
-                                                T_AARCH64_BF16,   T_AARCH64};
+                                                T_AARCH64_BF16,   T_AARCH64,        T_WASM32};
 
 static int place_of(const target_t *t) {
     int at = 0;
@@ -58,8 +55,8 @@ const target_t *native_target(dtype_t dtype) {
 static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) {
     const target_t *native = native_for(uses);
     switch (wanted) {
-    case TARGET_LEVELS: return is_x86(t) == is_x86(native) && serves(t, uses);
-    case TARGET_BASELINE: return t->id == (is_x86(native) ? T_X86_64 : T_AARCH64);
+    case TARGET_LEVELS: return target_family(t) == target_family(native) && serves(t, uses);
+    case TARGET_BASELINE: return t->id == (target_family(native) == FAMILY_X86 ? T_X86_64 : T_AARCH64);
     case TARGET_NATIVE: break;
     }
     return t == native;
@@ -128,9 +125,10 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
         insert(p, t);
     }
     for (int i = 1; i < p->n_targets; i++) {
-        if (is_x86(p->targets[i]) == is_x86(p->targets[0])) continue;
+        family_t first = target_family(p->targets[0]), other = target_family(p->targets[i]);
+        if (other == first) continue;
         diag_error(d, IN_FILE(want->n ? want->where : s->path),
-                   "x86-64 and aarch64 do not fit into one C file");
+                   "%s and %s do not fit into one C file", family_name(first), family_name(other));
         return false;
     }
     return true;

@@ -48,7 +48,8 @@ static inline bool ltype_equal(ltype_t a, ltype_t b) {
 /* ---- targets: which vectors and which ops are legal ---------------------------------------- */
 
 /* Levels of an architecture first; then levels with instructions that not every CPU of them has, and
- * that not every model has a use for. The runtime's numbers (REFORMER_CPU_*) are the same. */
+ * that not every model has a use for; then what no CPU runs but a host of its own. The runtime's
+ * numbers (REFORMER_CPU_*) are the same. */
 typedef enum {
     T_X86_64,
     T_X86_64_V3,
@@ -59,8 +60,12 @@ typedef enum {
     T_X86_64_V4_VNNI,
     T_X86_64_V4_BF16,
     T_AARCH64_BF16,
+    T_WASM32,
     T_COUNT
 } target_id_t;
+
+/* Targets whose code one artefact may hold. */
+typedef enum { FAMILY_X86, FAMILY_ARM, FAMILY_WASM } family_t;
 
 /* OP_DOT2, and what it does with denormal numbers: x86's takes and gives 0 for them, arm's keeps them as fma does. */
 typedef enum { DOT2_NONE, DOT2_FLUSHES, DOT2_KEEPS } dot2_t;
@@ -78,6 +83,8 @@ typedef struct {
 } target_t;
 
 extern const target_t targets[T_COUNT];
+family_t target_family(const target_t *t);
+const char *family_name(family_t f);           /* "x86-64" */
 const target_t *target_find(const char *name); /* NULL: unknown ("native" is resolved by the CLI) */
 
 /* ---- values and instructions --------------------------------------------------------------- */

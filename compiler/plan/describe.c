@@ -93,7 +93,8 @@ static int cpu_of(const target_t *t) {
                                      [T_X86_64_V3_VNNI] = REFORMER_CPU_X86_64_V3_VNNI,
                                      [T_X86_64_V4_VNNI] = REFORMER_CPU_X86_64_V4_VNNI,
                                      [T_X86_64_V4_BF16] = REFORMER_CPU_X86_64_V4_BF16,
-                                     [T_AARCH64_BF16] = REFORMER_CPU_AARCH64_BF16};
+                                     [T_AARCH64_BF16] = REFORMER_CPU_AARCH64_BF16,
+                                     [T_WASM32] = REFORMER_CPU_WASM32};
     return cpu[t->id];
 }
 

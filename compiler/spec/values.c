@@ -402,6 +402,15 @@ static bool on_text(reader_t *r, spec_key_t key, const node_t *n) {
     return true;
 }
 
+/* Place in `architectures`; -1: native, whichever that is. */
+static const char *const architectures[] = {"x86-64", "aarch64", "wasm32"};
+
+static int architecture_of(const char *target) {
+    for (int i = 0; i < (int)(sizeof architectures / sizeof *architectures); i++)
+        if (strncmp(target, architectures[i], strlen(architectures[i])) == 0) return i;
+    return -1;
+}
+
 static bool add_target(reader_t *r, spec_key_t key, const node_t *n) {
     spec_t *s = r->spec;
     const word_t *w = read_word(r, key, n);
@@ -409,13 +418,10 @@ static bool add_target(reader_t *r, spec_key_t key, const node_t *n) {
     for (int i = 0; i < s->compile.n_targets; i++) {
         if (strcmp(s->compile.targets[i], w->word) == 0)
             return complain(r, n->at, "target '%s' stands twice", w->word);
-        static const char arm_name[] = "aarch64"; /* and what is behind a '+' */
-        size_t n_name = sizeof arm_name - 1;
-        bool arm = strncmp(w->word, arm_name, n_name) == 0,
-             other = strncmp(s->compile.targets[i], arm_name, n_name) == 0;
-        if (arm != other && strcmp(w->word, "native") != 0 &&
-            strcmp(s->compile.targets[i], "native") != 0)
-            return complain(r, n->at, "x86-64 and aarch64 do not fit into one artefact");
+        int own = architecture_of(w->word), other = architecture_of(s->compile.targets[i]);
+        if (own != other && own >= 0 && other >= 0)
+            return complain(r, n->at, "%s and %s do not fit into one artefact",
+                            architectures[other], architectures[own]);
     }
     if (s->compile.n_targets == MAX_TARGETS) return complain(r, n->at, "too many targets");
     s->compile.targets[s->compile.n_targets++] = w->word;
