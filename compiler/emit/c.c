@@ -113,9 +113,9 @@ static void put_guards(emitter_t *c, sbuf_t *out) {
     family_t family = family_of(c);
     sbuf_printf(out, "#include \"%s\"\n#include \"reformer_rt.h\"\n\n", c->o->header_name);
     sbuf_puts(out, flag_guards);
-    sbuf_printf(out,
-                "#if !defined(%s)\n#error \"translated for %s: choose another --target%s\"\n#endif\n",
-                families[family].macro, targets_text(c), families[family].how);
+    sbuf_printf(
+        out, "#if !defined(%s)\n#error \"translated for %s: choose another --target%s\"\n#endif\n",
+        families[family].macro, targets_text(c), families[family].how);
     if (family == FAMILY_WASM) sbuf_puts(out, relaxed_guard);
     sbuf_printf(out, "REFORMER_REFUSE_FAST_MATH(%s)\n", own_name(c, "flags"));
     sbuf_puts(

@@ -56,7 +56,8 @@ static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) 
     const target_t *native = native_for(uses);
     switch (wanted) {
     case TARGET_LEVELS: return target_family(t) == target_family(native) && serves(t, uses);
-    case TARGET_BASELINE: return t->id == (target_family(native) == FAMILY_X86 ? T_X86_64 : T_AARCH64);
+    case TARGET_BASELINE:
+        return t->id == (target_family(native) == FAMILY_X86 ? T_X86_64 : T_AARCH64);
     case TARGET_NATIVE: break;
     }
     return t == native;

@@ -45,12 +45,10 @@ const word_t train_dtype_words[] = {
     {"float32", DTYPE_FLOAT32}, {"bfloat16", DTYPE_BFLOAT16}, {NULL, 0}};
 const word_t decode_words[] = {
     {"corrected", DECODE_CORRECTED}, {"huggingface", DECODE_HUGGINGFACE}, {NULL, 0}};
-const word_t target_words[] = {{"x86-64", 0},         {"x86-64-v3", 1},
-                               {"x86-64-v4", 2},      {"x86-64-v3+vnni", 3},
-                               {"x86-64-v4+vnni", 4}, {"x86-64-v4+bf16", 5},
-                               {"aarch64", 6},        {"aarch64+bf16", 7},
-                               {"wasm32", 8},         {"native", 9},
-                               {NULL, 0}};
+const word_t target_words[] = {
+    {"x86-64", 0},         {"x86-64-v3", 1},      {"x86-64-v4", 2}, {"x86-64-v3+vnni", 3},
+    {"x86-64-v4+vnni", 4}, {"x86-64-v4+bf16", 5}, {"aarch64", 6},   {"aarch64+bf16", 7},
+    {"wasm32", 8},         {"native", 9},         {NULL, 0}};
 const word_t length_words[] = {{"dynamic", LENGTH_DYNAMIC}, {NULL, 0}};
 const word_t optimizer_words[] = {{"adamw", REFORMER_ADAMW},
                                   {"adam", REFORMER_ADAM},
