@@ -89,10 +89,15 @@ static out_kind_t out_kind(const options_t *o, diag_t *d) {
     for (size_t i = 0; i < N_KINDS; i++)
         if (strcmp(path_suffix(out), kinds[i].suffix) == 0)
             return checked_kind(o, kinds[i].kind, d);
+    bool wasm = strcmp(path_suffix(out), ".wasm") == 0;
     diag_error(
         d, IN_FILE(out),
         "the suffix decides what is written: .c, .graph, .rir, .ll, .s, .o, .so, or '-' for C on "
         "stdout");
+    if (wasm)
+        diag_hint(
+            d,
+            "a module is linked from model.c of --target wasm32 and the runtime: runtime/web/build.sh");
     return OUT_BAD;
 }
 
@@ -156,7 +161,7 @@ static bool write_c(session_t *s, bool to_stdout) {
 static bool check_library(const session_t *s) {
     const target_t *t = s->plan->targets[0];
     bool arm = reformer_cpu_supports(REFORMER_CPU_AARCH64);
-    if (target_is_arm(t) == arm) return true;
+    if (target_family(t) == (arm ? FAMILY_ARM : FAMILY_X86)) return true;
     diag_error(s->d, IN_FILE(s->o->text[OPT_OUTPUT]),
                "a library for %s needs a runtime for it, and here is only this machine's", t->name);
     diag_hint(s->d, "write a .o file and link it there");
@@ -280,6 +285,7 @@ static bool translate(session_t *s, out_kind_t kind) {
     buckets_taken_t taken = session_buckets(s);
     buckets_warn_ahead(&taken, s->d);
     if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;
+    if (kind != OUT_NOTHING && !plan_check_addresses(s->plan, o->model, s->d)) return false;
     bool packs = is_product(kind) && kind != OUT_C_STDOUT;
     if (packs && !load_weights(s)) return false;
     switch (kind) {

@@ -130,5 +130,7 @@ void plan_describe_gradients(const plan_t *p,
 /* Of those, too: what reformer_items() reads, the lengths of train steps included; not lowered. */
 void plan_describe_labels(const plan_t *p, reformer_desc_t *desc);
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
+/* addresses.c: false, and an error at `where`, when the lowered plan is larger than its target can address. */
+bool plan_check_addresses(const plan_t *p, const char *where, diag_t *d);
 
 #endif

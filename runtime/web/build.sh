@@ -43,7 +43,7 @@ printf A >"$made/letter"
 # 1 MiB of stack, in front of the data: what runs over it traps. Local data are gone through by the collector.
 "$clang" --target=wasm32 -std=c11 -O2 -mbulk-memory -ffreestanding -nostdlib \
     -isystem "$web/libc" -I"$made" -I"$web" -I"$web/.." \
-    "$made/model.c" "$web/writer.c" "$web/memory.c" "$web"/../*.c \
+    "$web/writer.c" "$made/model.c" "$web/memory.c" "$web"/../*.c \
     -Wl,--no-entry,--gc-sections,--strip-all,--stack-first,-z,stack-size=1048576 -o "$made/model.wasm"
 mkdir -p "$out"
 cp "$web/index.html" "$web/worker.js" "$web/reformer.js" "$made/model.wasm" "$made/model.weights" "$out/"

@@ -1,0 +1,50 @@
+/* A model that learns, as a module for numbers.mjs: forward, gradients. */
+#include "heap.h"
+#include "model.h"
+
+#define EXPORT(name) __attribute__((export_name(#name)))
+
+static model_t model;
+static heap_t heap;
+static reformer_tensor_t tensor;
+
+EXPORT(take) void *take(size_t bytes) {
+    return heap_take(&heap, bytes);
+}
+
+EXPORT(bind) int32_t bind(const void *weights, size_t bytes) {
+    int code = model_bind(&model, weights, bytes);
+    return code ? code : model_check_weights(&model);
+}
+
+EXPORT(forward)
+int32_t forward(const int32_t *ids, const int32_t *labels, size_t length, float *logits,
+                float *loss) {
+    model_io_t io = {
+        .input_ids = ids, .labels = labels, .length = length, .logits = logits, .loss = loss};
+    return model_forward(&model, &io, take(model_workspace_bytes(length, 1)));
+}
+
+EXPORT(gradients_bytes) size_t gradients_bytes(void) {
+    return model_gradients_bytes();
+}
+
+EXPORT(gradients)
+int32_t gradients(const int32_t *ids, const int32_t *labels, size_t length, uint64_t seed,
+                  float *to) {
+    model_io_t io = {.input_ids = ids, .labels = labels, .length = length, .dropout_seed = seed};
+    return model_gradients(&model, &io, to, take(model_train_bytes(length, 1)));
+}
+
+/* Of gradient number i: its name; NULL: there are fewer. Then where it stands. */
+EXPORT(gradient_name) const char *gradient_name(size_t i) {
+    return model_gradient(i, &tensor) ? 0 : tensor.name;
+}
+
+EXPORT(gradient_offset) size_t gradient_offset(void) {
+    return tensor.offset;
+}
+
+EXPORT(gradient_elements) size_t gradient_elements(void) {
+    return tensor.elements;
+}
