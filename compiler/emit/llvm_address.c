@@ -50,7 +50,8 @@ static llvm_place_t *place_of(const llvm_func_t *f, const buffer_t *b) {
 
 LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset) {
     LLVMTypeRef byte = f->e->type[E_I8];
-    LLVMValueRef at = llvm_int64(f->e, (int64_t)offset);
+    size_t there = llvm_offset(&llvm_call_layout, offset, f->e->target);
+    LLVMValueRef at = llvm_int64(f->e, (int64_t)there);
     LLVMValueRef p = llvm.BuildGEP2(f->e->builder, byte, f->call, &at, 1, "");
     LLVMValueRef load = llvm.BuildLoad2(f->e->builder, type, p, "");
     static const char invariant[] = "invariant.load"; /* a call does not change while it runs */

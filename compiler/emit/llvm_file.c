@@ -9,30 +9,6 @@
 
 /* ---- structures of the runtime as constants --------------------------------------------------------- */
 
-/* A pointer inside a structure: where, and what it points to. */
-typedef struct {
-    size_t at;
-    LLVMValueRef to;
-} link_t;
-
-/* The bytes of a C structure with some pointers in it. x86-64 and aarch64 lay structures out alike,
- * little-endian and 64-bit, so ours is the target's. */
-static LLVMValueRef image(const llvm_emitter_t *e, const void *data, size_t bytes,
-                          const link_t *links, int n) {
-    LLVMValueRef parts[32];
-    unsigned count = 0;
-    size_t done = 0;
-    for (int k = 0; k <= n; k++) {
-        size_t until = k < n ? links[k].at : bytes;
-        if (until > done)
-            parts[count++] = llvm.ConstStringInContext(e->context, (const char *)data + done,
-                                                       (unsigned)(until - done), true);
-        if (k < n) parts[count++] = links[k].to;
-        done = until + sizeof(void *);
-    }
-    return llvm.ConstStructInContext(e->context, parts, count, true);
-}
-
 static LLVMValueRef constant(llvm_emitter_t *e, const char *name, LLVMValueRef value) {
     LLVMValueRef g = llvm.AddGlobal(e->module, llvm.TypeOf(value), name);
     llvm.SetInitializer(g, value);
@@ -54,12 +30,20 @@ static LLVMValueRef list_constant(llvm_emitter_t *e, const char *name, const voi
     return constant(e, name, llvm.ConstStringInContext(e->context, list, (unsigned)bytes, true));
 }
 
+/* The same of size_t. */
+static LLVMValueRef sizes_constant(llvm_emitter_t *e, const char *name, const size_t *list, int n) {
+    if (!list) return llvm.ConstNull(e->pointer);
+    LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n + 1);
+    for (int i = 0; i < n; i++) all[i] = llvm.ConstInt(e->size, list[i], false);
+    return constant(e, name, llvm.ConstArray(e->size, all, (unsigned)n));
+}
+
 static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_t *v,
                                       const LLVMValueRef *run, int n) {
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
     for (int k = 0; k < n; k++) {
-        link_t link = {offsetof(reformer_variant_t, run), run[k]};
-        all[k] = image(e, &v[k], sizeof v[k], &link, 1);
+        llvm_link_t link = {offsetof(reformer_variant_t, run), run[k]};
+        all[k] = llvm_image(e, &llvm_variant_layout, &v[k], &link, 1);
     }
     return constant(e, "reformer.variants", llvm.ConstArray(llvm.TypeOf(all[0]), all, (unsigned)n));
 }
@@ -68,7 +52,8 @@ static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_
 static LLVMValueRef variant_address(const llvm_emitter_t *e, LLVMValueRef variants,
                                     const reformer_desc_t *d, const reformer_variant_t *at) {
     if (!at) return llvm.ConstNull(e->pointer);
-    LLVMValueRef bytes = llvm.ConstInt(e->i64, (uint64_t)(at - d->variants) * sizeof *at, false);
+    size_t each = llvm_offset(&llvm_variant_layout, sizeof *at, e->target);
+    LLVMValueRef bytes = llvm.ConstInt(e->i64, (uint64_t)(at - d->variants) * each, false);
     return llvm.ConstGEP2(e->type[E_I8], variants, &bytes, 1);
 }
 
@@ -77,30 +62,37 @@ static LLVMValueRef stacks_constant(llvm_emitter_t *e, const reformer_desc_t *d)
     if (!d->trains) return llvm.ConstNull(e->pointer);
     for (int i = 0; i < d->n_stacks; i++) {
         const reformer_stack_t *s = &d->stacks[i];
-        link_t links[] = {
+        llvm_link_t links[] = {
             {offsetof(reformer_stack_t, name), text_constant(e, "reformer.stack", s->name)},
             {offsetof(reformer_stack_t, layers),
              list_constant(e, "reformer.layers", s->layers, (size_t)s->count * sizeof *s->layers)}};
-        all[i] = image(e, s, sizeof *s, links, sizeof links / sizeof *links);
+        all[i] = llvm_image(e, &llvm_stack_layout, s, links, sizeof links / sizeof *links);
     }
     return constant(e, "reformer.stacks",
                     llvm.ConstArray(llvm.TypeOf(all[0]), all, (unsigned)d->n_stacks));
 }
 
+static LLVMValueRef rotations_constant(llvm_emitter_t *e, const reformer_desc_t *d) {
+    if (d->n_rotations == 0) return llvm.ConstNull(e->pointer);
+    LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, d->n_rotations);
+    for (int i = 0; i < d->n_rotations; i++)
+        all[i] = llvm_image(e, &llvm_rotations_layout, &d->rotations[i], NULL, 0);
+    return constant(e, "reformer.rotations",
+                    llvm.ConstArray(llvm.TypeOf(all[0]), all, (unsigned)d->n_rotations));
+}
+
 static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
                                          LLVMValueRef variants) {
-    link_t links[] = {
+    llvm_link_t links[] = {
         {offsetof(reformer_desc_t, version), text_constant(e, "reformer.version", d->version)},
         {offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
         {offsetof(reformer_desc_t, variants), variants},
         {offsetof(reformer_desc_t, prefills), variant_address(e, variants, d, d->prefills)},
         {offsetof(reformer_desc_t, steps), variant_address(e, variants, d, d->steps)},
         {offsetof(reformer_desc_t, cache_parts),
-         list_constant(e, "reformer.cache_parts", d->cache_parts,
-                       (size_t)d->n_cache_parts * sizeof *d->cache_parts)},
+         sizes_constant(e, "reformer.cache_parts", d->cache_parts, d->n_cache_parts)},
         {offsetof(reformer_desc_t, record_parts),
-         list_constant(e, "reformer.record_parts", d->record_parts,
-                       (size_t)d->n_record_parts * sizeof *d->record_parts)},
+         sizes_constant(e, "reformer.record_parts", d->record_parts, d->n_record_parts)},
         {offsetof(reformer_desc_t, lsh),
          list_constant(e, "reformer.lsh", d->lsh, (size_t)d->lsh_layers * sizeof *d->lsh)},
         {offsetof(reformer_desc_t, trains), variant_address(e, variants, d, d->trains)},
@@ -108,16 +100,17 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
         {offsetof(reformer_desc_t, updates), variant_address(e, variants, d, d->updates)},
         {offsetof(reformer_desc_t, training),
          list_constant(e, "reformer.training", d->training, sizeof *d->training)},
-        {offsetof(reformer_desc_t, rotations),
-         list_constant(e, "reformer.rotations", d->n_rotations ? d->rotations : NULL,
-                       (size_t)d->n_rotations * sizeof *d->rotations)}};
+        {offsetof(reformer_desc_t, rotations), rotations_constant(e, d)}};
+    reformer_desc_t there = *d;
+    there.size = llvm_offset(&llvm_desc_layout, sizeof there, e->target);
+    llvm_sizes(e->target, there.sizes);
     return constant(e, "reformer.description",
-                    image(e, d, sizeof *d, links, sizeof links / sizeof *links));
+                    llvm_image(e, &llvm_desc_layout, &there, links, sizeof links / sizeof *links));
 }
 
 /* ---- what a product calls ------------------------------------------------------------------------------ */
 
-/* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z size_t,
+/* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z size_t, l int64_t,
  * D the description, which the product does not pass. */
 static const struct {
     duty_t duty;
@@ -147,13 +140,13 @@ static const struct {
     {DUTY_LEARNS, "trainer_bytes", "reformer_trainer_bytes", "Dz", 'z'},
     {DUTY_LEARNS, "trainer_workspace", "reformer_trainer_workspace", "Dzi", 'z'},
     {DUTY_LEARNS, "trainer_begin", "reformer_trainer_begin", "Dppppzzpz", 'i'},
-    {DUTY_LEARNS, "trainer_resume", "reformer_trainer_resume", "Dppppzzz", 'i'},
+    {DUTY_LEARNS, "trainer_resume", "reformer_trainer_resume", "Dppppzzl", 'i'},
     {DUTY_LEARNS, "train_step", "reformer_train_step", "Dppzppz", 'i'},
     {DUTY_LEARNS, "sign_weights", "reformer_sign_weights", "Dpz", 'i'},
 };
 
 static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
-    return what == 'i' ? e->i32 : what == 'z' ? e->i64 : e->pointer;
+    return what == 'i' ? e->i32 : what == 'l' ? e->i64 : what == 'z' ? e->size : e->pointer;
 }
 
 static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValueRef description) {
@@ -229,7 +222,7 @@ bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     llvm_emitter_t e;
     size_t functions = 0;
     for (int k = 0; k < plan_parts(p); k++) functions += plan_module(p, k)->n_funcs;
-    if (!llvm_ready(d)) return false;
+    if (!llvm_ready(d) || !llvm_has(p->targets[0], d)) return false;
     llvm_ensure_memory(1, functions);
     llvm_open(&e, p->targets[0]);
     e.instrument = p->instrument;

@@ -4,6 +4,7 @@
  * llvm_file.c     whole modules for files: descriptor, what a product calls
  * llvm_func.c     functions and kernels: blocks, loops, conditions, launches
  * llvm_expr.c     one op → one instruction: the table llvm_ops
+ * llvm_layout.c   structures of the runtime as a target has them
  * llvm_address.c  buffers, addresses, what is known of aliases and alignment
  * llvm_target.c   target machines, the passes that LLVM runs, objects
  * llvm_jit.c      objects → code in this process
@@ -25,6 +26,8 @@ typedef struct {
     LLVMBuilderRef builder;
     LLVMTypeRef type[E_COUNT]; /* of scalars; bf16 is i16 */
     LLVMTypeRef i1, i32, i64, pointer, nothing;
+    LLVMTypeRef size; /* size_t of the target */
+    const target_t *target;
     /* of the Loops module that is being transcribed */
     const module_t *m;
     const char *suffix;  /* of its symbols: "", ".4096.v4" */
@@ -56,6 +59,25 @@ LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e);
 typedef struct llvm_func llvm_func_t;
 /* What a launch passes to the runtime: its kernel, or what goes by its label's name and calls it. */
 LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch);
+
+/* ---- llvm_layout.c: structures of the runtime ------------------------------------------------------- */
+
+typedef struct llvm_layout llvm_layout_t;
+extern const llvm_layout_t llvm_call_layout, llvm_variant_layout, llvm_stack_layout,
+    llvm_rotations_layout, llvm_desc_layout;
+/* Where a target has what stands at offset `at` of this machine's structure; its size: that of the target's. */
+size_t llvm_offset(const llvm_layout_t *l, size_t at, const target_t *t);
+int llvm_address_bytes(const target_t *t);
+/* REFORMER_SIZES of a target. */
+void llvm_sizes(const target_t *t, size_t sizes[REFORMER_SHARED]);
+
+/* A pointer inside a structure: where (of this machine), and what it points to. Others are NULL. */
+typedef struct {
+    size_t at;
+    LLVMValueRef to;
+} llvm_link_t;
+LLVMValueRef llvm_image(const llvm_emitter_t *e, const llvm_layout_t *l, const void *data,
+                        const llvm_link_t *links, int n_links);
 
 /* ---- one function ----------------------------------------------------------------------------------- */
 
@@ -103,7 +125,8 @@ LLVMValueRef llvm_address(llvm_func_t *f, const buffer_t *b, const affine_t *ind
                           unsigned *alignment);
 /* Marks a load or store of the buffer with its scopes. */
 void llvm_mark_access(llvm_func_t *f, const buffer_t *b, LLVMValueRef access);
-LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset); /* of *call, constant */
+LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type,
+                        size_t offset); /* of *call, this machine's; constant */
 
 /* ---- llvm_target.c ------------------------------------------------------------------------------------ */
 
@@ -113,6 +136,8 @@ bool llvm_failed(LLVMErrorRef error, const char *what, diag_t *d);
 /* A function attribute that is text: "frame-pointer", "all". */
 void llvm_add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value);
 const char *llvm_triple(const target_t *t); /* static text */
+/* LLVM is built with the architectures that its builder wanted. False: an error in d. */
+bool llvm_has(const target_t *t, diag_t *d);
 LLVMTargetMachineRef llvm_machine(const target_t *t);
 /* Code of this target: its features, full-width vectors. */
 void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const target_t *t);

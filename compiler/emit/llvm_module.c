@@ -59,6 +59,7 @@ void llvm_open(llvm_emitter_t *e, const target_t *t) {
                           .i1 = llvm.Int1TypeInContext(c),
                           .i32 = llvm.Int32TypeInContext(c),
                           .i64 = llvm.Int64TypeInContext(c),
+                          .target = t,
                           .pointer = llvm.PointerTypeInContext(c, 0),
                           .nothing = llvm.VoidTypeInContext(c)};
     guard_own(e, 0, dispose);
@@ -69,6 +70,7 @@ void llvm_open(llvm_emitter_t *e, const target_t *t) {
     e->type[E_I8] = e->type[E_U8] = llvm.Int8TypeInContext(c);
     e->type[E_I32] = e->i32;
     e->type[E_I64] = e->i64;
+    e->size = llvm_address_bytes(t) == 4 ? e->i32 : e->i64;
 }
 
 void llvm_close(llvm_emitter_t *e) {

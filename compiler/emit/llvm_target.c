@@ -14,7 +14,13 @@
 
 static const struct {
     const char *triple, *cpu;
-} kinds[] = {{"x86_64-unknown-linux-gnu", "x86-64"}, {"aarch64-unknown-linux-gnu", "generic"}};
+    LLVMRelocMode relocations;
+} kinds[] = {
+    [FAMILY_X86] = {"x86_64-unknown-linux-gnu", "x86-64", LLVMRelocPIC},
+    [FAMILY_ARM] = {"aarch64-unknown-linux-gnu", "generic", LLVMRelocPIC},
+    [FAMILY_WASM] = {"wasm32-unknown-unknown", "generic",
+                     LLVMRelocStatic}, /* a module is linked as a whole */
+};
 
 static char problem[LLVM_PROBLEM]; /* "": there is none */
 
@@ -61,16 +67,27 @@ void llvm_ensure_memory(int threads, size_t functions) {
 }
 
 const char *llvm_triple(const target_t *t) {
-    return kinds[target_is_arm(t)].triple;
+    return kinds[target_family(t)].triple;
+}
+
+bool llvm_has(const target_t *t, diag_t *d) {
+    LLVMTargetRef target;
+    char *error = NULL;
+    llvm_initialize();
+    if (!llvm.GetTargetFromTriple(llvm_triple(t), &target, &error)) return true;
+    llvm.DisposeMessage(error);
+    diag_error(d, NOWHERE, "this LLVM was built without %s", family_name(target_family(t)));
+    diag_hint(d, "write a .c file and compile it");
+    return false;
 }
 
 LLVMTargetMachineRef llvm_machine(const target_t *t) {
     LLVMTargetRef target;
     char *error = NULL;
     if (llvm.GetTargetFromTriple(llvm_triple(t), &target, &error)) bug("LLVM: %s", error);
-    LLVMTargetMachineRef machine =
-        llvm.CreateTargetMachine(target, llvm_triple(t), kinds[target_is_arm(t)].cpu, "",
-                                 LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    LLVMTargetMachineRef machine = llvm.CreateTargetMachine(
+        target, llvm_triple(t), kinds[target_family(t)].cpu, "", LLVMCodeGenLevelDefault,
+        kinds[target_family(t)].relocations, LLVMCodeModelDefault);
     if (!machine) bug("LLVM has no machine for %s", llvm_triple(t));
     return machine;
 }
@@ -178,8 +195,11 @@ bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenF
 #define VALUE_OF(x) TEXT_OF(x)
 
 const char *llvm_compile_key(const target_t *t) {
-    return target_is_arm(t) ? VALUE_OF(REFORMERC_LLVM) " " PIPELINE " aarch64"
-                            : VALUE_OF(REFORMERC_LLVM) " " PIPELINE " x86-64";
+    static const char *const keys[] = {
+        [FAMILY_X86] = VALUE_OF(REFORMERC_LLVM) " " PIPELINE " x86-64",
+        [FAMILY_ARM] = VALUE_OF(REFORMERC_LLVM) " " PIPELINE " aarch64",
+        [FAMILY_WASM] = VALUE_OF(REFORMERC_LLVM) " " PIPELINE " wasm32"};
+    return keys[target_family(t)];
 }
 
 const char *llvm_version(void) {

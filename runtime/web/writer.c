@@ -23,6 +23,7 @@ static struct {
     int32_t *ids; /* [length + tokens] */
     size_t length, known, tokens;
     void *cache, *workspace, *scratch;
+    size_t cache_bytes, workspace_bytes, scratch_bytes;
     reformer_sampling_t sampling;
 } text;
 
@@ -66,9 +67,12 @@ EXPORT(prompt) int32_t *prompt(size_t length, size_t tokens) {
         return 0;
     text_end = weights_end;
     int32_t *ids = heap_take(&text_end, sizeof(int32_t) * (uint64_t)(length + tokens));
-    text.cache = heap_take(&text_end, model_cache_bytes(length + tokens));
-    text.workspace = heap_take(&text_end, model_decode_bytes(length, 1));
-    text.scratch = heap_take(&text_end, reformer_sample_bytes(MODEL_VOCAB));
+    text.cache_bytes = model_cache_bytes(length + tokens);
+    text.workspace_bytes = model_decode_bytes(length, 1);
+    text.cache = heap_take(&text_end, text.cache_bytes);
+    text.workspace = heap_take(&text_end, text.workspace_bytes);
+    text.scratch_bytes = reformer_sample_bytes(MODEL_VOCAB);
+    text.scratch = heap_take(&text_end, text.scratch_bytes);
     if (!ids || !text.cache || !text.workspace || !text.scratch) return 0;
     text.length = length;
     text.known = length;
@@ -80,17 +84,22 @@ EXPORT(prompt) int32_t *prompt(size_t length, size_t tokens) {
 EXPORT(begin)
 int32_t begin(float temperature, int32_t top_k, float top_p, float repetition_penalty,
               uint64_t seed) {
-    if (!text.ids || !model.desc) return REFORMER_E_ARGUMENT;
-    text.sampling = (reformer_sampling_t){.temperature = temperature,
+    if (!text.ids) return REFORMER_E_ARGUMENT;
+    text.sampling = (reformer_sampling_t){.size = sizeof(reformer_sampling_t),
+                                          .temperature = temperature,
                                           .top_k = top_k,
                                           .top_p = top_p,
                                           .repetition_penalty = repetition_penalty,
                                           .seed = seed};
     int code = reformer_check_sampling(&text.sampling);
-    if (!code) code = model_cache_init(text.cache, text.length + text.tokens);
-    reformer_decode_t io = {
-        .input_ids = text.ids, .batch = 1, .length = text.length, .logits = logits};
-    return code ? code : model_prefill(&model, &io, text.cache, text.workspace);
+    if (!code) code = model_cache_init(text.cache, text.cache_bytes, text.length + text.tokens);
+    model_decode_t io = {.size = sizeof io,
+                         .input_ids = text.ids,
+                         .batch = 1,
+                         .length = text.length,
+                         .logits = logits};
+    return code ? code
+                : model_prefill(&model, &io, text.cache, text.workspace, text.workspace_bytes);
 }
 
 /* Of the token that next() is about to choose; after the last token, those that chose it. */
@@ -102,11 +111,11 @@ EXPORT(next) int32_t next(void) {
     if (!text.ids || text.known == text.length + text.tokens) return -REFORMER_E_FULL;
     int32_t token;
     int code = reformer_sample(&text.sampling, logits, MODEL_VOCAB, text.ids, text.known, 0,
-                               text.known - text.length, text.scratch, &token);
+                               text.known - text.length, text.scratch, text.scratch_bytes, &token);
     if (code) return -code;
     text.ids[text.known++] = token;
     if (text.known == text.length + text.tokens) return token; /* nobody asks what follows it */
-    reformer_decode_t io = {.input_ids = &token, .batch = 1, .logits = logits};
-    code = model_step(&model, &io, text.cache, text.workspace);
+    model_decode_t io = {.size = sizeof io, .input_ids = &token, .batch = 1, .logits = logits};
+    code = model_step(&model, &io, text.cache, text.workspace, text.workspace_bytes);
     return code ? -code : token;
 }

@@ -1,7 +1,8 @@
 # Sourced behind tests/cli/lib.sh: WebAssembly.
 #
 #   needs PROGRAM PACKAGE…      ends the test, as skipped, where a program is missing
-#   module OUT SOURCE OPTION…   links SOURCE with model.c (or model.o) of this folder and the runtime
+#   runtime_objects             the runtime, to rt/
+#   module OUT FILE…            compiles without optimisation, and links with it
 web=$SOURCE/runtime/web
 export REFORMERC
 
@@ -15,10 +16,18 @@ needs() {
     done
 }
 
+for_wasm() {
+    clang --target=wasm32 -std=c11 -mbulk-memory -ffreestanding -nostdlib -isystem "$web/libc" -I. -I"$web" \
+        -I"$SOURCE/runtime" -Wall -Wextra -Wconversion -Werror "$@"
+}
+
+runtime_objects() {
+    mkdir -p rt
+    (cd rt && for_wasm -O1 -c "$web/memory.c" "$SOURCE"/runtime/*.c)
+}
+
 module() {
-    wasm=$1 source=$2 object=$3
-    shift 3
-    clang --target=wasm32 -std=c11 -O1 -mbulk-memory -ffreestanding -nostdlib -isystem "$web/libc" -I. -I"$web" \
-        -I"$SOURCE/runtime" -Wall -Wextra -Wconversion -Werror "$@" "$source" "$object" "$web/memory.c" \
-        "$SOURCE"/runtime/*.c -Wl,--no-entry,--stack-first,-z,stack-size=1048576 -o "$wasm"
+    wasm=$1
+    shift
+    for_wasm -O0 "$@" rt/*.o -Wl,--no-entry,--stack-first,-z,stack-size=1048576 -o "$wasm"
 }

@@ -20,9 +20,14 @@ EXPORT(bind) int32_t bind(const void *weights, size_t bytes) {
 EXPORT(forward)
 int32_t forward(const int32_t *ids, const int32_t *labels, size_t length, float *logits,
                 float *loss) {
-    model_io_t io = {
-        .input_ids = ids, .labels = labels, .length = length, .logits = logits, .loss = loss};
-    return model_forward(&model, &io, take(model_workspace_bytes(length, 1)));
+    size_t bytes = model_workspace_bytes(length, 1);
+    model_io_t io = {.size = sizeof io,
+                     .input_ids = ids,
+                     .labels = labels,
+                     .length = length,
+                     .logits = logits,
+                     .loss = loss};
+    return model_forward(&model, &io, take(bytes), bytes);
 }
 
 EXPORT(gradients_bytes) size_t gradients_bytes(void) {
@@ -32,8 +37,13 @@ EXPORT(gradients_bytes) size_t gradients_bytes(void) {
 EXPORT(gradients)
 int32_t gradients(const int32_t *ids, const int32_t *labels, size_t length, uint64_t seed,
                   float *to) {
-    model_io_t io = {.input_ids = ids, .labels = labels, .length = length, .dropout_seed = seed};
-    return model_gradients(&model, &io, to, take(model_train_bytes(length, 1)));
+    size_t bytes = model_train_bytes(length, 1);
+    model_io_t io = {.size = sizeof io,
+                     .input_ids = ids,
+                     .labels = labels,
+                     .length = length,
+                     .dropout_seed = seed};
+    return model_gradients(&model, &io, to, model_gradients_bytes(), take(bytes), bytes);
 }
 
 /* Of gradient number i: its name; NULL: there are fewer. Then where it stands. */

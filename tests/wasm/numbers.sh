@@ -53,6 +53,7 @@ check translate 0 - "$r" $model $learns -o model.c --target wasm32
 check 'another machine' 1 'translated for wasm32' with_flags cc -c model.c -o model.o
 check 'relaxed SIMD' 1 'mrelaxed-simd' clang --target=wasm32 -D__wasm_relaxed_simd__ -isystem "$web/libc" \
     -I"$SOURCE/runtime" -c model.c -o model.o
+check runtime 0 - runtime_objects
 check build 0 - module numbers.wasm "$SOURCE/tests/wasm/numbers.c" model.c
 interpreted="$r run $model --target wasm32 --backend interpreter --input in.st"
 check 'the interpreter' 0 '' $interpreted --output out.st
@@ -61,6 +62,16 @@ check numbers 0 - node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weigh
 says '^10578 logits, [0-9]+ gradients$'
 check 'another seed' 0 '' $interpreted --gradients other.st --seed 4
 check 'has others' 1 'is .*, not' node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weights in.st out.st other.st
+
+# ---- the same through LLVM
+if ! "$r" --version | grep -q 'no LLVM'; then
+    cp model.h c.h
+    check 'an object' 0 - "$r" $model $learns -o model.o --target wasm32
+    same 'the same header' model.h c.h
+    check 'link it' 0 - module llvm.wasm "$SOURCE/tests/wasm/numbers.c" model.o
+    check 'its numbers' 0 - node "$SOURCE/tests/wasm/numbers.mjs" llvm.wasm model.weights in.st out.st g.st
+    says '^10578 logits, [0-9]+ gradients$'
+fi
 
 # ---- writing, with what a page calls
 "$FORGE" make prompt.st "input_ids:I32:1,5=84,81,79,71,81"
