@@ -107,7 +107,8 @@ static emit_c_options_t c_options(const session_t *s, const char *header_path) {
     const char *slash = strrchr(header_path, '/');
     return (emit_c_options_t){.header_name = slash ? slash + 1 : header_path,
                               .trace = s->plan->trace,
-                              .impose_buckets = s->plan->impose_buckets};
+                              .impose_buckets = s->plan->impose_buckets,
+                              .standalone = s->o->given[OPT_STANDALONE]};
 }
 
 /* They decide about the code of what learns, and are read before it is written: rotations from a file stay as they are, as
@@ -263,8 +264,21 @@ static bool is_product(out_kind_t kind) {
     return kind != OUT_RIR && kind != OUT_NOTHING;
 }
 
+/* What C alone can do: a library has the runtime inside anyway. */
+static bool check_c_options(const options_t *o, out_kind_t kind, diag_t *d) {
+    static const option_id_t of_c[] = {OPT_STANDALONE, OPT_SELFTEST};
+    static const char *const names[] = {"--standalone", "--selftest"};
+    for (size_t i = 0; i < sizeof of_c / sizeof *of_c; i++) {
+        if (!o->given[of_c[i]] || kind == OUT_C) continue;
+        diag_error(d, IN_FILE(names[i]), "is for C: -o FILE.c, with FILE.h beside it");
+        return false;
+    }
+    return true;
+}
+
 static bool translate(session_t *s, out_kind_t kind) {
     const options_t *o = s->o;
+    if (!check_c_options(o, kind, s->d)) return false;
     if (!check_buckets_file(o, s->d) || !session_spec(s)) return false;
     bool named_by_model = kind == OUT_C_STDOUT || kind == OUT_NOTHING;
     session_plan_t want = session_translation(s, is_product(kind));

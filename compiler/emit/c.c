@@ -59,13 +59,15 @@ static void put_opening(emitter_t *c, sbuf_t *out) {
     const char *file = source_name(c), *word = shell_word(c->arena, file);
     const char *object = arena_printf(c->arena, "%.*s.o", (int)(strlen(file) - 2), file);
     const char *here = *file == '-' ? "./" : "";
+    const char *flags = c->o->standalone ? "" : "$(reformerc --cflags) ";
+    const char *libs = c->o->standalone ? "" : " $(reformerc --libs)";
     put_comment(out, 0,
                 "%s: the Reformer model of %s as C, by reformerc.\n\n"
-                "    cc -O2 -std=c11 $(reformerc --cflags) -c %s%s\n"
-                "    cc … %s%s $(reformerc --libs)\n\n"
+                "    cc -O2 -std=c11 %s-c %s%s\n"
+                "    cc … %s%s%s\n\n"
                 "lengths: %s; batch: %lld; targets: %s",
-                file, spec_name(c), here, word, here, shell_word(c->arena, object), lengths_text(c),
-                (long long)c->plan->batch, targets_text(c));
+                file, spec_name(c), flags, here, word, here, shell_word(c->arena, object), libs,
+                lengths_text(c), (long long)c->plan->batch, targets_text(c));
 }
 
 /* What compilers for a family define, where its intrinsics stand, and what else `translated for` has to say. */
@@ -111,7 +113,8 @@ static const char relaxed_guard[] =
  * What follows the model in its translation unit is compiled as it was (put_end). */
 static void put_guards(emitter_t *c, sbuf_t *out) {
     family_t family = family_of(c);
-    sbuf_printf(out, "#include \"%s\"\n#include \"reformer_rt.h\"\n\n", c->o->header_name);
+    sbuf_printf(out, "#include \"%s\"\n%s\n", c->o->header_name,
+                c->o->standalone ? "" : "#include \"reformer_rt.h\"\n");
     sbuf_puts(out, flag_guards);
     sbuf_printf(
         out, "#if !defined(%s)\n#error \"translated for %s: choose another --target%s\"\n#endif\n",
@@ -240,7 +243,7 @@ static const char *part_suffix(const emitter_t *c, int k) {
 /* Two models may stand in one translation unit, each with a kernel local_attention, a type f32x8, a helper
  * load_f32x8 of its own. Inside of a region such a name stands for one with the model's prefix, so that the
  * code keeps its short ones. */
-static void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out) {
+void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out) {
     if (!define) {
         sbuf_printf(out, "#undef %s\n", name);
         return;
@@ -676,12 +679,19 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     const char **run = ARENA_ARRAY(a, const char *, n);
     plan_describe(p, &d, v);
     reserve_interface(&c);
+    sbuf_t body = {0};
+    for (int rank = 0; rank < p->n_targets; rank++) put_region(&c, rank, run, &body);
+    const char *desc = put_descriptor(&c, &d, v, run, &body);
+    put_interface(&c, desc, &body);
+    runtime_t *r = o->standalone ? runtime_of(&c, body.data) : NULL;
     put_opening(&c, source);
+    if (r) put_runtime_features(r, source);
     put_guards(&c, source);
-    for (int rank = 0; rank < p->n_targets; rank++) put_region(&c, rank, run, source);
-    const char *desc = put_descriptor(&c, &d, v, run, source);
-    put_interface(&c, desc, source);
+    if (r) put_runtime(r, source);
+    sbuf_write(source, body.data, body.size);
+    if (r) put_runtime_end(r, source);
     put_end(source);
+    sbuf_free(&body);
     put_header(&c, &d, v, header);
     arena_free(a);
 }

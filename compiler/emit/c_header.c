@@ -357,7 +357,9 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     for (int k = 0; k < d->n_variants; k++) h.dynamic = h.dynamic || v[k].unpadded;
     const char *guard = include_guard(c->arena, c->o->header_name);
     put_opening(&h);
-    sbuf_printf(out, "#ifndef %s\n#define %s\n\n#include \"reformer_rt.h\"\n\n", guard, guard);
+    sbuf_printf(out, "#ifndef %s\n#define %s\n\n", guard, guard);
+    if (c->o->standalone) put_runtime_header(c, out);
+    else sbuf_puts(out, "#include \"reformer_rt.h\"\n\n");
     put_macros(&h);
     sbuf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     put_comment(out, 0, "Types of its own, so that no other model's can take their place.");

@@ -3,6 +3,8 @@
  * c.c         the files as wholes: opening comment, regions of targets, tables, descriptor, functions
  *             that a product calls
  * c_header.c  model.h
+ * c_runtime.c what the model needs of the runtime, inside of both (--standalone)
+ * c_scan.c    C text as pieces at file scope, for c_runtime.c
  * c_func.c    functions and kernels: blocks, loops, conditions, carried values
  * c_live.c    what of a function is needed
  * c_expr.c    one op → one expression: the table c_ops
@@ -129,6 +131,8 @@ const char *c_func_name(emitter_t *c, const lfunc_t *f);
 const char *c_table_name(emitter_t *c, const buffer_t *b);
 /* c.c: a name with the model's prefix, which nothing else has. */
 const char *own_name(emitter_t *c, const char *name);
+/* A macro that makes it stand for that; the end of the macro. */
+void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out);
 /* c_training.c: constants; their names, NULL: there is nothing of it. */
 const char *put_training(emitter_t *c, const reformer_training_t *t, sbuf_t *out);
 const char *put_drawn_rotations(emitter_t *c, const reformer_desc_t *d, sbuf_t *out);
@@ -214,6 +218,16 @@ void find_masks(func_t *f); /* fills state.mask */
 
 /* A function or kernel as text, with its comment. */
 void put_function(emitter_t *c, const lfunc_t *f, sbuf_t *out);
+
+/* ---- c_runtime.c ----------------------------------------------------------------------------------- */
+
+typedef struct runtime runtime_t;
+/* What `body`, the text of model.c, needs of the runtime. */
+runtime_t *runtime_of(emitter_t *c, const char *body);
+void put_runtime_features(const runtime_t *r, sbuf_t *out); /* before the first #include */
+void put_runtime(runtime_t *r, sbuf_t *out);                /* before the body */
+void put_runtime_end(const runtime_t *r, sbuf_t *out);      /* behind it */
+void put_runtime_header(const emitter_t *c, sbuf_t *out);   /* in model.h */
 
 /* ---- c_header.c ------------------------------------------------------------------------------------ */
 

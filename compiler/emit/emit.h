@@ -10,6 +10,7 @@
 typedef struct {
     const char *header_name; /* "model.h" */
     bool trace, impose_buckets;
+    bool standalone; /* with the runtime inside, in both files */
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
 /* The header alone: that of model.o and model.so. */
