@@ -103,12 +103,22 @@ static out_kind_t out_kind(const options_t *o, diag_t *d) {
 
 /* ---- a spec or graph ------------------------------------------------------------------------------------------ */
 
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static const char *weights_path(const session_t *s) {
+    return replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights");
+}
+
 static emit_c_options_t c_options(const session_t *s, const char *header_path) {
-    const char *slash = strrchr(header_path, '/');
-    return (emit_c_options_t){.header_name = slash ? slash + 1 : header_path,
+    bool embeds = s->o->given[OPT_EMBED_WEIGHTS];
+    return (emit_c_options_t){.header_name = base_name(header_path),
                               .trace = s->plan->trace,
                               .impose_buckets = s->plan->impose_buckets,
-                              .standalone = s->o->given[OPT_STANDALONE]};
+                              .standalone = s->o->given[OPT_STANDALONE],
+                              .weights_file = embeds ? base_name(weights_path(s)) : NULL};
 }
 
 /* They decide about the code of what learns, and are read before it is written: rotations from a file stay as they are, as
@@ -128,14 +138,26 @@ static bool load_weights(session_t *s) {
     return true;
 }
 
-/* The weights beside the code, where there are some; *packed is the caller's to free. */
-static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
-    size_t bytes = 0;
+/* Packed weights, where there are some; data are the caller's to free. */
+typedef struct {
+    unsigned char *data;
+    size_t bytes;
+} packed_t;
+
+static bool pack_weights(session_t *s, packed_t *p) {
     if (!s->weights) return true;
     store_spend(s->store);
-    *packed = weights_pack(s->plan->layout, s->store, &bytes, s->d);
-    add_file(files, replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights"), *packed, bytes);
-    return *packed != NULL;
+    p->data = weights_pack(s->plan->layout, s->store, &p->bytes, s->d);
+    if (!p->data) return false;
+    if (!s->o->given[OPT_EMBED_WEIGHTS] || p->bytes <= EMBEDDED_BYTES_MAX) return true;
+    diag_error(s->d, IN_FILE("--embed-weights"),
+               "%zu bytes of weights: code reaches 2 GiB, so these stay a file", p->bytes);
+    return false;
+}
+
+/* The weights beside the code. */
+static void add_weights(session_t *s, files_t *files, const packed_t *p) {
+    if (p->data) add_file(files, weights_path(s), p->data, p->bytes);
 }
 
 static bool write_c(session_t *s, bool to_stdout) {
@@ -146,13 +168,15 @@ static bool write_c(session_t *s, bool to_stdout) {
     sbuf_t source = {0}, header = {0};
     emit_c(s->plan, &eo, &source, &header);
     files_t files = {0};
-    unsigned char *packed = NULL;
+    packed_t packed = {0};
     add_file(&files, out, source.data, source.size);
     if (!to_stdout) add_file(&files, header_path, header.data, header.size);
-    bool ok = (to_stdout || add_weights(s, &files, &packed)) && write_files(&files, s->d);
+    bool ok = to_stdout || pack_weights(s, &packed);
+    add_weights(s, &files, &packed);
+    ok = ok && write_files(&files, s->d);
     sbuf_free(&source);
     sbuf_free(&header);
-    heap_free(packed);
+    heap_free(packed.data);
     return ok;
 }
 
@@ -169,14 +193,15 @@ static bool check_library(const session_t *s) {
     return false;
 }
 
-static bool make_machine_code(session_t *s, out_kind_t kind, sbuf_t *code) {
+static bool make_machine_code(session_t *s, out_kind_t kind, const emit_weights_t *weights,
+                              sbuf_t *code) {
     static const llvm_form_t forms[] = {[OUT_LL] = LLVM_TEXT,
                                         [OUT_ASSEMBLY] = LLVM_ASSEMBLY,
                                         [OUT_OBJECT] = LLVM_OBJECT,
                                         [OUT_LIBRARY] = LLVM_OBJECT};
-    if (kind != OUT_LIBRARY) return emit_llvm(s->plan, forms[kind], code, s->d);
+    if (kind != OUT_LIBRARY) return emit_llvm(s->plan, forms[kind], weights, code, s->d);
     sbuf_t object = {0};
-    bool ok = check_library(s) && emit_llvm(s->plan, forms[kind], &object, s->d) &&
+    bool ok = check_library(s) && emit_llvm(s->plan, forms[kind], weights, &object, s->d) &&
               link_library(s->arena, s->o->text[OPT_CC], &object, code, s->d);
     sbuf_free(&object);
     return ok;
@@ -188,15 +213,19 @@ static bool write_machine_code(session_t *s, out_kind_t kind) {
     emit_c_options_t eo = c_options(s, header_path);
     sbuf_t code = {0}, header = {0};
     files_t files = {0};
-    unsigned char *packed = NULL;
+    packed_t packed = {0};
     emit_header(s->plan, &eo, &header);
-    bool ok = make_machine_code(s, kind, &code);
+    bool ok = pack_weights(s, &packed);
+    emit_weights_t inside = {eo.weights_file, packed.data, packed.bytes};
+    ok = ok && make_machine_code(s, kind, eo.weights_file ? &inside : NULL, &code);
     add_file(&files, out, code.data, code.size);
     add_file(&files, header_path, header.data, header.size);
-    ok = ok && add_weights(s, &files, &packed) && write_files(&files, s->d);
+    bool holds = eo.weights_file && (kind == OUT_OBJECT || kind == OUT_LIBRARY);
+    if (!holds) add_weights(s, &files, &packed);
+    ok = ok && write_files(&files, s->d);
     sbuf_free(&code);
     sbuf_free(&header);
-    heap_free(packed);
+    heap_free(packed.data);
     return ok;
 }
 
@@ -242,6 +271,19 @@ static bool write_graph(session_t *s) {
     ok = ok && write_files(&files, s->d);
     sbuf_free(&text);
     return ok;
+}
+
+/* Of what is written, and of weights to be there. */
+static bool check_embedding(const session_t *s, out_kind_t kind) {
+    if (!s->o->given[OPT_EMBED_WEIGHTS]) return true;
+    bool fits = kind == OUT_C || is_llvm(kind);
+    if (fits && s->weights) return true;
+    if (!fits) diag_error(s->d, IN_FILE("--embed-weights"), "is for .c, .o, .so, .s and .ll");
+    else {
+        diag_error(s->d, IN_FILE("--embed-weights"), "there are no weights");
+        diag_hint(s->d, "--weights FILE, or --weights random");
+    }
+    return false;
 }
 
 static bool check_stdout_weights(const session_t *s) {
@@ -293,6 +335,7 @@ static bool translate(session_t *s, out_kind_t kind) {
         prefix_name(s->arena, s->spec, named_by_model ? o->model : o->text[OPT_OUTPUT], s->d);
     if (!want.name) return false;
     if (kind == OUT_C_STDOUT && !check_stdout_weights(s)) return false;
+    if (!check_embedding(s, kind)) return false;
     if (!session_plan(s, &want)) return false;
     if (kind == OUT_GRAPH) return write_graph(s);
     if (!session_lower(s)) return false;

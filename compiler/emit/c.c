@@ -660,7 +660,10 @@ static void reserve_interface(emitter_t *c) {
                                        "_trainer_begin",
                                        "_trainer_resume",
                                        "_train_step",
-                                       "_sign_weights"};
+                                       "_sign_weights",
+                                       "_embedded_weights",
+                                       "_weights_begin",
+                                       "_weights_end"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
     /* fields of a call, which the macros of put_own_names() must not rename */
@@ -683,6 +686,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     for (int rank = 0; rank < p->n_targets; rank++) put_region(&c, rank, run, &body);
     const char *desc = put_descriptor(&c, &d, v, run, &body);
     put_interface(&c, desc, &body);
+    if (o->weights_file) put_embedded_weights(&c, &body);
     runtime_t *r = o->standalone ? runtime_of(&c, body.data) : NULL;
     put_opening(&c, source);
     if (r) put_runtime_features(r, source);

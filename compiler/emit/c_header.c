@@ -372,5 +372,12 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
         put_line(out, 0, "typedef reformer_train_report_t %s_train_report_t;\n", c->plan->name);
     }
     put_functions(&h);
+    if (c->o->weights_file) {
+        put_comment(
+            out, 0,
+            "The weights inside of the object, as bind takes them; *bytes: their size, NULL is "
+            "fine.");
+        put_line(out, 0, "const void *%s_embedded_weights(size_t *bytes);", c->plan->name);
+    }
     sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

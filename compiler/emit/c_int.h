@@ -3,6 +3,7 @@
  * c.c         the files as wholes: opening comment, regions of targets, tables, descriptor, functions
  *             that a product calls
  * c_header.c  model.h
+ * c_embed.c   weights inside of the object
  * c_runtime.c what the model needs of the runtime, inside of both (--standalone)
  * c_scan.c    C text as pieces at file scope, for c_runtime.c
  * c_func.c    functions and kernels: blocks, loops, conditions, carried values
@@ -228,6 +229,10 @@ void put_runtime_features(const runtime_t *r, sbuf_t *out); /* before the first 
 void put_runtime(runtime_t *r, sbuf_t *out);                /* before the body */
 void put_runtime_end(const runtime_t *r, sbuf_t *out);      /* behind it */
 void put_runtime_header(const emitter_t *c, sbuf_t *out);   /* in model.h */
+
+/* ---- c_embed.c ------------------------------------------------------------------------------------- */
+
+void put_embedded_weights(emitter_t *c, sbuf_t *out); /* c->o->weights_file */
 
 /* ---- c_header.c ------------------------------------------------------------------------------------ */
 

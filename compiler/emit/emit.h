@@ -11,10 +11,23 @@ typedef struct {
     const char *header_name; /* "model.h" */
     bool trace, impose_buckets;
     bool standalone; /* with the runtime inside, in both files */
+    const char
+        *weights_file; /* "model.weights", which becomes a part of the object; NULL: none does */
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
 /* The header alone: that of model.o and model.so. */
 void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header);
+
+/* Weights as a part of what LLVM writes: NAME_embedded_weights() finds them. */
+typedef struct {
+    const char *file; /* "model.weights": where texts take them from when they are assembled */
+    const void *data; /* [bytes] packed: what objects hold */
+    size_t bytes;
+} emit_weights_t;
+/* Relocations of small code reach 2 GiB. */
+#define EMBEDDED_BYTES_MAX ((UINT64_C(2) << 30) - (UINT64_C(64) << 20))
+/* Assembly that takes the file in. */
+const char *emit_weights_section(arena_t *a, const char *prefix, const char *file);
 
 /* Who has a function of those that a product calls. */
 typedef enum { DUTY_ALL, DUTY_GENERATES, DUTY_TRAINS, DUTY_LEARNS } duty_t;

@@ -21,8 +21,9 @@ bool llvm_ready(diag_t *d);
 typedef enum { LLVM_TEXT, LLVM_ASSEMBLY, LLVM_OBJECT } llvm_form_t; /* .ll .s .o */
 
 /* The whole plan as one module, optimised, with the functions that a product calls: what model.c
- * is, with the same header. Position-independent. False after an error in d. */
-bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d);
+ * is, with the same header, and with weights, NULL: without. Position-independent. False after an error in d. */
+bool emit_llvm(const plan_t *p, llvm_form_t form, const emit_weights_t *weights, sbuf_t *out,
+               diag_t *d);
 
 /* LLVM ends the process where it gets no memory. So, before it is called, as much is asked for as it is likely to
  * need on so many threads, for so many functions in one module, and where that is not to be had the call is given up (support/guard.h). */

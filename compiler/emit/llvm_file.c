@@ -218,7 +218,15 @@ static bool write_form(llvm_emitter_t *e, llvm_form_t form, sbuf_t *out, diag_t 
     return true;
 }
 
-bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
+/* As a text: LLVM's printer of assembly would open the file, which is not there yet. */
+static void put_weights_text(llvm_emitter_t *e, const char *prefix, llvm_form_t form,
+                             const emit_weights_t *weights, sbuf_t *out) {
+    if (form == LLVM_ASSEMBLY)
+        sbuf_puts(out, emit_weights_section(e->arena, prefix, weights->file));
+}
+
+bool emit_llvm(const plan_t *p, llvm_form_t form, const emit_weights_t *weights, sbuf_t *out,
+               diag_t *d) {
     llvm_emitter_t e;
     size_t functions = 0;
     for (int k = 0; k < plan_parts(p); k++) functions += plan_module(p, k)->n_funcs;
@@ -228,7 +236,10 @@ bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     e.instrument = p->instrument;
     llvm_open_module(&e, p->name, llvm_triple(p->targets[0]));
     put_plan(&e, p);
+    if (weights) llvm_put_weights(&e, p->name, form, weights);
+    if (weights && form == LLVM_TEXT) llvm_put_weights_section(&e, p->name, weights);
     bool ok = write_form(&e, form, out, d);
+    if (ok && weights) put_weights_text(&e, p->name, form, weights, out);
     llvm_close(&e);
     return ok;
 }

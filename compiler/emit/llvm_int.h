@@ -128,6 +128,14 @@ void llvm_mark_access(llvm_func_t *f, const buffer_t *b, LLVMValueRef access);
 LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type,
                         size_t offset); /* of *call, this machine's; constant */
 
+/* ---- llvm_weights.c ----------------------------------------------------------------------------------- */
+
+/* NAME_embedded_weights(), and in an object what it finds; */
+void llvm_put_weights(llvm_emitter_t *e, const char *prefix, llvm_form_t form,
+                      const emit_weights_t *w);
+/* in the module's text the directives that take the file in. */
+void llvm_put_weights_section(llvm_emitter_t *e, const char *prefix, const emit_weights_t *w);
+
 /* ---- llvm_target.c ------------------------------------------------------------------------------------ */
 
 void llvm_initialize(void); /* before any call of `llvm`; who has asked llvm_ready() may */

@@ -15,8 +15,9 @@ bool llvm_ready(diag_t *d) {
     return missing(d);
 }
 
-bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
-    (void)p, (void)form, (void)out;
+bool emit_llvm(const plan_t *p, llvm_form_t form, const emit_weights_t *weights, sbuf_t *out,
+               diag_t *d) {
+    (void)p, (void)form, (void)weights, (void)out;
     return missing(d);
 }
 
