@@ -5,6 +5,8 @@ install(TARGETS reformerc reformer_rt
 install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(TARGETS reformerc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc-static.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})

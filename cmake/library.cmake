@@ -1,5 +1,6 @@
-# libreformerc.a, what C programs link: the compiler without its command line, and what only that needs, as one object whose only global symbols are
-# those of reformerc.h, so that a program may have functions of its own called store_load or bug. And reformerc.pc.
+# The library, what programs link: the compiler without its command line, and what only that needs. Its only global symbols are
+# those of reformerc.h, so that a program may have functions of its own called store_load or bug. As an archive, whose one
+# object still needs the runtime, libyaml and the others; and as a shared library that brings its own. And their pkg-config files.
 set(public_library ${PROJECT_BINARY_DIR}/lib/libreformerc.a)
 set(public_folders ${folders})
 list(REMOVE_ITEM public_folders data commands)
@@ -18,12 +19,35 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 add_custom_target(public_library ${all} DEPENDS ${public_library})
 
-# There is no shared library that would bring its own: what the archive needs stands among the public fields, and
-# programs link with --static or without.
+# The major version is the so-name's: docs/stability.md says what a change of it means.
+set(symbols ${PROJECT_SOURCE_DIR}/cmake/libreformerc.map)
+add_library(reformerc_shared SHARED ${public_objects})
+set_target_properties(reformerc_shared PROPERTIES
+  OUTPUT_NAME reformerc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib LINK_DEPENDS ${symbols})
+target_include_directories(reformerc_shared INTERFACE ${PROJECT_SOURCE_DIR}/compiler ${PROJECT_SOURCE_DIR}/runtime)
+target_link_options(reformerc_shared PRIVATE LINKER:--version-script=${symbols}
+                    $<$<NOT:$<BOOL:${REFORMERC_SANITIZE}>>:LINKER:-z,defs>)
+target_link_libraries(reformerc_shared PRIVATE reformer_rt PkgConfig::YAML PkgConfig::JANSSON Threads::Threads m
+                                               ${CMAKE_DL_LIBS})
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set_target_properties(reformerc_shared PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
+
+# reformerc.pc is the shared library's, which needs nothing beside it; reformerc-static.pc the archive's.
 file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
-set(pc_libs "${runtime_flags} -lpthread -lm")
+set(pc_static "${runtime_flags} -lpthread -lm")
 foreach(lib IN LISTS CMAKE_DL_LIBS)
-  string(APPEND pc_libs " -l${lib}")
+  string(APPEND pc_static " -l${lib}")
 endforeach()
+set(pc_name reformerc)
+set(pc_kind "as a shared library")
+set(pc_requires "")
+set(pc_libs "-L\${libdir} -lreformerc")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/reformerc.pc.in ${PROJECT_BINARY_DIR}/reformerc.pc @ONLY)
+set(pc_name reformerc-static)
+set(pc_kind "as an archive")
+set(pc_requires "yaml-0.1 jansson")
+set(pc_libs "\${libdir}/libreformerc.a \${libdir}/libreformer_rt.a ${pc_static}")
+configure_file(${PROJECT_SOURCE_DIR}/cmake/reformerc.pc.in ${PROJECT_BINARY_DIR}/reformerc-static.pc @ONLY)

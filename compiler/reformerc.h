@@ -14,9 +14,12 @@
  *     reformerc_context_free(context);
  *     reformerc_free(model);
  *
- * Link with `pkg-config --cflags --libs --static reformerc`. Inputs and outputs are those of generated code:
- * reformer_io_t in reformer_rt.h says their shapes. As there, structures begin with their size, which the caller sets;
- * any other is REFORMER_E_SIZE. Valid C++ as well.
+ * Link with `pkg-config --cflags --libs reformerc`, or, to have all of it in the program, with reformerc-static. Inputs and
+ * outputs are those of generated code: reformer_io_t in reformer_rt.h says their shapes. As there, structures begin with
+ * their size, which the caller sets; any other is REFORMER_E_SIZE. Valid C++ as well.
+ *
+ * The shared library shows the functions of this header alone. The runtime inside it is its own: a program that calls
+ * functions of reformer_rt.h too, for generated models, links libreformer_rt.a beside it, whatever its version.
  *
  * Errors are values: 0, or a code with a text. Nothing here exits, prints, installs a signal handler or changes
  * the locale, the umask or the current folder because of what a caller hands in. Where memory runs out in the middle

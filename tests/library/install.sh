@@ -1,6 +1,6 @@
 #!/bin/sh
-# The installed library, from outside: pkg-config finds it, C programs link, C++ reads the header, it works wherever
-# the tree was moved to, and its archive has no global names but reformerc_*.
+# The installed library, from outside: pkg-config finds it, C programs link the archive or the shared library, C++ reads the
+# header, it works wherever the tree was moved to, and neither form has global names but reformerc_*.
 #   install.sh CMAKE BUILD SOURCE WORK REFORMERC FORGE SHOW_ROW
 set -u
 cmake=$1 build=$2 source=$3 work=$4 reformerc=$5 forge=$6 show_row=$7
@@ -15,7 +15,8 @@ PKG_CONFIG_PATH=$(dirname "$(find "$work/moved" -name reformerc.pc)")
 export PKG_CONFIG_PATH
 must pkg-config --print-errors --exists reformerc
 flags=$(pkg-config --cflags reformerc)
-static=$(pkg-config --cflags --libs --static reformerc) shared=$(pkg-config --cflags --libs reformerc)
+static=$(pkg-config --cflags --libs reformerc-static) shared=$(pkg-config --cflags --libs reformerc)
+libraries=$(pkg-config --variable=libdir reformerc)
 strict='-Wall -Wextra -Werror -Wconversion -pedantic'
 
 model=$source/tests/golden/checkpoint
@@ -29,6 +30,11 @@ for cc in cc gcc clang; do
 done
 # shellcheck disable=SC2086
 must cc -O2 "$source/tests/library/example.c" -o example-shared $shared
+must env LD_LIBRARY_PATH="$libraries" ./example-shared "$model" "$model" $ids
+cp out said-shared
+needed=$(readelf -d example-shared | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v '^libc\.' | tr '\n' ' ')
+major=$(pkg-config --modversion reformerc | cut -d. -f1)
+[ "$needed" = "libreformerc.so.$major " ] || fail "a program needs $needed"
 [ "$(wc -l <said-cc)" -eq 1 ] || fail 'the example said something else'
 for said in said-*; do cmp -s said-cc "$said" || fail "$said differs"; done
 
@@ -62,10 +68,12 @@ EOF
 must cc -O2 "$source/tests/library/example.c" names.c -o names $static
 must ./names "$model" "$model" $ids
 cmp -s out said-cc || fail 'a program with names of its own says something else'
-archive=$(find moved -name libreformerc.a)
-others=$(nm -g --defined-only "$archive" | awk 'NF == 3 && $3 !~ /^reformerc_/ { print $3 }')
-[ -z "$others" ] || fail "global names: $others"
-[ "$(nm -g --defined-only "$archive" | grep -c ' T reformerc_')" -ge 14 ] || fail 'names are missing'
+# What the header declares, and nothing else.
+grep -o 'reformerc_[a-z_]*(' "$source/compiler/reformerc.h" | tr -d '(' | sort -u >declared
+for library in -g:libreformerc.a -D:libreformerc.so; do
+    nm "${library%%:*}" --defined-only "$libraries/${library#*:}" | awk 'NF == 3 { print $3 }' | sort >shown
+    cmp -s declared shown || fail "${library#*:} has other names than reformerc.h: $(diff declared shown)"
+done
 
 # Errors, and what the environment lacks: no cache, no home, no source tree.
 ./example-cc missing.yaml random 1 >out 2>err
