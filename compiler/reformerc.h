@@ -41,6 +41,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reformer_generate.h"
 #include "reformer_rt.h"
 
 #ifdef __cplusplus
@@ -228,6 +229,22 @@ int reformerc_step(reformerc_cache_t *cache, const reformer_decode_t *io);
 /* Row `to` becomes a copy of row `from`. */
 int reformerc_cache_copy_row(reformerc_cache_t *cache, size_t from, size_t to);
 size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row);
+
+/* Chooses a token from logits [vocab] as reformer_sample() of reformer_generate.h says; scratch is the context's. */
+int reformerc_sample(reformerc_context_t *c, const reformer_sampling_t *s, const float *logits,
+                     const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
+                     int32_t *token);
+/* reformer_generate() and reformer_beam_search() of the same header, with the cache as the decoder. Scratch is allocated for
+ * the call. Return REFORMER_OK or a code, of which reformerc_context_message says more. g->on_token is called on the
+ * calling thread. */
+int reformerc_generate(reformerc_cache_t *cache, const reformer_generate_t *g);
+int reformerc_beam_search(reformerc_cache_t *cache, const reformer_generate_t *g,
+                          const reformer_beams_t *beams);
+
+/* How text becomes tokens: "bytes" (id = byte + 2), "sentencepiece:PATH", or NULL, unknown. The model's. */
+const char *reformerc_text(const reformerc_model_t *m);
+/* End token number i, of a model that generates, whether the vocabulary has it or not; -1: there are fewer. */
+int64_t reformerc_end_token(const reformerc_model_t *m, size_t i);
 
 #ifdef __cplusplus
 }

@@ -44,30 +44,12 @@ static void give_text_hint(const spec_t *s, diag_t *d) {
 
 /* The kind of the spec's text; TEXT_UNSET after an error in d. */
 static text_kind_t kind_of(const spec_t *s, int64_t vocab, diag_t *d) {
-    if (s->compile.text != TEXT_UNSET) return s->compile.text;
-    if (vocab == TEXT_BYTE_VOCABULARY) return TEXT_BYTES;
+    text_kind_t kind = spec_text_kind(s, vocab);
+    if (kind != TEXT_UNSET) return kind;
     diag_error(d, IN_FILE(s->path), "how text becomes ids is unknown: vocab_size is %lld, not %d",
                (long long)vocab, TEXT_BYTE_VOCABULARY);
     give_text_hint(s, d);
     return TEXT_UNSET;
-}
-
-char *spec_file_path(const spec_t *s, spec_key_t key, const char *name) {
-    const char *slash = is_directory(s->path) ? s->path + strlen(s->path) : strrchr(s->path, '/');
-    const char *from = s->at[key].file;
-    bool set = from && strncmp(from, "--set", 5) == 0, option = from && *from == '-' && !set;
-    sbuf_t path = {0};
-    if (*name != '/' && slash && !option)
-        sbuf_printf(&path, "%.*s/", (int)(slash - s->path), s->path);
-    sbuf_puts(&path, name);
-    if (!set || file_exists(path.data) || !file_exists(name)) return path.data;
-    sbuf_free(&path);
-    sbuf_puts(&path, name);
-    return path.data;
-}
-
-char *text_model_path(const spec_t *s) {
-    return spec_file_path(s, KEY_compile_text, s->compile.sentencepiece);
 }
 
 static void give_path_hint(const spec_t *s, diag_t *d) {

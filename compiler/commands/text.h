@@ -16,18 +16,9 @@ typedef struct text text_t;
 /* NULL after an error in d: how text becomes ids is unknown, the model's file cannot be read or is none,
  * its ids do not fit into the vocabulary, or this build has no SentencePiece. */
 text_t *text_open(const loaded_model_t *m, diag_t *d);
-/* Of a file that the key's value names: a relative one starts in the spec's folder; one of --set that is not there, and one
- * of another option, in the current folder; free(). */
-char *spec_file_path(const spec_t *s, spec_key_t key, const char *name);
-/* Of the SentencePiece model that a spec with TEXT_SENTENCEPIECE names; free(). */
-char *text_model_path(const spec_t *s);
 void text_free(text_t *t); /* NULL is fine */
 /* Whether the text of this spec is the same; false after an error in d. */
 bool text_fits(const text_t *t, const loaded_model_t *m, diag_t *d);
-enum {
-    TEXT_BYTE_OFFSET = 2,
-    TEXT_BYTE_VOCABULARY = 258
-}; /* id = byte + 2: 0 and 1 are padding and end */
 /* A token is a byte, and an id tells which. */
 bool text_is_bytes(const text_t *t);
 

@@ -56,10 +56,7 @@ static bool encode_text(const void *ctx, const char *text, size_t bytes, int32_t
 /* A token file has no text of its own, but that of a byte-level model. */
 static source_t *open_tokens(const training_t *t, const char *path) {
     source_t *s = source_tokens(path, t->d);
-    const spec_t *spec = t->spec;
-    bool bytes =
-        spec->compile.text == TEXT_BYTES ||
-        (spec->compile.text == TEXT_UNSET && t->s->model.facts.vocab == TEXT_BYTE_VOCABULARY);
+    bool bytes = spec_text_kind(t->spec, t->s->model.facts.vocab) == TEXT_BYTES;
     if (s && bytes) source_tokens_are_bytes(s);
     return s;
 }

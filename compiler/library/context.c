@@ -40,6 +40,7 @@ void reformerc_context_free(reformerc_context_t *c) {
     if (!c) return;
     pool_free(c->pool);
     heap_free(c->workspace);
+    heap_free(c->sampling);
     free(c->message);
     heap_free(c);
 }
@@ -141,11 +142,6 @@ int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *
 
 /* ---- generation --------------------------------------------------------------------------------------- */
 
-struct reformerc_cache {
-    reformerc_context_t *c;
-    exec_cache_t *exec;
-};
-
 typedef struct {
     reformerc_context_t *c;
     size_t length, prompt;
@@ -156,6 +152,7 @@ static int new_cache(void *arg, diag_t *d) {
     new_cache_t *n = arg;
     n->made = heap_new(1, sizeof *n->made);
     n->made->c = n->c;
+    n->made->length = n->length;
     n->made->exec = exec_cache_new(n->c->m->exec, n->length, n->prompt, n->c->threads, d);
     if (n->made->exec) return REFORMER_OK;
     heap_free(n->made);

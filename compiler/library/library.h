@@ -2,7 +2,8 @@
  *
  * model.c    compile, bind, free, queries
  * options.c  reformerc_options_t → request_t, tensors in memory → st_file_t
- * context.c  forwards
+ * context.c  forwards, caches
+ * generate.c choosing tokens, writing texts
  * trainer.c  learning
  * error.c    codes, messages, the guard and the locale of a call */
 #ifndef REFORMERC_LIBRARY_H
@@ -25,6 +26,8 @@ struct reformerc_model {
     store_t *
         store; /* the weights, where a reference or a trainer reads them again; others have them packed, and no store */
     struct reformerc_trainer *trainer; /* NULL: none */
+    const char *text;                  /* as reformerc_text() */
+    ends_t ends;                       /* of texts; nothing where it does not generate */
 };
 
 struct reformerc_context {
@@ -33,8 +36,15 @@ struct reformerc_context {
     int threads;
     unsigned char *workspace;
     size_t bytes;
-    int code;      /* of the last call */
-    char *message; /* more about it; NULL: what the code says */
+    void *sampling; /* scratch of reformerc_sample(); NULL: not needed yet */
+    int code;       /* of the last call */
+    char *message;  /* more about it; NULL: what the code says */
+};
+
+struct reformerc_cache {
+    reformerc_context_t *c;
+    exec_cache_t *exec;
+    size_t length;
 };
 
 /* ---- one call -------------------------------------------------------------------------------------- */

@@ -190,6 +190,20 @@ static reformerc_model_t *new_model(void) {
     return m;
 }
 
+/* What the text of its tokens is, and what ends it. */
+static int read_text(compile_t *c) {
+    reformerc_model_t *m = c->m;
+    text_kind_t kind = spec_text_kind(m->spec, m->model.facts.vocab);
+    if (kind == TEXT_BYTES) m->text = "bytes";
+    if (kind == TEXT_SENTENCEPIECE) {
+        char *path = text_model_path(m->spec);
+        m->text = arena_printf(m->arena, "sentencepiece:%s", path);
+        heap_free(path);
+    }
+    if (!m->plan->step || spec_ends(m->arena, m->spec, &m->ends, c->d)) return REFORMER_OK;
+    return REFORMERC_E_SPEC;
+}
+
 static int compile_stages(compile_t *c, const char *model, const char *text) {
     reformerc_model_t *m = c->m;
     if (!model && !text) {
@@ -203,6 +217,7 @@ static int compile_stages(compile_t *c, const char *model, const char *text) {
     int code = read_model(c, model, text);
     if (code == REFORMER_OK) code = find_weights(c);
     if (code == REFORMER_OK) code = make_plan(c);
+    if (code == REFORMER_OK) code = read_text(c);
     return code == REFORMER_OK ? make_bound(c) : code;
 }
 

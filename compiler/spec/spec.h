@@ -66,6 +66,10 @@ typedef enum {
     TRAIN_TASK_LISTOPS
 } train_task_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
+enum {
+    TEXT_BYTE_OFFSET = 2,
+    TEXT_BYTE_VOCABULARY = 258
+}; /* id = byte + 2: 0 and 1 are padding and end */
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
 typedef enum {
@@ -218,6 +222,13 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
  * come before both. Warns of what else that file asks of generation, which is left to the command line. False after
  * errors. */
 bool spec_ends(arena_t *a, const spec_t *s, ends_t *ends, diag_t *d);
+/* What compile.text says, else what a vocabulary of this size means; TEXT_UNSET: unknown. */
+text_kind_t spec_text_kind(const spec_t *s, int64_t vocab);
+/* Of a file that the key's value names: a relative one starts in the spec's folder; one of --set that is not there, and one
+ * of another option, in the current folder; free(). */
+char *spec_file_path(const spec_t *s, spec_key_t key, const char *name);
+/* Of the SentencePiece model that a spec with TEXT_SENTENCEPIECE names; free(). */
+char *text_model_path(const spec_t *s);
 /* What was read of a file or of stdin, `shown` in messages; text[bytes] is NUL, and the text lives as long as d. */
 spec_t *spec_from_text(arena_t *a, const char *shown, const char *text, size_t bytes,
                        const setting_t *sets, int n_sets, diag_t *d);
