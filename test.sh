@@ -4,7 +4,8 @@
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc g++ libc6-dev clang libomp-dev cmake ninja-build pkg-config libyaml-dev \
-    libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb lld gcc-aarch64-linux-gnu \
+    libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb lld python3-numpy mypy \
+    gcc-aarch64-linux-gnu \
     libc6-dev-arm64-cross qemu-user
 "$root/scripts/packages.sh" libsentencepiece-dev sentencepiece || echo "Going on without SentencePiece." >&2
 "$root/scripts/packages.sh" libopenmpi-dev openmpi-bin || echo "Going on without MPI." >&2

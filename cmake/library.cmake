@@ -51,3 +51,10 @@ set(pc_kind "as an archive")
 set(pc_requires "yaml-0.1 jansson")
 set(pc_libs "\${libdir}/libreformerc.a \${libdir}/libreformer_rt.a ${pc_static}")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/reformerc.pc.in ${PROJECT_BINARY_DIR}/reformerc-static.pc @ONLY)
+
+# What a wheel has beside the package's Python (pyproject.toml): the library alone, under the name that it is loaded by; archives
+# of Python's know no links.
+if(SKBUILD)
+  set_target_properties(reformerc_shared PROPERTIES VERSION ${PROJECT_VERSION_MAJOR})
+  install(TARGETS reformerc_shared LIBRARY DESTINATION . COMPONENT python NAMELINK_SKIP)
+endif()
