@@ -78,13 +78,7 @@ static const command_t commands[] = {
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const struct {
-    const char *name;
-    char letter;
-    const char *argument;
-    unsigned commands;
-    const char *doc;
-} rows[OPT_COUNT] = {
+const option_row_t option_rows[OPT_COUNT] = {
 #define X(id, name, letter, argument, commands, doc)                                               \
     [OPT_##id] = {name, letter, argument, commands, doc},
 #include "commands/options.def"
@@ -133,7 +127,7 @@ void options_set(options_t *o, const char *key, const char *value) {
 /* What is compared with all others of its list must not be without end; one error is enough. */
 static bool too_many(int n, int most, option_id_t id, diag_t *d) {
     if (n < most) return false;
-    const char *where = rows[id].name;
+    const char *where = option_rows[id].name;
     if (n == most) diag_error(d, NOWHERE, "--%s is given more than %d times", where, most);
     return true;
 }
@@ -149,7 +143,7 @@ static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
 }
 
 static void check_not_empty(option_id_t id, const char *text, diag_t *d) {
-    if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
+    if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", option_rows[id].name);
 }
 
 static void add_cc(options_t *o, const char *text, diag_t *d) {
@@ -202,7 +196,7 @@ static int unknown_option(const command_t *c, const char *typed) {
     const char *names[OPT_COUNT];
     size_t n = 0;
     for (int i = 0; i < OPT_COUNT; i++)
-        if (rows[i].commands & c->mask) names[n++] = rows[i].name;
+        if (option_rows[i].commands & c->mask) names[n++] = option_rows[i].name;
     complain("unknown option", typed, "");
     if (strncmp(typed, "--", 2) == 0) {
         char word[64];
@@ -221,7 +215,7 @@ static int bad_option(const command_t *c, int code, const char *typed) {
     }
     if (optopt >= FIRST_LONG) {
         fprintf(stderr, "reformerc: error: option '--%s' takes no argument\n",
-                rows[optopt - FIRST_LONG].name);
+                option_rows[optopt - FIRST_LONG].name);
         return usage_hint(c);
     }
     if (optopt && strncmp(typed, "--", 2) != 0) {
@@ -233,7 +227,7 @@ static int bad_option(const command_t *c, int code, const char *typed) {
 
 static int find_letter(const command_t *c, int letter) {
     for (int i = 0; i < OPT_COUNT; i++)
-        if (rows[i].letter == letter && rows[i].commands & c->mask) return i;
+        if (option_rows[i].letter == letter && option_rows[i].commands & c->mask) return i;
     bug("option -%c has no row", letter);
 }
 
@@ -241,12 +235,12 @@ static int find_letter(const command_t *c, int letter) {
 static void getopt_tables(const command_t *c, struct option *longs, char *shorts) {
     *shorts++ = ':';
     for (int i = 0; i < OPT_COUNT; i++) {
-        if (!(rows[i].commands & c->mask)) continue;
-        int has = rows[i].argument ? required_argument : no_argument;
-        *longs++ = (struct option){rows[i].name, has, NULL, FIRST_LONG + i};
-        if (!rows[i].letter) continue;
-        *shorts++ = rows[i].letter;
-        if (rows[i].argument) *shorts++ = ':';
+        if (!(option_rows[i].commands & c->mask)) continue;
+        int has = option_rows[i].argument ? required_argument : no_argument;
+        *longs++ = (struct option){option_rows[i].name, has, NULL, FIRST_LONG + i};
+        if (!option_rows[i].letter) continue;
+        *shorts++ = option_rows[i].letter;
+        if (option_rows[i].argument) *shorts++ = ':';
     }
     *longs = (struct option){0};
     *shorts = 0;
@@ -283,7 +277,7 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
         int id = code >= FIRST_LONG ? code - FIRST_LONG : find_letter(o->command, code);
         set_option(a, o, (option_id_t)id, optarg, d);
     }
-    if (rows[OPT_BACKEND].commands & o->command->mask && !diag_errors(d))
+    if (option_rows[OPT_BACKEND].commands & o->command->mask && !diag_errors(d))
         o->backend = backend_settle(o->backend, o->text[OPT_CC], d);
     return take_operands(o, argc, argv);
 }
@@ -291,7 +285,7 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
 int check_needed(const options_t *o, const option_id_t *needed, int n) {
     const char *missing = NULL;
     for (int i = n - 1; i >= 0; i--)
-        if (!o->given[needed[i]]) missing = rows[needed[i]].name;
+        if (!o->given[needed[i]]) missing = option_rows[needed[i]].name;
     if (!o->model) missing = "MODEL";
     if (!missing) return 0;
     fprintf(stderr, "reformerc: error: missing %s%s\n", o->model ? "--" : "", missing);
@@ -327,13 +321,14 @@ void options_help(const command_t *c, sbuf_t *out) {
     options_usage(c, out);
     sbuf_printf(out, "\n    %s\n", c->summary);
     for (int i = 0; i < OPT_COUNT; i++) {
-        if (!(rows[i].commands & c->mask)) continue;
+        if (!(option_rows[i].commands & c->mask)) continue;
         char head[64], letter[8] = "    ";
-        if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
-        int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, rows[i].name,
-                         rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+        if (option_rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", option_rows[i].letter);
+        int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, option_rows[i].name,
+                         option_rows[i].argument ? " " : "",
+                         option_rows[i].argument ? option_rows[i].argument : "");
         sbuf_printf(out, "%s%*s", head, n < INDENT ? INDENT - n : 1, "");
-        wrap(out, INDENT, rows[i].doc);
+        wrap(out, INDENT, option_rows[i].doc);
     }
 }
 

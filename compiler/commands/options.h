@@ -62,6 +62,16 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d);
 /* One more --set; key and value stay the caller's. */
 void options_set(options_t *o, const char *key, const char *value);
 
+/* A row of options.def. */
+typedef struct {
+    const char *name;     /* without its dashes */
+    char letter;          /* 0: none */
+    const char *argument; /* NULL: a flag */
+    unsigned commands;    /* their masks */
+    const char *doc;
+} option_row_t;
+extern const option_row_t option_rows[OPT_COUNT];
+
 /* All commands, the nameless one first; *n of them. */
 const command_t *command_table(size_t *n);
 const command_t *command_find(const char *name);     /* NULL: none */

@@ -147,3 +147,18 @@ void spec_reference_page(sbuf_t *out) {
         if (schema[k].role == ROLE_IGNORED)
             sbuf_printf(out, "| `%s` | %s |\n", schema[k].name, schema[k].doc);
 }
+
+/* ---- for completion --------------------------------------------------------------------------- */
+
+void spec_list_keys(sbuf_t *out) {
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (schema[k].role != ROLE_IGNORED) sbuf_printf(out, "%s\n", schema[k].full);
+}
+
+void spec_list_words(const char *key, sbuf_t *out) {
+    for (int k = 0; k < KEY_COUNT; k++) {
+        if (strcmp(schema[k].full, key) != 0) continue;
+        for (const word_t *w = schema[k].words; w && w->word; w++)
+            sbuf_printf(out, "%s\n", w->word);
+    }
+}

@@ -289,6 +289,9 @@ void spec_help(sbuf_t *out);           /* --help-spec */
 void spec_json_schema(sbuf_t *out);    /* reformerc schema */
 void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
+/* For completion: what --set takes before its "=", a line each; the words that a key takes, a line each: none of most. */
+void spec_list_keys(sbuf_t *out);
+void spec_list_words(const char *key, sbuf_t *out);
 /* The keys that a training has for good, with their values as text: those of the model, and of train: all but where it
  * ends, what it shows and keeps, and the paths of its files. Returns how many. */
 typedef struct {
