@@ -1,12 +1,56 @@
-# `cmake --install`: the compiler; the library with its header and pkg-config file; the runtime and its headers.
+# `cmake --install`: the compiler, its pages of man and completions; the library with its header and pkg-config file; the
+# runtime, as a library and as sources for who builds for another machine; the CMake package; docs and examples.
 include(GNUInstallDirs)
-install(TARGETS reformerc reformer_rt
-        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+include(CMakePackageConfigHelpers)
+
+install(TARGETS reformerc EXPORT reformercTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS reformer_rt EXPORT reformercRuntimeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS reformerc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc-static.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(runtime_sources ${CMAKE_INSTALL_DATADIR}/reformerc/runtime)
+install(DIRECTORY runtime/ DESTINATION ${runtime_sources} FILES_MATCHING PATTERN "*.[ch]")
+
+# ---- find_package(reformerc CONFIG) ----
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/reformerc)
+set(runtime_dependencies "")
+get_target_property(runtime_links reformer_rt INTERFACE_LINK_LIBRARIES)
+if("OpenMP::OpenMP_C" IN_LIST runtime_links)
+  set(runtime_dependencies "find_dependency(OpenMP COMPONENTS C)")
+endif()
+configure_package_config_file(cmake/reformercConfig.cmake.in ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake
+  INSTALL_DESTINATION ${package_folder} PATH_VARS runtime_sources)
+# the compiler serves any machine that its code is for, and of 0.x versions no two belong together
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/reformercConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(EXPORT reformercTargets NAMESPACE reformerc:: DESTINATION ${package_folder})
+install(EXPORT reformercRuntimeTargets NAMESPACE reformerc:: DESTINATION ${package_folder})
+install(FILES ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake ${PROJECT_BINARY_DIR}/package/reformercConfigVersion.cmake
+              cmake/reformercModel.cmake cmake/reformercRuntime.cmake DESTINATION ${package_folder})
+
+# ---- man, completion: printed by the program ----
+if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)
+  set(manual ${PROJECT_BINARY_DIR}/manual)
+  add_custom_command(OUTPUT ${manual}/done
+    COMMAND ${CMAKE_COMMAND} "-DPROGRAM=${CMAKE_CROSSCOMPILING_EMULATOR};$<TARGET_FILE:reformerc>" -DFOLDER=${manual}
+            -P ${PROJECT_SOURCE_DIR}/cmake/manual.cmake
+    DEPENDS reformerc ${PROJECT_SOURCE_DIR}/cmake/manual.cmake COMMENT "Printing pages of man and completions" VERBATIM)
+  add_custom_target(reformerc_manual ALL DEPENDS ${manual}/done)
+  install(DIRECTORY ${manual}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(FILES ${manual}/reformerc DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${manual}/_reformerc DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${manual}/reformerc.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+
+# ---- docs, examples ----
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES tests/cli/product.c tests/cli/product.cc tests/cli/writer.c tests/cli/adapt.c tests/library/example.c
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(DIRECTORY specs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/specs FILES_MATCHING PATTERN "*.yaml")
+install(DIRECTORY tests/package/consumer/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/cmake)

@@ -48,6 +48,10 @@
 extern "C" {
 #endif
 
+/* The version of this header, as text and, for #if, as 10000 major + 100 minor + patch. */
+#define REFORMERC_VERSION        "0.1.0"
+#define REFORMERC_VERSION_NUMBER 100
+
 /* ---- errors: values are pinned, new ones are appended ------------------------------------------- */
 
 /* Besides those of reformer_rt.h (REFORMER_OK, REFORMER_E_…), which a forward returns. */
@@ -64,7 +68,7 @@ enum {
 };
 const char *
 reformerc_strerror(int code);        /* also of reformer_rt.h's codes; never NULL; static text */
-const char *reformerc_version(void); /* "0.1.0" */
+const char *reformerc_version(void); /* of the library that is linked: REFORMERC_VERSION */
 
 /* ---- weights in memory -------------------------------------------------------------------------- */
 

@@ -9,10 +9,6 @@
 #include "support/guard.h"
 #include "support/heap.h"
 
-#ifndef REFORMERC_VERSION
-#error "CMakeLists.txt defines the version"
-#endif
-
 const char *reformerc_version(void) {
     return REFORMERC_VERSION;
 }

@@ -199,7 +199,11 @@ static void test_codes(void **state) {
         assert_string_not_equal(reformerc_strerror(code), reformerc_strerror(-1));
     assert_string_equal(reformerc_strerror(REFORMER_E_TOKEN), reformer_strerror(REFORMER_E_TOKEN));
     assert_string_equal(reformerc_strerror(REFORMERC_E_DEFECT + 1), reformerc_strerror(-1));
-    assert_non_null(strchr(reformerc_version(), '.'));
+    assert_string_equal(reformerc_version(), REFORMERC_VERSION);
+    char version[32];
+    snprintf(version, sizeof version, "%d.%d.%d", REFORMERC_VERSION_NUMBER / 10000,
+             REFORMERC_VERSION_NUMBER / 100 % 100, REFORMERC_VERSION_NUMBER % 100);
+    assert_string_equal(version, REFORMERC_VERSION);
     reformerc_free(NULL);
     reformerc_context_free(NULL);
 }

@@ -1,0 +1,80 @@
+/* Two models in one program, run by eight threads at once: each has a workspace of its own, and all compute the same. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "first.h"
+#include "second.h"
+
+enum { THREADS = 8, ROUNDS = 4, LENGTH = 12 };
+
+static first_t first;
+static second_t second;
+static const int32_t ids[LENGTH] = {3, 1, 4, 15, 9, 26, 5, 35, 8, 9, 7, 9};
+
+typedef struct {
+    float logits[LENGTH * FIRST_VOCAB]; /* of the first model */
+    float labels[SECOND_LABELS];        /* of the second */
+    int error;
+} results_t;
+
+static void *allocate(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!p) exit(2);
+    return p;
+}
+
+/* A product would map the file. */
+static void *load(const char *path, size_t bytes) {
+    void *p = allocate(bytes);
+    FILE *f = fopen(path, "rb");
+    if (!f || fread(p, 1, bytes, f) != bytes) {
+        fprintf(stderr, "cannot read %s\n", path);
+        exit(2);
+    }
+    fclose(f);
+    return p;
+}
+
+static void *run(void *arg) {
+    results_t *r = arg;
+    size_t bytes = first_workspace_bytes(LENGTH, 1), more = second_workspace_bytes(LENGTH, 1);
+    void *workspace = allocate(bytes > more ? bytes : more); /* one serves both, in turns */
+    for (int round = 0; round < ROUNDS && !r->error; round++) {
+        first_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = r->logits};
+        r->error = first_forward(&first, &io, workspace);
+        second_io_t other = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = r->labels};
+        if (!r->error) r->error = second_forward(&second, &other, workspace);
+    }
+    free(workspace);
+    return NULL;
+}
+
+int main(void) {
+    void *weights = load(FIRST_FILE, FIRST_WEIGHTS_BYTES);
+    void *others = load(SECOND_FILE, SECOND_WEIGHTS_BYTES);
+    int error = first_bind(&first, weights, FIRST_WEIGHTS_BYTES);
+    if (!error) error = second_bind(&second, others, SECOND_WEIGHTS_BYTES);
+    if (error) {
+        fprintf(stderr, "bind: %s\n", first_strerror(error));
+        return 1;
+    }
+
+    static results_t results[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, run, &results[i])) return 2;
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        if (results[i].error || memcmp(&results[i], &results[0], sizeof *results) != 0) {
+            fprintf(stderr, "thread %d: %s\n", i, first_strerror(results[i].error));
+            return 1;
+        }
+    for (int i = 0; i < FIRST_VOCAB; i++)
+        printf("%a\n", (double)results[0].logits[(LENGTH - 1) * FIRST_VOCAB + i]);
+    for (int i = 0; i < SECOND_LABELS; i++) printf("%a\n", (double)results[0].labels[i]);
+    free(weights);
+    free(others);
+    return 0;
+}
