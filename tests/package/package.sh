@@ -1,0 +1,182 @@
+#!/bin/sh
+# reformerc inside of other CMake projects, by reformerc_add_model(). consumer/ is such a project: two models, eight threads.
+#   package.sh PART CMAKE BUILD SOURCE WORK CC LAUNCHER GENERATOR
+# PART: installed   from an installed reformerc in a folder with a blank, moved after it was installed: builds and runs, what
+#                   depends on what, a program built with the runtime's sources says the same, what is refused
+#       cross       for aarch64, by the installed compiler and sources, under qemu
+#       sources     add_subdirectory and FetchContent, from a folder with blanks, by the compiler that was built already
+#       built       the same where all is built from the sources, for this machine and (host compiler) for aarch64
+set -u
+part=$1 cmake=$2 build=$3 source=$4 work=$5 cc=$6 launcher=$7
+CMAKE_GENERATOR=$8
+export CMAKE_GENERATOR
+fails=0
+fail() { echo "FAIL $*"; fails=$((fails + 1)); }
+must() { "$@" >out 2>err || { fail "$*"; tail -n 30 out err; }; }
+says() { cat out err | grep -Eq -e "$1" || { fail "nothing says '$1'"; tail -n 20 out err; }; }
+says_not() { if cat out err | grep -Eq -e "$1"; then fail "something says '$1'"; tail -n 20 out err; fi; }
+
+rm -rf "$work" && mkdir -p "$work/with a blank" && cd "$work" || exit 1
+cp -r "$source/tests/package/consumer" consumer
+prefix="$work/with a blank/moved"
+# No build type and -O1: compilers are quick so, and what the function adds to Debug is not there.
+configure() { # BUILD_FOLDER OPTION…
+    folder=$1
+    shift
+    must "$cmake" -S consumer -B "$folder" -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DCONSUMER_TARGETS=native \
+        -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_COMPILER_LAUNCHER="$launcher" "$@"
+}
+would_do() { # what building FOLDER would do
+    must "$cmake" --build "$1" -- -n
+}
+install() {
+    must "$cmake" --install "$build" --prefix "$work/first"
+    mv first "$prefix"
+}
+run() { # FOLDER
+    must "$1/consumer"
+    [ "$(wc -l <out)" -eq 43 ] || fail "$1 prints $(wc -l <out) numbers"
+}
+
+installed() {
+    install
+    configure b -DCMAKE_PREFIX_PATH="$prefix"
+    must "$cmake" --build b
+    run b
+    cp out want
+    [ "$(sort -u want | wc -l)" -gt 40 ] || fail 'the numbers are no logits'
+
+    # ---- what depends on what ----
+    would_do b
+    says_not 'Translating|Building|Linking'
+    touch consumer/first.yaml
+    would_do b
+    says 'Translating first.yaml'
+    says_not 'Translating second.yaml'
+    must "$cmake" --build b
+    touch "$prefix/bin/reformerc"
+    would_do b
+    says 'Translating first.yaml'
+    says 'Translating second.yaml'
+
+    # ---- weights of a file; where they go; runtime from its sources, under flags of the project's own ----
+    must "$prefix/bin/reformerc" pack consumer/first.yaml --weights random:1 -o consumer/w.safetensors
+    sed -i 's/WEIGHTS random:1/WEIGHTS w.safetensors WEIGHTS_DIRECTORY "models of mine"/' consumer/CMakeLists.txt
+    configure own -DCMAKE_PREFIX_PATH="$prefix" -DREFORMERC_RUNTIME_FROM_SOURCES=ON -DCMAKE_C_FLAGS='-O1 -ffast-math'
+    must "$cmake" --build own
+    run own
+    cmp -s out want || fail 'with the runtime from its sources the program says something else'
+    [ -s "own/models of mine/first.weights" ] || fail 'the weights are not where WEIGHTS_DIRECTORY says'
+    [ ! -e own/reformerc/first/first.weights ] || fail 'the weights are in two places'
+    touch consumer/w.safetensors
+    would_do own
+    says 'Translating first.yaml'
+    says_not 'Translating second.yaml'
+
+    # ---- what is refused ----
+    for row in 'SPEC missing.yaml|SPEC .*missing.yaml does not exist' 'WEIGHTS random|SPEC is missing' \
+        'SPEC first.yaml WEIGHTS none.st|WEIGHTS .*none.st does not exist' 'SPEC first.yaml EMBED_WEIGHTS|needs WEIGHTS' \
+        'SPEC first.yaml TARGET v3|unknown arguments: TARGET;v3' 'SPEC first.yaml WEIGHTS|no value: WEIGHTS'; do
+        mkdir -p bad
+        cp consumer/first.yaml bad
+        printf 'cmake_minimum_required(VERSION 3.25)\nproject(bad C)\nfind_package(reformerc 0.1 CONFIG REQUIRED)\n%s\n' \
+            "reformerc_add_model(m ${row%%|*})" >bad/CMakeLists.txt
+        if "$cmake" -S bad -B bad/b -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" >out 2>err; then
+            fail "taken: ${row%%|*}"
+        fi
+        # messages are wrapped
+        tr -s ' \n' ' ' <err | grep -Eq -e "${row##*|}" || { fail "not said: ${row##*|}"; cat err; }
+    done
+    # an error of the compiler's fails the build, and leaves nothing behind
+    sed -i 's/num_buckets: 4/num_buckets: five/' consumer/first.yaml
+    "$cmake" --build b >out 2>err && fail 'a wrong spec builds'
+    says 'first.yaml:[0-9]+:[0-9]+: error'
+}
+
+# Numbers of another machine: the same but for the last digits.
+near() {
+    for file in "$1" "$2"; do while read -r x; do printf '%.9g\n' "$x"; done <"$file" >"$file.decimal"; done
+    paste "$1.decimal" "$2.decimal" | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4) bad = 1 } END { exit bad || NR == 0 }' ||
+        fail "$1 and $2 are far apart"
+}
+
+arm() {
+    cat >arm.cmake <<'END'
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
+END
+    for program in aarch64-linux-gnu-gcc qemu-aarch64; do
+        command -v $program >/dev/null || { echo "no $program"; exit 77; }
+    done
+}
+
+cross() {
+    arm
+    install
+    must "$cmake" -S consumer -B b -DCMAKE_TOOLCHAIN_FILE="$work/arm.cmake" -Dreformerc_DIR="$prefix/lib/cmake/reformerc" \
+        -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1
+    must "$cmake" --build b
+    must qemu-aarch64 -L /usr/aarch64-linux-gnu b/consumer
+    cp out arm
+    [ "$(wc -l <arm)" -eq 43 ] || fail "under qemu $(wc -l <arm) numbers"
+    must "$prefix/bin/reformerc" help --format commands
+    for model in first second; do
+        grep -q 'NEON\|arm_neon\|aarch64' b/reformerc/$model/$model.c || fail "$model.c is for another machine"
+    done
+    configure here -DCMAKE_PREFIX_PATH="$prefix" -DCONSUMER_TARGETS="x86-64-v3"
+    if [ "$(uname -m)" = x86_64 ] && grep -q avx2 /proc/cpuinfo; then
+        must "$cmake" --build here
+        run here
+        cp out here.txt
+        near arm here.txt
+    fi
+}
+
+copy_sources() {
+    tree="$work/with a blank/re former"
+    mkdir -p "$tree"
+    cp -r "$source/CMakeLists.txt" "$source/cmake" "$source/compiler" "$source/runtime" "$tree"
+}
+
+sources() {
+    copy_sources
+    configure b -DREFORMERC_SOURCE="$tree" -DREFORMERC_EXECUTABLE="$build/bin/reformerc"
+    must "$cmake" --build b
+    run b
+    configure other -DREFORMERC_SOURCE="$tree" -DREFORMERC_WAY=add_subdirectory -DREFORMERC_EXECUTABLE="$build/bin/reformerc"
+    must "$cmake" --build other --target first
+    [ -s other/reformerc/first/first.weights ] || fail 'by add_subdirectory nothing is made'
+    [ ! -e other/reformerc/bin/reformerc ] || fail 'the compiler was built, though there is one'
+    printf '#!/bin/sh\necho reformerc 0.0.9\n' >old
+    chmod +x old
+    "$cmake" -S consumer -B old-b -DREFORMERC_SOURCE="$tree" -DREFORMERC_EXECUTABLE="$work/old" -DCMAKE_C_COMPILER="$cc" \
+        >out 2>err && fail 'another version is taken'
+    says "is version *'0.0.9'"
+}
+
+built() {
+    copy_sources
+    for way in add_subdirectory FetchContent; do
+        configure $way -DREFORMERC_SOURCE="$tree" -DREFORMERC_WAY=$way
+        must "$cmake" --build $way --parallel 2
+        run $way
+        cp out said-$way
+        touch "$tree/compiler/main.c" # the compiler itself
+        would_do $way
+        says 'Translating first.yaml'
+    done
+    cmp -s said-add_subdirectory said-FetchContent || fail 'the two ways say different things'
+    arm
+    must "$cmake" -S consumer -B arm-b -DCMAKE_TOOLCHAIN_FILE="$work/arm.cmake" -DREFORMERC_SOURCE="$tree" \
+        -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DCMAKE_C_COMPILER_LAUNCHER="$launcher" \
+        -DREFORMERC_FOUND_EXECUTABLE=REFORMERC_FOUND_EXECUTABLE-NOTFOUND
+    must "$cmake" --build arm-b
+    must qemu-aarch64 -L /usr/aarch64-linux-gnu arm-b/consumer
+    [ "$(wc -l <out)" -eq 43 ] || fail "under qemu $(wc -l <out) numbers"
+}
+
+$part
+[ $fails -eq 0 ] && echo ok
+exit $((fails > 0))
