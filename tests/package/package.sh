@@ -5,6 +5,7 @@
 #                   depends on what, a program built with the runtime's sources says the same, what is refused
 #       cross       for aarch64, by the installed compiler and sources, under qemu
 #       sources     add_subdirectory and FetchContent, from a folder with blanks, by the compiler that was built already
+#       deb         the package that cpack makes: what it depends on, holds and leaves behind; a project builds with it
 #       built       the same where all is built from the sources, for this machine and (host compiler) for aarch64
 set -u
 part=$1 cmake=$2 build=$3 source=$4 work=$5 cc=$6 launcher=$7
@@ -175,6 +176,45 @@ built() {
     must "$cmake" --build arm-b
     must qemu-aarch64 -L /usr/aarch64-linux-gnu arm-b/consumer
     [ "$(wc -l <out)" -eq 43 ] || fail "under qemu $(wc -l <out) numbers"
+}
+
+# Into a root of its own: dpkg's database there is empty, so nothing that the package depends on is installed.
+in_root() { must dpkg --root="$work/root" --force-not-root --force-depends --force-script-chrootless --log=/dev/null "$@"; }
+
+deb() {
+    command -v dpkg-shlibdeps >/dev/null || { echo 'no dpkg-shlibdeps'; exit 77; }
+    cd "$build" || exit 1
+    SOURCE_DATE_EPOCH=1700000000 "$(dirname "$cmake")/cpack" -G DEB -B "$work/deb" >"$work/out" 2>"$work/err" ||
+        { fail cpack; cat "$work/out" "$work/err"; }
+    cd "$work" || exit 1
+    package=$(ls deb/reformerc_*.deb)
+    must dpkg-deb --info "$package"
+    for library in libc6 libyaml-0-2 libjansson4; do says "^ Depends: (.*, )?$library([, ]|\$)"; done
+    says_not 'Depends: .*(cmocka|-dev)'
+    must dpkg-deb --field "$package" Version
+    says "^$("$build/bin/reformerc" --version | cut -d' ' -f2)-1\$"
+    if command -v lintian >/dev/null; then
+        must lintian --fail-on error --allow-root "$package"
+    fi
+
+    mkdir -p root/var/lib/dpkg/updates root/var/lib/dpkg/info
+    touch root/var/lib/dpkg/status root/var/lib/dpkg/available
+    in_root --install "$package"
+    for file in bin/reformerc include/reformer_rt.h include/reformerc.h lib/libreformer_rt.a lib/libreformerc.a \
+        lib/cmake/reformerc/reformercConfig.cmake share/reformerc/runtime/forward.c share/man/man1/reformerc.1.gz \
+        share/man/man1/reformerc-run.1.gz share/bash-completion/completions/reformerc \
+        share/zsh/vendor-completions/_reformerc share/fish/vendor_completions.d/reformerc.fish \
+        share/doc/reformerc/copyright share/doc/reformerc/changelog.gz share/doc/reformerc/docs/overview.svg \
+        share/doc/reformerc/examples/product.c share/doc/reformerc/examples/cmake/CMakeLists.txt; do
+        [ -s "root/usr/$file" ] || fail "the package lacks $file"
+    done
+    must root/usr/bin/reformerc --version
+    configure b -DCMAKE_PREFIX_PATH="$work/root/usr"
+    must "$cmake" --build b
+    run b
+    in_root --purge reformerc
+    left=$(find root/usr root/etc -type f 2>/dev/null)
+    [ -z "$left" ] || fail "left behind: $left"
 }
 
 $part
