@@ -170,9 +170,10 @@ function(reformerc_add_model target)
   # A project may ask for -Ofast, which the code refuses. It is fast, and of bearable size, only when it is optimised.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:C>:-fno-fast-math>
                          $<$<AND:$<COMPILE_LANGUAGE:C>,$<OR:$<CONFIG:Debug>,$<CONFIG:>>>:-O2>)
-  if(arg_EMBED_WEIGHTS)
+  if(arg_EMBED_WEIGHTS) # the assembler reads the file; a linker that optimises does, from a folder of its own
     set_source_files_properties("${folder}/${name}.c" PROPERTIES OBJECT_DEPENDS "${weights_file}")
-    target_include_directories(${target} PRIVATE "${folder}")
+    string(TOUPPER "${name}" upper)
+    target_compile_definitions(${target} PRIVATE "${upper}_WEIGHTS_FILE=\"${weights_file}\"")
   endif()
   if(NOT arg_STANDALONE)
     target_link_libraries(${target} PUBLIC reformerc::reformer_rt)
