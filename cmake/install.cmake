@@ -50,6 +50,8 @@ endif()
 # ---- docs, examples ----
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(CODE "set(DOC_FOLDER \"${CMAKE_INSTALL_DOCDIR}\")")
+install(SCRIPT cmake/pages.cmake)
 install(FILES tests/cli/product.c tests/cli/product.cc tests/cli/writer.c tests/cli/adapt.c tests/library/example.c
         DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(DIRECTORY specs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/specs FILES_MATCHING PATTERN "*.yaml")

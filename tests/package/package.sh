@@ -47,6 +47,18 @@ installed() {
     cp out want
     [ "$(sort -u want | wc -l)" -gt 40 ] || fail 'the numbers are no logits'
 
+    # ---- links of the pages lead somewhere ----
+    pages="$prefix/share/doc/reformerc"
+    links=0
+    for page in "$pages"/README.md "$pages"/docs/*.md; do
+        for target in $(awk '/^```/ { code = !code; next } !code' "$page" | tr '\n' ' ' | grep -o '\](<*[^) ]*)' |
+            sed 's/^](<*//; s/>*)$//; s/#.*//' | grep -v '^https*:'); do
+            links=$((links + 1))
+            [ -e "$(dirname "$page")/$target" ] || fail "$page: a link to $target"
+        done
+    done
+    [ $links -gt 50 ] || fail "only $links links were found"
+
     # ---- what depends on what ----
     would_do b
     says_not 'Translating|Building|Linking'
@@ -146,10 +158,12 @@ sources() {
     configure b -DREFORMERC_SOURCE="$tree" -DREFORMERC_EXECUTABLE="$build/bin/reformerc"
     must "$cmake" --build b
     run b
+    cp out want
     configure other -DREFORMERC_SOURCE="$tree" -DREFORMERC_WAY=add_subdirectory -DREFORMERC_EXECUTABLE="$build/bin/reformerc"
     must "$cmake" --build other --target first
     [ -s other/reformerc/first/first.weights ] || fail 'by add_subdirectory nothing is made'
     [ ! -e other/reformerc/bin/reformerc ] || fail 'the compiler was built, though there is one'
+
     printf '#!/bin/sh\necho reformerc 0.0.9\n' >old
     chmod +x old
     "$cmake" -S consumer -B old-b -DREFORMERC_SOURCE="$tree" -DREFORMERC_EXECUTABLE="$work/old" -DCMAKE_C_COMPILER="$cc" \
