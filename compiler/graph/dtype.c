@@ -37,7 +37,7 @@ typedef struct {
     bool *wanted[N_KINDS]; /* such a node is to be made of it */
     gnode_t **made[N_KINDS]; /* in g; NULL: there is none */
     gnode_t **to;
-    bool dense_alone; /* attentions and words are left as they are */
+    bool words_alone; /* they are left as they are */
 } rounder_t;
 
 /* ---- what products are of ------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ static dtype_t dtype_of(const rounder_t *r, const gnode_t *n) {
 static gtype_t type_of_words(const rounder_t *r, const gnode_t *embed) {
     static const gtype_t types[DTYPE_COUNT] = {
         [DTYPE_FLOAT32] = G_F32, [DTYPE_BFLOAT16] = G_BF16, [DTYPE_INT8] = G_I8};
-    return r->dense_alone ? G_F32 : types[dtype_of(r, embed)];
+    return r->words_alone ? G_F32 : types[dtype_of(r, embed)];
 }
 
 /* As far as its layer says. */
@@ -70,7 +70,7 @@ static gtype_t less_rounded(gtype_t x, gtype_t y) {
 
 /* How many of its inputs, the first ones, are rounded to which type. */
 static int rounded_inputs(const rounder_t *r, const gnode_t *n, gtype_t *type) {
-    bool attends = n->rate == 0 && !r->dense_alone && dtype_of(r, n) != DTYPE_FLOAT32;
+    bool attends = n->rate == 0 && dtype_of(r, n) != DTYPE_FLOAT32;
     *type = n->op == G_DENSE ? r->weight[n->in[1]->id] : G_BF16;
     if (n->op == G_LSH_ATTENTION && attends) return 2;
     if (n->op == G_LOCAL_ATTENTION && attends) return 3;
@@ -201,7 +201,7 @@ graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d) {
 }
 
 graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d) {
-    rounder_t r = {.from = g, .dtype = dtype, .dense_alone = true};
+    rounder_t r = {.from = g, .dtype = dtype, .words_alone = true};
     return dtype != DTYPE_FLOAT32 ? rounded(a, r, d) : g;
 }
 

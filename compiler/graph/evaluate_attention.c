@@ -80,21 +80,32 @@ double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t 
  * while 2^-2|q| is a normal number and the row sees others than itself. */
 static const double MOST_SHIFT = 60 * 0.693147180559945309;
 
+double eval_rounded_shift(double norm, double most) {
+    return norm <= MOST_SHIFT && most > -FAR ? norm : most;
+}
+
+double eval_far(double x) {
+    return fabs(x) <= FAR ? x : (double)(float)x;
+}
+
 double eval_soften_rounded(double *x, int64_t n, double norm) {
     double max = x[0], sum = 0;
     for (int64_t j = 1; j < n; j++)
         if (x[j] > max) max = x[j];
-    double shift = norm <= MOST_SHIFT && max > -FAR ? norm : max;
+    double shift = eval_rounded_shift(norm, max);
     for (int64_t j = 0; j < n; j++) sum += x[j] = bf16_round((float)exp(x[j] - shift));
-    double lse = log_sum_exp(sum, shift), top = fabs(shift) <= FAR ? shift : (double)(float)shift;
+    double lse = log_sum_exp(sum, shift), top = eval_far(shift);
     for (int64_t j = 0; j < n; j++) x[j] *= exp(top - lse);
     return lse;
 }
 
-static double soften_query(const attention_t *a, int64_t query, double *x, int64_t n) {
-    if (!a->rounds) return eval_soften(x, n);
+double eval_norm(const attention_t *a, int64_t query) {
     const double *q = a->q + query * a->stride;
-    return eval_soften_rounded(x, n, a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY);
+    return a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY;
+}
+
+static double soften_query(const attention_t *a, int64_t query, double *x, int64_t n) {
+    return a->rounds ? eval_soften_rounded(x, n, eval_norm(a, query)) : eval_soften(x, n);
 }
 
 /* The query of a slot: `keys` are the positions of its window, p is room for as many numbers. */
@@ -189,7 +200,7 @@ attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64
         .length = e->padded,
         .causal = n->causal,
         .self_mask = h->shared_qk,
-        .rounds = n->in[0]->type == G_BF16,
+        .rounds = h->rounded,
         .q = h->q->f + first,
         .k = keys,
         .v = h->v ? h->v->f + first : NULL,
@@ -239,7 +250,8 @@ heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v)
                  .chunk = n->chunk,
                  .before = n->before,
                  .after = n->after,
-                 .shared_qk = true};
+                 .shared_qk = true,
+                 .rounded = n->in[first]->type == G_BF16};
     h.q = h.k = eval_in(e, n, first++);
     h.v = next_if(e, n, &first, has_v);
     h.order = eval_in(e, n, first++);
@@ -248,7 +260,7 @@ heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v)
 }
 
 static heads_t apart(const eval_t *e, const gnode_t *n, int first, bool has_v) {
-    heads_t h = {.rounds = 1};
+    heads_t h = {.rounds = 1, .rounded = n->in[first]->type == G_BF16};
     h.q = eval_in(e, n, first++);
     h.k = eval_in(e, n, first++);
     h.v = next_if(e, n, &first, has_v);

@@ -30,6 +30,7 @@ typedef struct {
     const value_t *q, *k, *v, *mask, *order; /* v, mask, order: may be NULL */
     int64_t rounds, chunk, before, after;
     bool shared_qk;
+    bool rounded; /* q, k and v are of bf16 */
 } heads_t;
 
 /* The operands of an LSH, a local or an exact attention or of what has the same as inputs `first` onwards: without v where
@@ -48,6 +49,13 @@ int64_t eval_flat(const attention_t *a, int64_t slot);
 double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t j);
 /* Positions of the keys that a chunk sees: [(before + 1 + after) * chunk]. */
 void eval_window(const attention_t *a, int64_t chunk, int64_t *positions);
+/* Of bf16, what weights are exp(score - shift) with, where the greatest score is `most`: in LSH layers |q|, of others `norm` is
+ * infinite. */
+double eval_rounded_shift(double norm, double most);
+/* |q| of a query in LSH layers, else infinite. */
+double eval_norm(const attention_t *a, int64_t query);
+/* A shift as the log-sum-exp is rounded by. */
+double eval_far(double x);
 /* The score of positions; *set: a mask sets it. */
 double eval_score(const attention_t *a, int64_t query, int64_t key, bool *set);
 

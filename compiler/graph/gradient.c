@@ -142,12 +142,6 @@ static void find_live(backward_t *b, const gnode_t *loss) {
 }
 
 static bool has_rule(backward_t *b, const gnode_t *n) {
-    bool rounded = graph_is_attention(n) && n->in[0]->type == G_BF16;
-    if (rounded) {
-        diag_error(b->d, n->at, "%s: attention has no derivative where its operands are rounded",
-                   n->name);
-        return b->ok = false;
-    }
     if (rules[n->op] != grad_none && rules[n->op] != grad_backward) return true;
     diag_error(b->d, n->at, "%s: %s has no derivative", n->name, graph_op_name(n->op));
     return b->ok = false;

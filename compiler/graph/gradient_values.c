@@ -164,8 +164,27 @@ static void find_inside(const graph_t *g, const bool *stream, bool *inside) {
     }
 }
 
+/* By id: rounded for an attention. Kernels leave such values by heads alone, rounded; so who wants one kept has it rounded,
+ * which is all that the backward pass reads of it. */
+static bool *find_rounded_for(arena_t *a, const graph_t *g) {
+    bool *rounded = ARENA_ARRAY(a, bool, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        for (int k = 0; graph_is_attention(n) && k < n->n_in; k++)
+            if (n->in[k] && n->in[k]->op == G_ROUND) rounded[n->in[k]->in[0]->id] = true;
+    }
+    return rounded;
+}
+
+/* Whether it is wanted as it stands, or as what is rounded of it. */
+static bool is_wanted_kept(const gnode_t *n, const bool *keep, const bool *rounded) {
+    if (!keep || rounded[n->id]) return false;
+    return keep[n->id] || (n->op == G_ROUND && rounded[n->in[0]->id] && keep[n->in[0]->id]);
+}
+
 void grad_choose_means(backward_t *b, const bool *keep) {
     const graph_t *g = b->from;
+    const bool *rounded = find_rounded_for(b->g->arena, g);
     bool *stream = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
     bool *inside = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
     find_streams(g, stream, b->heir);
@@ -174,7 +193,7 @@ void grad_choose_means(backward_t *b, const bool *keep) {
         gop_t op = g->nodes[i]->op;
         bool packed = op == G_LSH_HASH || op == G_LSH_SORT; /* what is kept of them */
         if (packed) b->means[i] = BY_REPEATING;
-        else if (keep && keep[i]) b->means[i] = BY_KEEPING;
+        else if (is_wanted_kept(g->nodes[i], keep, rounded)) b->means[i] = BY_KEEPING;
         else if (stream[i]) b->means[i] = b->heir[i] ? BY_UNDOING : BY_KEEPING;
         else b->means[i] = inside[i] ? BY_REPEATING : BY_KEEPING;
     }

@@ -110,8 +110,7 @@ graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
  * (dtype.c); all float32: g, as it is; else another graph. NULL after errors in d. */
 graph_t *graph_with_dtypes(arena_t *a, graph_t *g, const spec_t *s, diag_t *d);
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
-/* The same of what train steps derive, and of the forwards beside them: of dense layers alone, since attentions whose operands
- * are rounded have no derivative yet, and words are trained in float32. */
+/* The same of what train steps derive, and of the forwards beside them: words are trained in float32. */
 graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
 /* Gives the states of a step the number type of `compile.cache_dtype`, or of the attention of their forward
  * (cache_dtype.c). */

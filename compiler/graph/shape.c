@@ -212,7 +212,7 @@ void rule_lsh_sort(rule_t *r) {
 void rule_lsh_attention(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t rounds = n->rounds;
-    if (!want_heads_alike(r, 2) || !want_mask(r, 3) || !want_window(r)) return;
+    if (!want_heads_alike(r, 0, 2) || !want_mask(r, 3) || !want_window(r)) return;
     if (!want_positive(r, rounds, "rounds") || rounds > INT32_MAX) return;
     dim_t all = {r->g->padded.c * rounds, r->g->padded.u * rounds};
     if (WANT(r, 2, G_I32, batch(r), dim(n->heads), all) && want_rate(r, n->rate))
@@ -221,13 +221,13 @@ void rule_lsh_attention(rule_t *r) {
 
 void rule_local_attention(rule_t *r) {
     const gnode_t *q = r->n->in[0];
-    if (want_heads_alike(r, 3) && want_mask(r, 3) && want_window(r) && want_rate(r, r->n->rate))
+    if (want_heads_alike(r, 0, 3) && want_mask(r, 3) && want_window(r) && want_rate(r, r->n->rate))
         result(r, G_F32, q->rank, q->shape);
 }
 
 void rule_exact_attention(rule_t *r) {
     const gnode_t *q = r->n->in[0];
-    if (!want_heads_alike(r, 3) || !want_mask(r, 3)) return;
+    if (!want_heads_alike(r, 0, 3) || !want_mask(r, 3)) return;
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
         FAIL(r, "%s: shared_qk says that q and k are one node", r->n->name);
     if (want_rate(r, r->n->rate)) result(r, G_F32, q->rank, q->shape);

@@ -192,15 +192,16 @@ static void result_lse(rule_t *r) {
 }
 
 void rule_lsh_lse(rule_t *r) {
-    if (want_heads(r, 0) && want_mask(r, 2) && want_window(r) && want_order(r, 1)) result_lse(r);
+    if (want_heads_alike(r, 0, 1) && want_mask(r, 2) && want_window(r) && want_order(r, 1))
+        result_lse(r);
 }
 
 void rule_local_lse(rule_t *r) {
-    if (want_heads(r, 0) && want_heads(r, 1) && want_mask(r, 2) && want_window(r)) result_lse(r);
+    if (want_heads_alike(r, 0, 2) && want_mask(r, 2) && want_window(r)) result_lse(r);
 }
 
 void rule_exact_lse(rule_t *r) {
-    if (want_heads(r, 0) && want_heads(r, 1) && want_mask(r, 2) && want_shared(r, 0)) result_lse(r);
+    if (want_heads_alike(r, 0, 2) && want_mask(r, 2) && want_shared(r, 0)) result_lse(r);
 }
 
 /* dy, y and lse. */
@@ -214,14 +215,13 @@ static void result_parts(rule_t *r, int parts) {
 }
 
 void rule_lsh_attention_grad(rule_t *r) {
-    if (want_attended(r) && want_heads(r, 3) && want_heads(r, 4) && want_mask(r, 6) &&
-        want_window(r) && want_order(r, 5))
+    if (want_attended(r) && want_heads_alike(r, 3, 2) && want_mask(r, 6) && want_window(r) &&
+        want_order(r, 5))
         result_parts(r, 2);
 }
 
 static bool want_apart(rule_t *r) {
-    return want_attended(r) && want_heads(r, 3) && want_heads(r, 4) && want_heads(r, 5) &&
-           want_mask(r, 6);
+    return want_attended(r) && want_heads_alike(r, 3, 3) && want_mask(r, 6);
 }
 
 void rule_local_attention_grad(rule_t *r) {

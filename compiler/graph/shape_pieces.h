@@ -155,10 +155,10 @@ static inline bool want_heads(rule_t *r, int i) {
     return want_heads_of(r, i, G_F32);
 }
 
-/* Inputs 0 … n-1 are such, all f32 or all bf16, as the factors of any product. */
-static inline bool want_heads_alike(rule_t *r, int n) {
-    gtype_t type = r->n->in[0]->type == G_BF16 ? G_BF16 : G_F32;
-    for (int i = 0; i < n; i++)
+/* The n inputs from `first` on are such, all f32 or all bf16, as the factors of any product. */
+static inline bool want_heads_alike(rule_t *r, int first, int n) {
+    gtype_t type = r->n->in[first]->type == G_BF16 ? G_BF16 : G_F32;
+    for (int i = first; i < first + n; i++)
         if (!want_heads_of(r, i, type)) return false;
     return true;
 }

@@ -6,6 +6,9 @@
  * where the forward has two: scores and dy vt transposed, keys as rows and queries in the lanes, so that P and ds come out
  * as the broadcast operand of the other three.
  *
+ * Of bf16 the forward's weights are rounded before they are scaled, so that the scale goes into dy: w = exp(s - shift), dy and
+ * D times scale; w, dy * scale and ds are factors of products and rounded as such.
+ *
  * A key has gradients of several windows. A launch is of one round and one offset: chunk c of the queries meets chunk
  * c + offset of the keys, another for each c, so that tasks add to different rows and need no locks; launches follow each
  * other. Each element is a sum in one order, whatever the number of threads. Only in a sorted order may a token stand in
@@ -23,60 +26,6 @@ bool is_sorted(const attention_t *a) {
 }
 
 /* ---- probabilities and gradients of scores --------------------------------------------------------------------- */
-
-static value_t *key_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
-    const grad_t *g = ctx;
-    affine_t ix[] = {ax_plus(g->at, row), k};
-    (void)L;
-    return b_load(b, g->rows, 1, ix);
-}
-
-static value_t *query_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
-    const grad_t *g = ctx;
-    affine_t ix[] = {ax(0), g->panel, k, ax((int64_t)j * L->lanes)};
-    return b_load(b, g->weights, L->lanes, ix);
-}
-
-/* Of one lane of the panel: the rows of the next chunks, whose task most likely comes next. A sorted order has strewn them
- * over memory. */
-static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
-    const grad_t *g = ctx;
-    const attention_t *a = g->a;
-    affine_t call = ax_add(ax_scale(g->ordinal, g->calls), step),
-             lane = ax_scale(g->panel, L->tile);
-    value_t *in_panel = at_most(b, call, dim(L->tile - 1));
-    lane = ax_v(at_most(b, ax_add(lane, ax_v(in_panel)), dim(g->size - 1)));
-    buffer_t *of_queries[] = {a->q, a->dy_heads, a->dq};
-    buffer_t *of_keys[] = {a->lsh ? a->q : a->k, a->v, a->dk, a->dv};
-    for (int keys = 0; keys < 2; keys++) {
-        affine_t chunk = ax_plus(keys ? g->other : g->chunk, 1);
-        chunk = ax_v(at_most(b, chunk, dim_sub(g->chunks, dim(1))));
-        affine_t row = chunk_row(L, b, g, keys ? g->other_round : g->round, chunk, lane);
-        for (int i = 0; i < (keys ? 4 : 3); i++) {
-            affine_t ix[] = {ax(0), ax(0), row, ax(0)};
-            buffer_t *of = keys ? of_keys[i] : of_queries[i];
-            prefetch_row(b, of, in_heads(&g->in, of, ix), a->head_stride);
-        }
-    }
-}
-
-/* keys x queries of one tile: rows of k or v times transposed queries or results. */
-static void across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
-                   buffer_t *queries, value_t **acc) {
-    g->at = key;
-    g->rows = keys;
-    g->weights = queries;
-    g->calls = (L->tile - 1) / row_tiles(L, g->size) + 1;
-    product_t p = {.rows = rows,
-                   .vectors = L->tiles->vectors,
-                   .depth = g->a->head_size,
-                   .x = key_scalar,
-                   .y = query_vector,
-                   .ctx = g,
-                   .every = keys == g->k ? g->a->head_size / g->calls : 0,
-                   .ahead = fetch_next};
-    tile_product(L, b, &p, acc);
-}
 
 /* What lanes of the panel's vectors have of `of`, scratch [lanes]. */
 static void of_queries(lower_t *L, builder_t *b, const grad_t *g, buffer_t *of, value_t **x) {
@@ -107,16 +56,24 @@ static value_t *score_of(lower_t *L, builder_t *b, const grad_t *g, const seen_k
     return b_select(b, b_compare(b, OP_EQ, key->own, query), splat(b, L, SELF_KEY), x);
 }
 
+/* A probability where it goes, or of bf16 a weight. */
+static void put_weight(lower_t *L, builder_t *b, const grad_t *g, value_t *x, value_t *scale,
+                       const affine_t *to) {
+    if (g->order == ONE_BY_ONE) b_store(b, g->p, b_binary(b, OP_MUL, x, scale), to);
+    else b_store(b, g->p, rounded(b, x), to);
+    (void)L;
+}
+
 static void weigh_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                        affine_t ordinal) {
     grad_t *g = ctx;
     int nv = L->tiles->vectors;
     value_t *acc[MAX_TILE], *query[MAX_VECTORS], *shift[MAX_VECTORS], *scale[MAX_VECTORS];
     g->ordinal = ordinal;
-    across(L, b, g, row, rows, g->k, g->queries, acc);
+    grad_across(L, b, g, row, rows, g->k, g->queries, acc);
     of_queries(L, b, g, g->query_pos, query);
     of_queries(L, b, g, g->shift, shift);
-    of_queries(L, b, g, g->scale, scale);
+    if (g->order == ONE_BY_ONE) of_queries(L, b, g, g->scale, scale);
     for (int i = 0; i < rows; i++) {
         affine_t at = ax_plus(row, i);
         seen_key_t key = {of_key(L, b, g->key_scale, at), of_key(L, b, g->key_pos, at), NULL};
@@ -125,70 +82,79 @@ static void weigh_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
             affine_t to[] = {at, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
             value_t *x = score_of(L, b, g, &key, query[j], acc[i * nv + j]);
             x = m_exp(L, b, b_binary(b, OP_SUB, x, shift[j]));
-            b_store(b, g->p, b_binary(b, OP_MUL, x, scale[j]), to);
+            put_weight(L, b, g, x, scale[j], to);
         }
     }
+}
+
+/* What dropout leaves of a product with the value, and of the probability beside it: of bf16 all of a weight or nothing, the
+ * factor stands outside of the sum. */
+static value_t *drop_weight(lower_t *L, builder_t *b, const grad_t *g, const affine_t *at,
+                            value_t *p, value_t *x) {
+    if (!g->kept) return x;
+    value_t *factor = b_load(b, g->factors, L->lanes, at);
+    x = b_binary(b, OP_MUL, x, factor);
+    if (g->order == ONE_BY_ONE) {
+        b_store(b, g->p, b_binary(b, OP_MUL, p, factor), at);
+        return x;
+    }
+    value_t *zero = splat(b, L, 0);
+    p = b_select(b, b_compare(b, OP_EQ, factor, zero), zero, p);
+    b_store(b, g->p, rounded(b, p), at);
+    return x;
+}
+
+/* The gradient of a score. */
+static value_t *score_gradient(lower_t *L, builder_t *b, const grad_t *g, const seen_key_t *key,
+                               const affine_t *at, value_t *query, value_t *mean, value_t *x) {
+    value_t *p = b_convert(b, E_F32, b_load(b, g->p, L->lanes, at));
+    x = drop_weight(L, b, g, at, p, x);
+    x = b_binary(b, OP_MUL, b_binary(b, OP_MUL, p, b_binary(b, OP_SUB, x, mean)), key->scale);
+    value_t *seen = may_see(L, b, &g->w, key->pos, query);
+    return b_select(b, seen, x, splat(b, L, 0));
+}
+
+/* As a factor; of DOT_PAIRS beside that of the other key of the pair, too, behind an odd one 0. `first`: of the pair's first
+ * key; `i` counts keys of the tile. */
+static void put_gradient(lower_t *L, builder_t *b, const grad_t *g, const affine_t *at, int i,
+                         int rows, value_t **first, value_t *x) {
+    if (g->order != DOT_PAIRS) {
+        b_store(b, g->ds, g->order == ONE_BY_ONE ? x : rounded(b, x), at);
+        return;
+    }
+    affine_t pair[] = {ax_plus(g->pair, i / 2), ax_scale(at[1], 2)};
+    value_t *small = b_convert(b, E_BF16, x), *second = splat(b, L, 0);
+    b_store(b, g->ds, small, at);
+    x = b_convert(b, E_F32, small);
+    if (i % 2 == 0) *first = x;
+    else second = x;
+    if (i % 2 == 0 && i + 1 < rows) return;
+    b_store(b, g->ds_pairs, paired(b, *first, second), pair);
 }
 
 static void score_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                        affine_t ordinal) {
     grad_t *g = ctx;
     int nv = L->tiles->vectors;
-    value_t *acc[MAX_TILE], *query[MAX_VECTORS], *mean[MAX_VECTORS];
+    value_t *acc[MAX_TILE], *query[MAX_VECTORS], *mean[MAX_VECTORS], *first[MAX_VECTORS];
     (void)ordinal;
-    across(L, b, g, row, rows, g->v, g->results, acc);
+    grad_across(L, b, g, row, rows, g->v, g->results, acc);
     of_queries(L, b, g, g->query_pos, query);
     of_queries(L, b, g, g->mean, mean);
     for (int i = 0; i < rows; i++) {
-        affine_t key = ax_plus(row, i);
-        value_t *scale = of_key(L, b, g->key_scale, key), *pos = of_key(L, b, g->key_pos, key);
+        affine_t at_key = ax_plus(row, i);
+        seen_key_t key = {NULL};
+        key.scale = of_key(L, b, g->key_scale, at_key);
+        key.pos = of_key(L, b, g->key_pos, at_key);
         for (int j = 0; j < nv; j++) {
-            affine_t at[] = {key, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
-            value_t *x = acc[i * nv + j], *p = b_load(b, g->p, L->lanes, at);
-            if (g->kept) {
-                value_t *factor = b_load(b, g->factors, L->lanes, at);
-                x = b_binary(b, OP_MUL, x, factor);
-                b_store(b, g->p, b_binary(b, OP_MUL, p, factor), at);
-            }
-            x = b_binary(b, OP_MUL, b_binary(b, OP_MUL, p, b_binary(b, OP_SUB, x, mean[j])), scale);
-            value_t *seen = may_see(L, b, &g->w, pos, query[j]);
-            b_store(b, g->ds, b_select(b, seen, x, splat(b, L, 0)), at);
+            affine_t at[] = {at_key, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
+            value_t *x = score_gradient(L, b, g, &key, at, query[j], mean[j], acc[i * nv + j]);
+            put_gradient(L, b, g, at, i, rows, &first[j], x);
         }
     }
 }
 
 /* ---- sums ---------------------------------------------------------------------------------------------------- */
-
-static value_t *query_weight(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
-    const grad_t *g = ctx;
-    affine_t ix[] = {k, ax_plus(ax_add(ax_scale(g->panel, L->tile), g->at), row)};
-    return b_load(b, g->weights, 1, ix);
-}
-
-static value_t *key_weight(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
-    const grad_t *g = ctx;
-    affine_t ix[] = {ax_plus(g->at, row), k};
-    (void)L;
-    return b_load(b, g->weights, 1, ix);
-}
-
-static value_t *row_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
-    const grad_t *g = ctx;
-    affine_t ix[] = {k, ax_plus(g->column, (int64_t)j * L->lanes)};
-    return b_load(b, g->rows, L->lanes, ix);
-}
-
-static void along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, tile_scalar_fn *x,
-                  value_t **acc) {
-    g->at = row;
-    product_t p = {.rows = rows,
-                   .vectors = L->tiles->vectors,
-                   .depth = g->size,
-                   .x = x,
-                   .y = row_vector,
-                   .ctx = g};
-    tile_product(L, b, &p, acc);
-}
 
 /* Adds what a tile has for the row at `lane` of a chunk. */
 static void add_row(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, affine_t row,
@@ -216,7 +182,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     (void)ordinal;
     affine_t first = ax_add(ax_scale(g->panel, L->tile), row);
     fetch_rows(L, b, g, g->a->dq, g->query_pos, first, rows);
-    along(L, b, g, row, rows, query_weight, acc);
+    queries_along(L, b, g, row, rows, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(first, i);
         value_t *real = is_chunk_row(b, g, g->chunk, lane);
@@ -234,7 +200,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
 static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, buffer_t *to) {
     value_t *acc[MAX_TILE];
     fetch_rows(L, b, g, to, g->key_row, row, rows);
-    along(L, b, g, row, rows, key_weight, acc);
+    keys_along(L, b, g, row, rows, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
         value_t *real = is_chunk_row(b, g, g->other, lane);
@@ -257,17 +223,6 @@ static void value_gradient_tile(lower_t *L, builder_t *b, void *ctx, affine_t ro
     grad_t *g = ctx;
     (void)ordinal;
     key_tile(L, b, g, row, rows, g->a->dv);
-}
-
-/* weights * rows, or its transpose, column tile after column tile. */
-static void add_up(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_t *rows,
-                   int64_t m, row_tile_fn *tile) {
-    g->weights = weights;
-    g->rows = rows;
-    inst_t *columns = b_for(b, "column", dim(0), dim(g->a->head_stride / L->tile), 0, NULL);
-    g->column = ax_scale(ax_v(loop_var(columns)), L->tile);
-    for_row_tiles(L, b, m, tile, g);
-    b_end_for(b, columns, NULL);
 }
 
 /* ---- dropout ---------------------------------------------------------------------------------------------------- */
@@ -294,17 +249,17 @@ static void meet(lower_t *L, builder_t *b, grad_t *g) {
     inst_t *panels = b_for(b, "panel", dim(0), dim(g->lanes / L->tile), 0, NULL);
     g->panel = ax_v(loop_var(panels));
     draw_factors(L, b, g);
-    b_comment(b, "probabilities");
-    for_row_tiles(L, b, g->size, weigh_tile, g);
+    b_comment(b, g->order == ONE_BY_ONE ? "probabilities" : "weights");
+    for_key_tiles(L, b, g, weigh_tile);
     b_comment(b, "gradients of scores");
-    for_row_tiles(L, b, g->size, score_tile, g);
+    for_key_tiles(L, b, g, score_tile);
     b_comment(b, "of queries");
-    add_up(L, b, g, g->ds, g->k, L->tile, query_tile);
+    add_up_queries(L, b, g, L->tile, query_tile);
     b_end_for(b, panels, NULL);
     b_comment(b, "of keys");
-    add_up(L, b, g, g->ds, g->q, g->size, key_gradient_tile);
+    add_up_keys(L, b, g, g->ds, g->q, g->size, key_gradient_tile);
     b_comment(b, "of values");
-    add_up(L, b, g, g->p, g->dy, g->size, value_gradient_tile);
+    add_up_keys(L, b, g, g->p, g->dy, g->size, value_gradient_tile);
 }
 
 static buffer_t *lane_scratch(builder_t *b, const char *name, elem_t e, int64_t n) {
@@ -312,20 +267,45 @@ static buffer_t *lane_scratch(builder_t *b, const char *name, elem_t e, int64_t 
     return kernel_scratch(b, name, e, 1, &d);
 }
 
+/* Transposed rows, as query_panels() makes them. */
+static buffer_t *panel_scratch(lower_t *L, builder_t *b, const grad_t *g, const char *name) {
+    int64_t each = g->order == DOT_PAIRS ? 2 : 1;
+    dim_t d[] = {dim(1), dim(g->lanes / L->tile), dim((g->a->head_size + each - 1) / each),
+                 dim(L->tile * each)};
+    return kernel_scratch(b, name, each > 1 ? E_BF16 : E_F32, 4, d);
+}
+
+/* Rows as they are, or pairs of them, as value_panels() makes them. */
+static buffer_t *row_scratch(lower_t *L, builder_t *b, const grad_t *g, const char *name,
+                             bool pairs) {
+    elem_t e = g->order == DOT_PAIRS ? E_BF16 : E_F32;
+    dim_t d[] = {dim(g->size), dim(g->a->head_stride + padding_of(e))};
+    dim_t pd[] = {dim(1), dim(g->a->head_stride / L->tile), dim(pairs_of(g->size)),
+                  dim(2 * L->tile)};
+    return pairs ? kernel_scratch(b, name, e, 4, pd) : kernel_scratch(b, name, e, 2, d);
+}
+
+static void weight_scratch(builder_t *b, grad_t *g) {
+    elem_t e = g->order == DOT_PAIRS ? E_BF16 : E_F32;
+    dim_t d[] = {dim(g->size), dim(g->lanes + padding_of(e))};
+    dim_t fd[] = {dim(g->size), dim(g->lanes + padding_of(E_F32))};
+    dim_t pd[] = {dim(pairs_of(g->size)), dim(2 * g->lanes + padding_of(e))};
+    g->p = kernel_scratch(b, "p", e, 2, d);
+    g->ds = g->ds_pairs = kernel_scratch(b, "ds", e, 2, d);
+    if (g->order == DOT_PAIRS) g->ds_pairs = kernel_scratch(b, "ds_pairs", e, 2, pd);
+    if (g->kept) g->factors = kernel_scratch(b, "factors", E_F32, 2, fd);
+}
+
 static void scratch_buffers(lower_t *L, builder_t *b, grad_t *g) {
-    int64_t d = g->a->head_size;
-    dim_t td[] = {dim(1), dim(g->lanes / L->tile), dim(d), dim(L->tile)};
-    dim_t rd[] = {dim(g->size), dim(g->a->head_stride + padding_of(E_F32))};
-    dim_t pd[] = {dim(g->size), dim(g->lanes + padding_of(E_F32))};
-    g->queries = kernel_scratch(b, "queries", E_F32, 4, td);
-    g->results = kernel_scratch(b, "results", E_F32, 4, td);
-    g->q = kernel_scratch(b, "q_rows", E_F32, 2, rd);
-    g->dy = kernel_scratch(b, "dy_rows", E_F32, 2, rd);
-    g->k = kernel_scratch(b, "k_rows", E_F32, 2, rd);
-    g->v = kernel_scratch(b, "v_rows", E_F32, 2, rd);
-    g->p = kernel_scratch(b, "p", E_F32, 2, pd);
-    g->ds = kernel_scratch(b, "ds", E_F32, 2, pd);
-    if (g->kept) g->factors = kernel_scratch(b, "factors", E_F32, 2, pd);
+    bool pairs = g->order == DOT_PAIRS;
+    g->queries = panel_scratch(L, b, g, "queries");
+    g->results = panel_scratch(L, b, g, "results");
+    g->q = row_scratch(L, b, g, "q_rows", pairs);
+    g->dy = row_scratch(L, b, g, "dy_rows", pairs);
+    g->k = row_scratch(L, b, g, "k_rows", false);
+    g->v = row_scratch(L, b, g, "v_rows", false);
+    g->k_pairs = pairs ? row_scratch(L, b, g, "k_pairs", true) : g->k;
+    weight_scratch(b, g);
     g->shift = lane_scratch(b, "shift", E_F32, g->lanes);
     g->scale = lane_scratch(b, "scale", E_F32, g->lanes);
     g->mean = lane_scratch(b, "mean", E_F32, g->lanes);
@@ -381,7 +361,7 @@ static void meet_other(lower_t *L, builder_t *b, grad_t *g, bool edges) {
 
 static grad_t grad_of(lower_t *L, attention_t *a) {
     int64_t length = L->padded.c; /* exact attention has a literal one */
-    grad_t g = {.a = a, .size = a->chunk, .other_round = ax(0)};
+    grad_t g = {.a = a, .order = order_of_products(a), .size = a->chunk, .other_round = ax(0)};
     if (a->exact) {
         g.size = length < GRADIENT_BLOCK ? length : GRADIENT_BLOCK;
         g.chunks = gradient_offsets(L, a);

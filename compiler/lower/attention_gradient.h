@@ -1,5 +1,5 @@
-/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_rows.c, their
- * rows; attention_gradient_ends.c, what comes before the first and behind the last. */
+/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_tiles.c, its
+ * products; attention_gradient_rows.c, their rows; attention_gradient_ends.c, what comes before the first and behind the last. */
 #ifndef REFORMERC_LOWER_ATTENTION_GRADIENT_H
 #define REFORMERC_LOWER_ATTENTION_GRADIENT_H
 
@@ -15,20 +15,43 @@ typedef struct {
     dim_t chunks, total;         /* of a round, of all */
     int64_t size, lanes;         /* rows of a chunk, and in whole panels */
     int64_t length;              /* exact: rows that there are; the last chunk may have fewer */
-    buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
-    buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
-    buffer_t *p, *ds;            /* scratch [key][lanes …] */
-    buffer_t *factors; /* the same: what dropout multiplies probabilities by; NULL: none */
+    order_t order;               /* of products */
+    buffer_t *queries, *results; /* scratch made by query_panels: transposed: q, dy */
+    buffer_t *k, *v;             /* scratch [row][head_stride …] */
+    /* the same, but of DOT_PAIRS made by value_panels: pairs of rows; what keys are then, apart from k */
+    buffer_t *q, *dy, *k_pairs;
+    buffer_t *p, *ds;   /* scratch [key][lanes …] */
+    buffer_t *ds_pairs; /* DOT_PAIRS: scratch [pair of keys][lanes * 2 …]; else ds */
+    buffer_t *factors;  /* the same: what dropout multiplies probabilities by; NULL: none */
     kept_t *kept;
     buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
     buffer_t *key_row, *key_pos, *key_own,
-        *key_scale;           /* scratch [size]; own: -1 where it is none */
-    affine_t panel, column;   /* of queries; of columns */
+        *key_scale;         /* scratch [size]; own: -1 where it is none */
+    affine_t panel, column; /* of queries; of columns */
+    affine_t column_tile;
     affine_t at;              /* first row of a tile */
     affine_t ordinal;         /* of a tile of keys */
+    affine_t pair;            /* the first one of a tile of keys */
     int64_t calls;            /* of fetch_next() per tile */
     buffer_t *weights, *rows; /* of a product */
 } grad_t;
+
+/* ---- attention_gradient_tiles.c -------------------------------------------------------------------------------- */
+
+/* keys x queries of one tile: rows of k or v times transposed queries or results. */
+void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
+                 buffer_t *queries, value_t **acc);
+/* One tile of keys after the other; of DOT_PAIRS they are of whole pairs. */
+void for_key_tiles(lower_t *L, builder_t *b, grad_t *g, row_tile_fn *tile);
+/* weights * rows, column tile after column tile: of m queries of the panel, over keys; or of m keys, over queries. */
+void add_up_queries(lower_t *L, builder_t *b, grad_t *g, int64_t m, row_tile_fn *tile);
+void add_up_keys(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_t *rows, int64_t m,
+                 row_tile_fn *tile);
+/* A tile of such a sum: rows from `row` on. */
+void queries_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
+void keys_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
+
+/* ---- the others ------------------------------------------------------------------------------------------------- */
 
 /* Whether chunks are of a sorted order, round by round. */
 bool is_sorted(const attention_t *a);

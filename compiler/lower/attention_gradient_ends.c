@@ -2,6 +2,8 @@
  *
  * Before: the mean <dy, y> of dy's products with values, and in a sorted order what a row's probabilities are exp(s - shift)
  * times scale of, which the sums over rounds say (elsewhere the forward's kernel leaves that); the gradients are cleared.
+ * Of bf16 dy is rounded here, times the row's scale, and the mean is of that, so that the gradients of a row's scores still
+ * add up to nothing.
  * A row that sees only itself (Q2) is no chunk's business (its scale is 0): its value has all its weight.
  * Behind: keys are x * f with f = 1 / (norm * sqrt(d)), whose gradient is f dk - x f^2 <x, f dk>. */
 #include "lower/attention_gradient.h"
@@ -16,6 +18,7 @@ typedef struct {
     buffer_t *queries, *squares; /* scratch [1][panel][head_size][tile]; [block …] */
     buffer_t *x, *y;             /* of a product of rows */
     value_t *weight;             /* of a row that sees only itself */
+    value_t *scale;              /* bf16: of the row's dy */
     value_t *along;              /* <x, f dk> f^2 */
 } edge_rows_t;
 
@@ -53,13 +56,13 @@ static void block_squares(lower_t *L, builder_t *b, edge_rows_t *c) {
     int64_t lanes = round_up(L->block, L->tile);
     dim_t d = dim(lanes);
     value_t *squares[MAX_VECTORS];
-    c->queries = query_panels(L, b, 1, L->block, c->a->head_size, false);
+    c->queries = query_panels(L, b, 1, L->block, c->a->head_size, c->a->pairs);
     c->squares = kernel_scratch(b, "squares", E_F32, 1, &d);
     transpose_rows(L, b, c->a->q, batch_in(&c->in, c->a->q), head_in(&c->in, c->a->q), c->queries,
                    ax(0), block_row, c);
     inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
     affine_t panel = ax_v(loop_var(panels));
-    panel_squares(L, b, c->queries, ONE_BY_ONE, ax(0), panel, squares);
+    panel_squares(L, b, c->queries, order_of_products(c->a), ax(0), panel, squares);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t to = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         b_store(b, c->squares, squares[j], &to);
@@ -91,9 +94,10 @@ static value_t *dot_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
                          value_t *acc) {
     const edge_rows_t *c = ctx;
     affine_t ix[] = {ax(0), ax(0), c->row, at}, iy[] = {ax(0), ax(0), c->row, at};
+    value_t *y = b_load(b, c->y, width, in_heads(&c->in, c->y, iy));
+    value_t *x = b_load(b, c->x, width, in_heads(&c->in, c->x, ix));
     (void)L;
-    return b_fma(b, b_load(b, c->x, width, in_heads(&c->in, c->x, ix)),
-                 b_load(b, c->y, width, in_heads(&c->in, c->y, iy)), acc);
+    return b_fma(b, b_convert(b, E_F32, x), y, acc);
 }
 
 /* <x, y> of the row and the head. */
@@ -120,13 +124,44 @@ static void alone_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     b_store(b, c->a->dv, b_binary(b, OP_MUL, x, weight), ix);
 }
 
+/* dy * scale. */
+static value_t *scaled_dy(builder_t *b, const edge_rows_t *c, affine_t at, int width) {
+    affine_t ix[] = {c->in.batch, c->in.head, c->row, at};
+    value_t *scale = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
+    return b_binary(b, OP_MUL, b_load(b, c->a->dy_heads, width, ix), scale);
+}
+
+static value_t *rounded_dot_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                                 value_t *acc) {
+    const edge_rows_t *c = ctx;
+    affine_t iy[] = {ax(0), ax(0), c->row, at};
+    value_t *y = b_load(b, c->a->out, width, in_heads(&c->in, c->a->out, iy));
+    (void)L;
+    return b_fma(b, bf16_valued(b, scaled_dy(b, c, at, width)), y, acc);
+}
+
+static void factor_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const edge_rows_t *c = ctx;
+    affine_t ix[] = {c->in.batch, c->in.head, c->row, at};
+    (void)L;
+    b_store(b, c->a->dy_factor, rounded(b, scaled_dy(b, c, at, width)), ix);
+}
+
+/* <dy, y>, or of bf16 that of the factor. */
+static value_t *row_mean(lower_t *L, builder_t *b, edge_rows_t *c) {
+    if (!c->a->rounded) return row_dot(L, b, c, c->a->dy_heads, c->a->out);
+    affine_t sx[] = {ax(0), ax(0), c->row};
+    c->scale = load1(b, c->a->row_scale, 3, in_heads(&c->in, c->a->row_scale, sx));
+    return fold_span(L, b, c->a->head_size, OP_ADD, 0, rounded_dot_span, c);
+}
+
 /* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. Of a kept result the first is
  * done, and the shift of the second is its weight. */
-static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
+static void begin_sums(lower_t *L, builder_t *b, edge_rows_t *c) {
     const attention_t *a = c->a;
     ltype_t f = SCALAR(E_F32);
     affine_t ix[] = {c->in.batch, c->in.head, c->row}, sx[] = {ax(0), ax(0), c->row};
-    value_t *mean = row_dot(L, b, c, a->dy_heads, a->out);
+    value_t *mean = row_mean(L, b, c);
     for_span(L, b, a->head_stride, clear_span, c);
     if (is_sorted(a) && !a->stands) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
     b_store(b, a->row_mean, mean, ix);
@@ -143,6 +178,12 @@ static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
     else c->weight = a->self_kept ? load1(b, a->self_kept, 4, kx) : b_const(b, f, 1);
     for_span(L, b, a->head_stride, alone_span, c);
     b_end_if(b, seen, NULL);
+}
+
+/* The factor may stand where dy did: it comes last. */
+static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
+    begin_sums(L, b, c);
+    if (c->a->rounded) for_span(L, b, c->a->head_stride, factor_span, c);
 }
 
 static void keep_weight(lower_t *L, builder_t *b, const edge_rows_t *c) {
@@ -194,7 +235,7 @@ static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width
     affine_t ix[] = {c->in.batch, c->in.head, c->row, at}, qx[] = {ax(0), ax(0), c->row, at};
     value_t *along = width > 1 ? b_broadcast(b, c->along, width) : c->along;
     value_t *q = b_load(b, c->a->q, width, in_heads(&c->in, c->a->q, qx));
-    value_t *x = b_binary(b, OP_MUL, q, along);
+    value_t *x = b_binary(b, OP_MUL, b_convert(b, E_F32, q), along);
     x = b_binary(b, OP_SUB, b_load(b, c->a->dk, width, ix), x);
     (void)L;
     if (is_sorted(c->a)) x = b_binary(b, OP_ADD, b_load(b, c->a->dq, width, ix), x);

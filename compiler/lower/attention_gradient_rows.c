@@ -44,6 +44,28 @@ static void copy_row_of(lower_t *L, builder_t *b, const grad_t *g, buffer_t *fro
     for_span(L, b, g->a->head_stride, copy_span, &c);
 }
 
+/* Pairs of rows of a chunk, in panels. */
+static void pair_rows(lower_t *L, builder_t *b, const grad_t *g, buffer_t *from, affine_t round,
+                      affine_t chunk, buffer_t *to) {
+    inst_t *loop = b_for(b, "pair", dim(0), dim(pairs_of(g->size)), 0, NULL);
+    affine_t pair = ax_v(loop_var(loop)), rows[2];
+    for (int i = 0; i < 2; i++) {
+        affine_t lane = ax_plus(ax_scale(pair, 2), i);
+        if (g->size % 2) lane = ax_v(at_most(b, lane, dim(g->size - 1)));
+        rows[i] = chunk_row(L, b, g, round, chunk, lane);
+    }
+    copy_value_pair(L, b, from, batch_in(&g->in, from), head_in(&g->in, from), rows, to, ax(0),
+                    pair);
+    b_end_for(b, loop, NULL);
+}
+
+/* Of bf16 weights have no scale that makes nothing of them where there is no query, or one without keys; a shift does. */
+static value_t *shift_of(builder_t *b, const grad_t *g, value_t *shift, value_t *scale) {
+    if (g->order == ONE_BY_ONE) return shift;
+    value_t *none = b_compare(b, OP_EQ, scale, b_const(b, SCALAR(E_F32), 0));
+    return b_select(b, none, b_const(b, SCALAR(E_F32), GREATEST), shift);
+}
+
 /* Lanes that are no queries have no probabilities. */
 static void blank_lanes(builder_t *b, const grad_t *g) {
     if (g->lanes == g->size) return;
@@ -51,7 +73,7 @@ static void blank_lanes(builder_t *b, const grad_t *g) {
     inst_t *loop = b_for(b, "lane", dim(g->size), dim(g->lanes), 0, NULL);
     affine_t lane = ax_v(loop_var(loop));
     b_store(b, g->query_pos, b_iconst(b, SCALAR(E_I32), 0), &lane);
-    b_store(b, g->shift, zero, &lane);
+    b_store(b, g->shift, shift_of(b, g, zero, zero), &lane);
     b_store(b, g->scale, zero, &lane);
     b_store(b, g->mean, zero, &lane);
     b_end_for(b, loop, NULL);
@@ -61,7 +83,7 @@ void gather_chunk_queries(lower_t *L, builder_t *b, grad_t *g) {
     const attention_t *a = g->a;
     transpose_rows(L, b, a->q, batch_in(&g->in, a->q), head_in(&g->in, a->q), g->queries, ax(0),
                    query_row, g);
-    transpose_rows(L, b, a->dy_heads, g->batch, g->head, g->results, ax(0), query_row, g);
+    transpose_rows(L, b, a->dy_factor, g->batch, g->head, g->results, ax(0), query_row, g);
     inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
     affine_t lane = ax_v(loop_var(loop)), row = chunk_row(L, b, g, g->round, g->chunk, lane);
     affine_t rx[] = {g->batch, g->head, row}, sx[] = {ax(0), ax(0), row};
@@ -69,12 +91,18 @@ void gather_chunk_queries(lower_t *L, builder_t *b, grad_t *g) {
     value_t *scale = load1(b, a->row_scale, 3, sx), *real = is_chunk_row(b, g, g->chunk, lane);
     if (real) scale = b_select(b, real, scale, b_const(b, SCALAR(E_F32), 0));
     b_store(b, g->scale, scale, &lane);
-    b_store(b, g->shift, load1(b, a->row_shift, 3, sx), &lane);
+    b_store(b, g->shift, shift_of(b, g, load1(b, a->row_shift, 3, sx), scale), &lane);
     b_store(b, g->mean, load1(b, a->row_mean, 3, rx), &lane);
     b_store(b, g->query_pos, b_convert(b, E_I32, b_index(b, row)), &lane);
-    copy_row_of(L, b, g, a->q, row, g->q, lane);
-    copy_row_of(L, b, g, a->dy_heads, row, g->dy, lane);
+    if (g->order != DOT_PAIRS) {
+        copy_row_of(L, b, g, a->q, row, g->q, lane);
+        copy_row_of(L, b, g, a->dy_factor, row, g->dy, lane);
+    }
     b_end_for(b, loop, NULL);
+    if (g->order == DOT_PAIRS) {
+        pair_rows(L, b, g, a->q, g->round, g->chunk, g->q);
+        pair_rows(L, b, g, a->dy_factor, g->round, g->chunk, g->dy);
+    }
     blank_lanes(b, g);
 }
 
@@ -99,4 +127,6 @@ void gather_chunk_keys(lower_t *L, builder_t *b, grad_t *g) {
     copy_row_of(L, b, g, a->lsh ? a->q : a->k, row, g->k, lane);
     copy_row_of(L, b, g, a->v, row, g->v, lane);
     b_end_for(b, loop, NULL);
+    if (g->order == DOT_PAIRS)
+        pair_rows(L, b, g, a->lsh ? a->q : a->k, g->other_round, g->other, g->k_pairs);
 }

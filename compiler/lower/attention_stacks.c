@@ -108,6 +108,18 @@ static const region_t *in_class(const lower_t *L, const gnode_t *n, const class_
     return region && region->class == class ? region : NULL;
 }
 
+/* Who reads n, or what rounds it. */
+static const region_t *reader_in_class(const lower_t *L, const gnode_t *n, const class_t *class) {
+    const nodes_t *readers = &L->regions->readers[n->id];
+    const region_t *found = NULL;
+    for (int i = 0; i < readers->n && !found; i++) {
+        const gnode_t *reader = readers->at[i];
+        found =
+            reader->op == G_ROUND ? reader_in_class(L, reader, class) : in_class(L, reader, class);
+    }
+    return found;
+}
+
 /* The attention of the class that a region computes, or of which it reads the result or gradients, or makes or reads operands. */
 static const region_t *attention_near(const lower_t *L, const region_t *region,
                                       const class_t *class) {
@@ -117,11 +129,8 @@ static const region_t *attention_near(const lower_t *L, const region_t *region,
         for (int k = 0; k < lists[i]->n; k++)
             if ((found = in_class(L, lists[i]->at[k], class))) return found;
     for (int i = 0; i < 2; i++)
-        for (int k = 0; k < lists[i]->n; k++) {
-            const nodes_t *readers = &L->regions->readers[lists[i]->at[k]->id];
-            for (int r = 0; r < readers->n; r++)
-                if ((found = in_class(L, readers->at[r], class))) return found;
-        }
+        for (int k = 0; k < lists[i]->n; k++)
+            if ((found = reader_in_class(L, lists[i]->at[k], class))) return found;
     return NULL;
 }
 
@@ -164,12 +173,12 @@ bool place_stacks(lower_t *L, attention_t *a) {
 
 /* ---- buffers --------------------------------------------------------------------------------------------------------- */
 
-buffer_t *make_stack(lower_t *L, const attention_t *a, const char *name, int rank,
+buffer_t *make_stack(lower_t *L, const attention_t *a, const char *name, elem_t e, int rank,
                      const dim_t *dims) {
     dim_t d[MAX_RANK];
     for (int i = 0; i < rank; i++) d[i] = dims[i];
     d[0] = dim(L->batch * a->class->count);
     d[1] = dim(a->heads);
     name = free_buffer_name(L, arena_printf(L->arena, "%s_kept_%s", a->name, name));
-    return workspace(L, name, E_F32, rank, d, "[place * batch][head][row]: for the backward pass");
+    return workspace(L, name, e, rank, d, "[place * batch][head][row]: for the backward pass");
 }

@@ -15,7 +15,7 @@ bool find_kept(lower_t *L, attention_t *a);
 /* Behind find_band(): tells each part that reads or writes stacks where its members' are. False after an error in L->d. */
 bool place_stacks(lower_t *L, attention_t *a);
 /* The stack of a forward's buffer, whose dims of a group's heads these are. */
-buffer_t *make_stack(lower_t *L, const attention_t *a, const char *name, int rank,
+buffer_t *make_stack(lower_t *L, const attention_t *a, const char *name, elem_t e, int rank,
                      const dim_t *dims);
 
 /* Where a kernel finds the batch element and the head of its task: in buffers of a group of heads, and in stacks. */

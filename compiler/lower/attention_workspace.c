@@ -64,6 +64,10 @@ static void make_row_sums(lower_t *L, attention_t *a, const dim_t *heads) {
     a->row_scale = shared_by(L, a, "row_scale", E_F32, 3, heads, row);
 }
 
+static elem_t elem_of_operands(const attention_t *a) {
+    return a->pairs ? E_BF16 : E_F32;
+}
+
 /* Of a result that is kept, what its gradient makes probabilities of. */
 static void make_stacks(lower_t *L, attention_t *a, const dim_t *heads) {
     if (a->forward) {
@@ -78,18 +82,24 @@ static void make_stacks(lower_t *L, attention_t *a, const dim_t *heads) {
         a->key_norm = f->key_norm;
         return;
     }
-    if (a->stacked & KEPT_QUERY) a->q = make_stack(L, a, "q", 4, heads);
-    if (a->stacked & KEPT_KEY) a->k = make_stack(L, a, "k", 4, heads);
-    if (a->stacked & KEPT_VALUE) a->v = make_stack(L, a, "v", 4, heads);
+    elem_t e = elem_of_operands(a);
+    if (a->stacked & KEPT_QUERY) a->q = make_stack(L, a, "q", e, 4, heads);
+    if (a->stacked & KEPT_KEY) a->k = make_stack(L, a, "k", e, 4, heads);
+    if (a->stacked & KEPT_VALUE) a->v = make_stack(L, a, "v", e, 4, heads);
     if (!(a->stacked & KEPT_RESULT)) return;
-    a->out = make_stack(L, a, "out", 4, heads);
-    a->row_shift = make_stack(L, a, "shift", 3, heads);
-    a->row_scale = make_stack(L, a, "scale", 3, heads);
-    if (a->lsh) a->key_norm = make_stack(L, a, "norm", 3, heads);
+    a->out = make_stack(L, a, "out", E_F32, 4, heads);
+    a->row_shift = make_stack(L, a, "shift", E_F32, 3, heads);
+    a->row_scale = make_stack(L, a, "scale", E_F32, 3, heads);
+    if (a->lsh) a->key_norm = make_stack(L, a, "norm", E_F32, 3, heads);
 }
 
 static const char third_doc[] =
     "[batch][group][rows][head]: keys, or an output apart from the queries";
+
+/* An output apart from queries that somebody reads once more. */
+static buffer_t *make_mixed(lower_t *L, const attention_t *a, const dim_t *heads) {
+    return shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+}
 
 /* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
  * cannot know that the first round writes all of the output. Local attention writes over its queries, if nobody asks for
@@ -102,9 +112,13 @@ static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     if (!*third) *third = shared_by(L, a, "k_out", E_F32, 4, heads, third_doc);
     a->plain_q = a->q, a->plain_k = a->k, a->plain_v = a->v;
     if (a->lsh || a->out) return;
-    if (a->stacked & KEPT_QUERY)
-        a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
-    else a->out = a->q;
+    a->out = a->stacked & KEPT_QUERY ? make_mixed(L, a, heads) : a->q;
+}
+
+/* Apart from operands of another type. A local one whose gradient is asked for has its place below. */
+static void make_apart(lower_t *L, attention_t *a, const dim_t *heads) {
+    if (a->out || (a->gradient && !a->lsh)) return;
+    a->out = shared_by(L, a, "k_out", E_F32, 4, heads, third_doc);
 }
 
 /* Operands that are rounded. What they were before is hashed and kept before attention begins: in LSH layers the output
@@ -112,13 +126,13 @@ static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
 static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]: rounded";
     const char *plain = "[batch][group][rows][head]: for the cache, not rounded";
-    elem_t e = a->pairs ? E_BF16 : E_F32;
-    a->q = shared_by(L, a, "q", e, 4, heads, doc);
-    a->v = shared_by(L, a, "v", e, 4, heads, doc);
-    if (!a->lsh) a->k = shared_by(L, a, a->pairs ? "k" : "k_out", e, 4, heads, doc);
-    bool apart = a->lsh || a->pairs;
-    a->out = apart ? shared_by(L, a, "k_out", E_F32, 4, heads, third_doc) : a->q;
-    if (a->lsh) a->plain_q = a->out;
+    elem_t e = elem_of_operands(a);
+    if (!a->q) a->q = shared_by(L, a, "q", e, 4, heads, doc);
+    if (!a->v) a->v = shared_by(L, a, "v", e, 4, heads, doc);
+    if (!a->lsh && !a->k) a->k = shared_by(L, a, a->pairs ? "k" : "k_out", e, 4, heads, doc);
+    if (a->lsh || a->pairs) make_apart(L, a, heads);
+    else if (!a->out) a->out = a->stacked & KEPT_QUERY ? make_mixed(L, a, heads) : a->q;
+    if (a->lsh && !a->unpacks) a->plain_q = a->out;
     if (!a->kept || a->cache->rounded) return;
     a->plain_v = shared_by(L, a, "plain_v", E_F32, 4, heads, plain);
     if (!a->lsh) a->plain_k = shared_by(L, a, "plain_k", E_F32, 4, heads, plain);
@@ -128,12 +142,15 @@ static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *hea
     const char *doc = "[batch][group][rows][head]: gradient of an operand";
     a->dy_heads =
         shared_by(L, a, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
+    a->dy_factor = a->dy_heads;
+    if (a->pairs)
+        a->dy_factor = shared_by(L, a, "dy_rounded", E_BF16, 4, heads,
+                                 "[batch][group][rows][head]: times scale");
     a->dq = shared_by(L, a, "dq", E_F32, 4, heads, doc);
     a->dk = shared_by(L, a, "dk", E_F32, 4, heads, doc);
     if (!a->stands) make_row_sums(L, a, heads);
     a->row_mean = shared_by(L, a, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
-    if (!a->lsh && !a->stands)
-        a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+    if (!a->lsh && !a->stands) a->out = make_mixed(L, a, heads);
     a->dv =
         !a->stands && is_read_before(L, a) ? a->out : shared_by(L, a, "dv", E_F32, 4, heads, doc);
 }

@@ -157,6 +157,7 @@ typedef struct attention {
     buffer_t *key_norm;
     /* Gradients, as q: of the result, of the operands; [batch][group][rows]: probabilities are exp(s - shift) * scale, and <dy, y> */
     buffer_t *dy_heads, *dq, *dk, *dv;
+    buffer_t *dy_factor; /* what products read of it: dy, or of bf16 dy * scale, rounded */
     buffer_t *row_shift, *row_scale, *row_mean;
     buffer_t *pack; /* kept buckets: [place][byte][batch][heads][rounds][padded] */
     lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */

@@ -40,6 +40,10 @@ int64_t pairs_of(int64_t chunk) {
     return (chunk + 1) / 2;
 }
 
+int64_t steps_of(order_t order, int64_t depth) {
+    return order == ONE_BY_ONE ? depth : order == DOT_PAIRS ? pairs_of(depth) : depth / 2;
+}
+
 void window_scratch(lower_t *L, builder_t *b, window_t *w) {
     dim_t sd[] = {dim(w->span * w->chunk), dim(L->tile)};
     dim_t wd[] = {dim(w->span * pairs_of(w->chunk)), dim(2 * L->tile)};
@@ -301,11 +305,7 @@ static void close_fold(lower_t *L, builder_t *b, scores_t *s, inst_t *loop) {
     for (int j = 0; j < L->tiles->vectors; j++) s->fold[j] = loop->results[j];
 }
 
-/* Tiles over `keys` keys, as split_rows(); of bf16 of whole pairs, but for an odd key at the end, so up to three. */
-enum { MOST_SHAPES = 3 };
-static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int size[MOST_SHAPES],
-                      int64_t count[MOST_SHAPES]) {
-    if (w->order == ONE_BY_ONE) return split_rows(L, keys, size, count);
+int split_pairs(const lower_t *L, int64_t keys, int size[MOST_SHAPES], int64_t count[MOST_SHAPES]) {
     int64_t pairs = keys / 2, most = L->tiles->rows > 1 ? L->tiles->rows / 2 : 1;
     int64_t tiles = (pairs + most - 1) / most;
     int n = 0;
@@ -314,6 +314,13 @@ static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int siz
     if (tiles > 0) size[n] = 2 * (int)(pairs / tiles), count[n++] = tiles - pairs % tiles;
     if (keys % 2) size[n] = 1, count[n++] = 1;
     return n;
+}
+
+/* Tiles over `keys` keys: of bf16 of whole pairs. */
+static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int size[MOST_SHAPES],
+                      int64_t count[MOST_SHAPES]) {
+    return w->order == ONE_BY_ONE ? split_rows(L, keys, size, count)
+                                  : split_pairs(L, keys, size, count);
 }
 
 static int64_t key_tiles(const lower_t *L, const window_t *w, int64_t keys) {

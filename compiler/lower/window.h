@@ -58,6 +58,11 @@ struct window {
 /* The order of an attention's products; pairs of a chunk's keys, one half empty where that is odd. */
 order_t order_of_products(const attention_t *a);
 int64_t pairs_of(int64_t chunk);
+/* Steps of a product of such an order over `depth` values; ODD_FIRST: one more follows where that is odd. */
+int64_t steps_of(order_t order, int64_t depth);
+/* Splits n values into register tiles, as split_rows(); all but an odd one at the end are of whole pairs. Returns up to 3. */
+enum { MOST_SHAPES = 3 };
+int split_pairs(const lower_t *L, int64_t n, int size[MOST_SHAPES], int64_t count[MOST_SHAPES]);
 /* Scratch for scores and weights. */
 void window_scratch(lower_t *L, builder_t *b, window_t *w);
 /* Writes masked scores of the panel into w->scores; most[j]: their maxima, LOWEST without a key. */

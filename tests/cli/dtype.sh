@@ -169,8 +169,8 @@ small_spec >small.yaml
 head -c 4096 "$CHECKPOINT/validation.txt" >text
 check 'training' 1 "$key" "$r" train small.yaml $bf16 --text text --out no
 "$r" "$train" --set compile.sequence_length=64 $bf16 -o train.graph
-check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .*: attention has no derivative where its operands are rounded' \
-    "$r" run train.graph --weights $train/model.safetensors --backend reference --input $train/inputs.safetensors --gradients no.st
+check 'gradients of a graph that rounds' 0 - "$r" run train.graph --weights $train/model.safetensors --backend reference \
+    --no-warnings --input $train/inputs.safetensors --gradients rounded.st
 printf 'compile: {dtype: int4}\n' >int4.yaml
 check 'int4' 1 "int4.yaml:1:18: error: 'compile.dtype' must be one of float32, bfloat16, int8, not 'int4'" "$r" int4.yaml --dump spec
 absent no.st no.c no.h no.weights no
