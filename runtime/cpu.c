@@ -7,7 +7,12 @@
  * answer in. An environment variable may take features away, which only bind asks for. */
 #include "reformer_rt.h"
 
+#ifdef __wasm__
+#define VARIABLE(name) NULL /* a module has no environment, and needs no libc to ask it */
+#else
 #include <stdlib.h>
+#define VARIABLE(name) getenv(name)
+#endif
 
 /* What a target has and more: the one that its own features are added to. */
 enum { NONE = -1 };
@@ -23,6 +28,7 @@ static const struct {
     [REFORMER_CPU_X86_64_V4_VNNI] = {"x86-64-v4+vnni", REFORMER_CPU_X86_64_V4},
     [REFORMER_CPU_X86_64_V4_BF16] = {"x86-64-v4+bf16", REFORMER_CPU_X86_64_V4_VNNI},
     [REFORMER_CPU_AARCH64_BF16] = {"aarch64+bf16", REFORMER_CPU_AARCH64},
+    [REFORMER_CPU_WASM32] = {"wasm32", NONE},
 };
 enum { TARGETS = (int)(sizeof targets / sizeof *targets) };
 
@@ -150,7 +156,7 @@ static int same_text(const char *a, const char *b) {
 
 /* The target that REFORMER_CPU names; NONE: none, or one of another architecture. */
 static int most(void) {
-    const char *name = getenv("REFORMER_CPU");
+    const char *name = VARIABLE("REFORMER_CPU");
     for (int t = 0; name && t < TARGETS; t++) {
         int root = t;
         if (!is_target(t) || !same_text(name, targets[t].name)) continue;

@@ -177,21 +177,23 @@ static const struct {
     {.bytes = sizeof(reformer_lsh_t)},
     {.table = &llvm_rotations_layout},
     {.bytes = sizeof(reformer_training_t)},
-    {.kinds = "zppzpipppp", .longs = 6},         /* reformer_model_t */
-    {.kinds = "zppzzippppppppppppppppppliippp"}, /* reformer_io_t */
-    {.kinds = "zppzzippppp"},                    /* reformer_decode_t */
-    {.kinds = "zppppppppp", .longs = 6},         /* reformer_trainer_t */
-    {.bytes = sizeof(reformer_train_report_t)},
-    {.kinds = "izz", .longs = REFORMER_TENSOR_NAME / 8 + REFORMER_TENSOR_RANK},
+    {.kinds = "zppzpipppp", .longs = 6},        /* reformer_model_t */
+    {.kinds = "zppzzipppppppppppppppppliippp"}, /* reformer_io_t */
+    {.kinds = "zppzzippppp"},                   /* reformer_decode_t */
+    {.kinds = "zppppppppp", .longs = 6},        /* reformer_trainer_t */
+    {.kinds = "z", .longs = 6},                 /* reformer_train_report_t */
+    {.kinds = "zizz",
+     /* reformer_tensor_t */ .longs = REFORMER_TENSOR_NAME / 8 + REFORMER_TENSOR_RANK},
 };
 
 static size_t sum_of_kinds(const char *kinds, size_t longs, int address_bytes) {
-    size_t at = 0;
+    size_t at = 0, most = longs ? 8 : 1;
     for (; *kinds; kinds++) {
         size_t each = *kinds == 'i' ? 4 : *kinds == 'l' ? 8 : (size_t)address_bytes;
         at = aligned(at, each) + each;
+        if (each > most) most = each;
     }
-    return aligned(at, 8) + 8 * longs;
+    return aligned(at, most) + 8 * longs;
 }
 
 static size_t shared_bytes(int i, int address_bytes) {

@@ -6,7 +6,7 @@
 
 static model_t model;
 static heap_t heap;
-static reformer_tensor_t tensor;
+static reformer_tensor_t tensor = {.size = sizeof tensor};
 
 EXPORT(take) void *take(size_t bytes) {
     return heap_take(&heap, bytes);
