@@ -15,6 +15,7 @@ install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc
 
 set(runtime_sources ${CMAKE_INSTALL_DATADIR}/reformerc/runtime)
 install(DIRECTORY runtime/ DESTINATION ${runtime_sources} FILES_MATCHING PATTERN "*.[ch]")
+install(DIRECTORY runtime/web DESTINATION ${runtime_sources} USE_SOURCE_PERMISSIONS)
 
 # ---- find_package(reformerc CONFIG) ----
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/reformerc)

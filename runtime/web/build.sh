@@ -38,12 +38,18 @@ printf A >"$made/letter"
     fail "$model: the page reads and writes bytes (compile.text: bytes), id = byte + 2"
 
 "$reformerc" "$model" -o "$made/model.c" --target wasm32 --set compile.name=model --set compile.batch_size=1 "$@"
+set --
 [ -s "$made/model.weights" ] || fail "$model has no weights: --weights FILE"
 
+# All of the runtime but what starts threads.
+for file in "$web"/../*.c; do
+    case ${file##*/} in cpus.c | openmp.c | pool.c | threads.c) continue ;; esac
+    set -- "$@" "$file"
+done
 # 1 MiB of stack, in front of the data: what runs over it traps. Local data are gone through by the collector.
 "$clang" --target=wasm32 -std=c11 -O2 -mbulk-memory -ffreestanding -nostdlib \
     -isystem "$web/libc" -I"$made" -I"$web" -I"$web/.." \
-    "$web/writer.c" "$made/model.c" "$web/memory.c" "$web"/../*.c \
+    "$web/writer.c" "$made/model.c" "$web/host.c" "$@" \
     -Wl,--no-entry,--gc-sections,--strip-all,--stack-first,-z,stack-size=1048576 -o "$made/model.wasm"
 mkdir -p "$out"
 cp "$web/index.html" "$web/worker.js" "$web/reformer.js" "$made/model.wasm" "$made/model.weights" "$out/"

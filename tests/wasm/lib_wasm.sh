@@ -23,7 +23,12 @@ for_wasm() {
 
 runtime_objects() {
     mkdir -p rt
-    (cd rt && for_wasm -O1 -c "$web/memory.c" "$SOURCE"/runtime/*.c)
+    set -- "$web/memory.c"
+    for file in "$SOURCE"/runtime/*.c; do
+        case ${file##*/} in cpus.c | openmp.c | pool.c | threads.c) continue ;; esac
+        set -- "$@" "$file"
+    done
+    (cd rt && for_wasm -O1 -c "$@")
 }
 
 module() {

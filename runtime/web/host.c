@@ -1,6 +1,12 @@
-/* The memory functions that compilers call, for modules without a libc. With -mbulk-memory the first three are an
- * instruction each. */
+/* What a module has in place of a libc and an operating system: the memory functions that compilers call, with
+ * -mbulk-memory mostly an instruction each, and no threads. */
 #include <string.h>
+
+#include "reformer_rt.h"
+
+#ifdef REFORMER_WITHOUT_THREADS
+REFORMER_WITHOUT_THREADS;
+#endif
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     return __builtin_memcpy(to, from, bytes);
