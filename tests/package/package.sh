@@ -4,6 +4,7 @@
 # PART: installed   from an installed reformerc in a folder with a blank, moved after it was installed: builds and runs, what
 #                   depends on what, a program built with the runtime's sources says the same, what is refused
 #       cross       for aarch64, by the installed compiler and sources, under qemu
+#       checked     eight threads under ThreadSanitizer, the runtime's sources included, and under valgrind
 #       sources     add_subdirectory and FetchContent, from a folder with blanks, by the compiler that was built already
 #       built       the same where all is built from the sources, for this machine and (host compiler) for aarch64
 #       deb         the package that cpack makes: what it depends on, holds and leaves behind; a project builds with it
@@ -104,6 +105,22 @@ installed() {
     sed -i 's/num_buckets: 4/num_buckets: five/' consumer/first.yaml
     "$cmake" --build b >out 2>err && fail 'a wrong spec builds'
     says 'first.yaml:[0-9]+:[0-9]+: error'
+}
+
+checked() {
+    install
+    configure watched -DCMAKE_PREFIX_PATH="$prefix" -DREFORMERC_RUNTIME_FROM_SOURCES=ON \
+        -DCMAKE_C_FLAGS='-O1 -g -fsanitize=thread'
+    must "$cmake" --build watched
+    must env TSAN_OPTIONS=exitcode=9 watched/consumer
+    cp out want
+    command -v valgrind >/dev/null || { echo 'no valgrind'; exit 77; }
+    levels=x86-64,x86-64-v3 # the most that valgrind knows
+    [ "$(uname -m)" = x86_64 ] || levels=native
+    configure b -DCMAKE_PREFIX_PATH="$prefix" -DCONSUMER_TARGETS=$levels
+    must "$cmake" --build b
+    must valgrind -q --error-exitcode=9 --leak-check=full b/consumer
+    near out want
 }
 
 # Numbers of another machine: the same but for the last digits.
