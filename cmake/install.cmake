@@ -9,7 +9,8 @@ install(TARGETS reformer_rt EXPORT reformercRuntimeTargets ARCHIVE DESTINATION $
 install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS reformerc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS reformerc_shared EXPORT reformercLibraryTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc-static.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
@@ -29,8 +30,9 @@ configure_package_config_file(cmake/reformercConfig.cmake.in ${PROJECT_BINARY_DI
 # the compiler serves any machine that its code is for, and of 0.x versions no two belong together
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/reformercConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(EXPORT reformercTargets NAMESPACE reformerc:: DESTINATION ${package_folder})
-install(EXPORT reformercRuntimeTargets NAMESPACE reformerc:: DESTINATION ${package_folder})
+foreach(set IN ITEMS "" Library Runtime)
+  install(EXPORT reformerc${set}Targets NAMESPACE reformerc:: DESTINATION ${package_folder})
+endforeach()
 install(FILES ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake ${PROJECT_BINARY_DIR}/package/reformercConfigVersion.cmake
               cmake/reformercModel.cmake cmake/reformercRuntime.cmake DESTINATION ${package_folder})
 

@@ -24,8 +24,10 @@ set(symbols ${PROJECT_SOURCE_DIR}/cmake/libreformerc.map)
 add_library(reformerc_shared SHARED ${public_objects})
 set_target_properties(reformerc_shared PROPERTIES
   OUTPUT_NAME reformerc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib LINK_DEPENDS ${symbols})
-target_include_directories(reformerc_shared INTERFACE ${PROJECT_SOURCE_DIR}/compiler ${PROJECT_SOURCE_DIR}/runtime)
+  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib LINK_DEPENDS ${symbols} EXPORT_NAME library)
+target_include_directories(reformerc_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler>
+                                                      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime>)
+add_library(reformerc::library ALIAS reformerc_shared)
 target_link_options(reformerc_shared PRIVATE LINKER:--version-script=${symbols}
                     $<$<NOT:$<BOOL:${REFORMERC_SANITIZE}>>:LINKER:-z,defs>)
 target_link_libraries(reformerc_shared PRIVATE reformer_rt PkgConfig::YAML PkgConfig::JANSSON Threads::Threads m

@@ -200,6 +200,7 @@ static void test_codes(void **state) {
     assert_string_equal(reformerc_strerror(REFORMER_E_TOKEN), reformer_strerror(REFORMER_E_TOKEN));
     assert_string_equal(reformerc_strerror(REFORMERC_E_DEFECT + 1), reformerc_strerror(-1));
     assert_string_equal(reformerc_version(), REFORMERC_VERSION);
+    assert_string_equal(REFORMER_VERSION, REFORMERC_VERSION); /* they are released together */
     char version[32];
     snprintf(version, sizeof version, "%d.%d.%d", REFORMERC_VERSION_NUMBER / 10000,
              REFORMERC_VERSION_NUMBER / 100 % 100, REFORMERC_VERSION_NUMBER % 100);

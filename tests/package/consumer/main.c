@@ -40,12 +40,18 @@ static void *load(const char *path, size_t bytes) {
 static void *run(void *arg) {
     results_t *r = arg;
     size_t bytes = first_workspace_bytes(LENGTH, 1), more = second_workspace_bytes(LENGTH, 1);
-    void *workspace = allocate(bytes > more ? bytes : more); /* one serves both, in turns */
+    if (more > bytes) bytes = more; /* one serves both, in turns */
+    void *workspace = allocate(bytes);
     for (int round = 0; round < ROUNDS && !r->error; round++) {
-        first_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = r->logits};
-        r->error = first_forward(&first, &io, workspace);
-        second_io_t other = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = r->labels};
-        if (!r->error) r->error = second_forward(&second, &other, workspace);
+        first_io_t io = {
+            .size = sizeof io, .input_ids = ids, .batch = 1, .length = LENGTH, .logits = r->logits};
+        r->error = first_forward(&first, &io, workspace, bytes);
+        second_io_t other = {.size = sizeof other,
+                             .input_ids = ids,
+                             .batch = 1,
+                             .length = LENGTH,
+                             .logits = r->labels};
+        if (!r->error) r->error = second_forward(&second, &other, workspace, bytes);
     }
     free(workspace);
     return NULL;
