@@ -11,6 +11,7 @@
 #include "commands/link.h"
 #include "commands/name.h"
 #include "commands/product.h"
+#include "commands/selftest.h"
 #include "commands/session.h"
 #include "commands/stages.h"
 #include "emit/llvm.h"
@@ -166,6 +167,8 @@ static bool write_c(session_t *s, bool to_stdout) {
         to_stdout ? header_name_for(s->arena, s->plan->name) : replace_suffix(s->arena, out, ".h");
     emit_c_options_t eo = c_options(s, header_path);
     sbuf_t source = {0}, header = {0};
+    if (s->o->given[OPT_SELFTEST]) eo.selftest = selftest_record(s);
+    if (s->o->given[OPT_SELFTEST] && !eo.selftest) return false;
     emit_c(s->plan, &eo, &source, &header);
     files_t files = {0};
     packed_t packed = {0};

@@ -695,6 +695,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     sbuf_write(source, body.data, body.size);
     if (r) put_runtime_end(r, source);
     put_end(source);
+    if (o->selftest) put_selftest(&c, source);
     sbuf_free(&body);
     put_header(&c, &d, v, header);
     arena_free(a);

@@ -5,6 +5,7 @@
  * c_header.c  model.h
  * c_embed.c   weights inside of the object
  * c_runtime.c what the model needs of the runtime, inside of both (--standalone)
+ * c_selftest.c  a program that tests the model, at its end (--selftest)
  * c_scan.c    C text as pieces at file scope, for c_runtime.c
  * c_func.c    functions and kernels: blocks, loops, conditions, carried values
  * c_live.c    what of a function is needed
@@ -233,6 +234,11 @@ void put_runtime_header(const emitter_t *c, sbuf_t *out);   /* in model.h */
 /* ---- c_embed.c ------------------------------------------------------------------------------------- */
 
 void put_embedded_weights(emitter_t *c, sbuf_t *out); /* c->o->weights_file */
+
+/* ---- c_selftest.c ---------------------------------------------------------------------------------- */
+
+extern const char selftest_text[];            /* selftest.txt */
+void put_selftest(emitter_t *c, sbuf_t *out); /* c->o->selftest */
 
 /* ---- c_header.c ------------------------------------------------------------------------------------ */
 

@@ -20,12 +20,20 @@ static const struct {
     duty_t duty;
     const char *name;
 } exports[] = {
-    {DUTY_ALL, "reformer_take_tasks"},           {DUTY_ALL, "reformer_checksum"},
-    {DUTY_GENERATES, "reformer_decoder_of"},     {DUTY_GENERATES, "reformer_generate"},
-    {DUTY_GENERATES, "reformer_generate_bytes"}, {DUTY_GENERATES, "reformer_beam_search"},
-    {DUTY_GENERATES, "reformer_beam_bytes"},     {DUTY_GENERATES, "reformer_sample"},
-    {DUTY_GENERATES, "reformer_sample_bytes"},   {DUTY_LEARNS, "reformer_train_accumulate"},
-    {DUTY_LEARNS, "reformer_train_update"},      {DUTY_LEARNS, "reformer_items"},
+    {DUTY_ALL, "reformer_take_tasks"},
+    {DUTY_ALL, "reformer_checksum"},
+    {DUTY_ALL, "reformer_version"},
+    {DUTY_ALL, "reformer_abi"},
+    {DUTY_GENERATES, "reformer_decoder_of"},
+    {DUTY_GENERATES, "reformer_generate"},
+    {DUTY_GENERATES, "reformer_generate_bytes"},
+    {DUTY_GENERATES, "reformer_beam_search"},
+    {DUTY_GENERATES, "reformer_beam_bytes"},
+    {DUTY_GENERATES, "reformer_sample"},
+    {DUTY_GENERATES, "reformer_sample_bytes"},
+    {DUTY_LEARNS, "reformer_train_accumulate"},
+    {DUTY_LEARNS, "reformer_train_update"},
+    {DUTY_LEARNS, "reformer_items"},
     {DUTY_LEARNS, "reformer_learning_rate"},
 };
 enum { N_EXPORTS = sizeof exports / sizeof *exports };
@@ -255,19 +263,19 @@ static void need_prototypes(runtime_t *r) {
 
 /* ---- text -------------------------------------------------------------------------------------------- */
 
-/* A field may be called as a function is. */
-static bool is_renamed(const runtime_t *r, const entry_t *e, bool in_type) {
+/* A field may be called as a function or a table is. */
+static bool is_renamed(const runtime_t *r, const entry_t *e, bool among_fields) {
     piece_kind_t kind = r->file[e->file].piece[e->piece].kind;
-    return !in_type || kind == PIECE_TYPE || kind == PIECE_MACRO;
+    return !among_fields || kind == PIECE_TYPE || kind == PIECE_MACRO;
 }
 
-static void put_text(const runtime_t *r, int file, const char *text, const char *end, bool in_type,
-                     sbuf_t *out) {
+static void put_text(const runtime_t *r, int file, const char *text, const char *end,
+                     bool among_fields, sbuf_t *out) {
     const char *from = text;
     for (word_t w, before = {0}; text < end && (w = c_next_word(&text)).n; before = w) {
         if (w.at >= end) break;
         const entry_t *e = find_entry(r, file, w, before);
-        if (!e || !is_renamed(r, e, in_type)) continue;
+        if (!e || !is_renamed(r, e, among_fields)) continue;
         sbuf_write(out, from, (size_t)(w.at - from));
         sbuf_puts(out, e->shown);
         from = w.at + w.n;
@@ -280,11 +288,15 @@ static bool becomes_static(const runtime_t *r, const piece_t *x) {
     return !x->is_static && !is_exported(r->c->plan, x->names[0]);
 }
 
+static bool has_fields(const piece_t *x) {
+    return x->kind == PIECE_TYPE && strncmp(x->begin, "enum", 4) != 0;
+}
+
 static void put_piece(const runtime_t *r, int file, const piece_t *x, sbuf_t *out) {
     sbuf_write(out, x->lead, (size_t)(x->begin - x->lead));
     if (becomes_static(r, x)) sbuf_puts(out, "static ");
     if (x->kind == PIECE_INCLUDE) sbuf_write(out, x->begin, (size_t)(x->end - x->begin));
-    else put_text(r, file, x->begin, x->end, x->kind == PIECE_TYPE, out);
+    else put_text(r, file, x->begin, x->end, has_fields(x), out);
 }
 
 /* A prototype of what is there. */

@@ -2,6 +2,7 @@
 #ifndef REFORMERC_EMIT_H
 #define REFORMERC_EMIT_H
 
+#include "emit/selftest.h"
 #include "plan/plan.h"
 #include "reformer_rt.h"
 
@@ -11,8 +12,8 @@ typedef struct {
     const char *header_name; /* "model.h" */
     bool trace, impose_buckets;
     bool standalone; /* with the runtime inside, in both files */
-    const char
-        *weights_file; /* "model.weights", which becomes a part of the object; NULL: none does */
+    const char *weights_file; /* "model.weights": becomes a part of the object; NULL: none does */
+    const selftest_t *selftest; /* a program that tests the model, at its end; NULL: none */
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
 /* The header alone: that of model.o and model.so. */
