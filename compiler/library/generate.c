@@ -6,8 +6,8 @@
 #include "support/pages.h"
 
 static int64_t vocab_of(const reformerc_context_t *c) {
-    reformerc_info_t info;
-    reformerc_info(c->m, &info);
+    reformerc_info_t info = {.size = sizeof info};
+    (void)reformerc_info(c->m, &info);
     return info.vocab;
 }
 
@@ -17,10 +17,11 @@ int reformerc_sample(reformerc_context_t *c, const reformer_sampling_t *s, const
     if (!c) return REFORMER_E_ARGUMENT;
     int64_t vocab = vocab_of(c);
     if (!s || !logits || !token || vocab < 1) return context_refuse(c, REFORMER_E_ARGUMENT);
-    if (!c->sampling) c->sampling = pages_alloc(reformer_sample_bytes(vocab));
+    size_t bytes = reformer_sample_bytes(vocab);
+    if (!c->sampling) c->sampling = pages_alloc(bytes);
     if (!c->sampling) return context_refuse(c, REFORMERC_E_MEMORY);
-    return context_refuse(
-        c, reformer_sample(s, logits, vocab, history, n_history, row, step, c->sampling, token));
+    return context_refuse(c, reformer_sample(s, logits, vocab, history, n_history, row, step,
+                                             c->sampling, bytes, token));
 }
 
 /* ---- a cache as a decoder ----------------------------------------------------------------------------- */
@@ -38,9 +39,10 @@ static int copy_row(void *ctx, size_t from, size_t to) {
 }
 
 static reformer_decoder_t decoder_of(reformerc_cache_t *cache) {
-    reformerc_info_t info;
-    reformerc_info(cache->c->m, &info);
-    return (reformer_decoder_t){.ctx = cache,
+    reformerc_info_t info = {.size = sizeof info};
+    (void)reformerc_info(cache->c->m, &info);
+    return (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
+                                .ctx = cache,
                                 .prefill = prefill,
                                 .step = step,
                                 .copy_row = copy_row,
@@ -58,8 +60,8 @@ static int write(reformerc_cache_t *cache, const reformer_generate_t *g,
     void *scratch = pages_alloc(bytes ? bytes : 1); /* what has no size is refused by the call */
     if (!scratch) return context_refuse(c, REFORMERC_E_MEMORY);
     (void)context_refuse(c, REFORMER_OK);
-    int code =
-        beams ? reformer_beam_search(&d, g, beams, scratch) : reformer_generate(&d, g, scratch);
+    int code = beams ? reformer_beam_search(&d, g, beams, scratch, bytes)
+                     : reformer_generate(&d, g, scratch, bytes);
     heap_free(scratch);
     return code == c->code ? code : context_refuse(c, code);
 }

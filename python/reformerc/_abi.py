@@ -37,6 +37,9 @@ class Code(enum.IntEnum):
     TRAIN = 19
     POSITION = 20
     DIVERGED = 21
+    WORKSPACE = 22
+    SIZE = 23
+    MODEL = 24
     LIBRARY_SPEC = 100
     LIBRARY_OPTION = 101
     LIBRARY_WEIGHTS = 102
@@ -82,10 +85,18 @@ MAX_RANK = 8
 TRACED_F32, TRACED_I32 = 0, 1
 
 
-class Tensor(c.Structure):
+class Sized(c.Structure):
+    """Begins with its size, which the library compares with its own."""
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(size=c.sizeof(self), **values)
+
+
+class Tensor(Sized):
     """reformerc_tensor_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("name", c.c_char_p),
         ("dtype", c.c_int),
         ("rank", c.c_int),
@@ -94,10 +105,11 @@ class Tensor(c.Structure):
     ]
 
 
-class Options(c.Structure):
+class Options(Sized):
     """reformerc_options_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("backend", c.c_char_p),
         ("target", c.c_char_p),
         ("settings", c.POINTER(c.c_char_p)),
@@ -119,10 +131,11 @@ class Options(c.Structure):
     ]
 
 
-class Info(c.Structure):
+class Info(Sized):
     """reformerc_info_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("backend", c.c_char_p),
         ("target", c.c_char_p),
         ("head", c.c_int),
@@ -141,11 +154,12 @@ class Info(c.Structure):
     ]
 
 
-class Io(c.Structure):
+class Io(Sized):
     """reformer_io_t"""
 
     held: object  #: arrays that it points to
     _fields_ = [
+        ("size", c.c_size_t),
         ("input_ids", c.c_void_p),
         ("attention_mask", c.c_void_p),
         ("batch", c.c_size_t),
@@ -177,10 +191,11 @@ class Io(c.Structure):
     ]
 
 
-class Decode(c.Structure):
+class Decode(Sized):
     """reformer_decode_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("input_ids", c.c_void_p),
         ("attention_mask", c.c_void_p),
         ("batch", c.c_size_t),
@@ -194,10 +209,11 @@ class Decode(c.Structure):
     ]
 
 
-class Gradient(c.Structure):
+class Gradient(Sized):
     """reformer_tensor_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("name", c.c_char * 256),
         ("rank", c.c_int),
         ("shape", c.c_int64 * MAX_RANK),
@@ -206,10 +222,11 @@ class Gradient(c.Structure):
     ]
 
 
-class TrainReport(c.Structure):
+class TrainReport(Sized):
     """reformer_train_report_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("loss", c.c_double),
         ("grad_norm", c.c_double),
         ("learning_rate", c.c_double),
@@ -219,10 +236,11 @@ class TrainReport(c.Structure):
     ]
 
 
-class Sampling(c.Structure):
+class Sampling(Sized):
     """reformer_sampling_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("repetition_penalty", c.c_float),
         ("temperature", c.c_float),
         ("top_k", c.c_int32),
@@ -231,16 +249,17 @@ class Sampling(c.Structure):
     ]
 
 
-class Generate(c.Structure):
+class Generate(Sized):
     """reformer_generate_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("input_ids", c.c_void_p),
         ("attention_mask", c.c_void_p),
         ("batch", c.c_size_t),
         ("length", c.c_size_t),
         ("max_tokens", c.c_size_t),
-        ("sampling", Sampling),
+        ("sampling", c.POINTER(Sampling)),
         ("stops", c.c_void_p),
         ("stop_lengths", c.c_void_p),
         ("n_stops", c.c_size_t),
@@ -260,10 +279,11 @@ class Generate(c.Structure):
     ]
 
 
-class Beams(c.Structure):
+class Beams(Sized):
     """reformer_beams_t"""
 
     _fields_ = [
+        ("size", c.c_size_t),
         ("beams", c.c_size_t),
         ("length_penalty", c.c_float),
         ("early_stopping", c.c_int),
@@ -271,7 +291,7 @@ class Beams(c.Structure):
     ]
 
 
-C_NAMES: dict[type[c.Structure], str] = {
+C_NAMES: dict[type[Sized], str] = {
     Tensor: "reformerc_tensor_t",
     Options: "reformerc_options_t",
     Info: "reformerc_info_t",
@@ -298,12 +318,12 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "reformerc_bind": (_INT, [_P, c.c_char_p, c.POINTER(_P)]),
     "reformerc_bind_tensors": (_INT, [_P, c.POINTER(Tensor), _SIZE, c.POINTER(_P)]),
     "reformerc_free": (None, [_P]),
-    "reformerc_info": (None, [_P, c.POINTER(Info)]),
+    "reformerc_info": (_INT, [_P, c.POINTER(Info)]),
     "reformerc_context_new": (_INT, [c.POINTER(_P), _P, _INT]),
     "reformerc_context_free": (None, [_P]),
     "reformerc_context_message": (c.c_char_p, [_P]),
     "reformerc_forward": (_INT, [_P, c.POINTER(Io)]),
-    "reformerc_gradients": (_INT, [_P, c.POINTER(Io), _P]),
+    "reformerc_gradients": (_INT, [_P, c.POINTER(Io), _P, _SIZE]),
     "reformerc_gradients_bytes": (_SIZE, [_P]),
     "reformerc_gradient": (_INT, [_P, _SIZE, c.POINTER(Gradient)]),
     "reformerc_trainer_new": (_INT, [c.POINTER(_P), _P]),

@@ -41,7 +41,8 @@ class _Request:
         self.counts = np.zeros(rows, np.uintp)
         ends = [token for token in model.end_tokens if token < model.vocab] if eos else []
         self.ends = np.array(ends, np.int32)
-        self.g = Generate(batch=rows, length=longest, max_tokens=tokens, sampling=sampling)
+        self.g = Generate(batch=rows, length=longest, max_tokens=tokens)
+        self.g.sampling = c.pointer(sampling)
         self.g.input_ids, self.g.attention_mask = address(self.ids), address(self.mask)
         self.g.tokens, self.g.counts = address(self.tokens), address(self.counts)
         self.g.eos_tokens, self.g.n_eos_tokens = address(self.ends), len(ends)

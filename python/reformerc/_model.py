@@ -17,7 +17,7 @@ from ._batch import Batch
 from ._context import Context, Owned, Trace
 from ._errors import InputError, error_of
 from ._gate import Gate
-from ._library import encoded, lib, strerror, take_message, tell
+from ._library import check, encoded, lib, strerror, take_message, tell
 from ._weights import Tensors, Weights
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Model:
         self._owned: set[Owned] = set()  # caches
         self._learner: Optional[Learner] = None
         self._info = Info()
-        lib.reformerc_info(handle, c.byref(self._info))
+        check(lib.reformerc_info(handle, c.byref(self._info)))
         text = lib.reformerc_text(handle)
         self._text: Optional[str] = os.fsdecode(text) if text else None
 
@@ -208,7 +208,7 @@ class Model:
         """Whether it has weights."""
         info = Info()
         with self._reading() as handle:
-            lib.reformerc_info(handle, c.byref(info))
+            check(lib.reformerc_info(handle, c.byref(info)))
         return bool(info.bound)
 
     def __repr__(self) -> str:
@@ -337,7 +337,7 @@ class Model:
             if size == 0:
                 raise error_of(Code.TRAIN, strerror(Code.TRAIN))
             memory = aligned_floats(size)
-            code = lib.reformerc_gradients(context.handle, c.byref(io), address(memory))
+            code = lib.reformerc_gradients(context.handle, c.byref(io), address(memory), size)
             context.check(code, batch.fault(code, self.vocab))
             return float(loss[0]), self._gradient_views(self._handle, memory)
 

@@ -1,5 +1,6 @@
 """Weights in memory, as the library reads them."""
 
+import ctypes as c
 import os
 from collections.abc import Mapping
 from typing import Any, Union
@@ -38,7 +39,8 @@ class Tensors:
         if array.ndim > MAX_RANK or not array.flags.c_contiguous:
             raise InputError(f"{name}: not contiguous in memory, or of more than {MAX_RANK} dimensions")
         text = encoded(name, "weights")
-        item.name, item.dtype, item.rank = text, dtype, array.ndim
+        item.size, item.rank = c.sizeof(Tensor), array.ndim
+        item.name, item.dtype = text, dtype
         item.shape[: array.ndim] = list(array.shape)
         item.data = address(array)
         self._held += [text, array]

@@ -29,8 +29,11 @@ typedef struct {
 } env_t;
 
 static reformerc_model_t *compile(const char *set, int decode) {
-    reformerc_options_t o = {
-        .settings = &set, .n_settings = set != NULL, .weights = "random:5", .decode = decode};
+    reformerc_options_t o = {.size = sizeof o,
+                             .settings = &set,
+                             .n_settings = set != NULL,
+                             .weights = "random:5",
+                             .decode = decode};
     reformerc_model_t *m = NULL;
     char *message = NULL;
     int error = reformerc_compile(&m, "folder/small.yaml", spec_text, &o, &message);
@@ -56,21 +59,26 @@ static int close_env(void **state) {
     return 0;
 }
 
+enum { SIZE = sizeof(reformer_sampling_t) };
 static const reformer_sampling_t ways[] = {
-    {0}, {.temperature = 1.5F, .top_k = 9, .seed = 3}, {.repetition_penalty = 1.7F}};
+    {.size = SIZE},
+    {.size = SIZE, .temperature = 1.5F, .top_k = 9, .seed = 3},
+    {.size = SIZE, .repetition_penalty = 1.7F}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static void one_by_one(env_t *e, const reformer_sampling_t *s, int32_t *tokens) {
     float logits[VOCAB];
     int32_t history[PROMPT + TOKENS];
     memcpy(history, prompt, sizeof prompt);
-    reformer_decode_t io = {.input_ids = prompt, .batch = 1, .length = PROMPT, .logits = logits};
+    reformer_decode_t io = {
+        .size = sizeof io, .input_ids = prompt, .batch = 1, .length = PROMPT, .logits = logits};
     assert_int_equal(reformerc_prefill(e->cache, &io), 0);
     for (size_t t = 0; t < TOKENS; t++) {
         assert_int_equal(
             reformerc_sample(e->context, s, logits, history, PROMPT + t, 0, t, &tokens[t]), 0);
         history[PROMPT + t] = tokens[t];
-        io = (reformer_decode_t){.input_ids = &tokens[t], .batch = 1, .logits = logits};
+        io = (reformer_decode_t){
+            .size = sizeof io, .input_ids = &tokens[t], .batch = 1, .logits = logits};
         if (t + 1 < TOKENS) assert_int_equal(reformerc_step(e->cache, &io), 0);
     }
 }
@@ -81,11 +89,12 @@ static void at_once_and_one_by_one(void **state) {
         int32_t steps[TOKENS], all[TOKENS] = {0};
         size_t count = 0;
         one_by_one(e, &ways[k], steps);
-        reformer_generate_t g = {.input_ids = prompt,
+        reformer_generate_t g = {.size = sizeof g,
+                                 .input_ids = prompt,
                                  .batch = 1,
                                  .length = PROMPT,
                                  .max_tokens = TOKENS,
-                                 .sampling = ways[k],
+                                 .sampling = &ways[k],
                                  .tokens = all,
                                  .counts = &count};
         assert_int_equal(reformerc_generate(e->cache, &g), 0);
@@ -102,12 +111,15 @@ static void beams(void **state) {
     int32_t greedy[TOKENS], found[TOKENS];
     double one = 0, two = 0;
     one_by_one(e, &ways[0], greedy);
-    reformer_generate_t g = {
-        .input_ids = prompt, .length = PROMPT, .max_tokens = TOKENS, .tokens = found};
-    reformer_beams_t b = {.beams = 1, .score = &one};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .length = PROMPT,
+                             .max_tokens = TOKENS,
+                             .tokens = found};
+    reformer_beams_t b = {.size = sizeof b, .beams = 1, .score = &one};
     assert_int_equal(reformerc_beam_search(e->cache, &g, &b), 0);
     assert_memory_equal(found, greedy, sizeof found);
-    b = (reformer_beams_t){.beams = 2, .score = &two};
+    b = (reformer_beams_t){.size = sizeof b, .beams = 2, .score = &two};
     assert_int_equal(reformerc_beam_search(e->cache, &g, &b), 0);
     assert_true(two >= one && one < 0);
     b.beams = 3;
@@ -119,9 +131,12 @@ static void refusals(void **state) {
     env_t *e = *state;
     float logits[VOCAB] = {0};
     int32_t token, tokens[TOKENS];
-    reformer_sampling_t bad = {.temperature = -1};
-    reformer_generate_t g = {
-        .input_ids = prompt, .batch = 1, .length = PROMPT, .max_tokens = TOKENS + 9};
+    reformer_sampling_t bad = {.size = sizeof bad, .temperature = -1};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .batch = 1,
+                             .length = PROMPT,
+                             .max_tokens = TOKENS + 9};
     assert_int_equal(reformerc_sample(NULL, &bad, logits, NULL, 0, 0, 0, &token),
                      REFORMER_E_ARGUMENT);
     assert_int_equal(reformerc_sample(e->context, &bad, logits, NULL, 0, 0, 0, &token),
@@ -135,8 +150,12 @@ static void refusals(void **state) {
     assert_int_equal(reformerc_generate(e->cache, NULL), REFORMER_E_ARGUMENT);
     assert_int_equal(reformerc_beam_search(e->cache, &g, NULL), REFORMER_E_ARGUMENT);
     int32_t wrong[PROMPT] = {0, VOCAB};
-    g = (reformer_generate_t){
-        .input_ids = wrong, .batch = 1, .length = PROMPT, .max_tokens = TOKENS, .tokens = tokens};
+    g = (reformer_generate_t){.size = sizeof g,
+                              .input_ids = wrong,
+                              .batch = 1,
+                              .length = PROMPT,
+                              .max_tokens = TOKENS,
+                              .tokens = tokens};
     assert_int_equal(reformerc_generate(e->cache, &g), REFORMER_E_TOKEN);
     assert_string_equal(reformerc_context_message(e->context),
                         reformerc_strerror(REFORMER_E_TOKEN));
