@@ -102,8 +102,7 @@ class Abi(unittest.TestCase):
                     self.assertNotIn(kind, (c.c_void_p, c.c_char_p), f"{name}: {parameter}")
 
     def test_version(self):
-        text = (SOURCE / "CMakeLists.txt").read_text()
-        version = re.search(r"project\(reformerc VERSION ([0-9.]+)", text)[1]
+        version = re.search(r'#define REFORMERC_VERSION +"([0-9.]+)"', text_of(HEADERS[:1]))[1]
         self.assertEqual(_library.version, version)
 
     def test_another_library_is_refused(self):
