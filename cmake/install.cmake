@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS reformerc EXPORT reformercTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS reformer_rt EXPORT reformercRuntimeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h
+install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h compiler/reformerc.hpp
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS reformerc_shared EXPORT reformercLibraryTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -56,6 +56,7 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(CODE "set(DOC_FOLDER \"${CMAKE_INSTALL_DOCDIR}\")")
 install(SCRIPT cmake/pages.cmake)
 install(FILES tests/cli/product.c tests/cli/product.cc tests/cli/writer.c tests/cli/adapt.c tests/library/example.c
+        tests/library/example.cc tests/library/example.rs tests/python/example.py
         DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(DIRECTORY specs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/specs FILES_MATCHING PATTERN "*.yaml")
 install(DIRECTORY tests/package/consumer/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/cmake)

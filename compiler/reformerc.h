@@ -143,7 +143,7 @@ void reformerc_free(reformerc_model_t *m);
 
 /* ---- what a model is ---------------------------------------------------------------------------- */
 
-typedef struct reformerc_info {
+typedef struct reformerc_model_info {
     size_t size;                  /* sizeof(reformerc_info_t) */
     const char *backend, *target; /* "jit", "x86-64-v4"; static text */
     reformer_head_t head;

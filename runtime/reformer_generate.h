@@ -90,7 +90,7 @@ enum { REFORMER_GO_ON = 0, REFORMER_STOP_ROW = 1, REFORMER_STOP_ALL = 2 };
 typedef int reformer_token_fn(void *ctx, size_t row, int32_t token, const float *logits);
 
 /* Set its size, zero the rest; fields are only ever appended. */
-typedef struct reformer_generate {
+typedef struct reformer_generation {
     size_t size;                   /* sizeof(reformer_generate_t) */
     const int32_t *input_ids;      /* prompts [batch][length] */
     const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = none; NULL = all tokens */

@@ -20,6 +20,7 @@ set(may_commands commands/ data/ exec/ emit/emit.h emit/llvm.h graph/graph.h gra
                  loops/loops.h weights/weights.h spec/spec.h spec/buckets.h spec/tree.h spec/numbers.h support/ runtime)
 set(may_main.c   commands/ support/)
 set(may_reformerc.h runtime)
+set(may_reformerc.hpp reformerc.h)
 set(may_runtime  runtime)
 
 # header → where it may be included
