@@ -60,8 +60,7 @@ function(_reformerc_default_targets result)
 endfunction()
 
 function(_reformerc_check_call target)
-  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
-  if(NOT C IN_LIST languages)
+  if(NOT CMAKE_C_COMPILER_LOADED) # here: that a subproject has C is of no use to this one
     message(FATAL_ERROR "reformerc_add_model: generated code is C: project(${PROJECT_NAME} LANGUAGES C …)")
   endif()
   if(NOT TARGET reformerc::reformerc)

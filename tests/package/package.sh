@@ -90,11 +90,15 @@ installed() {
     # ---- what is refused ----
     for row in 'SPEC missing.yaml|SPEC .*missing.yaml does not exist' 'WEIGHTS random|SPEC is missing' \
         'SPEC first.yaml WEIGHTS none.st|WEIGHTS .*none.st does not exist' 'SPEC first.yaml EMBED_WEIGHTS|needs WEIGHTS' \
-        'SPEC first.yaml TARGET v3|unknown arguments: TARGET;v3' 'SPEC first.yaml WEIGHTS|no value: WEIGHTS'; do
+        'SPEC first.yaml TARGET v3|unknown arguments: TARGET;v3' 'SPEC first.yaml WEIGHTS|no value: WEIGHTS' \
+        'SPEC first.yaml|generated code is C'; do
         mkdir -p bad
         cp consumer/first.yaml bad
-        printf 'cmake_minimum_required(VERSION 3.25)\nproject(bad C)\nfind_package(reformerc 0.1 CONFIG REQUIRED)\n%s\n' \
-            "reformerc_add_model(m ${row%%|*})" >bad/CMakeLists.txt
+        language=C
+        case $row in *'generated code is C') language=CXX ;; esac
+        printf 'cmake_minimum_required(VERSION 3.25)\nproject(bad %s)\nfind_package(reformerc 0.1 CONFIG REQUIRED)\n%s\n' \
+            $language "reformerc_add_model(m ${row%%|*})" >bad/CMakeLists.txt
+        rm -rf bad/b
         if "$cmake" -S bad -B bad/b -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" >out 2>err; then
             fail "taken: ${row%%|*}"
         fi
