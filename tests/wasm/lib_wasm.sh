@@ -23,7 +23,7 @@ for_wasm() {
 
 runtime_objects() {
     mkdir -p rt
-    set -- "$web/memory.c"
+    set -- "$web/host.c"
     for file in "$SOURCE"/runtime/*.c; do
         case ${file##*/} in cpus.c | openmp.c | pool.c | threads.c) continue ;; esac
         set -- "$@" "$file"

@@ -1,4 +1,4 @@
-/* All of libc that the runtime and compiled C ask for; memory.c has it. */
+/* All of libc that the runtime and compiled C ask for; host.c has it. */
 #ifndef REFORMER_WEB_STRING_H
 #define REFORMER_WEB_STRING_H
 
