@@ -4,7 +4,9 @@
  *     cc -O2 -std=c11 $(reformerc --cflags) -c crime-and-punishment-bytes.c
  *     cc … crime-and-punishment-bytes.o $(reformerc --libs)
  *
- * lengths: 512; batch: 1; targets: x86-64-v3 */
+ * reformerc 0.1.0, ABI 6, weights 2, spec f6b1ece06c3d0dd0
+ * lengths: 512; batch: 1; dtype: float32; targets: x86-64-v3
+ * with: generation */
 #include "crime-and-punishment-bytes.h"
 #include "reformer_rt.h"
 
@@ -8892,7 +8894,7 @@ static const reformer_desc_t crime_and_punishment_bytes_description = {
     .size = sizeof(reformer_desc_t),
     .abi = REFORMER_ABI,
     .sizes = REFORMER_SIZES,
-    .version = "0.1.0",
+    .version = "reformerc 0.1.0, ABI 6, weights 2, spec f6b1ece06c3d0dd0",
     .name = "crime_and_punishment_bytes",
     .fingerprint = UINT64_C(0x5a792c25df34c58a),
     .weights_bytes = UINT64_C(7509185),

@@ -1,5 +1,6 @@
 /* crime-and-punishment-bytes.h: the Reformer model of crime-and-punishment-bytes.yaml, by
  * reformerc.
+ * reformerc 0.1.0, ABI 6, weights 2, spec f6b1ece06c3d0dd0
  *
  *     crime_and_punishment_bytes_t m = {0};
  *     if ((error = crime_and_punishment_bytes_bind(&m, weights, bytes))) …
@@ -70,6 +71,10 @@ typedef reformer_decode_t crime_and_punishment_bytes_decode_t;
 /* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
  * range, or this CPU runs none of the targets. */
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
+/* The same as a constant expression, where its arguments are constants; not less than what
+ * crime_and_punishment_bytes_workspace_bytes returns. */
+#define CRIME_AND_PUNISHMENT_BYTES_WORKSPACE_BYTES(length, threads) \
+    (UINT64_C(1007872) + UINT64_C(253952) * ((threads) > 1 ? (uint64_t)(threads) : 1))
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */
 int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,

@@ -3,7 +3,8 @@
  *     cc -O2 -std=c11 $(reformerc --cflags) -c default.c
  *     cc … default.o $(reformerc --libs)
  *
- * lengths: 4096; batch: 1; targets: x86-64-v3 */
+ * reformerc 0.1.0, ABI 6, weights 2, spec 3f9443037a72674c
+ * lengths: 4096; batch: 1; dtype: float32; targets: x86-64-v3 */
 #include "default.h"
 #include "reformer_rt.h"
 
@@ -6456,7 +6457,7 @@ static const reformer_desc_t m_default_description = {
     .size = sizeof(reformer_desc_t),
     .abi = REFORMER_ABI,
     .sizes = REFORMER_SIZES,
-    .version = "0.1.0",
+    .version = "reformerc 0.1.0, ABI 6, weights 2, spec 3f9443037a72674c",
     .name = "m_default",
     .fingerprint = UINT64_C(0xb5ea77fcfbbce102),
     .weights_bytes = UINT64_C(23846458),

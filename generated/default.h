@@ -1,4 +1,5 @@
 /* default.h: the Reformer model of default.yaml, by reformerc.
+ * reformerc 0.1.0, ABI 6, weights 2, spec 3f9443037a72674c
  *
  *     m_default_t m = {0};
  *     if ((error = m_default_bind(&m, weights, bytes))) …
@@ -48,6 +49,10 @@ typedef reformer_io_t m_default_io_t;
 /* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
  * range, or this CPU runs none of the targets. */
 size_t m_default_workspace_bytes(size_t length, int threads);
+/* The same as a constant expression, where its arguments are constants; not less than what
+ * m_default_workspace_bytes returns. */
+#define M_DEFAULT_WORKSPACE_BYTES(length, threads) \
+    (UINT64_C(11682048) + UINT64_C(204800) * ((threads) > 1 ? (uint64_t)(threads) : 1))
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */
 int m_default_bind(m_default_t *m, const void *weights, size_t bytes);

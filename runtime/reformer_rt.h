@@ -514,9 +514,8 @@ typedef struct reformer_desc {
     size_t size;                   /* sizeof(reformer_desc_t) */
     uint32_t abi;                  /* REFORMER_ABI of the header it was compiled with */
     size_t sizes[REFORMER_SHARED]; /* REFORMER_SIZES */
-    const char *version;           /* of the reformerc that translated it */
+    const char *version;           /* of the reformerc that translated it, and from which spec */
     const char *name;
-    uint64_t spec;          /* digest of the spec that it was translated from */
     uint64_t fingerprint;   /* of the model keys and the weights layout */
     uint64_t weights_bytes; /* size of the weights file */
     reformer_head_t head;
@@ -579,7 +578,8 @@ int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *
 int reformer_explain(const reformer_desc_t *desc, const void *weights, size_t bytes, char *text,
                      size_t room);
 int reformer_check_weights(const reformer_desc_t *desc, const reformer_model_t *m);
-/* Of the reformerc that translated the model: its version. Static text. */
+/* Which reformerc translated the model from which spec: "reformerc 0.1.0, ABI 6, weights 2, spec 0123456789abcdef". Static
+ * text. */
 const char *reformer_translator(const reformer_desc_t *desc);
 /* The target that bind took, "x86-64-v3" …; "none": m is not bound. Static text. */
 const char *reformer_target(const reformer_model_t *m);

@@ -346,6 +346,7 @@ static bool translate(session_t *s, out_kind_t kind) {
     buckets_warn_ahead(&taken, s->d);
     if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;
     if (kind != OUT_NOTHING && !plan_check_addresses(s->plan, o->model, s->d)) return false;
+    plan_tell_origin(s->plan);
     bool packs = is_product(kind) && kind != OUT_C_STDOUT;
     if (packs && !load_weights(s)) return false;
     switch (kind) {

@@ -55,6 +55,26 @@ static const char *targets_text(const emitter_t *c) {
     return text;
 }
 
+/* What else it was translated with. */
+static const char *options_text(const emitter_t *c) {
+    const plan_t *p = c->plan;
+    const struct {
+        bool given;
+        const char *text;
+    } all[] = {{p->step != NULL, "generation"},  {p->trains != NULL, "train steps"},
+               {p->updates, "updates"},          {p->trace, "--dump-activations"},
+               {p->impose_buckets, "--buckets"}, {p->instrument, "--instrument"}};
+    const char *text = "";
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        if (all[k].given)
+            text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "\nwith: ", all[k].text);
+    return text;
+}
+
+const char *origin_text(const emitter_t *c) {
+    return c->plan->origin ? arena_printf(c->arena, "%s\n", c->plan->origin) : "";
+}
+
 static void put_opening(emitter_t *c, sbuf_t *out) {
     const char *file = source_name(c), *word = shell_word(c->arena, file);
     const char *object = arena_printf(c->arena, "%.*s.o", (int)(strlen(file) - 2), file);
@@ -65,9 +85,10 @@ static void put_opening(emitter_t *c, sbuf_t *out) {
                 "%s: the Reformer model of %s as C, by reformerc.\n\n"
                 "    cc -O2 -std=c11 %s-c %s%s\n"
                 "    cc … %s%s%s\n\n"
-                "lengths: %s; batch: %lld; targets: %s",
+                "%slengths: %s; batch: %lld; dtype: %s; targets: %s%s",
                 file, spec_name(c), flags, here, word, here, shell_word(c->arena, object), libs,
-                lengths_text(c), (long long)c->plan->batch, targets_text(c));
+                origin_text(c), lengths_text(c), (long long)c->plan->batch,
+                dtype_name(spec_dtype(c->plan->spec, -1)), targets_text(c), options_text(c));
 }
 
 /* What compilers for a family define, where its intrinsics stand, and what else `translated for` has to say. */

@@ -160,7 +160,7 @@ static void put_opening(const header_t *h) {
     const plan_t *p = h->c->plan;
     put_comment(
         h->out, 0,
-        "%s: the Reformer model of %s, by reformerc.\n\n"
+        "%s: the Reformer model of %s, by reformerc.\n%s\n"
         "    %s_t m = {0};\n"
         "    if ((error = %s_bind(&m, weights, bytes))) …\n"
         "    bytes = %s_workspace_bytes(length, threads)\n"
@@ -170,8 +170,8 @@ static void put_opening(const header_t *h) {
         "The caller owns all memory. After binding, a %s_t is read-only: any number of threads\n"
         "may call forward on it at once, each with a workspace of its own. Functions return 0\n"
         "or a REFORMER_E_ code. The weights stay where they are while the model is in use.\n%s",
-        h->c->o->header_name, spec_name(h->c), p->name, p->name, p->name, p->name, p->name, p->name,
-        padding_text(h));
+        h->c->o->header_name, spec_name(h->c), origin_text(h->c), p->name, p->name, p->name,
+        p->name, p->name, p->name, padding_text(h));
 }
 
 static void put_macro(const header_t *h, const char *name, const char *value, const char *comment) {
@@ -342,6 +342,7 @@ static void put_functions(const header_t *h) {
         if (k && functions[k].duty != functions[k - 1].duty) sbuf_puts(h->out, "\n");
         if (functions[k].comment) put_comment(h->out, 0, "%s", functions[k].comment);
         put_line(h->out, 0, "%s", text.data);
+        if (k == 0) put_workspace_macro(h->c, h->d, h->out);
         sbuf_free(&text);
     }
 }

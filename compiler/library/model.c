@@ -232,13 +232,20 @@ static int compile(void *arg, diag_t *d) {
     return code;
 }
 
+static int wrong_size(void *arg, diag_t *d) {
+    (void)arg;
+    diag_error(d, IN_FILE("options"), "its size is not set, or another version's");
+    diag_hint(d, "reformerc_options_t options = {.size = sizeof options, …}");
+    return REFORMER_E_SIZE;
+}
+
 int reformerc_compile(reformerc_model_t **m, const char *model, const char *text,
                       const reformerc_options_t *options, char **message) {
     static const reformerc_options_t defaults = {.size = sizeof defaults};
     if (message) *message = NULL;
     if (!m) return REFORMER_E_ARGUMENT;
     *m = NULL;
-    if (options && options->size != sizeof *options) return REFORMER_E_SIZE;
+    if (options && options->size != sizeof *options) return call_guarded(wrong_size, NULL, message);
     compile_t c = {.o = options ? options : &defaults, .model = model, .text = text};
     int code = call_guarded(compile, &c, message);
     if (code == REFORMER_OK) *m = c.m;

@@ -61,6 +61,11 @@ static bool read_tensor(const reformerc_tensor_t *t, size_t i, st_tensor_t *out,
                                         [REFORMERC_F16] = ST_F16,
                                         [REFORMERC_BF16] = ST_BF16,
                                         [REFORMERC_F64] = ST_F64};
+    if (t->size != sizeof *t) {
+        diag_error(d, IN_FILE("tensors"), "the size of number %zu is not set, or another version's",
+                   i);
+        return false;
+    }
     if (!t->name || !*t->name) {
         diag_error(d, IN_FILE("tensors"), "number %zu has no name", i);
         return false;

@@ -197,7 +197,7 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     *desc = (reformer_desc_t){.size = sizeof *desc,
                               .abi = REFORMER_ABI,
                               .sizes = REFORMER_SIZES,
-                              .version = REFORMER_VERSION,
+                              .version = p->origin ? p->origin : REFORMER_VERSION,
                               .name = p->name,
                               .fingerprint = p->layout->fingerprint,
                               .weights_bytes = weights_packed_bytes(p->layout),

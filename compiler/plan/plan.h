@@ -55,6 +55,7 @@ typedef struct {
     bool instrument;            /* --instrument: back ends make launches tell their labels */
     layout_t *layout;           /* of train steps where there are any: they read most */
     const char *name;           /* C prefix */
+    const char *origin;         /* of artefacts: what reformer_translator() says; NULL: not told */
     module_t **modules;         /* NULL until plan_lower(); [n_variants * n_targets] */
     module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
     module_t **step_modules;    /* [n_targets] */
@@ -114,6 +115,8 @@ bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
  * code is this in text. `variants` has room for plan_parts(p): forwards, better targets first, each by
  * ascending max_length; then prefills, then train steps in the same order, where they are not the forwards; then
  * the step of each target, and the update. Strings are the plan's. */
+/* origin.c: sets p->origin. Of a graph, which holds what is no key, the graphs' text is part of the digest. */
+void plan_tell_origin(plan_t *p);
 int plan_count(const plan_t *p);                               /* forwards */
 int plan_parts(const plan_t *p);                               /* all */
 const module_t *plan_module(const plan_t *p, int part);        /* in the order of `variants` */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "spec/schema.h"
+#include "support/hash.h"
 
 /* Of train:, what may change. Files may move: what stands in them is compared by others. */
 static const spec_key_t may_change[] = {
@@ -49,6 +50,24 @@ static const char *default_of(arena_t *a, spec_key_t key) {
     const key_info_t *k = &schema[key];
     bool word = k->kind == KIND_WORD && k->standard && strcmp(k->standard, "null") != 0;
     return word ? arena_printf(a, "\"%s\"", k->standard) : NULL;
+}
+
+/* Names of files are left out, so that a spec means the same wherever it stands. */
+uint64_t spec_digest(const spec_t *s) {
+    uint64_t h = HASH64_INIT;
+    for (int k = 0; k < KEY_COUNT; k++) {
+        const key_info_t *key = &schema[k];
+        bool compiles = strcmp(key->section, "compile") == 0;
+        if (!is_fixed((spec_key_t)k) && !(compiles && s->given[k])) continue;
+        if (key->kind == KIND_STRING || key->kind == KIND_TEXT) continue;
+        sbuf_t value = {0};
+        if (print_key_value(s, (spec_key_t)k, &value)) {
+            h = hash64(h, key->full, strlen(key->full) + 1);
+            h = hash64(h, value.data, value.size + 1);
+        }
+        sbuf_free(&value);
+    }
+    return h;
 }
 
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {

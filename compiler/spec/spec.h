@@ -301,6 +301,8 @@ typedef struct {
         before; /* of a key that is a word: its default, which it had before there was such a key; NULL: not told */
 } spec_value_t;
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
+/* A number that specs have in common where they agree in all of these, and in what `compile:` gives. */
+uint64_t spec_digest(const spec_t *s);
 void spec_free_keys(sbuf_t *out); /* of train: all others, "text, steps, …" */
 /* A schedule whose course ends at `total`. */
 bool schedule_ends(reformer_schedule_type_t type);

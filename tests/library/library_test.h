@@ -64,6 +64,7 @@ static inline void case_inputs(case_t *c) {
     st_file_t *f = st_open(arena_printf(c->arena, "%s/inputs.safetensors", c->folder), c->d);
     if (!f) bug("no inputs in %s", c->folder);
     const st_tensor_t *ids = st_find(f, "input_ids");
+    c->io.size = sizeof c->io;
     c->io.batch = (size_t)ids->shape[0];
     c->io.length = (size_t)ids->shape[1];
     c->io.input_ids = case_integers(c, f, "input_ids");

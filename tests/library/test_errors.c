@@ -25,18 +25,38 @@ static const char *const settings_bad_key[] = {"num_hashs=2"};
 static const char *const settings_no_value[] = {"num_hashes"};
 static const char *const settings_bad_value[] = {"num_hashes=0"};
 static const float few[2] = {1, 2};
-static const reformerc_tensor_t one_tensor[] = {
-    {.name = "lm_head.bias", .rank = 1, .shape = {2}, .data = few}};
-static const reformerc_tensor_t twins[] = {
-    {.name = "lm_head.bias", .rank = 1, .shape = {2}, .data = few},
-    {.name = "lm_head.bias", .rank = 1, .shape = {2}, .data = few}};
-static const reformerc_tensor_t nameless[] = {{.rank = 1, .shape = {2}, .data = few}};
-static const reformerc_tensor_t bad_dtype[] = {
-    {.name = "x", .dtype = 9, .rank = 1, .shape = {2}, .data = few}};
-static const reformerc_tensor_t bad_rank[] = {{.name = "x", .rank = 9, .data = few}};
-static const reformerc_tensor_t no_data[] = {{.name = "x", .rank = 1, .shape = {2}}};
-static const reformerc_tensor_t huge[] = {
-    {.name = "x", .rank = 2, .shape = {INT64_C(1) << 40, INT64_C(1) << 40}, .data = few}};
+static const reformerc_tensor_t one_tensor[] = {{.size = sizeof(reformerc_tensor_t),
+                                                 .name = "lm_head.bias",
+                                                 .rank = 1,
+                                                 .shape = {2},
+                                                 .data = few}};
+static const reformerc_tensor_t twins[] = {{.size = sizeof(reformerc_tensor_t),
+                                            .name = "lm_head.bias",
+                                            .rank = 1,
+                                            .shape = {2},
+                                            .data = few},
+                                           {.size = sizeof(reformerc_tensor_t),
+                                            .name = "lm_head.bias",
+                                            .rank = 1,
+                                            .shape = {2},
+                                            .data = few}};
+static const reformerc_tensor_t nameless[] = {
+    {.size = sizeof(reformerc_tensor_t), .rank = 1, .shape = {2}, .data = few}};
+static const reformerc_tensor_t bad_dtype[] = {{.size = sizeof(reformerc_tensor_t),
+                                                .name = "x",
+                                                .dtype = 9,
+                                                .rank = 1,
+                                                .shape = {2},
+                                                .data = few}};
+static const reformerc_tensor_t bad_rank[] = {
+    {.size = sizeof(reformerc_tensor_t), .name = "x", .rank = 9, .data = few}};
+static const reformerc_tensor_t no_data[] = {
+    {.size = sizeof(reformerc_tensor_t), .name = "x", .rank = 1, .shape = {2}}};
+static const reformerc_tensor_t huge[] = {{.size = sizeof(reformerc_tensor_t),
+                                           .name = "x",
+                                           .rank = 2,
+                                           .shape = {INT64_C(1) << 40, INT64_C(1) << 40},
+                                           .data = few}};
 
 static const wrong_t wrongs[] = {
     {"my.yaml",
@@ -128,13 +148,48 @@ static const wrong_t wrongs[] = {
 };
 enum { N_WRONGS = sizeof wrongs / sizeof *wrongs };
 
+/* Structures of a program that was compiled with another header, or that set no size. */
+static void sizes_are_checked(void **state) {
+    (void)state;
+    reformerc_model_t *m = NULL;
+    reformerc_context_t *c = NULL;
+    char *message = NULL;
+    reformerc_options_t o = {.backend = "reference", .weights = "random"};
+    assert_int_equal(reformerc_compile(&m, NULL, good, &o, &message), REFORMER_E_SIZE);
+    assert_non_null(strstr(message, "options: error: its size is not set"));
+    free(message);
+    o.size = sizeof o - 8;
+    assert_int_equal(reformerc_compile(&m, NULL, good, &o, NULL), REFORMER_E_SIZE);
+    o.size = sizeof o;
+    assert_int_equal(reformerc_compile(&m, NULL, good, &o, NULL), REFORMER_OK);
+    reformerc_tensor_t t = {.name = "lm_head.bias", .rank = 1, .shape = {2}, .data = few};
+    assert_int_equal(reformerc_bind_tensors(m, &t, 1, &message), REFORMERC_E_WEIGHTS);
+    assert_non_null(strstr(message, "tensors: error: the size of number 0 is not set"));
+    free(message);
+    reformerc_info_t info = {0};
+    assert_int_equal(reformerc_info(m, &info), REFORMER_E_SIZE);
+    assert_int_equal(reformerc_context_new(&c, m, 1), REFORMER_OK);
+    int32_t ids[8] = {1};
+    float logits[8 * 40];
+    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 8, .logits = logits};
+    assert_int_equal(reformerc_forward(c, &io), REFORMER_E_SIZE);
+    io.size = sizeof io + 8;
+    assert_int_equal(reformerc_forward(c, &io), REFORMER_E_SIZE);
+    io.size = sizeof io;
+    assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);
+    reformerc_context_free(c);
+    reformerc_free(m);
+}
+
 static void test_table(void **state) {
     (void)state;
     for (int i = 0; i < N_WRONGS; i++) {
         const wrong_t *w = &wrongs[i];
+        reformerc_options_t o = w->options;
+        o.size = sizeof o;
         reformerc_model_t *m = (reformerc_model_t *)(uintptr_t)1;
         char *message = NULL;
-        int code = reformerc_compile(&m, w->model, w->text, &w->options, &message);
+        int code = reformerc_compile(&m, w->model, w->text, &o, &message);
         if (code != w->code || !message)
             fail_msg("row %d: code %d, %s", i, code, message ? message : "no message");
         assert_null(m);
@@ -144,7 +199,7 @@ static void test_table(void **state) {
         assert_int_equal(message[strlen(message) - 1], '\n');
         free(message);
         /* and without anybody who reads it */
-        assert_int_equal(reformerc_compile(&m, w->model, w->text, &w->options, NULL), w->code);
+        assert_int_equal(reformerc_compile(&m, w->model, w->text, &o, NULL), w->code);
     }
     assert_int_equal(reformerc_compile(NULL, NULL, good, NULL, NULL), REFORMER_E_ARGUMENT);
 }
@@ -317,6 +372,7 @@ static void test_host_is_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(test_binding),
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_host_is_left_alone),
