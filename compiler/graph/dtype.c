@@ -11,8 +11,7 @@
  * and tables of words, which no layer has, are of the model's type. A ROUND or a QUANTIZE stands right behind the value that
  * it rounds, once, however many read it. What is rounded already stays as it is, so that doing it twice is doing it once. A
  * weight that products and something else read, as word embeddings and a head, is left alone, and so are all of them: they
- * would be rounded with it. One that products of several types read is of that which rounds least. An attention that drops
- * probabilities is left alone, too: that is training's. */
+ * would be rounded with it. One that products of several types read is of that which rounds least. */
 #include "graph/ops.h"
 #include "support/i8.h"
 
@@ -70,7 +69,7 @@ static gtype_t less_rounded(gtype_t x, gtype_t y) {
 
 /* How many of its inputs, the first ones, are rounded to which type. */
 static int rounded_inputs(const rounder_t *r, const gnode_t *n, gtype_t *type) {
-    bool attends = n->rate == 0 && dtype_of(r, n) != DTYPE_FLOAT32;
+    bool attends = dtype_of(r, n) != DTYPE_FLOAT32;
     *type = n->op == G_DENSE ? r->weight[n->in[1]->id] : G_BF16;
     if (n->op == G_LSH_ATTENTION && attends) return 2;
     if (n->op == G_LOCAL_ATTENTION && attends) return 3;

@@ -5,6 +5,12 @@ bool drops_probabilities(const lower_t *L, const attention_t *a) {
     return is_dropping(L, a->node);
 }
 
+value_t *times_kept(const lower_t *L, builder_t *b, const attention_t *a, value_t *x) {
+    if (!a->rounded || !drops_probabilities(L, a)) return x;
+    int64_t kept = DROPOUT_ONE - dropout_threshold(a->node->rate);
+    return b_binary(b, OP_MUL, x, b_const(b, x->type, (double)DROPOUT_ONE / (double)kept));
+}
+
 static told_t tell(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node,
                    bool drops) {
     value_t *index[MOST_INDICES];

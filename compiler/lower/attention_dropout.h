@@ -18,6 +18,9 @@ typedef struct kept {
 } kept_t;
 
 bool drops_probabilities(const lower_t *L, const attention_t *a);
+/* Of bf16 dropout leaves all of a weight or nothing of it, which rounds nothing, and what it multiplies by stands outside of
+ * the sums: x times that, of others x. */
+value_t *times_kept(const lower_t *L, builder_t *b, const attention_t *a, value_t *x);
 /* The numbers of a kernel's task: where its launch says in which layer and group it runs. */
 typedef struct {
     value_t *layer, *group, *place; /* NULL: not told */

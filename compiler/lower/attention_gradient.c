@@ -199,8 +199,10 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
 
 static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, buffer_t *to) {
     value_t *acc[MAX_TILE];
+    int n = to == g->a->dv ? rows * L->tiles->vectors : 0;
     fetch_rows(L, b, g, to, g->key_row, row, rows);
     keys_along(L, b, g, row, rows, acc);
+    for (int i = 0; i < n; i++) acc[i] = times_kept(L, b, g->a, acc[i]);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
         value_t *real = is_chunk_row(b, g, g->other, lane);

@@ -163,7 +163,8 @@ static void begin_sums(lower_t *L, builder_t *b, edge_rows_t *c) {
     affine_t ix[] = {c->in.batch, c->in.head, c->row}, sx[] = {ax(0), ax(0), c->row};
     value_t *mean = row_mean(L, b, c);
     for_span(L, b, a->head_stride, clear_span, c);
-    if (is_sorted(a) && !a->stands) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
+    if (is_sorted(a) && !a->stands)
+        mean = times_kept(L, b, a, b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix)));
     b_store(b, a->row_mean, mean, ix);
     if (!a->lsh) return;
     value_t *zero = b_const(b, f, 0);

@@ -78,8 +78,9 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     affine_t from[] = {c->slot, r->lane, at}, to[] = {ax(0), ax(0), r->row, at};
     value_t *x = NULL;
     if (r->inverse)
-        x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
-                     b_broadcast(b, r->inverse, width));
+        x = times_kept(L, b, c->a,
+                       b_binary(b, OP_MUL, b_load(b, c->output, width, from),
+                                b_broadcast(b, r->inverse, width)));
     else if (lsh) x = b_convert(b, E_F32, b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, to)));
     else x = b_load(b, c->total, width, &at);
     if (!r->inverse && r->kept)
@@ -120,7 +121,8 @@ static void add_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     value_t *weight = width > 1 ? b_broadcast(b, v->weight, width) : v->weight;
     value_t *x = b_load(b, c->total, width, &at);
     (void)L;
-    b_store(b, c->total, b_fma(b, weight, b_load(b, c->a->v, width, vx), x), &at);
+    value_t *v_row = b_convert(b, E_F32, b_load(b, c->a->v, width, vx));
+    b_store(b, c->total, b_fma(b, weight, v_row, x), &at);
 }
 
 /* total = what dropout leaves of the values of a row all whose keys, or its hidden ones, have one weight. */
@@ -161,6 +163,7 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     if (width > 1) equal = b_broadcast(b, equal, width);
     value_t *sum = b_select(b, equal, b_load(b, c->output, width, from), b_const(b, f, 0));
     if (c->w->kept) {
+        sum = times_kept(L, b, c->a, sum);
         b_store(b, c->a->out, b_binary(b, OP_ADD, sum, b_load(b, c->total, width, &at)), to);
         return;
     }

@@ -1,5 +1,6 @@
 /* Into and out of attention, a group of heads at a time: q, k and v head by head as the attention kernels read them, and
  * its result back in rows; hashed: divided by the sum of weights over rounds. */
+#include "lower/attention_dropout.h"
 #include "lower/math.h"
 #include "lower/rows.h"
 
@@ -251,7 +252,7 @@ static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gathe
     value_t *sum = b_name(load1(b, a->run_sum, 3, ix), "sum");
     inst_t *seen = b_if(b, b_compare(b, OP_NE, sum, b_const(b, f, 0)), 0, NULL); /* NaN: seen */
     c->src = a->out;
-    c->scale = b_binary(b, OP_DIV, b_const(b, f, 1), sum);
+    c->scale = times_kept(L, b, a, b_binary(b, OP_DIV, b_const(b, f, 1), sum));
     for_span(L, b, a->head_stride, copy_head, c);
     b_else(b, seen, NULL);
     c->src = a->v;

@@ -91,6 +91,7 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, w, lane);
         value_t *inverse = b_broadcast(b, b_load(b, c->inverse, 1, &lane), L->lanes);
+        inverse = times_kept(L, b, c->a, inverse);
         affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk),
                                 clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk));
         for (int j = 0; j < nv; j++) {

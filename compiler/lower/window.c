@@ -514,11 +514,34 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     v->epilogue(L, b, v->w, row, ax_scale(v->panel, L->tile), rows, acc);
 }
 
+/* Of a pair of weights one is nothing where the factor is: the second where the key is the second of its chunk's pair. */
+static void drop_of_pair(lower_t *L, builder_t *b, const window_t *w, affine_t key, int j,
+                         value_t *factor) {
+    value_t *at = b_index(b, key), *lane = b_irem(b, at, dim(w->chunk));
+    affine_t chunk = ax_v(b_idiv(b, at, dim(w->chunk)));
+    affine_t pair = ax_add(ax_scale(chunk, pairs_of(w->chunk)), ax_v(b_idiv(b, lane, dim(2))));
+    affine_t ix[] = {pair, ax(2 * (int64_t)j * L->lanes)};
+    value_t *second = b_irem(b, lane, dim(2)), *all = b_iconst(b, SCALAR(E_I32), -1);
+    value_t *upper = b_iconst(b, SCALAR(E_I32), INT32_C(-0x10000));
+    value_t *is_first = b_compare(b, OP_EQ, second, b_iconst(b, SCALAR(E_I64), 0));
+    value_t *stays = b_select(b, is_first, upper, b_binary(b, OP_XOR, upper, all));
+    value_t *bits = b_bitcast(b, E_I32, b_load(b, w->weights, 2 * L->lanes, ix));
+    value_t *left = b_binary(b, OP_AND, bits, b_broadcast(b, stays, L->lanes));
+    value_t *gone = b_compare(b, OP_EQ, factor, splat(b, L, 0));
+    b_store(b, w->weights, b_bitcast(b, E_BF16, b_select(b, gone, left, bits)), ix);
+}
+
 static void drop_weight(lower_t *L, builder_t *b, void *ctx, affine_t key, int j, value_t *factor) {
     const window_t *w = ctx;
     affine_t ix[] = {key, ax((int64_t)j * L->lanes)};
+    if (w->order == DOT_PAIRS) {
+        drop_of_pair(L, b, w, key, j, factor);
+        return;
+    }
     value_t *x = b_load(b, w->scores, L->lanes, ix);
-    b_store(b, w->scores, b_binary(b, OP_MUL, x, factor), ix);
+    if (w->order == ONE_BY_ONE) x = b_binary(b, OP_MUL, x, factor);
+    else x = b_select(b, b_compare(b, OP_EQ, factor, splat(b, L, 0)), splat(b, L, 0), x);
+    b_store(b, w->scores, x, ix);
 }
 
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue) {
