@@ -9,23 +9,23 @@
 
 #include "commands/compare.h"
 
-enum { MOST_TOKENS = 400, FEW_TOKENS = 64, TRIES = 8 };
+enum { MOST_TOKENS = 400, FEW_TOKENS = 96, TRIES = 8 };
 
 /* The reference rounds as the graph says, but a last bit decides now and then which of two numbers of a
  * small type a factor becomes. */
 static double tolerance_of_spec(const spec_t *s) {
-    if (spec_has_dtype(s, DTYPE_INT8)) return 0.1;
-    return spec_has_dtype(s, DTYPE_BFLOAT16) ? 0.05 : TENSOR_TOLERANCE;
+    if (spec_has_dtype(s, DTYPE_INT8)) return 0.03;
+    return spec_has_dtype(s, DTYPE_BFLOAT16) ? 0.01 : TENSOR_TOLERANCE;
 }
 
-/* One and a half units are padded to two, of which one is a chunk that another looks back to. */
+/* One and a half units are padded to two, of which one is a chunk that another looks back to; what is compiled for one
+ * length pads to that. */
 static int64_t choose_length(const plan_t *p) {
     const variant_plan_t *v = &p->variants[0];
     for (int k = 0; k < p->n_variants && !v->hashes; k++) v = &p->variants[k];
-    int64_t length = v->unit ? v->unit + v->unit / 2 : v->max_length;
-    if (v->unit && length > MOST_TOKENS) length = FEW_TOKENS;
-    if (length > v->max_length) length = v->max_length;
-    return length < MOST_TOKENS ? length : MOST_TOKENS;
+    int64_t length = v->unit ? v->unit + v->unit / 2 : FEW_TOKENS;
+    if (length > MOST_TOKENS) length = FEW_TOKENS;
+    return length < v->max_length ? length : v->max_length;
 }
 
 static void least_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
