@@ -108,7 +108,7 @@ cross=aarch64-linux-gnu-gcc
 if command -v $cross >/dev/null && command -v qemu-aarch64 >/dev/null; then
     mkdir -p arm
     for file in "$SOURCE"/runtime/*.c; do
-        check "arm $(basename "$file")" 0 - $cross -O2 -std=c11 -c "$file" -o "arm/$(basename "$file" .c).o"
+        check "arm $(basename "$file")" 0 - $cross -O0 -std=c11 -c "$file" -o "arm/$(basename "$file" .c).o"
     done
     for kind in o c; do
         check "arm-build-$kind" 0 - $cross -O0 -static -I. -I"$SOURCE/runtime" main.c \

@@ -88,7 +88,10 @@ static inline module_t *bench_parse(bench_t *b, const char *text) {
     return m;
 }
 
+static int emitted; /* plans so far */
+
 static inline void bench_emit(bench_t *b) {
+    emitted++;
     sbuf_free(&b->source);
     sbuf_free(&b->header);
     emit_c_options_t o = {.header_name = "model.h"};
@@ -269,7 +272,8 @@ static const struct {
 };
 enum { N_BUILDS = sizeof builds / sizeof *builds };
 
-/* What a program is told: `long`. Else -O2 is left to golden_*_one and products: it lies between the two others. */
+/* What a program is told: `long`. Else -O2 is left to golden_*_one and products, since it lies between the two others, and of
+ * those each plan has one of each compiler, in turn: gcc's -O3 and clang's -O0, or the other way round. */
 static bool every_build;
 
 enum { MAX_UNITS = 256 };
@@ -300,8 +304,11 @@ static inline void bench_compare_jit(bench_t *b, int64_t units, const slots_t *i
 /* Warnings of code that this CPU does not run: one build of each compiler tells them. */
 static inline bool is_worth_building(const bench_t *b, int k) {
     bool between = strcmp(builds[k].flags, "-O2 " STRICT) == 0;
+    bool optimises = strncmp(builds[k].flags, "-O3", 3) == 0,
+         gcc = strcmp(builds[k].cc, "gcc") == 0;
     for (int i = 0; i < b->plan.n_targets; i++)
-        if (reformer_cpu_supports((int)b->plan.targets[i]->id)) return !between || every_build;
+        if (reformer_cpu_supports((int)b->plan.targets[i]->id))
+            return every_build || (!between && optimises == (gcc == (emitted % 2 == 1)));
     return between;
 }
 
