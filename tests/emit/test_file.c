@@ -169,6 +169,14 @@ static void header_is_cpp(void **state) {
     bench_close(&b);
 }
 
+/* REFORMER_CPU, and what products are told, have the names that --target has. */
+static void the_runtime_names_targets_alike(void **state) {
+    (void)state;
+    for (int i = 0; i < T_COUNT; i++) assert_string_equal(reformer_target_name(i), targets[i].name);
+    assert_null(reformer_target_name(T_COUNT));
+    assert_null(reformer_target_name(-1));
+}
+
 static void fast_math_is_refused(void **state) {
     (void)state;
     bench_t b;
@@ -311,12 +319,19 @@ static void lines_break_where_they_read_well(void **state) {
 int main(void) {
     every_build = true;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_text_every_time), cmocka_unit_test(labels_are_not_written),
-        cmocka_unit_test(several_targets),      cmocka_unit_test(hostile_names),
-        cmocka_unit_test(long_prefix),          cmocka_unit_test(header_is_cpp),
-        cmocka_unit_test(fast_math_is_refused), cmocka_unit_test(full_width_code),
-        cmocka_unit_test(aarch64_compiles),     cmocka_unit_test(floats_read_back),
-        cmocka_unit_test(names_are_unique),     cmocka_unit_test(lines_break_where_they_read_well),
+        cmocka_unit_test(same_text_every_time),
+        cmocka_unit_test(labels_are_not_written),
+        cmocka_unit_test(several_targets),
+        cmocka_unit_test(hostile_names),
+        cmocka_unit_test(long_prefix),
+        cmocka_unit_test(header_is_cpp),
+        cmocka_unit_test(the_runtime_names_targets_alike),
+        cmocka_unit_test(fast_math_is_refused),
+        cmocka_unit_test(full_width_code),
+        cmocka_unit_test(aarch64_compiles),
+        cmocka_unit_test(floats_read_back),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(lines_break_where_they_read_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,13 +214,120 @@ static void chooses_the_best_target(void **state) {
     free(file);
 }
 
+/* What generated code says about itself and what it shares with the runtime. */
+static void refuses_other_layouts(void **state) {
+    (void)state;
+    reformer_desc_t good = fake_desc(REFORMER_HEAD_NONE);
+    unsigned char *file = fake_file(&good);
+    reformer_model_t m;
+    for (int i = -2; i < REFORMER_SHARED; i++) {
+        reformer_desc_t d = good;
+        if (i == -2) d.size -= 8;
+        else if (i == -1) d.abi--;
+        else d.sizes[i] += 8;
+        assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_E_VERSION);
+        char text[300];
+        assert_int_equal(reformer_explain(&d, file, WEIGHTS_BYTES, text, sizeof text),
+                         REFORMER_E_VERSION);
+        assert_non_null(strstr(text, i < 0 ? "the model's code was compiled with"
+                                           : "whose structures have other sizes"));
+        assert_int_equal(m.size, 0);
+    }
+    /* of ABI 5 and earlier, which began with their number */
+    struct {
+        uint32_t abi;
+        const char *name;
+    } old = {5, "old"};
+    reformer_desc_t d = good;
+    memcpy(&d, &old, sizeof old);
+    char text[300];
+    assert_int_equal(reformer_explain(&d, file, WEIGHTS_BYTES, text, sizeof text),
+                     REFORMER_E_VERSION);
+    assert_non_null(strstr(text, "with ABI 5, this runtime is " REFORMER_VERSION " with ABI "));
+    free(file);
+}
+
+/* The model that a call is given must be the description's; one that is not bound is no model. */
+static void refuses_other_models(void **state) {
+    (void)state;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE), other = d;
+    unsigned char *file = fake_file(&d);
+    reformer_model_t m = {0};
+    reformer_io_t io = {.size = sizeof io};
+    assert_int_equal(reformer_forward(&d, &m, &io, file, WEIGHTS_BYTES), REFORMER_E_ARGUMENT);
+    assert_string_equal(reformer_target(&m), "none");
+    assert_string_equal(reformer_target(NULL), "none");
+    assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_OK);
+    assert_string_equal(reformer_target(&m), reformer_target_name(BASELINE));
+    assert_int_equal(reformer_check_weights(&other, &m), REFORMER_E_MODEL);
+    assert_int_equal(reformer_forward(&other, &m, &io, file, WEIGHTS_BYTES), REFORMER_E_MODEL);
+    m.size++;
+    assert_int_equal(reformer_check_weights(&d, &m), REFORMER_E_SIZE);
+    assert_string_equal(reformer_translator(&d), "unknown");
+    d.version = "somebody";
+    assert_string_equal(reformer_translator(&d), "somebody");
+    free(file);
+}
+
+/* REFORMER_CPU takes away, and never adds: what it names, and all that this is added to, is left. */
+static void environment_caps_the_target(void **state) {
+    (void)state;
+    enum { TARGETS = 16 };
+    int supported[TARGETS];
+    assert_int_equal(unsetenv("REFORMER_CPU"), 0);
+    for (int t = 0; t < TARGETS; t++) supported[t] = reformer_cpu_supports(t);
+    static const char *const nothing[] = {"", "x86-64-v9", "X86-64", "x86-64-v3 ", "native"};
+    for (int i = -1; i < 5; i++) {
+        if (i >= 0) assert_int_equal(setenv("REFORMER_CPU", nothing[i], 1), 0);
+        for (int t = -1; t < TARGETS; t++)
+            assert_int_equal(reformer_cpu_takes(t), t >= 0 && supported[t]);
+    }
+    for (int cap = 0; cap < TARGETS; cap++) {
+        const char *name = reformer_target_name(cap);
+        if (!name) continue;
+        assert_int_equal(setenv("REFORMER_CPU", name, 1), 0);
+        for (int t = 0; t < TARGETS; t++) {
+            if (!supported[t]) assert_int_equal(reformer_cpu_takes(t), 0);
+            assert_int_equal(reformer_cpu_supports(t), supported[t]);
+        }
+        if (supported[cap]) assert_int_equal(reformer_cpu_takes(cap), 1);
+    }
+    assert_int_equal(setenv("REFORMER_CPU", reformer_target_name(BASELINE), 1), 0);
+    for (int t = 0; t < TARGETS; t++) assert_int_equal(reformer_cpu_takes(t), t == BASELINE);
+    assert_int_equal(setenv("REFORMER_CPU", reformer_target_name(FOREIGN), 1), 0);
+    for (int t = 0; t < TARGETS; t++) assert_int_equal(reformer_cpu_takes(t), supported[t]);
+    /* a file that holds nothing else */
+    if (supported[REFORMER_CPU_X86_64_V3]) {
+        reformer_variant_t v = fake_variants[0];
+        v.target = REFORMER_CPU_X86_64_V3;
+        reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+        d.variants = &v;
+        d.n_variants = 1;
+        unsigned char *file = fake_file(&d);
+        reformer_model_t m;
+        char text[300];
+        assert_int_equal(setenv("REFORMER_CPU", "x86-64", 1), 0);
+        assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_E_CPU);
+        assert_int_equal(reformer_explain(&d, file, WEIGHTS_BYTES, text, sizeof text),
+                         REFORMER_E_CPU);
+        assert_string_equal(text, "this CPU, or REFORMER_CPU, has none of x86-64-v3");
+        assert_int_equal(reformer_workspace_bytes(&d, 1, 1), 0);
+        assert_int_equal(setenv("REFORMER_CPU", "x86-64-v3", 1), 0);
+        assert_int_equal(reformer_bind(&m, &d, file, WEIGHTS_BYTES), REFORMER_OK);
+        assert_string_equal(reformer_target(&m), "x86-64-v3");
+        free(file);
+    }
+    assert_int_equal(unsetenv("REFORMER_CPU"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_are_pinned),        cmocka_unit_test(cpu_features),
         cmocka_unit_test(checksum_pins),           cmocka_unit_test(checksum_sees_every_bit),
         cmocka_unit_test(checksum_sees_order),     cmocka_unit_test(binds_and_checks),
         cmocka_unit_test(refuses_wrong_headers),   cmocka_unit_test(refuses_wrong_arguments),
-        cmocka_unit_test(chooses_the_best_target),
+        cmocka_unit_test(chooses_the_best_target), cmocka_unit_test(refuses_other_layouts),
+        cmocka_unit_test(refuses_other_models),    cmocka_unit_test(environment_caps_the_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
