@@ -141,7 +141,7 @@ const char *put_drawn_rotations(emitter_t *c, const reformer_desc_t *d, sbuf_t *
 /* c_workspace.c: MODEL_WORKSPACE_BYTES. */
 void put_workspace_macro(const emitter_t *c, const reformer_desc_t *d, sbuf_t *out);
 const char *origin_text(const emitter_t *c); /* a line, where it is told */
-const char *spec_name(const emitter_t *c); /* base name, for comments */
+const char *spec_name(const emitter_t *c);   /* base name, for comments */
 
 /* ---- c_func.c, c_live.c, c_expr.c -------------------------------------------------------------------------- */
 
