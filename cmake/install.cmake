@@ -20,10 +20,9 @@ install(DIRECTORY runtime/web DESTINATION ${runtime_sources} USE_SOURCE_PERMISSI
 
 # ---- find_package(reformerc CONFIG) ----
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/reformerc)
-set(runtime_dependencies "")
-get_target_property(runtime_links reformer_rt INTERFACE_LINK_LIBRARIES)
-if("OpenMP::OpenMP_C" IN_LIST runtime_links)
-  set(runtime_dependencies "find_dependency(OpenMP COMPONENTS C)")
+set(runtime_dependencies "set(THREADS_PREFER_PTHREAD_FLAG ON)\nfind_dependency(Threads)")
+if(REFORMERC_OPENMP)
+  string(APPEND runtime_dependencies "\nfind_dependency(OpenMP COMPONENTS C)")
 endif()
 configure_package_config_file(cmake/reformercConfig.cmake.in ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake
   INSTALL_DESTINATION ${package_folder} PATH_VARS runtime_sources)

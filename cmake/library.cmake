@@ -37,9 +37,7 @@ if(NOT PROJECT_IS_TOP_LEVEL)
 endif()
 
 # reformerc.pc is the shared library's, which needs nothing beside it; reformerc-static.pc the archive's.
-file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
-set(pc_static "${runtime_flags} -lpthread -lm")
+set(pc_static "${runtime_flags} -lm")
 foreach(lib IN LISTS CMAKE_DL_LIBS)
   string(APPEND pc_static " -l${lib}")
 endforeach()

@@ -45,6 +45,9 @@ typedef struct {
     hypothesis_t *ended;     /* [beams + 1], in the order of their ends */
     size_t most;             /* candidates: beams enough are left if all that may end do */
     size_t n_candidates, n_beams, n_ended, bytes;
+    const reformer_pool_t *pool;
+    reformer_end_t why; /* no further token was wanted */
+    int error;
 } search_t;
 
 /* ---- scratch and checks -------------------------------------------------------------------------- */
@@ -60,7 +63,8 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g,
                    const reformer_beams_t *b, unsigned char *base, search_t *s) {
     reformer_room_t r = {0, 0};
     size_t beams = b->beams, vocab = (size_t)d->vocab;
-    *s = (search_t){.d = d, .g = g, .b = b, .beams = beams, .vocab = vocab};
+    *s = (search_t){
+        .d = d, .g = g, .b = b, .beams = beams, .vocab = vocab, .why = REFORMER_END_NONE};
     s->most = most_candidates(g, beams, vocab);
     if (g->max_tokens > SIZE_MAX / 16 || g->length > SIZE_MAX / 16) return 0;
     size_t logits = reformer_take(&r, beams, vocab * sizeof(float));
@@ -270,7 +274,7 @@ static int read_prompt(search_t *s) {
                             .batch = 1,
                             .length = s->g->length,
                             .threads = s->g->threads,
-                            .pool = s->g->pool,
+                            .pool = s->pool,
                             .logits = s->logits};
     s->beam[0] = (beam_t){0, 0};
     s->n_beams = 1;
@@ -283,7 +287,7 @@ static int step(search_t *s, size_t n) {
                             .attention_mask = s->active,
                             .batch = s->beams,
                             .threads = s->g->threads,
-                            .pool = s->g->pool,
+                            .pool = s->pool,
                             .logits = s->logits};
     int error = settle(s, n);
     return error ? error : s->d->step(s->d->ctx, &io);
@@ -306,6 +310,13 @@ static int search(search_t *s, reformer_end_t *why) {
     return error;
 }
 
+/* On threads that live as long as it takes. */
+static void search_all(void *ctx, const reformer_pool_t *pool) {
+    search_t *s = (search_t *)ctx;
+    s->pool = pool;
+    s->error = search(s, &s->why);
+}
+
 /* The best; of equal ones that which ended first. */
 static void write(const search_t *s, reformer_end_t why) {
     const reformer_generate_t *g = s->g;
@@ -324,7 +335,6 @@ static void write(const search_t *s, reformer_end_t why) {
 int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
                          const reformer_beams_t *b, void *scratch, size_t bytes) {
     search_t s;
-    reformer_end_t why = REFORMER_END_NONE;
     int error = check(d, g, b);
     if (error) return error;
     if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
@@ -332,9 +342,10 @@ int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t 
     if (s.bytes > bytes) return REFORMER_E_WORKSPACE;
     if (g->counts) *g->counts = 0;
     uint64_t host = reformer_enter();
-    error = search(&s, &why);
+    reformer_on_threads(g->pool, g->threads, search_all, &s);
+    error = s.error;
     if (!error && s.n_ended == 0) error = REFORMER_E_LOGITS; /* no continuation was possible */
-    if (!error) write(&s, why);
+    if (!error) write(&s, s.why);
     reformer_leave(host);
     return error;
 }

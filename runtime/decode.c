@@ -226,12 +226,21 @@ static void bind_outputs(const reformer_engine_t *e, const reformer_decode_t *io
         io->last_hidden_state ? io->last_hidden_state + row * 2 * e->desc->hidden : NULL;
 }
 
-static int run(const reformer_engine_t *e, const reformer_variant_t *v,
-               const reformer_call_t *call) {
-    uint64_t host = reformer_enter();
-    int error = e->run(e->ctx, v, call);
-    reformer_leave(host);
-    return error;
+typedef struct {
+    const reformer_engine_t *e;
+    const reformer_variant_t *v;
+    int error;
+} run_t;
+
+static void run_engine(void *ctx, const reformer_call_t *call) {
+    run_t *r = (run_t *)ctx;
+    r->error = r->e->run(r->e->ctx, r->v, call);
+}
+
+static int run(const reformer_engine_t *e, const reformer_variant_t *v, reformer_call_t *call) {
+    run_t r = {e, v, REFORMER_OK};
+    reformer_run(call, run_engine, &r);
+    return r.error;
 }
 
 /* ---- prefill ----------------------------------------------------------------------------------- */

@@ -221,8 +221,6 @@ int reformer_forward(const reformer_desc_t *desc, const reformer_model_t *m,
         error = reformer_prepare(desc, m->variants, m->n_variants, m->weights, io, workspace, bytes,
                                  &call, &v);
     if (error) return error;
-    uint64_t host = reformer_enter();
-    v->run(&call);
-    reformer_leave(host);
+    reformer_run_variant(v, &call);
     return REFORMER_OK;
 }

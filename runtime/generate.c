@@ -13,6 +13,7 @@ typedef struct {
     uint8_t *active;
     void *sampling;
     size_t sampling_bytes, bytes;
+    int error;
 } writer_t;
 
 size_t reformer_generate_rows(const reformer_decoder_t *d, const reformer_generate_t *g) {
@@ -176,6 +177,30 @@ static void begin(const writer_t *w) {
     }
 }
 
+/* On threads that live as long as the texts are written. */
+static void write_all(void *ctx, const reformer_pool_t *pool) {
+    writer_t *w = (writer_t *)ctx;
+    const reformer_generate_t *g = w->g;
+    begin(w);
+    reformer_decode_t io = {.size = sizeof io,
+                            .input_ids = g->input_ids,
+                            .attention_mask = g->attention_mask,
+                            .batch = w->rows,
+                            .length = g->length,
+                            .threads = g->threads,
+                            .pool = pool,
+                            .logits = w->logits};
+    w->error = w->d->prefill(w->d->ctx, &io);
+    io.input_ids = w->next;
+    io.attention_mask = w->active;
+    io.length = 0;
+    for (size_t active = 1; !w->error;) {
+        w->error = choose_all(w, &active);
+        if (w->error || active == 0) break;
+        w->error = w->d->step(w->d->ctx, &io);
+    }
+}
+
 int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch,
                       size_t bytes) {
     writer_t w;
@@ -184,24 +209,7 @@ int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g,
     if (!scratch || (uintptr_t)scratch % sizeof(void *)) return REFORMER_E_ARGUMENT;
     if (!lay_out(d, g, scratch, &w)) return REFORMER_E_LENGTH;
     if (w.bytes > bytes) return REFORMER_E_WORKSPACE;
-    begin(&w);
-    reformer_decode_t io = {.size = sizeof io,
-                            .input_ids = g->input_ids,
-                            .attention_mask = g->attention_mask,
-                            .batch = w.rows,
-                            .length = g->length,
-                            .threads = g->threads,
-                            .pool = g->pool,
-                            .logits = w.logits};
-    error = d->prefill(d->ctx, &io);
-    io.input_ids = w.next;
-    io.attention_mask = w.active;
-    io.length = 0;
-    for (size_t active = 1; !error;) {
-        error = choose_all(&w, &active);
-        if (error || active == 0) break;
-        error = d->step(d->ctx, &io);
-    }
+    reformer_on_threads(g->pool, g->threads, write_all, &w);
     for (size_t row = 0; g->counts && row < w.rows; row++) g->counts[row] = w.written[row];
-    return error;
+    return w.error;
 }

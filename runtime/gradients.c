@@ -14,9 +14,7 @@ int reformer_gradients(const reformer_desc_t *desc, const reformer_model_t *m,
         error = reformer_prepare_gradients(desc, m->trains, m->n_variants, m->weights, io,
                                            gradients, gradients_bytes, workspace, bytes, &call, &v);
     if (error) return error;
-    uint64_t host = reformer_enter();
-    v->run(&call);
-    reformer_leave(host);
+    reformer_run_variant(v, &call);
     return REFORMER_OK;
 }
 

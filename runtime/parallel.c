@@ -1,28 +1,9 @@
-/* Workers: runs the tasks of one kernel on the product's pool, on OpenMP, or one after the other. What tasks write
- * is handed over when a launch ends, so handing them out needs no order of its own.
+/* Kernels on workers: runs the tasks of one kernel on a pool, or one after the other; and a schedule on the pool of its
+ * call. What tasks write is handed over when a launch ends, so handing them out needs no order of its own.
  *
- * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each
- * worker has its own scratch; which worker runs which task is free, and kernels are written so that
- * no result depends on it.
- *
- * fork() copies one thread. OpenMP's workers of that thread are then gone in the child, and GNU's OpenMP would wait
- * for them for ever: a thread that had them before a fork runs its tasks one after the other from then on. */
-#include "reformer_rt.h"
-
-/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there,
- * only the product's own pool runs in parallel. */
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-#if defined(_OPENMP) && !defined(UNDER_TSAN)
-#define WITH_OPENMP 1
-#include <omp.h>
-#include <unistd.h>
-#endif
+ * Knows no threads itself. Each worker has its own scratch; which worker runs which task is free, and kernels are
+ * written so that no result depends on it. */
+#include "rt_int.h"
 
 typedef struct {
     const reformer_call_t *call;
@@ -52,37 +33,47 @@ static void run_task(void *arg, int64_t task, int worker) {
     reformer_leave(host);
 }
 
-#if WITH_OPENMP
-/* Process in which this thread has workers, 0: it has had none. It is the runtime's only state: threads that a child
- * starts itself have workers of their own, so this is a thread's, and of no result. */
-static _Thread_local long process_with_workers;
-
-static int lost_its_workers(void) {
-    long here = (long)getpid();
-    if (process_with_workers == 0) process_with_workers = here;
-    return process_with_workers != here;
-}
-#endif
-
-static void run_tasks(launch_t *l, int64_t tasks, int workers) {
-#if WITH_OPENMP
-    if (workers > 1 && !lost_its_workers()) {
-        int64_t next = 0;
-#pragma omp parallel num_threads(workers)
-        for (int64_t first, n; (n = reformer_take_tasks(&next, tasks, workers, &first)) > 0;)
-            for (int64_t i = first; i < first + n; i++) run_task(l, i, omp_get_thread_num());
-        return;
-    }
-#endif
-    (void)workers;
-    for (int64_t i = 0; i < tasks; i++) run_task(l, i, 0);
-}
-
 void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
                      const int64_t *arg) {
     launch_t l = {call, kernel, arg};
     int workers = call->threads < tasks ? call->threads : (int)tasks;
     if (workers > 1 && call->pool)
         call->pool->parallel_for(call->pool->ctx, tasks, workers, run_task, &l);
-    else run_tasks(&l, tasks, workers);
+    else
+        for (int64_t i = 0; i < tasks; i++) run_task(&l, i, 0);
+}
+
+/* ---- a schedule --------------------------------------------------------------------------------- */
+
+void reformer_on_threads(const reformer_pool_t *pool, int threads, reformer_threads_fn *job,
+                         void *ctx) {
+    if (pool || threads < 2) job(ctx, pool);
+    else reformer_with_threads(threads, job, ctx);
+}
+
+typedef struct {
+    reformer_call_t *call;
+    reformer_work_fn *work;
+    void *ctx;
+} run_t;
+
+static void run_on(void *arg, const reformer_pool_t *pool) {
+    run_t *r = (run_t *)arg;
+    r->call->pool = pool;
+    uint64_t host = reformer_enter();
+    r->work(r->ctx, r->call);
+    reformer_leave(host);
+}
+
+void reformer_run(reformer_call_t *call, reformer_work_fn *work, void *ctx) {
+    run_t r = {call, work, ctx};
+    reformer_on_threads(call->pool, call->threads, run_on, &r);
+}
+
+static void run_variant(void *ctx, const reformer_call_t *call) {
+    ((const reformer_variant_t *)ctx)->run(call);
+}
+
+void reformer_run_variant(const reformer_variant_t *v, reformer_call_t *call) {
+    reformer_run(call, run_variant, (void *)(uintptr_t)v);
 }

@@ -4,16 +4,12 @@
  * reformer_desc_t that describes them. Everything that does not depend on the spec's sizes is here:
  * checking inputs, preparing them, choosing the variant, running kernels on workers, weights files.
  *
- * No allocation, no printing, no errno, no globals but one number per thread (below), and of the process's state only the
- * environment variable REFORMER_CPU is read, when a model is bound (reformer_cpu_takes). A
- * reformer_model_t is read-only after binding: any number of threads may run forwards on it at once,
- * each with its own workspace.
+ * No allocation, no printing, no errno, no globals; of the process's state only the environment variable REFORMER_CPU is
+ * read, when a model is bound (reformer_cpu_takes). A reformer_model_t is read-only after binding: any number of threads
+ * may run forwards on it at once, each with its own workspace.
  *
- * fork(): a child may go on with models, caches and workspaces of its parent, unless a call was at
- * work on them. OpenMP's threads do not live in it: a thread that ran with more than one built-in
- * thread and then forked runs on one in the child, to the same results. For more, fork before the
- * first forward, call from a thread that the child starts, or hand in a pool made in the child. A
- * program that uses GNU's OpenMP itself before it forks must not ask for built-in threads there.
+ * fork(): a child may go on with models, caches, workspaces and pools of its parent, unless a call
+ * was at work on them. (Built on OpenMP, which keeps threads of its own: see openmp.c.)
  *
  * Rounding mode and flushing of denormals (fesetround, a link with -ffast-math) are the host's: calls
  * compute with rounding to nearest and denormals kept, on every thread, and leave them as they were. */
@@ -86,6 +82,39 @@ typedef struct reformer_pool {
     void (*parallel_for)(void *ctx, int64_t n, int workers,
                          void (*body)(void *arg, int64_t i, int worker), void *arg);
 } reformer_pool_t;
+
+/* Threads of the runtime, for who has none of his own: the caller's and so many more, less one, which sleep while they
+ * have nothing to do. `memory` is 64-byte aligned, the caller's until the pool has ended. NULL: a bad argument. A pool
+ * runs one job at a time; a thread that finds it at work runs its job alone, so any number may share one.
+ *
+ *     pool = reformer_pool_begin(memory, REFORMER_POOL_BYTES(4), 4);
+ *     io.threads = 4, io.pool = pool; ... forwards, steps ...
+ *     reformer_pool_end(pool);                             no call may be at work on it
+ *
+ * Without a pool (NULL) a call that asks for several threads starts them and ends them: for a forward that is nothing,
+ * for the steps of a text it is much, and a pool is quicker. After fork() a pool may be used, and ended, in both
+ * processes: in the child its threads are started with its first job. */
+#define REFORMER_POOL_BYTES(threads) (512 + 32 * (size_t)(threads))
+const reformer_pool_t *reformer_pool_begin(void *memory, size_t bytes, int threads);
+void reformer_pool_end(const reformer_pool_t *pool); /* NULL is fine */
+/* Threads that it really has: fewer where the system gave fewer. 1 for NULL. Of reformer_pool_begin's pools alone. */
+int reformer_pool_threads(const reformer_pool_t *pool);
+
+/* Threads to ask for on this machine: CPUs that this process may run on, or that its control group's quota pays for,
+ * rounded down; at least 1. Reads files of the system, which takes a fraction of a millisecond, and may change errno. */
+int reformer_default_threads(void);
+
+/* Calls job once, with a pool of so many threads that lives as long as it runs, or NULL: there is none. */
+typedef void reformer_threads_fn(void *ctx, const reformer_pool_t *pool);
+void reformer_with_threads(int threads, reformer_threads_fn *job, void *ctx);
+/* In one C file of a product, outside of functions: it brings its pool, or needs none. No thread is started where io
+ * names no pool, and neither threads nor OpenMP are linked for it. */
+#define REFORMER_WITHOUT_THREADS                                                                   \
+    void reformer_with_threads(int threads, reformer_threads_fn *job, void *ctx) {                 \
+        (void)threads;                                                                             \
+        job(ctx, NULL);                                                                            \
+    }                                                                                              \
+    struct reformer_pool
 
 /* For pools: takes tasks off 0 … n-1, of which those below *next are taken already; several workers may call at once.
  * They are neighbours, since a kernel prefetches what its next task reads, and fewer and fewer towards the end, so

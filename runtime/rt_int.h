@@ -46,6 +46,16 @@ uint64_t reformer_weights_field(const unsigned char *header, size_t at);
 /* What reformer_prepare needs for exactly this length (forward.c); SIZE_MAX: it takes none such. */
 size_t reformer_prepare_exactly(const reformer_desc_t *desc, const reformer_variant_t *variants,
                                 int n_variants, size_t length, int threads);
+/* Calls job once: with this pool, or, where that is NULL and several threads are wanted, one that ends with it (parallel.c). */
+void reformer_on_threads(const reformer_pool_t *pool, int threads, reformer_threads_fn *job,
+                         void *ctx);
+/* The same of a schedule: call->pool. */
+typedef void reformer_work_fn(void *ctx, const reformer_call_t *call);
+void reformer_run(reformer_call_t *call, reformer_work_fn *work, void *ctx);
+void reformer_run_variant(const reformer_variant_t *v, reformer_call_t *call);
+
+/* At most so many threads, of `cpus`, as the quota allows that files below `root` tell (cpus.c). */
+int reformer_threads_within(const char *root, int cpus);
 
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
 /* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */

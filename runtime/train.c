@@ -94,9 +94,7 @@ static int run_update(const reformer_trainer_t *t, const reformer_update_t *u, v
     const reformer_variant_t *v = t->model->update;
     int error = reformer_prepare_update(t->model->desc, v, u, workspace, bytes, &call);
     if (error) return error;
-    uint64_t host = reformer_enter();
-    v->run(&call);
-    reformer_leave(host);
+    reformer_run_variant(v, &call);
     return REFORMER_OK;
 }
 
@@ -220,11 +218,16 @@ static void draw(const reformer_call_t *call, unsigned char *scratch, const int6
                             PARTS, rotations_in(t, which));
 }
 
+static void launch_draw(void *ctx, const reformer_call_t *call) {
+    const draw_t *arg = (const draw_t *)ctx;
+    reformer_launch(call, draw, PARTS * arg->t->model->desc->n_rotations,
+                    (const int64_t *)(const void *)arg);
+}
+
 static void draw_all(const reformer_trainer_t *t, const reformer_io_t *io) {
     reformer_call_t call = {.threads = reformer_workers(io->threads), .pool = io->pool};
     draw_t arg = {t};
-    reformer_launch(&call, draw, PARTS * t->model->desc->n_rotations,
-                    (const int64_t *)(const void *)&arg);
+    if (t->model->desc->n_rotations > 0) reformer_run(&call, launch_draw, &arg);
 }
 
 static int check_trainer(const reformer_trainer_t *t) {

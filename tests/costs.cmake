@@ -17,7 +17,7 @@ set(test_costs
 function(schedule_tests)
   get_property(tests DIRECTORY PROPERTY TESTS)
   foreach(test IN LISTS tests)
-    if(NOT test MATCHES "^(runtime_|cli_pool|library_threads|library_fork)")
+    if(NOT test MATCHES "^(runtime_|library_threads|library_fork)")
       set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT OMP_WAIT_POLICY=passive)
     endif()
     set(patterns ${test_costs})

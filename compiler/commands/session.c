@@ -1,9 +1,7 @@
 /* The steps of session.h. Nothing here computes; it decides what is loaded and built, and in which
  * order, from the options and the spec. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "commands/session.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,10 +29,7 @@ void session_free(session_t *s) {
 }
 
 int session_threads(const options_t *o) {
-    if (o->threads) return o->threads;
-    cpu_set_t mine;
-    int n = sched_getaffinity(0, sizeof mine, &mine) == 0 ? CPU_COUNT(&mine) : 1;
-    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
+    return o->threads ? o->threads : reformer_default_threads();
 }
 
 bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes) {

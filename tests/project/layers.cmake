@@ -30,9 +30,9 @@ set(homes
   "llvm(-c)?/.*|^compiler/emit/llvm_"
   "mpi\\.h|^compiler/commands/ranks\\.c$"
   "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
-  "omp\\.h|^runtime/parallel\\.c$"
+  "omp\\.h|^runtime/openmp\\.c$"
   "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?\\.c$"
-  "pthread\\.h|^compiler/exec/pool\\.c$"
+  "pthread\\.h|^runtime/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
   "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
@@ -97,8 +97,8 @@ foreach(file IN LISTS files)
       check_own(${file} ${folder} ${CMAKE_MATCH_1})
     elseif(line MATCHES "include[ \t]*<([^>]+)>")
       check_system(${file} ${folder} ${CMAKE_MATCH_1})
-    elseif(line MATCHES "pragma" AND NOT file STREQUAL "runtime/parallel.c")
-      complain("${file}: all OpenMP stands in runtime/parallel.c")
+    elseif(line MATCHES "pragma" AND NOT file STREQUAL "runtime/openmp.c")
+      complain("${file}: all OpenMP stands in runtime/openmp.c")
     endif()
   endforeach()
 endforeach()

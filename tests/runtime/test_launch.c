@@ -1,9 +1,11 @@
 /* Running kernels: which tasks, which workers, whose threads; tracing; many forwards at once. */
 #include "fake.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TASKS = 200, WORKERS = 4, STRIDE = 64 };
@@ -322,6 +324,65 @@ static void concurrent_forwards(void **state) {
     }
 }
 
+/* ---- threads of a call ------------------------------------------------------------------------ */
+
+/* Tasks come to an end when two threads are at work on them. */
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    pthread_t first;
+    int threads;
+} meeting_t;
+static meeting_t meeting = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
+
+static void meet(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+                 int64_t task) {
+    struct timespec end;
+    (void)call, (void)scratch, (void)arg, (void)task;
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 20;
+    pthread_mutex_lock(&meeting.lock);
+    if (meeting.threads == 0) meeting.first = pthread_self();
+    if (meeting.threads == 0 || !pthread_equal(meeting.first, pthread_self())) meeting.threads++;
+    pthread_cond_broadcast(&meeting.came);
+    while (meeting.threads < 2 &&
+           pthread_cond_timedwait(&meeting.came, &meeting.lock, &end) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&meeting.lock);
+}
+
+static void meet_run(const reformer_call_t *call) {
+    reformer_launch(call, meet, 2, NULL);
+}
+
+/* Who asks for threads and has no pool gets them all the same. */
+static void calls_have_threads_of_their_own(void **state) {
+    (void)state;
+    reformer_variant_t v = fake_variants[0];
+    v.run = meet_run;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+    d.variants = &v;
+    d.n_variants = 1;
+    reformer_model_t m = {.size = sizeof m,
+                          .desc = &d,
+                          .weights = (const unsigned char *)&d,
+                          .variants = &v,
+                          .n_variants = 1};
+    int32_t ids[3] = {1, 2, 3};
+    float out[3 * 4];
+    reformer_io_t io = {.size = sizeof io,
+                        .input_ids = ids,
+                        .batch = 1,
+                        .length = 3,
+                        .threads = 2,
+                        .last_hidden_state = out};
+    size_t bytes = reformer_workspace_bytes(&d, 3, 2);
+    void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    assert_int_equal(reformer_forward(&d, &m, &io, workspace, bytes), REFORMER_OK);
+    assert_int_equal(meeting.threads, 2);
+    free(workspace);
+}
+
 /* ---- fork ------------------------------------------------------------------------------------- */
 
 static void *launch_in_parallel(void *arg) {
@@ -366,6 +427,7 @@ int main(void) {
         cmocka_unit_test(profile_surrounds_launches),
         cmocka_unit_test(profile_comes_from_the_io),
         cmocka_unit_test(concurrent_forwards),
+        cmocka_unit_test(calls_have_threads_of_their_own),
         cmocka_unit_test(children_run_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

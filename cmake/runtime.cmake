@@ -1,0 +1,44 @@
+# reformer_rt: what products link. It needs threads of the system, and nothing where a product defines
+# REFORMER_WITHOUT_THREADS; with REFORMERC_OPENMP those that it starts itself are OpenMP's (runtime/openmp.c). Sets
+# runtime_flags, what its users' link lines need, and writes reformer_rt.pc.
+include(GNUInstallDirs)
+option(REFORMERC_OPENMP "calls without a pool run on OpenMP's threads, not on ones that they start" OFF)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c)
+file(GLOB runtime_headers CONFIGURE_DEPENDS runtime/*.h)
+add_library(reformer_rt STATIC ${runtime_sources})
+target_include_directories(reformer_rt PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime>)
+# a parent project may ask for -Ofast
+target_compile_options(reformer_rt PRIVATE -Wconversion -fno-fast-math -ffp-contract=off)
+set_target_properties(reformer_rt PROPERTIES C_EXTENSIONS OFF)
+target_link_libraries(reformer_rt PUBLIC Threads::Threads)
+add_library(reformerc::reformer_rt ALIAS reformer_rt)
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set_target_properties(reformer_rt PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
+set(runtime_flags -pthread)
+if(REFORMERC_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS C)
+  target_compile_definitions(reformer_rt PRIVATE REFORMER_OPENMP)
+  set_source_files_properties(runtime/openmp.c PROPERTIES COMPILE_OPTIONS "${OpenMP_C_FLAGS}")
+  target_link_libraries(reformer_rt PUBLIC OpenMP::OpenMP_C)
+  if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    # what clang compiled needs its own library, and a product may be linked by gcc, which has no flag for it
+    foreach(name IN LISTS OpenMP_C_LIB_NAMES)
+      list(APPEND runtime_flags "${OpenMP_${name}_LIBRARY}")
+    endforeach()
+  else()
+    list(APPEND runtime_flags ${OpenMP_C_FLAGS})
+  endif()
+endif()
+if(REFORMERC_SANITIZE)
+  list(APPEND runtime_flags -fsanitize=${REFORMERC_SANITIZE})
+endif()
+list(JOIN runtime_flags " " runtime_flags)
+
+# From pkg-config's folder up to the prefix, so that the tree may be moved.
+file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
+configure_file(${PROJECT_SOURCE_DIR}/cmake/reformer_rt.pc.in ${PROJECT_BINARY_DIR}/reformer_rt.pc @ONLY)
