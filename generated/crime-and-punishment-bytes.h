@@ -68,6 +68,7 @@ typedef reformer_io_t crime_and_punishment_bytes_io_t;
  *     last_hidden_state[batch][384]      out: of each row's last token */
 typedef reformer_decode_t crime_and_punishment_bytes_decode_t;
 
+REFORMER_MODEL_BEGIN
 /* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
  * range, or this CPU runs none of the targets. */
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
@@ -113,6 +114,7 @@ int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
 /* Appends a token to each row. */
 int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
     const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace, size_t bytes);
+REFORMER_MODEL_END
 
 #ifdef __cplusplus
 }

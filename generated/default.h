@@ -46,6 +46,7 @@ typedef struct m_default_t {
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t m_default_io_t;
 
+REFORMER_MODEL_BEGIN
 /* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
  * range, or this CPU runs none of the targets. */
 size_t m_default_workspace_bytes(size_t length, int threads);
@@ -70,6 +71,7 @@ int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *work
 const char *m_default_strerror(int code);
 /* Of the reformerc that translated this model. */
 const char *m_default_version(void);
+REFORMER_MODEL_END
 
 #ifdef __cplusplus
 }

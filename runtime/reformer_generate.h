@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+REFORMER_BEGIN
 
 /* ---- choosing a token ------------------------------------------------------------------------ */
 
@@ -152,6 +153,7 @@ size_t reformer_beam_bytes(const reformer_decoder_t *d, const reformer_generate_
 int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
                          const reformer_beams_t *b, void *scratch, size_t bytes);
 
+REFORMER_END
 #ifdef __cplusplus
 }
 #endif

@@ -19,9 +19,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A shared library exports the functions of the models in it, also one of -fvisibility=hidden, and nothing of the
+ * runtime: it finds no other library's runtime in the place of its own. Define REFORMER_HIDE_MODELS where models are
+ * its own business too, REFORMER_SHARED where the runtime is a shared library by itself. */
+#if defined(__GNUC__) && !defined(_WIN32) && !defined(REFORMER_HIDE_MODELS)
+#define REFORMER_MODEL_BEGIN _Pragma("GCC visibility push(default)")
+#define REFORMER_MODEL_END   _Pragma("GCC visibility pop")
+#else
+#define REFORMER_MODEL_BEGIN
+#define REFORMER_MODEL_END
+#endif
+#if defined(__GNUC__) && !defined(_WIN32) && !defined(REFORMER_SHARED) && !defined(__cplusplus)
+#define REFORMER_BEGIN _Pragma("GCC visibility push(hidden)")
+#define REFORMER_END   _Pragma("GCC visibility pop")
+#else /* of C++, types would be hidden as well */
+#define REFORMER_BEGIN
+#define REFORMER_END
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+REFORMER_BEGIN
 
 #define REFORMER_ABI         6 /* what changes what crosses this border raises it (docs/stability.md) */
 #define REFORMER_VERSION     "0.1.0"
@@ -884,6 +903,7 @@ typedef struct reformer_weights_header {
 } reformer_weights_header_t;
 uint64_t reformer_checksum(const void *data, size_t bytes);
 
+REFORMER_END
 #ifdef __cplusplus
 }
 #endif

@@ -332,6 +332,7 @@ static const struct {
 
 static void put_functions(const header_t *h) {
     const char *name = h->c->plan->name;
+    put_line(h->out, 0, "REFORMER_MODEL_BEGIN");
     for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
         sbuf_t text = {0};
         if (!plan_has_duty(h->c->plan, functions[k].duty)) continue;
@@ -345,6 +346,7 @@ static void put_functions(const header_t *h) {
         if (k == 0) put_workspace_macro(h->c, h->d, h->out);
         sbuf_free(&text);
     }
+    put_line(h->out, 0, "REFORMER_MODEL_END");
 }
 
 static void put_own_type(const header_t *h, const char *end, const char *field) {
