@@ -9,7 +9,7 @@ check translate 0 - "$r" model.yaml --weights random:1 --target native --set com
 # Another version: another number, other words.
 mkdir other
 cp "$rt"/*.[ch] other
-sed -i 's/^#define REFORMER_ABI  *\([0-9]*\)$/#define REFORMER_ABI (\1 + 1)/' other/reformer_rt.h
+sed -i 's/^\(#define REFORMER_ABI  *\)\([0-9]*\)/\1(\2 + 1)/' other/reformer_rt.h
 sed -i 's/"ok"/"ok of the other"/' other/error.c
 cmp -s "$rt/error.c" other/error.c && { name=other; fail 'error.c is the same'; }
 cmp -s "$rt/reformer_rt.h" other/reformer_rt.h && { name=other; fail 'reformer_rt.h is the same'; }
