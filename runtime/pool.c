@@ -13,6 +13,7 @@
 #define _POSIX_C_SOURCE 200809L /* threads, in plain C11 */
 #include "reformer_rt.h"
 
+#if !defined(REFORMER_SERIAL)
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -236,3 +237,4 @@ void reformer_pool_end(const reformer_pool_t *pool) {
     pool_t *p = pool ? (pool_t *)pool->ctx : NULL;
     if (p && p->process == (long)getpid()) end_members(p);
 }
+#endif

@@ -450,11 +450,13 @@ void put_runtime_features(const runtime_t *r, sbuf_t *out) {
 }
 
 void put_runtime(runtime_t *r, sbuf_t *out) {
-    put_comment(out, 0,
-                "---- runtime "
-                "---------------------------------------------------------------\n"
-                "What this model needs of it. Compiled with -fopenmp it brings workers of its own; "
-                "without, or with -DREFORMER_SERIAL, it knows those of a pool that is handed in.");
+    put_comment(
+        out, 0,
+        "---- runtime "
+        "---------------------------------------------------------------\n"
+        "What this model needs of it. Calls without a pool start threads themselves (POSIX's: "
+        "-pthread); with -DREFORMER_OPENMP -fopenmp they are OpenMP's, with "
+        "-DREFORMER_SERIAL there are none but those of a pool that is handed in.");
     put_macros(r, OF_THE_RUNTIME, true, out);
     put_macros(r, OF_A_FILE, true, out);
     sbuf_puts(out, "\n");
