@@ -1,22 +1,16 @@
-# `cmake --install`: the compiler, its pages of man and completions; the library with its header and pkg-config file; the
-# runtime, as a library and as sources for who builds for another machine; the CMake package; docs and examples.
+# `cmake --install`: the compiler, its pages of man and completions; the library with its header and pkg-config files; the
+# CMake package; docs and examples. The runtime is runtime.cmake's.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS reformerc EXPORT reformercTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS reformer_rt EXPORT reformercRuntimeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h compiler/reformerc.hpp
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES compiler/reformerc.h compiler/reformerc.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS reformerc_shared EXPORT reformercLibraryTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc-static.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-set(runtime_sources ${CMAKE_INSTALL_DATADIR}/reformerc/runtime)
-install(DIRECTORY runtime/ DESTINATION ${runtime_sources} FILES_MATCHING PATTERN "*.[ch]")
-install(DIRECTORY runtime/web DESTINATION ${runtime_sources} USE_SOURCE_PERMISSIONS)
 
 # ---- find_package(reformerc CONFIG) ----
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/reformerc)
@@ -25,7 +19,7 @@ if(REFORMERC_OPENMP)
   string(APPEND runtime_dependencies "\nfind_dependency(OpenMP COMPONENTS C)")
 endif()
 configure_package_config_file(cmake/reformercConfig.cmake.in ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake
-  INSTALL_DESTINATION ${package_folder} PATH_VARS runtime_sources)
+  INSTALL_DESTINATION ${package_folder} PATH_VARS installed_runtime)
 # the compiler serves any machine that its code is for, and of 0.x versions no two belong together
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/reformercConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)

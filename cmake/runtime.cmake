@@ -7,7 +7,6 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
 file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c)
-file(GLOB runtime_headers CONFIGURE_DEPENDS runtime/*.h)
 add_library(reformer_rt STATIC ${runtime_sources})
 target_include_directories(reformer_rt PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime>)
 # a parent project may ask for -Ofast
@@ -42,3 +41,14 @@ list(JOIN runtime_flags " " runtime_flags)
 file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/reformer_rt.pc.in ${PROJECT_BINARY_DIR}/reformer_rt.pc @ONLY)
+
+# As a library, and as sources for who builds for another machine, or with flags of his own.
+set(installed_runtime ${CMAKE_INSTALL_DATADIR}/reformerc/runtime)
+if(PROJECT_IS_TOP_LEVEL)
+  install(TARGETS reformer_rt EXPORT reformercRuntimeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES runtime/reformer_rt.h runtime/reformer_generate.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES ${PROJECT_BINARY_DIR}/reformer_rt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(DIRECTORY runtime/ DESTINATION ${installed_runtime} FILES_MATCHING PATTERN "*.[ch]")
+  install(DIRECTORY runtime/web DESTINATION ${installed_runtime} USE_SOURCE_PERMISSIONS)
+endif()
