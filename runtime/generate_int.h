@@ -6,7 +6,7 @@
 #include "reformer_generate.h"
 #include "rt_int.h"
 
-REFORMER_BEGIN
+#pragma GCC visibility push(hidden)
 /* The first of the greatest of n scores; -1: one is NaN or +infinity, or all are -infinity (choose.c). */
 int32_t reformer_greatest(const float *score, size_t n);
 /* Ids by descending key, of equal keys the lower id first. */
@@ -29,6 +29,6 @@ int reformer_is_eos(const reformer_generate_t *g, int32_t token);
 /* Checks what generation and beam search have in common. */
 int reformer_check_generate(const reformer_decoder_t *d, const reformer_generate_t *g);
 size_t reformer_generate_rows(const reformer_decoder_t *d, const reformer_generate_t *g);
-REFORMER_END
+#pragma GCC visibility pop
 
 #endif

@@ -25,7 +25,7 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #pragma GCC optimize("fp-contract=off")
 #endif
 
-REFORMER_BEGIN
+#pragma GCC visibility push(hidden)
 /* To about one unit in the last place (real.c). */
 double reformer_exp(double x);  /* x <= 709; 0 below -708 */
 double reformer_log(double x);  /* x > 0, normal */
@@ -35,6 +35,6 @@ double reformer_pow(double x, double y);
 /* cos and sin of 2 pi turns, |turns| < 2^50: whole turns go without rounding. */
 double reformer_cos_turns(double turns);
 double reformer_sin_turns(double turns);
-REFORMER_END
+#pragma GCC visibility pop
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "reformer_rt.h"
 
-REFORMER_BEGIN
+#pragma GCC visibility push(hidden)
 /* The sizes one forward runs with. */
 typedef struct {
     int64_t units;  /* U of a dynamic variant, else 0            */
@@ -62,6 +62,6 @@ enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer
 /* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */
 void reformer_numbered_name(const char *name, int64_t layer, char *full, size_t bytes);
 void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]);
-REFORMER_END
+#pragma GCC visibility pop
 
 #endif
