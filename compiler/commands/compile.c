@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands/budget.h"
+#include "commands/depfile.h"
 #include "commands/header.h"
 #include "commands/link.h"
 #include "commands/name.h"
@@ -19,7 +20,7 @@
 
 /* ---- files that appear together ------------------------------------------------------------------ */
 
-enum { MAX_FILES = 5 }; /* of loop IR: one of each part_t */
+enum { MAX_FILES = 6 }; /* of loop IR: one of each part_t; --depfile */
 typedef struct {
     const char *path[MAX_FILES];
     const void *data[MAX_FILES];
@@ -34,7 +35,7 @@ static void add_file(files_t *f, const char *path, const void *data, size_t byte
     f->bytes[f->n++] = bytes;
 }
 
-static bool write_files(const files_t *f, diag_t *d) {
+static bool commit_files(const files_t *f, diag_t *d) {
     output_set_t set = {0};
     bool ok = true;
     for (int i = 0; ok && i < f->n; i++)
@@ -42,6 +43,19 @@ static bool write_files(const files_t *f, diag_t *d) {
     if (ok) return output_set_commit(&set);
     output_set_abort(&set);
     return false;
+}
+
+/* All has been read by now. */
+static bool write_files(files_t *f, const options_t *o, diag_t *d) {
+    sbuf_t rule = {0};
+    bool ok = true;
+    if (o->given[OPT_DEPFILE]) {
+        ok = depfile_put(o, d, &rule);
+        add_file(f, o->text[OPT_DEPFILE], rule.data, rule.size);
+    }
+    ok = ok && commit_files(f, d);
+    sbuf_free(&rule);
+    return ok;
 }
 
 /* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
@@ -176,7 +190,7 @@ static bool write_c(session_t *s, bool to_stdout) {
     if (!to_stdout) add_file(&files, header_path, header.data, header.size);
     bool ok = to_stdout || pack_weights(s, &packed);
     add_weights(s, &files, &packed);
-    ok = ok && write_files(&files, s->d);
+    ok = ok && write_files(&files, s->o, s->d);
     sbuf_free(&source);
     sbuf_free(&header);
     heap_free(packed.data);
@@ -225,7 +239,7 @@ static bool write_machine_code(session_t *s, out_kind_t kind) {
     add_file(&files, header_path, header.data, header.size);
     bool holds = eo.weights_file && (kind == OUT_OBJECT || kind == OUT_LIBRARY);
     if (!holds) add_weights(s, &files, &packed);
-    ok = ok && write_files(&files, s->d);
+    ok = ok && write_files(&files, s->o, s->d);
     sbuf_free(&code);
     sbuf_free(&header);
     heap_free(packed.data);
@@ -259,7 +273,7 @@ static bool write_rir(session_t *s) {
         add_file(&files, k ? replace_suffix(s->arena, out, suffix) : out, text[k].data,
                  text[k].size);
     }
-    bool ok = write_files(&files, s->d);
+    bool ok = write_files(&files, s->o, s->d);
     for (int k = 0; k < n; k++) sbuf_free(&text[k]);
     return ok;
 }
@@ -271,7 +285,7 @@ static bool write_graph(session_t *s) {
     files_t files = {0};
     bool ok = print_graphs(s->plan, s->o->text[OPT_OUTPUT], &text, s->d);
     add_file(&files, s->o->text[OPT_OUTPUT], text.data, text.size);
-    ok = ok && write_files(&files, s->d);
+    ok = ok && write_files(&files, s->o, s->d);
     sbuf_free(&text);
     return ok;
 }
@@ -381,7 +395,11 @@ static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
     bool ok = m && loops_verify(m, d) && loops_run_passes(m, &passes, d);
     sbuf_t printed = {0};
     if (ok) module_print(m, &printed);
-    if (ok && kind == OUT_RIR) ok = file_write(o->text[OPT_OUTPUT], printed.data, printed.size, d);
+    if (ok && kind == OUT_RIR) {
+        files_t files = {0};
+        add_file(&files, o->text[OPT_OUTPUT], printed.data, printed.size);
+        ok = write_files(&files, o, d);
+    }
     sbuf_free(&printed);
     return ok;
 }
@@ -417,7 +435,7 @@ int command_compile(const options_t *o, diag_t *d) {
         return EXIT_USAGE;
     }
     out_kind_t kind = out_kind(o, d);
-    if (kind == OUT_BAD) return EXIT_VALUE;
+    if (kind == OUT_BAD || !depfile_check(o, d)) return EXIT_VALUE;
     session_t s = session_new(o, d);
     s.advises = true;
     bool ok = is_rir ? process_rir(o, kind, d) : translate(&s, kind);

@@ -32,6 +32,8 @@ struct diag {
     size_t n, cap;
     source_t *sources;
     size_t n_sources, cap_sources;
+    const char **inputs;
+    size_t n_inputs, cap_inputs;
     int errors;
     bool silent, dropped; /* warnings are; the last message was one */
     bool ran_out;
@@ -50,6 +52,16 @@ void diag_free(diag_t *d) {
 
 void diag_source(diag_t *d, const char *file, const char *text, size_t bytes) {
     ARENA_PUSH(d->arena, d->sources, d->n_sources, d->cap_sources) = (source_t){file, text, bytes};
+}
+
+void diag_note_input(diag_t *d, const char *path) {
+    for (size_t i = 0; i < d->n_inputs; i++)
+        if (strcmp(d->inputs[i], path) == 0) return;
+    ARENA_PUSH(d->arena, d->inputs, d->n_inputs, d->cap_inputs) = arena_strdup(d->arena, path);
+}
+
+const char *diag_input(const diag_t *d, size_t i) {
+    return i < d->n_inputs ? d->inputs[i] : NULL;
 }
 
 /* The message that first spoke of the file, or NULL. */

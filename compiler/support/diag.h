@@ -30,6 +30,10 @@ void diag_free(diag_t *d);
  * so it must outlive the diag_t. */
 void diag_source(diag_t *d, const char *file, const char *text, size_t bytes);
 
+/* Files that were opened for reading, in order, each once: number i, NULL behind the last. */
+void diag_note_input(diag_t *d, const char *path);
+const char *diag_input(const diag_t *d, size_t i);
+
 void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* An error for want of memory: the library's code says so too. */
 void diag_no_memory(diag_t *d, srcloc_t at, const char *fmt, ...)

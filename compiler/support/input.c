@@ -44,7 +44,9 @@ static int open_for_reading(const char *path, struct stat *st, diag_t *d) {
         (void)guard_close(fd);
         return -1;
     }
-    return special(st) ? refuse(fd, path, special(st), d) : fd;
+    if (special(st)) return refuse(fd, path, special(st), d);
+    if (S_ISREG(st->st_mode)) diag_note_input(d, path);
+    return fd;
 }
 
 /* ---- streams -------------------------------------------------------------------------------- */
