@@ -21,6 +21,9 @@ static const struct {
     const char *name;
 } exports[] = {
     {DUTY_ALL, "reformer_take_tasks"},
+    {DUTY_ALL, "reformer_pool_begin"},
+    {DUTY_ALL, "reformer_pool_end"},
+    {DUTY_ALL, "reformer_pool_threads"},
     {DUTY_ALL, "reformer_checksum"},
     {DUTY_ALL, "reformer_version"},
     {DUTY_ALL, "reformer_abi"},

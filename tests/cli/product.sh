@@ -62,7 +62,6 @@ sed 's/product/writer/g' "$SOURCE/tests/cli/product.c" >native/show.c
 check 'translate for this CPU' 0 - "$r" "$CHECKPOINT" -o native/writer.c --target native
 for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
-    # OpenMP of the runtime's compiler is in --libs; clang needs libomp for it.
     level=-O2
     [ $compiler = gcc ] && level=-O1 # the other model is compiled with its -O2
     check "strict $compiler" 0 - with_flags $compiler -std=c11 $level $strict -c native/writer.c -o native/$compiler.o
