@@ -11,13 +11,15 @@ install(TARGETS reformerc_shared EXPORT reformercLibraryTargets LIBRARY DESTINAT
 install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc ${PROJECT_BINARY_DIR}/reformerc-static.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-
 # ---- find_package(reformerc CONFIG) ----
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/reformerc)
-set(runtime_dependencies "set(THREADS_PREFER_PTHREAD_FLAG ON)\nfind_dependency(Threads)")
+set(runtime_dependencies "set(THREADS_PREFER_PTHREAD_FLAG ON)\n  find_dependency(Threads)")
 if(REFORMERC_OPENMP)
-  string(APPEND runtime_dependencies "\nfind_dependency(OpenMP COMPONENTS C)")
+  string(APPEND runtime_dependencies "\n  find_dependency(OpenMP COMPONENTS C)")
 endif()
+set(runtime_dependencies "if(CMAKE_C_COMPILER_LOADED) # without C reformerc_add_model says what is missing
+  ${runtime_dependencies}
+endif()")
 configure_package_config_file(cmake/reformercConfig.cmake.in ${PROJECT_BINARY_DIR}/package/reformercConfig.cmake
   INSTALL_DESTINATION ${package_folder} PATH_VARS installed_runtime)
 # the compiler serves any machine that its code is for, and of 0.x versions no two belong together
