@@ -265,7 +265,7 @@ deb() {
     mkdir -p root/var/lib/dpkg/updates root/var/lib/dpkg/info
     touch root/var/lib/dpkg/status root/var/lib/dpkg/available
     in_root --install "$package"
-    for file in bin/reformerc include/reformer_rt.h include/reformerc.h lib/libreformer_rt.a lib/libreformerc.a \
+    for file in bin/reformerc include/reformer_rt.h include/reformerc.h lib/libreformer_rt.a lib/libreformerc.a lib/libreformerc.so \
         lib/cmake/reformerc/reformercConfig.cmake share/reformerc/runtime/forward.c share/man/man1/reformerc.1.gz \
         share/man/man1/reformerc-run.1.gz share/bash-completion/completions/reformerc \
         share/zsh/vendor-completions/_reformerc share/fish/vendor_completions.d/reformerc.fish \
