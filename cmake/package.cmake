@@ -31,11 +31,10 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "${recommends}")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "cmake, pkg-config, gnuplot-nox, libyaml-dev, libjansson-dev")
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
-# what CPack would write for the shared library itself are scripts of before there were triggers
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+# CPack's scripts call ldconfig; what Debian asks for is the trigger
 file(WRITE ${PROJECT_BINARY_DIR}/package/triggers "activate-noawait ldconfig\n")
-file(WRITE ${PROJECT_BINARY_DIR}/package/shlibs
-     "libreformerc ${PROJECT_VERSION_MAJOR} reformerc (>= ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})\n")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/package/triggers ${PROJECT_BINARY_DIR}/package/shlibs)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/package/triggers)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/debian.cmake)
