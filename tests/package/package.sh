@@ -187,33 +187,18 @@ sources() {
 
     # ---- without the runtime, the weights inside ----
     sed -i 's/^reformerc_add_model(\([a-z]*\)/& STANDALONE EMBED_WEIGHTS/' consumer/CMakeLists.txt
-    cat >>consumer/CMakeLists.txt <<'END'
-add_executable(embedded embedded.c)
-target_link_libraries(embedded PRIVATE first)
-END
-    cat >consumer/embedded.c <<'END'
-#include "first.h"
-#include <stdio.h>
-
-int main(void) { /* prints the file that is inside, where it may be bound */
-    first_t model = {0};
-    size_t bytes = 0;
-    const void *weights = first_embedded_weights(&bytes);
-    int error = first_bind(&model, weights, bytes);
-    return error || fwrite(weights, 1, bytes, stdout) != bytes;
-}
-END
+    cp "$source/tests/package/alone.c" consumer/main.c # the runtime's pools are not in these models
     configure alone -DREFORMERC_SOURCE="$tree" -DREFORMERC_EXECUTABLE="$build/bin/reformerc"
     must "$cmake" --build alone
     run alone
     cmp -s out want || fail 'a model without the runtime says something else'
     [ ! -e alone/_deps/reformerc-build/lib/libreformer_rt.a ] || fail 'the runtime is built for models that bring it'
-    must alone/embedded
+    must alone/consumer weights
     cmp -s out alone/reformerc/first/first.weights || fail 'other weights are inside'
     must "$build/bin/reformerc" pack consumer/first.yaml --weights random:3 -o consumer/w.safetensors
     sed -i 's/WEIGHTS random:1/WEIGHTS w.safetensors/' consumer/CMakeLists.txt
     must "$cmake" --build alone # configures again
-    must alone/embedded
+    must alone/consumer weights
     cmp -s out alone/reformerc/first/first.weights || fail 'the old weights are inside'
 
     printf '#!/bin/sh\necho reformerc 0.0.9\n' >old
