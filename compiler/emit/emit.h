@@ -11,8 +11,8 @@
 typedef struct {
     const char *header_name; /* "model.h" */
     bool trace, impose_buckets;
-    bool standalone; /* with the runtime inside, in both files */
-    const char *weights_file; /* "model.weights": becomes a part of the object; NULL: none does */
+    bool standalone;            /* with the runtime inside, in both files */
+    const char *weights_file;   /* "model.weights", embedded; NULL: none is */
     const selftest_t *selftest; /* a program that tests the model, at its end; NULL: none */
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
