@@ -303,6 +303,14 @@ static bool check_embedding(const session_t *s, out_kind_t kind) {
     return false;
 }
 
+/* Of WebAssembly, whose assembler knows no .incbin: LLVM's objects alone. */
+static bool check_embedding_target(const session_t *s, out_kind_t kind) {
+    if (!s->o->given[OPT_EMBED_WEIGHTS] || kind == OUT_OBJECT) return true;
+    if (target_family(s->plan->targets[0]) != FAMILY_WASM) return true;
+    diag_error(s->d, IN_FILE("--embed-weights"), "for wasm32 is for .o alone");
+    return false;
+}
+
 static bool check_stdout_weights(const session_t *s) {
     if (!s->o->given[OPT_WEIGHTS]) return true;
     diag_error(s->d, IN_FILE("--weights"), "with '-o -' there is no place for a weights file");
@@ -353,7 +361,7 @@ static bool translate(session_t *s, out_kind_t kind) {
     if (!want.name) return false;
     if (kind == OUT_C_STDOUT && !check_stdout_weights(s)) return false;
     if (!check_embedding(s, kind)) return false;
-    if (!session_plan(s, &want)) return false;
+    if (!session_plan(s, &want) || !check_embedding_target(s, kind)) return false;
     if (kind == OUT_GRAPH) return write_graph(s);
     if (!session_lower(s)) return false;
     buckets_taken_t taken = session_buckets(s);

@@ -26,6 +26,7 @@ static void registers_decide(void **state) {
     analytic(T_X86_64_V3, 2, 6);
     analytic(T_X86_64_V4, 2, 14);
     analytic(T_AARCH64, 4, 6);
+    analytic(T_WASM32, 2, 6);
     assert_int_equal(tile_rows(&targets[T_X86_64_V3], 1), 14);
     assert_int_equal(tile_rows(&targets[T_X86_64], 1), 13); /* the product needs one too */
     assert_int_equal(tile_rows(&targets[T_X86_64_V3], 3), 0);

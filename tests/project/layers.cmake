@@ -22,6 +22,7 @@ set(may_main.c   commands/ support/)
 set(may_reformerc.h runtime)
 set(may_reformerc.hpp reformerc.h)
 set(may_runtime  runtime)
+set(may_web      heap.h model.h runtime) # runtime/web: a product, of a model that is translated as `model`
 
 # header → where it may be included
 set(homes
@@ -87,6 +88,9 @@ if(count LESS 40)
 endif()
 foreach(file IN LISTS files)
   string(REGEX REPLACE "^(compiler/)?([^/]+).*" "\\2" folder ${file})
+  if(file MATCHES "^runtime/web/")
+    set(folder web)
+  endif()
   if(NOT DEFINED may_${folder})
     complain("${file}: folder '${folder}' has no row in layers.cmake")
     continue()

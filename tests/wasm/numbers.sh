@@ -44,6 +44,7 @@ check 'more than 4 GiB' 1 'wasm32 has addresses of 32 bits' "$r" model.yaml -o x
     --set max_position_embeddings=4194304 --set 'axial_pos_shape=[2048,2048]' --set compile.sequence_length=4194304 \
     --set hidden_size=4096 --set 'axial_pos_embds_dim=[2048,2048]' --no-warnings
 check 'explain' 0 '' "$r" explain model.yaml --no-warnings --target wasm32
+check 'weights inside of C' 1 'for wasm32 is for .o alone' "$r" $model -o x.c --target wasm32 --embed-weights
 absent x.so x.wasm x.c x.h x.weights o.st
 
 needs clang clang wasm-ld lld node nodejs
