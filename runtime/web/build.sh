@@ -39,6 +39,7 @@ printf A >"$made/letter"
 
 "$reformerc" "$model" -o "$made/model.c" --target wasm32 --set compile.name=model --set compile.batch_size=1 "$@"
 set --
+grep -q MODEL_POSITIONS "$made/model.h" || fail "$model does not write text: it is no causal language model"
 [ -s "$made/model.weights" ] || fail "$model has no weights: --weights FILE"
 
 # All of the runtime but what starts threads.

@@ -30,9 +30,9 @@ export class Browser {
     static async start(program, folder, profile) {
         const browser = new Browser();
         browser.server = await serve(folder);
-        const own = ["--headless=new", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "--disable-gpu",
+        const own = ["--headless=new", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "--disable-gpu", "--hide-scrollbars",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-extensions", "--disable-dev-shm-usage", "--window-size=820,760"];
+            "--disable-extensions", "--disable-dev-shm-usage", "--window-size=800,790"];
         if (process.getuid() === 0) own.push("--no-sandbox");
         browser.process = spawn(program, own, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
         browser.waiting = new Map();

@@ -28,7 +28,7 @@ runtime_objects() {
         case ${file##*/} in cpus.c | openmp.c | pool.c | threads.c) continue ;; esac
         set -- "$@" "$file"
     done
-    (cd rt && for_wasm -O1 -c "$@")
+    (cd rt && for_wasm -O0 -c "$@")
 }
 
 module() {
