@@ -1,5 +1,6 @@
 """Forwards of the package: Hugging Face's numbers, the command line's bits, arrays in and out, threads."""
 
+import ctypes
 import gc
 import json
 import threading
@@ -10,7 +11,32 @@ import weakref
 import numpy as np
 
 import reformerc
+from reformerc import _arrays
 from support import SMALL, Case, TestCase, command, read_tensors, small
+
+class Bfloat16:
+    """float32 numbers as a DLPack tensor of bfloat16, made by hand."""
+
+    def __init__(self, array):
+        self.given_back = 0
+        self.bits = np.concatenate([[0, 0], (array.reshape(-1).view(np.uint32) >> 16)]).astype(np.uint16)
+        self.shape = (ctypes.c_int64 * max(array.ndim, 1))(*array.shape)
+        self.managed = _arrays._DLManagedTensor()
+        tensor = self.managed.tensor
+        tensor.data, tensor.byte_offset, tensor.shape = self.bits.ctypes.data, 4, self.shape
+        tensor.device_type, tensor.ndim = 1, array.ndim
+        tensor.code, tensor.bits, tensor.lanes = 4, 16, 1
+        self.deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.give_back)
+        self.managed.deleter = ctypes.cast(self.deleter, ctypes.c_void_p)
+
+    def give_back(self, _):
+        self.given_back += 1
+
+    def __dlpack__(self):
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return new(ctypes.addressof(self.managed), b"dltensor", None)
+
 
 ALL = ["a_clm_lsh_1hash", "c_mlm_alt_attention_mask", "f_cls_3labels_train", "g_qa_train", "p_base_model_local_only"]
 
@@ -183,6 +209,23 @@ class Arrays(TestCase):
         out.flags.writeable = False
         self.refused("logits: read-only", model, ids, out={"logits": out})
         np.testing.assert_array_equal(model(ids).logits, self.want)
+
+    def test_dlpack_of_bfloat16(self):
+        """A tensor as torch exports it: bfloat16, at an offset, without strides."""
+        case = Case("p_base_model_local_only")
+        weights = read_tensors(case.folder / "model.safetensors")
+        ids = np.arange(case.inputs["input_ids"].shape[1], dtype=np.int32) % 7
+        upper = np.uint32(0xFFFF0000)
+        halves = {name: np.asarray(array.view(np.uint32) & upper).view(np.float32) for name, array in weights.items()}
+        given = {name: Bfloat16(array) for name, array in halves.items()}
+        with reformerc.compile(case.folder / "config.json", weights=halves) as model:
+            want = model(ids).last_hidden_state
+            model.bind("random")
+            model.bind(given)
+            np.testing.assert_array_equal(model(ids).last_hidden_state, want)
+            gc.collect()
+            self.assertEqual({g.given_back for g in given.values()}, {1})
+            self.refused("input_ids: of type|bfloat16", model, Bfloat16(np.ones(8, np.float32)))
 
     def test_dlpack_refusals(self):
         class Broken:

@@ -1,11 +1,14 @@
 """Text through the package: what the command line writes, as it comes, at once, by beams, through a cache."""
 
+import json
+import sys
 import unittest
+from unittest import mock
 
 import numpy as np
 
 import reformerc
-from support import SOURCE, TestCase, command, small
+from support import SMALL, SOURCE, TestCase, command, small
 
 SHAKESPEARE = SOURCE / "specs/tiny-shakespeare"
 DRAW = {"temperature": 0.7, "seed": 7}
@@ -152,6 +155,47 @@ class Small(TestCase):
         next(text)
         text.close()
         self.assertIsNone(next(text, None))
+
+
+class Pieces(TestCase):
+    """Text of a SentencePiece model, as the command line reads and writes it."""
+
+    KEYS = {"vocab_size": 400, "compile": {"text": "sentencepiece:pieces.model"}}
+
+    def spec(self, folder):
+        path = folder / "spec.json"
+        path.write_text(json.dumps({**SMALL, **self.KEYS}))
+        return path
+
+    def test_without_the_module(self):
+        with mock.patch.dict(sys.modules, {"sentencepiece": None}):
+            with reformerc.compile(self.spec(self.folder()), weights="random:5", generate=True) as model:
+                self.refused("pip install sentencepiece", model.generate, "abc", 5)
+
+    def test_text_of_the_command_line(self):
+        try:
+            import sentencepiece
+        except ImportError:
+            self.skipTest("there is no module sentencepiece")
+        folder = self.folder()
+        path = self.spec(folder)
+        with reformerc.compile(path, weights="random:5", generate=True) as model:
+            self.refused("no SentencePiece model", model.generate, "abc", 5)
+            text = (SOURCE / "tests/golden/checkpoint/validation.txt").read_text()[:20000]
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(text.splitlines()), model_prefix=str(folder / "pieces"), vocab_size=400,
+                byte_fallback=True, minloglevel=2,
+            )  # fmt: skip
+            self.assertEqual(model.text, f"sentencepiece:{folder}/pieces.model")
+            for prompt in ("He said", " é, and then"):
+                options = {"temperature": 1.5, "seed": 3}
+                said, warned = command("generate", path, "--weights", "random:5", "--prompt", prompt, "--tokens", 40,
+                                       "--temperature", 1.5, "--seed", 3, check=False)  # fmt: skip
+                if "no SentencePiece" in warned:
+                    self.skipTest("the command line is built without SentencePiece")
+                pieces = list(model.generate(prompt, 40, **options))
+                self.assertEqual("".join(pieces), said.decode())
+                self.assertGreater(len(pieces), 10)
 
 
 if __name__ == "__main__":
