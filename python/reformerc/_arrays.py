@@ -215,3 +215,13 @@ def aligned_floats(bytes_: int) -> Floats:
     room = np.empty(bytes_ + 64, np.uint8)
     at = -room.ctypes.data % 64
     return room[at : at + bytes_].view(np.float32)
+
+
+def whole(value: Any, name: str, least: int, most: int) -> int:
+    try:
+        number = int(value.__index__())
+    except (AttributeError, TypeError):
+        raise InputError(f"{name}: {value!r} is no whole number") from None
+    if not least <= number <= most:
+        raise InputError(f"{name}: {number} is not from {least} to {most}")
+    return number

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 from ._abi import MAX_THREADS, Options
+from ._arrays import whole
 from ._errors import InputError
 from ._library import encoded, lib, take_message, tell
 from ._model import Model
@@ -74,9 +75,8 @@ def compile(  # noqa: A001 - as re.compile
 
     What the command line prints of an error is the text of SpecError, WeightsError, InputError or CompileError.
     """
-    workers = _usable_cores() if threads is None else threads
-    if not isinstance(workers, int) or not 1 <= workers <= MAX_THREADS:
-        raise InputError(f"threads: {workers!r} is not a number from 1 to {MAX_THREADS}")
+    workers = _usable_cores() if threads is None else whole(threads, "threads", 1, MAX_THREADS)
+    seed = whole(seed, "seed", 0, 2**64 - 1)
     model, text = _source(spec, name)
     pairs = [_setting(key, value) for key, value in (settings or {}).items()]
     options = Options(

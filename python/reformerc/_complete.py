@@ -7,9 +7,9 @@ from typing import NamedTuple, Union
 import numpy as np
 
 from ._abi import NEVER_EARLY, Beams, Generate, Sampling
-from ._arrays import Array, ArrayLike, address, rows_of_ids
+from ._arrays import Array, ArrayLike, address, rows_of_ids, whole
 from ._errors import InputError
-from ._generate import Cache, check_generates, fault, whole
+from ._generate import Cache, check_generates, fault
 from ._library import lib
 from ._model import Model
 from ._text import Codec, codec_of

@@ -9,23 +9,13 @@ from typing import Any, Optional
 import numpy as np
 
 from ._abi import Code, Decode, Sampling
-from ._arrays import Array, ArrayLike, Floats, address, given, rows_of_ids, taken
+from ._arrays import Array, ArrayLike, Floats, address, given, rows_of_ids, taken, whole
 from ._batch import taken_rows
 from ._errors import InputError, error_of
 from ._library import lib, strerror
 from ._context import Context, Owned
 from ._model import Model
 from ._text import StopTexts, codec_of
-
-
-def whole(value: Any, name: str, least: int, most: int) -> int:
-    try:
-        number = int(value.__index__())
-    except AttributeError:
-        raise InputError(f"{name}: {value!r} is no whole number") from None
-    if not least <= number <= most:
-        raise InputError(f"{name}: {number} is not from {least} to {most}")
-    return number
 
 
 def sampling_of(
@@ -92,6 +82,9 @@ class Cache:
         trace: Optional[TracebackType],
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> str:
+        raise TypeError("a cache can be neither copied nor pickled")
 
     def _open(self) -> c.c_void_p:
         """Behind the gate."""
@@ -281,6 +274,8 @@ class Text(Iterator[str]):
         stops: tuple[str, ...],
         stop_at_eos: bool,
     ) -> None:
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: {type(prompt).__name__} is no text; generate_ids takes ids")
         if not all(isinstance(stop, str) and stop for stop in stops):
             raise InputError("stop: texts that are not empty")
         ids = codec_of(model.text).encode(prompt)

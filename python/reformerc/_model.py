@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional, Union
 import numpy as np
 
 from ._abi import Code, Gradient, Head, Info
-from ._arrays import Array, ArrayLike, Floats, Shape, address, aligned_floats, given
+from ._arrays import Array, ArrayLike, Floats, Shape, address, aligned_floats, given, whole
 from ._batch import Batch
 from ._context import Context, Owned, Trace
 from ._errors import InputError, error_of
@@ -99,6 +99,9 @@ class Model:
             if self._handle:
                 lib.reformerc_free(self._handle)
             self._handle = c.c_void_p()
+
+    def __reduce__(self) -> str:
+        raise TypeError("a model can be neither copied nor pickled")
 
     def _open(self) -> c.c_void_p:
         """The handle of a model that is not closed."""
@@ -247,7 +250,7 @@ class Model:
     ) -> dict[str, Floats]:
         room = {}
         for name in [*names, *out]:
-            if name not in _OUTPUTS:
+            if not isinstance(name, str) or name not in _OUTPUTS:
                 raise InputError(f"outputs: '{name}' is none of {', '.join(_OUTPUTS)}")
             shape = self._shape_of(name, *batch.input_ids.shape)
             if name in out:
@@ -328,8 +331,9 @@ class Model:
         """A train step without its update, of a model that was compiled with train=True: the loss, and its gradient by every
         tensor of the weights, under Hugging Face's names. All of them lie in one piece of memory."""
         io = batch.io(self.head, self.labels)
-        io.dropout_seed, io.dropout_step = dropout_seed, dropout_step
-        io.dropout_row = dropout_row
+        io.dropout_seed = whole(dropout_seed, "dropout_seed", 0, 2**64 - 1)
+        io.dropout_step = whole(dropout_step, "dropout_step", 0, 2**32 - 1)
+        io.dropout_row = whole(dropout_row, "dropout_row", 0, 2**32 - 1)
         loss = np.zeros(1, np.float32)
         io.loss = address(loss)
         with self._context() as context:

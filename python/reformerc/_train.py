@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 import numpy as np
 
 from ._abi import Code, Io, Tensor, TrainReport
-from ._arrays import Floats
+from ._arrays import Floats, whole
 from ._batch import Batch
 from ._errors import InputError
 from ._library import lib
@@ -129,7 +129,9 @@ class Trainer:
         they come from."""
         with self._model._writing():
             learner = self._open()
-            learner.context.check(lib.reformerc_trainer_resume(learner.handle, step))
+            learner.context.check(
+                lib.reformerc_trainer_resume(learner.handle, whole(step, "step", 0, 2**62))
+            )
 
     def close(self) -> None:
         """Frees it; the model has no weights then, until Model.bind. May be called again."""

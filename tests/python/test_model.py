@@ -1,8 +1,10 @@
 """Forwards of the package: Hugging Face's numbers, the command line's bits, arrays in and out, threads."""
 
+import copy
 import ctypes
 import gc
 import json
+import pickle
 import threading
 import time
 import unittest
@@ -261,7 +263,8 @@ class Errors(TestCase):
         self.refused("options.backend", small, backend="fortran")
         self.refused("options.target", small, target="z80")
         self.refused("threads", small, threads=0)
-        self.refused("threads", small, threads=5000)
+        self.refused("threads: 5000 is not from 1 to 1024", small, threads=5000)
+        self.refused("seed: -1", small, seed=-1)
         self.refused("NUL", reformerc.compile, "a\0b")
         self.refused("NUL", reformerc.compile, {"a": "\0"} and "x\n\0")
         self.refused("neither a path", reformerc.compile, 5)
@@ -279,6 +282,10 @@ class Errors(TestCase):
         cache = model.cache(20, 10)
         tokens = model.generate_ids([3, 4], 5)
         next(tokens)
+        for thing in (model, cache):
+            for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+                with self.assertRaises(TypeError):
+                    duplicate(thing)
         model.close()
         model.close()
         cache.close()

@@ -84,7 +84,7 @@ class Training(TestCase):
             del array
             trainer.resume(3)
             self.assertEqual(self.steps(trainer, 3), want)
-            self.refused("", trainer.resume, -1)
+            self.refused("step: -1", trainer.resume, -1)
 
     def test_micro_batches(self):
         with self.model.trainer() as trainer:

@@ -125,6 +125,8 @@ class Small(TestCase):
     def test_refusals(self):
         model = self.model
         self.refused("nothing in it", model.generate, "", 5)
+        self.refused("ndarray is no text", model.generate, np.ones(3, np.int32), 5)
+        self.refused("tokens: 'many' is no whole number", model.generate, "a", "many")
         self.refused("tokens: 0", model.generate, "a", 0)
         self.refused("1 too many for the 64 positions", model.generate, "abc", 63)
         self.refused("argument|range|NULL", lambda: list(model.generate("abc", 5, temperature=-1)))
