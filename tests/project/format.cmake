@@ -1,6 +1,6 @@
 # Every C and C++ file is as clang-format leaves it.   cmake -D SOURCE_DIR=… -D CLANG_FORMAT=… -P format.cmake
 # Generated code (generated/) is written by the emitter and is not formatted by a tool.
-file(GLOB_RECURSE files ${SOURCE_DIR}/compiler/*.c ${SOURCE_DIR}/compiler/*.cc ${SOURCE_DIR}/compiler/*.h
+file(GLOB_RECURSE files ${SOURCE_DIR}/compiler/*.c ${SOURCE_DIR}/compiler/*.hpp ${SOURCE_DIR}/compiler/*.cc ${SOURCE_DIR}/compiler/*.h
      ${SOURCE_DIR}/runtime/*.c ${SOURCE_DIR}/runtime/*.h ${SOURCE_DIR}/tests/*.c ${SOURCE_DIR}/tests/*.cc
      ${SOURCE_DIR}/tests/*.h)
 list(LENGTH files count)
