@@ -1,6 +1,8 @@
 """Text through the package: what the command line writes, as it comes, at once, by beams, through a cache."""
 
 import json
+import re
+import subprocess
 import sys
 import unittest
 from unittest import mock
@@ -32,6 +34,19 @@ class Shakespeare(TestCase):
             self.assertGreater(len(pieces), 20)
             (text,) = self.model.complete(["ROMEO:"], 50, **given)
             self.assertEqual(text, said.decode())
+
+    def test_five_lines_of_the_page(self):
+        """docs/python.md begins with the text of README, in five lines."""
+        code = re.search(r"```python\n(.*?)```", (SOURCE / "docs/python.md").read_text(), re.S)[1]
+        self.assertLessEqual(len(code.strip().splitlines()), 5)
+        said, _ = command("generate", "specs/tiny-shakespeare", "--prompt", "ROMEO:", "--tokens", 260,
+                          "--temperature", 0.7, "--seed", 7)  # fmt: skip
+        done = subprocess.run([sys.executable, "-c", code], cwd=SOURCE, capture_output=True, check=True)
+        self.assertEqual(done.stdout, said)
+        readme = (SOURCE / "README.md").read_text()
+        self.assertIn("generate specs/tiny-shakespeare --prompt 'ROMEO:' --tokens 260 --temperature 0.7 --seed 7", readme)
+        for line in re.search(r"--seed 7\n```\n\n((?:    .*\n)+)", readme)[1].splitlines():
+            self.assertIn(line.strip(), said.decode())
 
     def test_several_prompts(self):
         texts = self.model.complete(["ROMEO:", "JULIET, my love:"], 20)
