@@ -21,6 +21,14 @@ typedef struct {
 static const word_t words[] = {{"float32", ST_F32}, {"bfloat16", ST_BF16}, {"float16", ST_F16}};
 enum { WORDS = sizeof words / sizeof *words };
 
+static bool no_such_type(const char *name, const char *const *names, size_t n, const char *all,
+                         diag_t *d) {
+    diag_error(d, IN_FILE("--dtype"), "'%s' is none of %s", name, all);
+    const char *near = did_you_mean(name, names, n);
+    if (near) diag_hint(d, "did you mean '%s'?", near);
+    return false;
+}
+
 /* Of safetensors: in *dtype, ST_OTHER where nobody says. */
 static bool find_dtype(const options_t *o, st_dtype_t *dtype, diag_t *d) {
     const char *name = o->text[OPT_DTYPE], *names[WORDS];
@@ -35,10 +43,7 @@ static bool find_dtype(const options_t *o, st_dtype_t *dtype, diag_t *d) {
         diag_hint(d, "-o FILE.weights; safetensors hold float32, bfloat16 or float16");
         return false;
     }
-    diag_error(d, IN_FILE("--dtype"), "'%s' is none of float32, bfloat16, float16", name);
-    const char *near = did_you_mean(name, names, WORDS);
-    if (near) diag_hint(d, "did you mean '%s'?", near);
-    return false;
+    return no_such_type(name, names, WORDS, "float32, bfloat16, float16", d);
 }
 
 static bool is_suffix(const char *path, const char *suffix) {
@@ -217,13 +222,26 @@ static bool pack_model(session_t *s) {
     return ok;
 }
 
+static bool is_of_packed(const options_t *o) {
+    const char *path = o->text[OPT_OUTPUT];
+    return o->given[OPT_DTYPE] && !(path && is_suffix(path, ".safetensors"));
+}
+
 /* --dtype of a packed file is a key of the spec. */
 static options_t with_dtype(const options_t *o) {
     options_t own = *o;
-    const char *path = o->text[OPT_OUTPUT];
-    if (o->given[OPT_DTYPE] && !(path && is_suffix(path, ".safetensors")))
-        options_set(&own, "compile.dtype", o->text[OPT_DTYPE]);
+    if (is_of_packed(o)) options_set(&own, "compile.dtype", o->text[OPT_DTYPE]);
     return own;
+}
+
+/* What the key would refuse, by the option's own name. */
+static bool check_packed_dtype(const options_t *o, diag_t *d) {
+    const char *name = o->text[OPT_DTYPE], *names[DTYPE_COUNT];
+    for (int i = 0; i < DTYPE_COUNT; i++) {
+        names[i] = dtype_name((dtype_t)i);
+        if (!is_of_packed(o) || strcmp(name, names[i]) == 0) return true;
+    }
+    return no_such_type(name, names, DTYPE_COUNT, "float32, bfloat16, int8", d);
 }
 
 int command_pack(const options_t *o, diag_t *d) {
@@ -232,6 +250,7 @@ int command_pack(const options_t *o, diag_t *d) {
     static const option_id_t needed[] = {OPT_OUTPUT};
     int missing = check_needed(o, needed, o->given[OPT_DTYPE] ? 0 : 1);
     if (missing) return missing;
+    if (!check_packed_dtype(o, d)) return EXIT_VALUE;
     if (o->given[OPT_OUTPUT] && !check_output(o->text[OPT_OUTPUT], d)) return EXIT_VALUE;
     if (is_packed_file(o->model)) return convert_packed(o, d) ? 0 : EXIT_VALUE;
     session_t s = session_new(&own, d);

@@ -86,7 +86,7 @@ refused 'not finite' 1 'is NaN' "$lm" --weights nan -o no.safetensors
 # ---- wrong words, places, files
 refused type 1 "^--dtype: error: 'flot16' is none of float32, bfloat16, float16" "$lm" -o no.safetensors --dtype flot16
 grep -q "hint: did you mean 'float16'" .err || fail 'no hint'
-refused 'type of packed' 1 "'compile.dtype' must be one of" "$lm" -o no.weights --dtype float16
+refused 'type of packed' 1 "^--dtype: error: 'float16' is none of float32, bfloat16, int8" "$lm" -o no.weights --dtype float16
 refused integers 1 '^--dtype: error: integers and their scales stand in packed files alone' "$lm" -o no.safetensors --dtype int8
 refused suffix 1 '^no.bin: error: the suffix decides what is written: .weights or .safetensors' "$lm" -o no.bin
 refused nowhere 2 'missing --output' "$lm"
