@@ -54,29 +54,48 @@ static double rounded(double x) {
     return bf16_round((float)x);
 }
 
-/* Of all rounds: the greatest score of each query, then the shift. */
+/* In a sorted order, a query whose rounds have the weights that Hugging Face rounds to: what it is known by from a round on
+ * is that one's log-sum-exp. */
+static bool is_far(const attention_t *a, int64_t query) {
+    static const double FAR = 256;
+    return a->order && eval_norm(a, query) > FAR;
+}
+
+/* The greatest score of a query's window; of a far one that log-sum-exp. scores: room. */
+static double greatest_score(const attention_t *a, int64_t query, const int64_t *keys, int64_t n,
+                             double *scores) {
+    double most = -INFINITY;
+    bool set;
+    for (int64_t j = 0; j < n; j++) {
+        scores[j] = eval_score(a, query, keys[j], &set);
+        if (scores[j] > most) most = scores[j];
+    }
+    return is_far(a, query) ? eval_soften_rounded(scores, n, INFINITY) : most;
+}
+
+/* Of all rounds. */
 static void find_shifts(const gradient_t *g) {
     const attention_t *a = &g->a;
     int64_t width = (a->before + 1 + a->after) * a->chunk;
     int64_t *keys = eval_alloc(width, sizeof *keys);
+    double *scores = eval_alloc(width, sizeof *scores);
     for (int64_t t = 0; t < a->length; t++) g->shift[t] = -INFINITY;
     for (int64_t slot = 0; slot < a->slots; slot++) {
-        double *most = &g->shift[eval_flat(a, slot) % a->length];
+        int64_t query = eval_flat(a, slot) % a->length;
         if (slot % a->chunk == 0) eval_window(a, slot / a->chunk, keys);
-        for (int64_t j = 0; j < width; j++) {
-            bool set;
-            double score = eval_score(a, eval_flat(a, slot) % a->length, keys[j], &set);
-            if (score > *most) *most = score;
-        }
+        double score = greatest_score(a, query, keys, width, scores);
+        if (score > g->shift[query]) g->shift[query] = score;
     }
     for (int64_t t = 0; t < a->length; t++)
         g->shift[t] = eval_rounded_shift(eval_norm(a, t), g->shift[t]);
     heap_free(keys);
+    heap_free(scores);
 }
 
-/* A token that sees only itself leaves its value all of dy, which then is no factor of a product. */
+/* A token that sees only itself leaves its value all of dy, which then is no factor of a product; but a far one has itself
+ * among its keys. */
 static bool sees_only_itself(const gradient_t *g, int64_t query) {
-    return g->a.self_mask && g->shift[query] == EVAL_SELF;
+    return g->a.self_mask && g->shift[query] == EVAL_SELF && !is_far(&g->a, query);
 }
 
 static void rounded_query_gradient(const gradient_t *g, int64_t slot, const int64_t *keys,
