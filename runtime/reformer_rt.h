@@ -724,7 +724,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
 /* The update by t->sum; report gets what it knows. */
 int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
                           reformer_train_report_t *report, void *workspace, size_t bytes);
-/* Labels of io that its loss is the mean of; QA: rows with a start or an end that counts. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens. */
+/* Labels of io that its loss is the mean of; QA: rows with a start or an end that counts. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens; -REFORMER_E_SIZE. */
 int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
 /* 1: of a row of QA start or end counts, and the other is behind the last token. The means over starts and over ends are over
  * other rows then, and no one share is right for both: such a micro-batch is a step of its own, and among others

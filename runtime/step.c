@@ -12,7 +12,6 @@ int reformer_step_items(const reformer_desc_t *desc, const reformer_io_t *io, si
                         int64_t *items, size_t *at) {
     *items = 0;
     for (*at = 0; *at < n; ++*at) {
-        if (!REFORMER_SIZED(&io[*at])) return REFORMER_E_SIZE;
         int64_t own = reformer_items(desc, &io[*at]);
         if (own < 0) return (int)-own;
         if (n > 1 && reformer_half_items(desc, &io[*at])) return REFORMER_E_LABEL;

@@ -178,7 +178,7 @@ static void count_rows(const reformer_desc_t *desc, const reformer_io_t *io, siz
 
 int reformer_half_items(const reformer_desc_t *desc, const reformer_io_t *io) {
     int64_t counts[3];
-    if (!desc || !io || desc->head != REFORMER_HEAD_QA) return 0;
+    if (!desc || !REFORMER_SIZED(io) || desc->head != REFORMER_HEAD_QA) return 0;
     count_rows(desc, io, io->batch ? io->batch : (size_t)desc->batch, counts);
     return counts[1] > 0;
 }
@@ -186,6 +186,7 @@ int reformer_half_items(const reformer_desc_t *desc, const reformer_io_t *io) {
 /* The first label of a row of a causal LM belongs to no token. */
 int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io) {
     if (!desc || !io) return 0;
+    if (!REFORMER_SIZED(io)) return -REFORMER_E_SIZE;
     size_t rows = io->batch ? io->batch : (size_t)desc->batch, first = 0;
     int64_t items = 0, counts[3];
     if (rows > (uint64_t)desc->batch) return -REFORMER_E_BATCH;

@@ -3,6 +3,8 @@
  * In: the description. Out: a macro of model.h. Sizes are those of runtime/forward.c, rounded up part by part, so that they
  * are linear in the number of units and of threads: never less than what a call needs, and the same where parts are
  * multiples of 64 bytes and there is one target. */
+#include <string.h>
+
 #include "emit/c_int.h"
 
 /* fixed + per_unit * units + threads * (scratch + scratch_per_unit * units) */
@@ -84,8 +86,10 @@ void put_workspace_macro(const emitter_t *c, const reformer_desc_t *d, sbuf_t *o
         "The same as a constant expression, where its arguments are constants; not less than what\n"
         "%s_workspace_bytes returns.",
         name);
-    sbuf_printf(out, "#define %s_WORKSPACE_BYTES(length, threads) \\\n    (",
-                upper_case(c->arena, name));
+    const char *macro =
+        arena_printf(c->arena, "#define %s_WORKSPACE_BYTES(", upper_case(c->arena, name));
+    bool fits = strlen(macro) + strlen("length, threads) \\") <= COLUMNS;
+    sbuf_printf(out, "%s%slength, threads) \\\n    (", macro, fits ? "" : "\\\n    ");
     for (int i = 0; i < n; i++) {
         room_t r = room_up_to(d, n, i);
         if (i < n - 1) sbuf_printf(out, "(length) <= %lld ? \\\n     ", (long long)r.max_length);

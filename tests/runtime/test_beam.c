@@ -472,6 +472,11 @@ static void bad_arguments(void **state) {
     bad.max_tokens = SIZE_MAX / 4;
     assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch, sizeof scratch),
                      REFORMER_E_LENGTH);
+    size_t bytes = reformer_beam_bytes(&good, &g, &two);
+    assert_int_equal(reformer_beam_search(&good, &g, &two, scratch, bytes - 1),
+                     REFORMER_E_WORKSPACE);
+    const reformer_beams_t unsized = {.beams = 2};
+    assert_int_equal(reformer_beam_search(&good, &g, &unsized, scratch, bytes), REFORMER_E_SIZE);
     reformer_decoder_t without = good;
     without.copy_row = NULL;
     assert_int_equal(reformer_beam_search(&without, &g, &two, scratch, sizeof scratch),

@@ -513,6 +513,22 @@ static void bad_arguments(void **state) {
         if (error != want[i]) fail_msg("case %d: %d, not %d", i, error, want[i]);
         if (i >= 10) assert_int_equal(reformer_generate_bytes(&d, &g[i]), 0);
     }
+    /* memory and structures of other sizes */
+    size_t bytes = reformer_generate_bytes(&d, &good);
+    assert_int_equal(reformer_generate(&d, &good, scratch, bytes - 1), REFORMER_E_WORKSPACE);
+    reformer_generate_t unsized = good;
+    unsized.size = 0;
+    assert_int_equal(reformer_generate(&d, &unsized, scratch, bytes), REFORMER_E_SIZE);
+    assert_int_equal(reformer_generate_bytes(&d, &unsized), 0);
+    unsized = good;
+    unsized.sampling = &(reformer_sampling_t){.temperature = 1};
+    assert_int_equal(reformer_generate(&d, &unsized, scratch, bytes), REFORMER_E_SIZE);
+    reformer_decoder_t other = d;
+    other.size += 8;
+    assert_int_equal(reformer_generate(&other, &good, scratch, bytes), REFORMER_E_SIZE);
+    reformer_bound_decoder_t bound = {.length = 1};
+    other = reformer_decoder_of(&bound);
+    assert_int_equal(reformer_generate(&other, &good, scratch, bytes), REFORMER_E_SIZE);
     reformer_decoder_t without = d;
     without.step = NULL;
     assert_int_equal(reformer_generate(&without, &good, scratch, sizeof scratch),

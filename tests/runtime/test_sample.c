@@ -376,6 +376,11 @@ static void bad_arguments(void **state) {
         assert_int_equal(reformer_sample(&good, calls[i].logits, calls[i].vocab, calls[i].history,
                                          1, 0, 0, calls[i].scratch, sizeof scratch, calls[i].token),
                          REFORMER_E_ARGUMENT);
+    const reformer_sampling_t unsized = {.repetition_penalty = 2};
+    assert_int_equal(reformer_check_sampling(&unsized), REFORMER_E_SIZE);
+    assert_int_equal(reformer_sample(&good, logits, 3, history, 1, 0, 0, scratch,
+                                     reformer_sample_bytes(3) - 1, &token),
+                     REFORMER_E_WORKSPACE);
     assert_int_equal(token, -7);
     assert_int_equal(reformer_sample_bytes(0), 0);
     assert_int_equal(reformer_sample_bytes(-1), 0);

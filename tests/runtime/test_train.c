@@ -382,6 +382,9 @@ static void labels_that_count(void **state) {
     d.train_loss = REFORMER_LOSS_CROSS_ENTROPY;
     reformer_io_t io = io_of(five, 2);
     assert_int_equal(reformer_items(&d, &io), 5);
+    io.size = 0;
+    assert_int_equal(reformer_items(&d, &io), -REFORMER_E_SIZE);
+    io.size = sizeof io;
     d.head = REFORMER_HEAD_MASKED_LM;
     assert_int_equal(reformer_items(&d, &io), 7);
     d.head = REFORMER_HEAD_CLASSIFIER;
