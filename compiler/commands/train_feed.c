@@ -327,7 +327,8 @@ static bool gather(const training_t *t, const double *mine, double *all, int mor
 bool feed_take(training_t *t, int64_t step) {
     feed_t *f = &t->feed;
     int64_t of = f->same ? 0 : step;
-    memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
+    for (int64_t k = 0; k < f->n; k++)
+        f->micros[k] = (reformer_io_t){.size = sizeof(reformer_io_t)};
     if (!(f->file ? feed_file_take(t, of) : take_data(t, of))) return false;
     if (!t->learner) return true;
     f->mine[f->n] = 0;
