@@ -14,4 +14,11 @@ root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/build.sh" release
 cd "$root"
 if [ $# -eq 0 ]; then set -- -LE long; fi
-exec ctest --preset release --parallel "$(nproc)" "$@"
+code=0
+ctest --preset release --parallel "$(nproc)" "$@" || code=$?
+times=build/release/Testing/Temporary/CTestCostData.txt
+if [ "$code" -eq 0 ] && [ -e "$times" ]; then
+    echo 'The slowest ten, in seconds:'
+    sed '/^---/,$d' "$times" | sort -k 3 -rn | awk 'NR <= 10 { printf "%8.1f  %s\n", $3, $1 }'
+fi
+exit "$code"

@@ -17,7 +17,7 @@ const char help_cache[] =
     "~/.cache/reformerc.\n";
 
 const char *program_version(void) {
-    return REFORMERC_VERSION;
+    return REFORMERC_PROGRAM_VERSION;
 }
 
 void product_version(sbuf_t *out) {

@@ -263,7 +263,7 @@ bool lower_columns(lower_t *L, part_t *p, const few_rows_t *few, stages_t *stage
                    .part = p,
                    .region = p->class->pattern,
                    .few = few,
-                   .at = {ax(0), ax(0), few->m},
+                   .at = {.batch = ax(0), .row0 = ax(0), .m = few->m},
                    .copies = ARENA_ARRAY(L->arena, buffer_t *, L->regions->n_homes + 1)};
     if (!plan_columns(&c)) return false;
     const char *base = base_for(L, p, few);
