@@ -143,7 +143,7 @@ static void score_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     of_queries(L, b, g, g->mean, mean);
     for (int i = 0; i < rows; i++) {
         affine_t at_key = ax_plus(row, i);
-        seen_key_t key = {NULL};
+        seen_key_t key = {0};
         key.scale = of_key(L, b, g->key_scale, at_key);
         key.pos = of_key(L, b, g->key_pos, at_key);
         for (int j = 0; j < nv; j++) {
