@@ -17,7 +17,7 @@ set(all "")
 if(PROJECT_IS_TOP_LEVEL)
   set(all ALL)
 endif()
-add_custom_target(public_library ${all} DEPENDS ${public_library})
+add_custom_target(reformerc_archive ${all} DEPENDS ${public_library})
 
 # The major version is the so-name's: docs/stability.md says what a change of it means.
 set(symbols ${PROJECT_SOURCE_DIR}/cmake/libreformerc.map)

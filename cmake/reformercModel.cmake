@@ -152,8 +152,10 @@ function(reformerc_add_model target)
     set(compiler_made_by "")
   endif()
   add_custom_command(OUTPUT ${code} ${weights_file}
-    COMMAND $<TARGET_FILE:reformerc::reformerc> "${spec}" ${options} -o "${folder}/${name}.c" ${move}
+    COMMAND $<TARGET_FILE:reformerc::reformerc> "${spec}" ${options} -o "${folder}/${name}.c" --depfile "${folder}/${name}.d"
+            ${move}
     DEPENDS ${inputs} ${arg_DEPENDS} $<TARGET_FILE:reformerc::reformerc> ${compiler_made_by}
+    DEPFILE "${folder}/${name}.d" # what options name, and a folder holds
     COMMENT "Translating ${arg_SPEC} to ${name}.c" VERBATIM)
 
   # ---- the library ----

@@ -6,23 +6,17 @@ option(REFORMERC_OPENMP "calls without a pool run on OpenMP's threads, not on on
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c)
-add_library(reformer_rt STATIC ${runtime_sources})
-target_include_directories(reformer_rt PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime>)
-# a parent project may ask for -Ofast
-target_compile_options(reformer_rt PRIVATE -Wconversion -fno-fast-math -ffp-contract=off)
+include(cmake/reformercRuntime.cmake)
+reformerc_runtime_library(reformer_rt ${PROJECT_SOURCE_DIR}/runtime CONFIGURE_DEPENDS)
+target_compile_options(reformer_rt PRIVATE -Wconversion)
 set_target_properties(reformer_rt PROPERTIES C_EXTENSIONS OFF)
-target_link_libraries(reformer_rt PUBLIC Threads::Threads)
 add_library(reformerc::reformer_rt ALIAS reformer_rt)
 if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(reformer_rt PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 set(runtime_flags -pthread)
 if(REFORMERC_OPENMP)
-  find_package(OpenMP REQUIRED COMPONENTS C)
-  target_compile_definitions(reformer_rt PRIVATE REFORMER_OPENMP)
-  set_source_files_properties(runtime/openmp.c PROPERTIES COMPILE_OPTIONS "${OpenMP_C_FLAGS}")
-  target_link_libraries(reformer_rt PUBLIC OpenMP::OpenMP_C)
+  find_package(OpenMP REQUIRED COMPONENTS C) # what it said in the function stays there
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     # what clang compiled needs its own library, and a product may be linked by gcc, which has no flag for it
     foreach(name IN LISTS OpenMP_C_LIB_NAMES)

@@ -75,7 +75,9 @@ installed() {
 
     # ---- weights of a file; where they go; runtime from its sources, under flags of the project's own ----
     must "$prefix/bin/reformerc" pack consumer/first.yaml --weights random:1 -o consumer/w.safetensors
-    sed -i 's/WEIGHTS random:1/WEIGHTS w.safetensors WEIGHTS_DIRECTORY "models of mine"/' consumer/CMakeLists.txt
+    printf '\2\0\0\0\0\0\0\0{}' >consumer/r.safetensors # no rotations but those that are drawn
+    sed -i 's|WEIGHTS random:1|WEIGHTS w.safetensors WEIGHTS_DIRECTORY "models of mine" OPTIONS --rotations "${CMAKE_SOURCE_DIR}/r.safetensors"|' \
+        consumer/CMakeLists.txt
     configure own -DCMAKE_PREFIX_PATH="$prefix" -DREFORMERC_RUNTIME_FROM_SOURCES=ON -DCMAKE_C_FLAGS='-O1 -ffast-math'
     must "$cmake" --build own
     run own
@@ -83,6 +85,11 @@ installed() {
     [ -s "own/models of mine/first.weights" ] || fail 'the weights are not where WEIGHTS_DIRECTORY says'
     [ ! -e own/reformerc/first/first.weights ] || fail 'the weights are in two places'
     touch consumer/w.safetensors
+    would_do own
+    says 'Translating first.yaml'
+    says_not 'Translating second.yaml'
+    must "$cmake" --build own
+    touch consumer/r.safetensors # which the rule knows that reformerc wrote
     would_do own
     says 'Translating first.yaml'
     says_not 'Translating second.yaml'
