@@ -10,6 +10,7 @@ root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" libsentencepiece-dev sentencepiece || echo "Going on without SentencePiece." >&2
 "$root/scripts/packages.sh" man-db zsh fish valgrind || echo "Going on without man, zsh, fish, valgrind: what they would say is not known." >&2
 "$root/scripts/packages.sh" musl-tools faketime locales || echo "Going on without musl, faketime, locales: what they would say is not known." >&2
+"$root/scripts/packages.sh" nodejs chromium || echo "Going on without node and Chromium, which run WebAssembly." >&2
 "$root/scripts/packages.sh" libopenmpi-dev openmpi-bin || echo "Going on without MPI." >&2
 "$root/scripts/build.sh" release
 cd "$root"

@@ -33,7 +33,7 @@ export class Browser {
         const own = ["--headless=new", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "--disable-gpu", "--hide-scrollbars",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-extensions", "--disable-dev-shm-usage", "--window-size=800,790"];
-        if (process.getuid() === 0) own.push("--no-sandbox");
+        own.push("--no-sandbox"); // which neither root nor every container can have; it sees our own page alone
         browser.process = spawn(program, own, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
         browser.waiting = new Map();
         browser.number = 0;

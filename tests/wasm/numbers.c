@@ -1,4 +1,4 @@
-/* A model that learns, as a module for numbers.mjs: forward, gradients. */
+/* A model that learns, as a module for numbers.mjs: forward, gradients, steps of training. */
 #include "heap.h"
 #include "model.h"
 
@@ -57,4 +57,25 @@ EXPORT(gradient_offset) size_t gradient_offset(void) {
 
 EXPORT(gradient_elements) size_t gradient_elements(void) {
     return tensor.elements;
+}
+
+/* A step of one batch; the first one begins. Reports the loss before it and the gradient's norm. */
+EXPORT(learn)
+int32_t learn(void *weights, const int32_t *ids, const int32_t *labels, size_t length,
+              double to[2]) {
+    static model_trainer_t trainer;
+    static void *memory, *workspace;
+    size_t bytes = model_trainer_workspace(length, 1), own = model_trainer_bytes(1);
+    if (!memory) {
+        memory = take(own);
+        workspace = take(bytes);
+        int code = model_trainer_begin(&trainer, &model, weights, memory, own, 1, workspace, bytes);
+        if (code) return code;
+    }
+    model_io_t io = {.size = sizeof io, .input_ids = ids, .labels = labels, .length = length};
+    model_train_report_t report = {.size = sizeof report};
+    int code = model_train_step(&trainer, &io, 1, &report, workspace, bytes);
+    to[0] = report.loss;
+    to[1] = report.grad_norm;
+    return code;
 }

@@ -1,9 +1,9 @@
-// numbers.mjs MODULE WEIGHTS IN.st OUT.st GRADIENTS.st: forward and gradients of numbers.c against what another executor
-// wrote of the same input, to the bit.
+// numbers.mjs MODULE WEIGHTS IN.st OUT.st GRADIENTS.st STEPS.json: forward, gradients and steps of training of numbers.c
+// against what another executor wrote of the same input, to the bit.
 import { readFileSync } from "node:fs";
 import { safetensors, same } from "./safetensors.mjs";
 
-const [module, weights, input, outputs, gradients] = process.argv.slice(2);
+const [module, weights, input, outputs, gradients, steps] = process.argv.slice(2);
 const { instance } = await WebAssembly.instantiate(readFileSync(module), {});
 const m = instance.exports;
 
@@ -19,7 +19,8 @@ function must(code) {
 }
 
 const file = readFileSync(weights);
-must(m.bind(put(Uint8Array.from(file)), file.length));
+const at = put(Uint8Array.from(file));
+must(m.bind(at, file.length));
 const { input_ids, labels } = safetensors(input);
 const want = safetensors(outputs);
 const ids = put(input_ids);
@@ -42,4 +43,11 @@ for (let i = 0, name; (name = m.gradient_name(i)); i++) {
 }
 delete right.loss;
 if (compared === 0 || Object.keys(right).length) throw new Error(`not compared: ${Object.keys(right)}`);
-console.log(`${want.logits.length} logits, ${compared} gradients`);
+
+const { loss: losses, grad_norm: norms } = JSON.parse(readFileSync(steps));
+const report = put(new Float64Array(2));
+for (let i = 0; i < losses.length; i++) {
+    must(m.learn(at, ids, targets, input_ids.length, report));
+    same(`step ${i}`, new Float64Array(m.memory.buffer, report, 2), [losses[i], norms[i]]);
+}
+console.log(`${want.logits.length} logits, ${compared} gradients, ${losses.length} steps`);

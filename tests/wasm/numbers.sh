@@ -30,7 +30,7 @@ local_attention_probs_dropout_prob: 0.1
 compile: {sequence_length: 48, text: bytes}
 END
 model="model.yaml --weights random:1 --no-warnings"
-learns='--set train.memory=reversible'
+learns='--set train.memory=reversible --set train.steps=3 --set train.optimizer.type=adamw --set train.max_grad_norm=1'
 ids=$(seq -s, 3 43)
 "$FORGE" make in.st "input_ids:I32:1,41=$ids" "labels:I32:1,41=$ids"
 check 'a library' 1 'a library for wasm32' "$r" $model -o x.so --target wasm32
@@ -59,10 +59,13 @@ check build 0 - module numbers.wasm "$SOURCE/tests/wasm/numbers.c" model.c
 interpreted="$r run $model --target wasm32 --backend interpreter --input in.st"
 check 'the interpreter' 0 '' $interpreted --output out.st
 check 'its gradients' 0 '' $interpreted --gradients g.st --seed 3
-check numbers 0 - node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weights in.st out.st g.st
-says '^10578 logits, [0-9]+ gradients$'
+"$FORGE" make batches.st "input_ids:I32:3,1,41=$ids,$ids,$ids" "labels:I32:3,1,41=$ids,$ids,$ids"
+check 'its steps' 0 '' "$r" train $model $learns --target wasm32 --backend interpreter --batches batches.st \
+    --trajectory steps.json --out trained
+check numbers 0 - node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weights in.st out.st g.st steps.json
+says '^10578 logits, [0-9]+ gradients, 3 steps$'
 check 'another seed' 0 '' $interpreted --gradients other.st --seed 4
-check 'has others' 1 'is .*, not' node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weights in.st out.st other.st
+check 'has others' 1 'is .*, not' node "$SOURCE/tests/wasm/numbers.mjs" numbers.wasm model.weights in.st out.st other.st steps.json
 
 # ---- the same through LLVM
 if ! "$r" --version | grep -q 'no LLVM'; then
@@ -70,8 +73,8 @@ if ! "$r" --version | grep -q 'no LLVM'; then
     check 'an object' 0 - "$r" $model $learns -o model.o --target wasm32
     same 'the same header' model.h c.h
     check 'link it' 0 - module llvm.wasm "$SOURCE/tests/wasm/numbers.c" model.o
-    check 'its numbers' 0 - node "$SOURCE/tests/wasm/numbers.mjs" llvm.wasm model.weights in.st out.st g.st
-    says '^10578 logits, [0-9]+ gradients$'
+    check 'its numbers' 0 - node "$SOURCE/tests/wasm/numbers.mjs" llvm.wasm model.weights in.st out.st g.st steps.json
+    says '^10578 logits, [0-9]+ gradients, 3 steps$'
 fi
 
 # ---- writing, with what a page calls
