@@ -74,7 +74,6 @@ static bool take_file_batch(training_t *t, int64_t k, reformer_io_t *io, uint64_
     bool ok = batch && inputs_take(&in, f->scratch, facts, batch, shown, t->d);
     st_close(batch);
     if (!ok) return false;
-    *io = (reformer_io_t){.size = sizeof *io};
     inputs_give(&in, io);
     io->positions = in.positions;
     if (facts->head == ARCH_QA ? in.start_positions != NULL : in.labels || in.labels_f32)
