@@ -4,7 +4,7 @@
 set(public_library ${PROJECT_BINARY_DIR}/lib/libreformerc.a)
 set(public_folders ${folders})
 list(REMOVE_ITEM public_folders data commands)
-list(TRANSFORM public_folders REPLACE "(.+)" "$<TARGET_OBJECTS:rf_\\1>" OUTPUT_VARIABLE public_objects)
+list(TRANSFORM public_folders REPLACE "(.+)" "$<TARGET_OBJECTS:reformerc_\\1>" OUTPUT_VARIABLE public_objects)
 set(one_object ${PROJECT_BINARY_DIR}/reformerc.o)
 add_custom_command(OUTPUT ${public_library}
   COMMAND ${CMAKE_LINKER} -r -o ${one_object} ${public_objects}

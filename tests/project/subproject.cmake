@@ -1,6 +1,7 @@
 # In another project, by add_subdirectory and by FetchContent, from a folder with blanks in its path: the runtime links,
 # nothing of ours reaches the parent, nothing is built that it did not ask for.
 #   SOURCE_DIR, WORK_DIR, COMPILER
+set(source "${WORK_DIR}/with blanks/re formerc")
 set(app "#include \"reformer_rt.h\"\nint main(void) { int unused = reformer_strerror(0) == 0; return 0; }\n")
 set(head "cmake_minimum_required(VERSION 3.25)\nproject(parent C)\nadd_compile_options(-Wall -Ofast)\n")
 set(tail "add_executable(app app.c)\ntarget_link_libraries(app PRIVATE reformer_rt)
@@ -12,8 +13,13 @@ get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
 if(NOT options STREQUAL \"-Wall;-Ofast\" OR CMAKE_CXX_COMPILER OR NOT languages STREQUAL C)
   message(FATAL_ERROR \"options \${options}, languages \${languages}, C++ \${CMAKE_CXX_COMPILER} in the parent\")
 endif()
+get_property(names DIRECTORY \"${source}\" PROPERTY BUILDSYSTEM_TARGETS)
+list(LENGTH names count)
+list(FILTER names EXCLUDE REGEX \"^reformer\")
+if(names OR count LESS 10)
+  message(FATAL_ERROR \"targets of ours that the parent may have too, of \${count}: \${names}\")
+endif()
 enable_testing()\n")
-set(source "${WORK_DIR}/with blanks/re formerc")
 set(add_subdirectory "add_subdirectory(\"${source}\" reformerc)\n")
 set(fetch_content
     "include(FetchContent)\nFetchContent_Declare(reformerc SOURCE_DIR \"${source}\")\nFetchContent_MakeAvailable(reformerc)\n")
