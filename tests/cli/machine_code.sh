@@ -79,7 +79,7 @@ same .out want
 exported=$(nm -D --defined-only product.so | awk '{ print $3 }' | sort | tr '\n' ' ')
 name=exported
 checks=$((checks + 1))
-want='bind cache_bytes cache_copy_row cache_init cache_tokens check_weights decode_bytes forward prefill step strerror workspace_bytes'
+want='bind cache_bytes cache_check cache_copy_row cache_init cache_tokens check_weights decode_bytes explain forward prefill step strerror target version workspace_bytes'
 [ "$exported" = "$(printf 'product_%s ' $want)" ] ||
     fail "the library exports $exported"
 check so-cc 1 'cannot run the C compiler' translate -o other.so --target x86-64 --cc no-such-compiler
