@@ -4,6 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 reformerc=$(command -v "$1")
+case $reformerc in /*) ;; *) reformerc=$PWD/$reformerc ;; esac
 rounds=${2-40}
 if [ $# -gt 2 ]; then shift 2; else set -- 2 4; fi
 work=$(mktemp -d)
