@@ -198,7 +198,11 @@ kind() { # NAME ARGUMENTS…
     shift
     check "$model" 0 '' "$r" $small --weights random:1 --standalone -o kinds/$model.c "$@"
     check "compile $model" 0 - cc $strict -O0 -c kinds/$model.c -o kinds/$model.o
-    check "compile $model without threads" 0 - cc $strict -O0 -DREFORMER_SERIAL -fsyntax-only kinds/$model.c
+    check "compile $model without threads" 0 - cc $strict -O0 -DREFORMER_SERIAL -c kinds/$model.c -o kinds/serial.o
+    checks=$((checks + 1))
+    name="what $model needs without threads"
+    needs=$(nm -u kinds/serial.o | awk '{ print $2 }' | grep -vE '^(mem(cpy|set|move|cmp)|getenv|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$')
+    [ -z "$needs" ] || fail "it needs $needs"
 }
 kind told --target native --instrument --dump-activations --set 'compile.sequence_length=[16,32]'
 [ "$form" = long ] && kind learns --target x86-64-v3 --set train.optimizer.type=adafactor --set hash_seed=null
