@@ -12,7 +12,7 @@ from ._errors import error_of
 from ._library import check, lib, strerror
 
 if TYPE_CHECKING:
-    from ._model import Model
+    from ._handle import Handle
 
 
 class Context:
@@ -37,7 +37,7 @@ class Context:
 class Owned:
     """Something that the library made of a model: freed once, and before the model."""
 
-    def __init__(self, model: "Model", free: Callable[[], None]) -> None:
+    def __init__(self, model: "Handle", free: Callable[[], None]) -> None:
         self._life, self._owned = model._life, model._owned
         self._free: Optional[Callable[[], None]] = free
         with self._life:
