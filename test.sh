@@ -5,13 +5,18 @@ set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc g++ libc6-dev clang libomp-dev cmake ninja-build pkg-config libyaml-dev \
     libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb lld python3-numpy mypy \
-    gcc-aarch64-linux-gnu \
-    libc6-dev-arm64-cross qemu-user
-"$root/scripts/packages.sh" libsentencepiece-dev sentencepiece || echo "Going on without SentencePiece." >&2
-"$root/scripts/packages.sh" man-db zsh fish valgrind || echo "Going on without man, zsh, fish, valgrind: what they would say is not known." >&2
-"$root/scripts/packages.sh" musl-tools faketime locales || echo "Going on without musl, faketime, locales: what they would say is not known." >&2
-"$root/scripts/packages.sh" nodejs chromium || echo "Going on without node and Chromium, which run WebAssembly." >&2
-"$root/scripts/packages.sh" libopenmpi-dev openmpi-bin || echo "Going on without MPI." >&2
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+# What a test does not find it skips, and says so.
+optional() {
+    "$root/scripts/packages.sh" "$@" || echo "Going on without $*: what they would say is not known." >&2
+}
+optional libsentencepiece-dev sentencepiece
+optional libopenmpi-dev openmpi-bin
+optional musl-tools faketime locales
+optional man-db zsh fish nodejs
+case $* in
+*long*) optional valgrind chromium lintian cppcheck clang-tidy rustc bindgen python3-venv ;;
+esac
 "$root/scripts/build.sh" release
 cd "$root"
 if [ $# -eq 0 ]; then set -- -LE long; fi
