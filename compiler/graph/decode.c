@@ -136,11 +136,13 @@ static int *match_states(const graph_cache_t *c, const graph_t *g) {
     return at;
 }
 
-/* Zero vectors have a margin that is no number, and the first bucket everywhere. */
+/* Zero vectors have a margin that is no number, and the first bucket everywhere. (No fmin: gcc 12.2 for aarch64 breaks
+ * down at -O3 where a loop of it has floats to widen.) */
 static void note_margins(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
     cached_row_t *row = ctx;
     (void)hash;
-    for (int64_t k = 0; k < n; k++) row->margin = fmin(row->margin, (double)margin[k]);
+    for (int64_t k = 0; k < n; k++)
+        if ((double)margin[k] < row->margin) row->margin = (double)margin[k];
 }
 
 static void deliver(float *to, const float *of_tokens, int64_t length, int64_t width) {
