@@ -145,7 +145,7 @@ double reformer_learning_rate(const reformer_training_t *t, int64_t step) {
     uint64_t host = reformer_enter();
     const reformer_optimizer_t *o = &t->optimizer;
     int relative = o->type == REFORMER_ADAFACTOR && o->relative_step;
-    double rate =
+    volatile double rate = /* what a register holds is not bound to be computed before leave */
         relative ? relative_rate(o, step) : reformer_schedule_rate(&t->schedule, o->lr, step);
     reformer_leave(host);
     return rate;

@@ -20,6 +20,24 @@ int reformer_step_items(const reformer_desc_t *desc, const reformer_io_t *io, si
     return *items ? REFORMER_OK : REFORMER_E_LABEL;
 }
 
+/* Both in the mode of ours, since a host's may trap what is inexact. Values that only registers hold are not bound to
+ * stay between enter and leave; volatile ones are. */
+static double share_of(int64_t items, int64_t of_items) {
+    volatile int64_t part = items;
+    uint64_t host = reformer_enter();
+    volatile double share = (double)part / (double)of_items;
+    reformer_leave(host);
+    return share;
+}
+
+static void add_loss(double *loss, double share, float own) {
+    volatile float of_share = own;
+    uint64_t host = reformer_enter();
+    volatile double sum = *loss + share * (double)of_share;
+    reformer_leave(host);
+    *loss = sum;
+}
+
 int reformer_step_derive(const reformer_desc_t *desc, const reformer_io_t *io, size_t n,
                          int64_t items, reformer_derive_t *derive, void *ctx, double *loss) {
     size_t rows = 0;
@@ -28,14 +46,14 @@ int reformer_step_derive(const reformer_desc_t *desc, const reformer_io_t *io, s
     for (size_t i = 0; i < n; i++) {
         reformer_io_t mine = io[i];
         float own = 0;
-        double share = (double)reformer_items(desc, &io[i]) / (double)items;
+        double share = share_of(reformer_items(desc, &io[i]), items);
         mine.dropout_row = (uint32_t)rows;
         if (!mine.loss) mine.loss = &own;
         rows += rows_of(desc, &io[i]);
         if (share == 0) continue;
         int error = derive(ctx, &mine, share, first);
         if (error) return error;
-        *loss += share * (double)*mine.loss;
+        add_loss(loss, share, *mine.loss);
         first = 0;
     }
     return REFORMER_OK;

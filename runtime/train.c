@@ -2,6 +2,8 @@
  *
  * In: a bound model, its weights to write, the caller's memory. Out: the next weights, packed as kernels read them. What a
  * step computes is in the model's code: train steps and the update (update.c). */
+#include <string.h>
+
 #include "real.h"
 #include "rt_int.h"
 
@@ -262,8 +264,17 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
 
 /* ---- updates ---------------------------------------------------------------------------------- */
 
+/* By their bits: arithmetic with what is not finite is what a host may have trapped. */
 static int is_finite(double x) {
-    return x - x == 0;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits >> 52 & 0x7FF) != 0x7FF;
+}
+
+static int is_finite_float(const float *x) {
+    uint32_t bits;
+    memcpy(&bits, x, sizeof bits);
+    return (bits >> 23 & 0xFF) != 0xFF;
 }
 
 /* The first tensor of a sum that holds a NaN or an infinity; one does, since squares of finite floats do not overflow. */
@@ -271,7 +282,7 @@ static int64_t bad_tensor(const reformer_trainer_t *t) {
     reformer_tensor_t tensor = {.size = sizeof tensor};
     for (size_t i = 0; reformer_gradient(t->model->desc, i, &tensor) == REFORMER_OK; i++)
         for (size_t k = 0; k < tensor.elements; k++)
-            if (!is_finite((double)t->sum[tensor.offset + k])) return (int64_t)i;
+            if (!is_finite_float(t->sum + tensor.offset + k)) return (int64_t)i;
     return -1;
 }
 
