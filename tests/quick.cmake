@@ -2,9 +2,14 @@
 # a half to a quarter of the time; and LLVM likewise, a third of it. For tests that are about what generated code says, not
 # about what optimisers make of it; that is for golden_*_jit, golden_*_one, golden_*_turns and golden_*_identical, products, the emitters'
 # tests, and the long forms. gcc reads the intrinsics' header, most of a small file's time, compiled ahead (where it was
-# compiled otherwise, as it is). They have a compile cache of their own.
+# compiled otherwise, as it is; assembly, which is no C, goes without). They have a compile cache of their own.
 set(quick ${PROJECT_BINARY_DIR}/quick)
-file(CONFIGURE OUTPUT ${quick}/intrinsics.h CONTENT "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n")
+file(CONFIGURE OUTPUT ${quick}/intrinsics.h CONTENT
+     "#if defined(__x86_64__) && !defined(__ASSEMBLER__)
+#define _MM_MALLOC_H_INCLUDED /* it brings stdlib.h before a file has said which POSIX it wants */
+#include <immintrin.h>
+#endif
+")
 set(ahead ${quick}/intrinsics.h.gch)
 find_program(quick_gcc gcc)
 find_program(quick_clang clang)
@@ -13,11 +18,11 @@ set(quick_cc ${CMAKE_C_COMPILER})
 foreach(name cc gcc clang)
   set(more "")
   if(name STREQUAL gcc OR (name STREQUAL cc AND CMAKE_C_COMPILER_ID STREQUAL GNU))
-    set(more "-include ${quick}/intrinsics.h")
+    set(more "-include '${quick}/intrinsics.h'")
   endif()
   if(quick_${name})
     file(CONFIGURE OUTPUT ${quick}/${name} CONTENT
-         "#!/bin/sh\n[ \"$1\" != --version ] || echo quick\nexec ${quick_${name}} \"$@\" -O0 ${more}\n")
+         "#!/bin/sh\n[ \"$1\" != --version ] || echo quick\nexec '${quick_${name}}' \"$@\" -O0 ${more}\n")
     file(CHMOD ${quick}/${name} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
   endif()
 endforeach()
