@@ -9,7 +9,7 @@
  *
  * A caller that finds the pool at work for another thread, or that is one of its own tasks, runs its job by itself: it
  * waits for nobody. A process that fork() made has the pool and none of its members; the first job there starts them
- * anew. */
+ * anew. A thread that is cancelled (pthread_cancel) is so behind its job: members have what it handed out. */
 #define _POSIX_C_SOURCE 200809L /* threads, in plain C11 */
 #include "reformer_rt.h"
 
@@ -41,7 +41,8 @@ struct pool {
     reformer_pool_t interface;
     _Atomic long user; /* process whose thread has a job here, 0: none */
     long process;      /* that the members live in */
-    int n;             /* members: workers 1 … n, the caller is 0 */
+    atomic_int
+        n; /* members: workers 1 … n, the caller is 0; in a child the first job may change it */
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     int waits; /* the caller sleeps until `done`; under the lock */
@@ -59,6 +60,26 @@ struct pool {
 _Static_assert(sizeof(pool_t) <= REFORMER_POOL_BYTES(0) &&
                    sizeof(member_t) <= REFORMER_POOL_BYTES(1) - REFORMER_POOL_BYTES(0),
                "REFORMER_POOL_BYTES is too little here");
+
+/* Waiting is where a thread may be cancelled: not while others use what is its own. Android has no such thing. */
+#if defined(__ANDROID__)
+static int hold_cancel(void) {
+    return 0;
+}
+static void allow_cancel(int before) {
+    (void)before;
+}
+#else
+static int hold_cancel(void) {
+    int before = 0;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+static void allow_cancel(int before) {
+    int held;
+    (void)pthread_setcancelstate(before, &held);
+}
+#endif
 
 /* ---- members ---------------------------------------------------------------------------------- */
 
@@ -128,12 +149,14 @@ static void start_members(pool_t *p, int wanted) {
         pthread_attr_setstacksize(&attributes, LEAST_STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (p->n = 0; p->n < wanted; p->n++) {
-        member_t *m = &p->member[p->n];
+    int n = 0;
+    for (; n < wanted; n++) {
+        member_t *m = &p->member[n];
         m->pool = p;
-        m->worker = p->n + 1;
+        m->worker = n + 1;
         if (pthread_create(&m->thread, &attributes, member_main, m) != 0) break;
     }
+    atomic_store(&p->n, n);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
 }
@@ -148,6 +171,7 @@ static void replace_members(pool_t *p) {
 }
 
 static void end_members(pool_t *p) {
+    int before = hold_cancel();
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->stop, 1);
     pthread_cond_broadcast(&p->wake);
@@ -156,6 +180,7 @@ static void end_members(pool_t *p) {
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
+    allow_cancel(before);
 }
 
 /* ---- jobs --------------------------------------------------------------------------------------- */
@@ -201,12 +226,14 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
     p->body = body;
     p->arg = arg;
     p->next = 0;
+    int before = hold_cancel();
     uint64_t number = (atomic_load(&p->job) >> JOB_SHIFT) + 1;
     atomic_store(&p->job, number << JOB_SHIFT | OPEN);
     wake_members(p);
     run_tasks(p, 0);
     await_members(p);
     atomic_store(&p->user, 0);
+    allow_cancel(before);
 }
 
 /* ---- the owner's -------------------------------------------------------------------------------- */

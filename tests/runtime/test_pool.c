@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -130,6 +131,46 @@ static void tasks_may_have_tasks(void **state) {
 }
 
 /* A product's signals find the product's threads. */
+typedef struct {
+    const reformer_pool_t *pool;
+    atomic_int held, let_go;
+} gate_t;
+
+/* The member keeps a task until it is let go; the caller has the others, and waits for it then. */
+static void hold(void *arg, int64_t i, int worker) {
+    gate_t *g = arg;
+    (void)i;
+    if (worker == 0) {
+        while (!g->held) (void)sched_yield();
+        return;
+    }
+    g->held = 1;
+    while (!g->let_go) usleep(1000);
+}
+
+static void *call_and_wait(void *arg) {
+    gate_t *g = arg;
+    g->pool->parallel_for(g->pool->ctx, TASKS, 2, hold, g);
+    return NULL;
+}
+
+static void cancelled_callers_see_their_job_end(void **state) {
+    (void)state;
+    gate_t g = {.pool = begin(2)};
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, call_and_wait, &g), 0);
+    while (!g.held) usleep(1000);
+    usleep(20000); /* so that it sleeps */
+    assert_int_equal(pthread_cancel(thread), 0);
+    usleep(20000);
+    g.let_go = 1;
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_null(result); /* not PTHREAD_CANCELED */
+    run(g.pool, TASKS, 2);
+    end(g.pool);
+}
+
 static void see_mask(void *arg, int64_t i, int worker) {
     sigset_t mask;
     (void)i;
@@ -234,6 +275,7 @@ int main(void) {
         cmocka_unit_test(bad_arguments),
         cmocka_unit_test(callers_share_one),
         cmocka_unit_test(tasks_may_have_tasks),
+        cmocka_unit_test(cancelled_callers_see_their_job_end),
         cmocka_unit_test(signals_are_for_others),
         cmocka_unit_test(children_start_their_own),
         cmocka_unit_test(children_free_what_they_never_used),
