@@ -97,11 +97,11 @@ static long long number(const char *text) {
 /* ---- a group's quota -------------------------------------------------------------------------- */
 
 typedef struct {
-    int version;            /* 1 or 2 */
-    char folder[LINE];      /* where the groups are mounted; "": nowhere */
-    char above[LINE];       /* the group that is mounted there */
-    char group[LINE];       /* of this process */
-    char path[PATH + LINE]; /* at work */
+    int version;                 /* 1 or 2 */
+    char folder[LINE];           /* where the groups are mounted; "": nowhere */
+    char above[LINE];            /* the group that is mounted there */
+    char group[LINE];            /* of this process */
+    char path[PATH + LINE + 32]; /* at work, and the name of a file in it */
 } groups_t;
 
 /* "36 25 0:30 /above /folder rw,nosuid shared:9 - cgroup2 cgroup2 rw": fields, any number of optional ones, a dash. */

@@ -24,7 +24,8 @@ static int copy_row(void *ctx, size_t from, size_t to) {
 }
 
 reformer_decoder_t reformer_decoder_of(reformer_bound_decoder_t *bound) {
-    if (!REFORMER_SIZED(bound)) return (reformer_decoder_t){.size = 0};
+    if (!REFORMER_SIZED(bound) || !bound->model || !bound->model->desc)
+        return (reformer_decoder_t){.size = 0};
     const reformer_desc_t *d = bound->model->desc;
     return (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
                                 .ctx = bound,

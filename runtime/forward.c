@@ -8,9 +8,9 @@
 enum { ALIGNMENT = REFORMER_ALIGNMENT };
 
 size_t reformer_take(reformer_room_t *r, size_t count, size_t size) {
+    const size_t most = SIZE_MAX / 2 - ALIGNMENT;
     size_t at = r->bytes;
-    size_t limit = SIZE_MAX / 2 - ALIGNMENT - at;
-    if (size && count > limit / size) {
+    if (at > most || (size && count > (most - at) / size)) {
         r->full = 1;
         return at;
     }

@@ -27,13 +27,15 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g, vo
     size_t rows = reformer_generate_rows(d, g);
     *w = (writer_t){.d = d, .g = g, .rows = rows, .span = g->length + g->max_tokens};
     if (g->max_tokens > SIZE_MAX / 16 || g->length > SIZE_MAX / 16) return 0;
-    size_t logits = reformer_take(&r, rows * (size_t)d->vocab, sizeof(float));
+    w->sampling_bytes =
+        reformer_sample_bytes(d->vocab); /* of a vocabulary whose scores have a size */
+    if (w->sampling_bytes == 0 || rows > SIZE_MAX / 16) return 0;
+    size_t logits = reformer_take(&r, rows, (size_t)d->vocab * sizeof(float));
     size_t history = reformer_take(&r, w->span, rows * sizeof(int32_t));
     size_t next = reformer_take(&r, rows, sizeof(int32_t));
     size_t known = reformer_take(&r, rows, sizeof(size_t));
     size_t written = reformer_take(&r, rows, sizeof(size_t));
     size_t active = reformer_take(&r, rows, 1);
-    w->sampling_bytes = reformer_sample_bytes(d->vocab);
     size_t sampling = reformer_take(&r, 1, w->sampling_bytes);
     w->bytes = r.bytes;
     if (r.full) return 0;
@@ -51,6 +53,7 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g, vo
 size_t reformer_generate_bytes(const reformer_decoder_t *d, const reformer_generate_t *g) {
     writer_t w;
     if (!REFORMER_SIZED(d) || !REFORMER_SIZED(g) || d->vocab < 1 || d->vocab > INT32_MAX) return 0;
+    if (g->batch > d->batch) return 0;
     return lay_out(d, g, NULL, &w) ? w.bytes : 0;
 }
 

@@ -63,8 +63,8 @@ typedef struct reformer_decoder {
     size_t capacity; /* tokens that a row of it holds */
 } reformer_decoder_t;
 
-/* A bound model with a cache and a workspace, as a decoder; *bound must outlive it. Where bound->size is not set, it is
- * one that nothing takes (REFORMER_E_SIZE). */
+/* A bound model with a cache and a workspace, as a decoder; *bound must outlive it. Where bound->size is not set, or the
+ * model is not bound, it is one that nothing takes (REFORMER_E_SIZE). */
 typedef struct reformer_bound_decoder {
     size_t size; /* sizeof(reformer_bound_decoder_t) */
     const reformer_model_t *model;
