@@ -26,7 +26,8 @@ typedef struct {
 extern llvm_api_t llvm;
 
 enum { LLVM_PROBLEM = 512 };
-/* Fills the table. False: `problem` says why, and the table is as it was. Not called by two threads at once, nor twice. */
+/* Fills the table. False: `problem` says why, and the table is as it was; after true it says nothing. Not called by two
+ * threads at once, nor twice. */
 bool llvm_load(char problem[LLVM_PROBLEM]);
 
 #endif

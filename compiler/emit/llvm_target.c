@@ -22,16 +22,18 @@ static const struct {
                      LLVMRelocStatic}, /* a module is linked as a whole */
 };
 
-static char problem[LLVM_PROBLEM]; /* "": there is none */
+static char problem[LLVM_PROBLEM]; /* why not; where a second file was found, of the first */
+static bool loaded;
 
 static void load_once(void) {
-    if (!llvm_load(problem) && !*problem) strcpy(problem, "it cannot be loaded");
+    loaded = llvm_load(problem);
+    if (!loaded && !*problem) strcpy(problem, "it cannot be loaded");
 }
 
 static bool is_loaded(void) {
     static once_flag once = ONCE_FLAG_INIT;
     call_once(&once, load_once);
-    return !*problem;
+    return loaded;
 }
 
 static _Noreturn void no_memory(size_t bytes) {

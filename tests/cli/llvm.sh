@@ -25,8 +25,16 @@ loads no "$r" m.yaml -o m.c
 loads no "$r" run m.yaml --weights random:1 --input in.st --output want.st --backend interpreter
 loads yes "$r" m.yaml -o m.o
 loads yes "$r" run m.yaml --weights random:1 --input in.st --output out.st --backend jit
+llvm=$(sed -n 's/.*file=\(libLLVM[^ ]*\) .*dynamically loaded.*/\1/p' .err | head -n 1)
 rm m.* out.st
 small_spec >m.yaml
+# Where the loader has nothing good of that name, it is the file that CMake found.
+mkdir wrong
+: >"wrong/$llvm"
+check 'the file in place of the name' 0 '' env LD_LIBRARY_PATH="$PWD/wrong" "$r" run m.yaml --weights random:1 \
+    --input in.st --output out.st --backend jit
+same 'and it gives the same' out.st want.st
+rm out.st
 
 missing() { # LIBRARY PATTERN
     check "jit with $1" 1 "error: LLVM cannot be loaded: $2" env REFORMERC_LLVM="$1" "$r" run m.yaml \
