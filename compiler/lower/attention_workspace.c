@@ -121,6 +121,12 @@ static void make_apart(lower_t *L, attention_t *a, const dim_t *heads) {
     a->out = shared_by(L, a, "k_out", E_F32, 4, heads, third_doc);
 }
 
+/* Whether somebody asks for queries as they were before they were rounded: who sorts them, or keeps them for steps. Others leave
+ * no rows of them. */
+static bool wants_plain_queries(const attention_t *a) {
+    return a->lsh && !a->unpacks && (!a->exact || a->kept);
+}
+
 /* Operands that are rounded. What they were before is hashed and kept before attention begins: in LSH layers the output
  * takes the place of such queries. */
 static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
@@ -132,7 +138,7 @@ static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     if (!a->lsh && !a->k) a->k = shared_by(L, a, a->pairs ? "k" : "k_out", e, 4, heads, doc);
     if (a->lsh || a->pairs) make_apart(L, a, heads);
     else if (!a->out) a->out = a->stacked & KEPT_QUERY ? make_mixed(L, a, heads) : a->q;
-    if (a->lsh && !a->unpacks) a->plain_q = a->out;
+    if (wants_plain_queries(a)) a->plain_q = a->out;
     if (!a->kept || a->cache->rounded) return;
     a->plain_v = shared_by(L, a, "plain_v", E_F32, 4, heads, plain);
     if (!a->lsh) a->plain_k = shared_by(L, a, "plain_k", E_F32, 4, heads, plain);

@@ -63,6 +63,14 @@ for target in x86-64 x86-64-v3 x86-64-v4 x86-64-v4+bf16 aarch64 aarch64+bf16; do
     sed -n 's/^layers.0.self_attention *\([^ ]*\).*/\1/p' .out >with
     cmp -s with without && fail 'a bias changes nothing'
 done
+# of one chunk no token is hashed: nobody reads query_key as it was
+"$r" "$lm" --set compile.sequence_length=4 $bf16 -o chunk.graph
+awk -f biased.awk chunk.graph >biased.graph
+equal 'exact' "$(grep -c 'exact_attention(.*shared_qk=1' biased.graph)" 2
+for target in x86-64-v3 x86-64-v4+bf16; do
+    check "biases in one chunk, $target" 0 '' "$r" verify biased.graph $drawn --target $target
+    says '^agree: '
+done
 
 # ---- generation rounds prompts and steps alike
 write="$r generate $CHECKPOINT --backend reference --prompt Raskolnikov --tokens 12 --no-warnings"
