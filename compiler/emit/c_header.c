@@ -330,6 +330,13 @@ static const struct {
      "int %s_sign_weights(void *weights, size_t bytes);"},
 };
 
+static void put_weights_function(const header_t *h) {
+    put_comment(
+        h->out, 0,
+        "The weights inside of the object, as bind takes them; *bytes: their size, NULL is fine.");
+    put_line(h->out, 0, "const void *%s_embedded_weights(size_t *bytes);", h->c->plan->name);
+}
+
 static void put_functions(const header_t *h) {
     const char *name = h->c->plan->name;
     put_line(h->out, 0, "REFORMER_MODEL_BEGIN");
@@ -346,6 +353,7 @@ static void put_functions(const header_t *h) {
         if (k == 0) put_workspace_macro(h->c, h->d, h->out);
         sbuf_free(&text);
     }
+    if (h->c->o->weights_file) put_weights_function(h);
     put_line(h->out, 0, "REFORMER_MODEL_END");
 }
 
@@ -375,12 +383,5 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
         put_line(out, 0, "typedef reformer_train_report_t %s_train_report_t;\n", c->plan->name);
     }
     put_functions(&h);
-    if (c->o->weights_file) {
-        put_comment(
-            out, 0,
-            "The weights inside of the object, as bind takes them; *bytes: their size, NULL is "
-            "fine.");
-        put_line(out, 0, "const void *%s_embedded_weights(size_t *bytes);", c->plan->name);
-    }
     sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

@@ -31,6 +31,14 @@ for compiler in gcc clang; do
     check "hidden $compiler" 0 - with_libs $compiler $hidden model.c -o hidden-$compiler.so
     own_exports hidden-$compiler.so
 done
+mkdir inside
+check 'translate with weights' 0 - "$r" model.yaml --weights random:1 --target native --set compile.sequence_length=32 \
+    --embed-weights -o inside/model.c
+# shellcheck disable=SC2086
+check 'hidden with weights' 0 - with_libs cc $hidden -Iinside inside/model.c -o inside.so
+own_exports inside.so
+checks=$((checks + 1))
+grep -q '^model_embedded_weights$' exported || fail 'does not export model_embedded_weights'
 # shellcheck disable=SC2086
 check plain 0 - with_libs cc -O1 -fPIC -shared model.c -o plain.so
 own_exports plain.so
