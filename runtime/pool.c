@@ -22,7 +22,7 @@
 
 enum {
     LOOKS = 50, /* before sleeping; each gives way to other threads, about a microsecond */
-    LEAST_STACK = 2 << 20 /* bytes: kernels that no optimiser has seen need 1 MiB */
+    LEAST_STACK = 2 << 20 /* bytes: kernels that no optimiser has seen need 1.1 MB */
 };
 
 /* The word: members that work, whether more may join, the job's number. */

@@ -1,11 +1,12 @@
-/* The runtime that generated models link to. C11, nothing but libc; valid C++ as well.
+/* The runtime that generated models link to. C11, nothing but libc, and its threads (POSIX's); valid C++ as well.
  *
  * A generated model is a set of kernels, one schedule per specialised length and target, and one
  * reformer_desc_t that describes them. Everything that does not depend on the spec's sizes is here:
  * checking inputs, preparing them, choosing the variant, running kernels on workers, weights files.
  *
- * No allocation, no printing, no errno, no globals; of the process's state only the environment variable REFORMER_CPU is
- * read, when a model is bound (reformer_cpu_takes). A reformer_model_t is read-only after binding: any number of threads
+ * No allocation, no printing, no errno, no globals, but for what the system does where threads are started; of the
+ * process's state only the environment variable REFORMER_CPU is read, when a model is bound and where the size of a workspace
+ * is asked for (reformer_cpu_takes). A reformer_model_t is read-only after binding: any number of threads
  * may run forwards on it at once, each with its own workspace.
  *
  * fork(): a child may go on with models, caches, workspaces and pools of its parent, unless a call
@@ -112,7 +113,11 @@ typedef struct reformer_pool {
  *
  * Without a pool (NULL) a call that asks for several threads starts them and ends them: for a forward that is nothing,
  * for the steps of a text it is much, and a pool is quicker. After fork() a pool may be used, and ended, in both
- * processes: in the child its threads are started with its first job. */
+ * processes: in the child its threads are started with its first job. pthread_cancel() ends no thread in the middle of a
+ * job, as far as the runtime goes: it waits for nothing that could be cancelled.
+ *
+ * Stack: where code is optimised (-O1 and more) a thread that calls, or that runs tasks, needs 64 KiB of it; where it is not
+ * (-O0), kernels for AVX-512 take up to 0.5 MB with gcc, 1.1 MB with clang. The runtime's threads have 2 MiB or more. */
 #define REFORMER_POOL_BYTES(threads) (512 + 32 * (size_t)(threads))
 const reformer_pool_t *reformer_pool_begin(void *memory, size_t bytes, int threads);
 void reformer_pool_end(const reformer_pool_t *pool); /* NULL is fine */
