@@ -173,8 +173,8 @@ void reformerc_context_free(reformerc_context_t *c); /* NULL is fine */
 /* Makes room for `length` tokens now: forwards up to it allocate nothing (back ends jit and c). */
 int reformerc_reserve(reformerc_context_t *c, size_t length);
 
-/* One forward. io as in reformer_rt.h, but io->threads 0 (or more than it has) = all of the context's, and
- * io->pool NULL = the context's own workers. Returns REFORMER_OK or a code; outputs are defined after REFORMER_OK
+/* One forward. io as in reformer_rt.h, but io->pool NULL = the context's own workers, and io->threads 0 then (or more than
+ * it has) = all of them. Returns REFORMER_OK or a code; outputs are defined after REFORMER_OK
  * only. A trace is called on the calling thread. */
 int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io);
 /* ---- training ----------------------------------------------------------------------------------- */
@@ -238,9 +238,9 @@ size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row);
 int reformerc_sample(reformerc_context_t *c, const reformer_sampling_t *s, const float *logits,
                      const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
                      int32_t *token);
-/* reformer_generate() and reformer_beam_search() of the same header, with the cache as the decoder. Scratch is allocated for
- * the call. Return REFORMER_OK or a code, of which reformerc_context_message says more. g->on_token is called on the
- * calling thread. */
+/* reformer_generate() and reformer_beam_search() of the same header, with the cache as the decoder; threads and pool are as
+ * in reformerc_forward. Scratch is allocated for the call. Return REFORMER_OK or a code, of which reformerc_context_message
+ * says more. g->on_token is called on the calling thread. */
 int reformerc_generate(reformerc_cache_t *cache, const reformer_generate_t *g);
 int reformerc_beam_search(reformerc_cache_t *cache, const reformer_generate_t *g,
                           const reformer_beams_t *beams);

@@ -101,11 +101,15 @@ static bool is_code(const reformerc_model_t *m) {
     return m->backend == BACKEND_JIT || m->backend == BACKEND_C;
 }
 
+void context_threads(const reformerc_context_t *c, const reformer_pool_t **pool, int *threads) {
+    if (*pool) return;
+    *pool = pool_interface(c->pool);
+    if (*threads == 0 || *threads > c->threads) *threads = c->threads;
+}
+
 reformer_io_t context_io(const reformerc_context_t *c, const reformer_io_t *given) {
     reformer_io_t io = *given;
-    if (io.pool) return io;
-    io.pool = pool_interface(c->pool);
-    if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
+    context_threads(c, &io.pool, &io.threads);
     return io;
 }
 

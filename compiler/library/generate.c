@@ -55,13 +55,16 @@ static reformer_decoder_t decoder_of(reformerc_cache_t *cache) {
 static int write(reformerc_cache_t *cache, const reformer_generate_t *g,
                  const reformer_beams_t *beams) {
     reformerc_context_t *c = cache->c;
+    if (g->size != sizeof *g) return context_refuse(c, REFORMER_E_SIZE);
+    reformer_generate_t mine = *g;
     reformer_decoder_t d = decoder_of(cache);
     size_t bytes = beams ? reformer_beam_bytes(&d, g, beams) : reformer_generate_bytes(&d, g);
+    context_threads(c, &mine.pool, &mine.threads);
     void *scratch = pages_alloc(bytes ? bytes : 1); /* what has no size is refused by the call */
     if (!scratch) return context_refuse(c, REFORMERC_E_MEMORY);
     (void)context_refuse(c, REFORMER_OK);
-    int code = beams ? reformer_beam_search(&d, g, beams, scratch, bytes)
-                     : reformer_generate(&d, g, scratch, bytes);
+    int code = beams ? reformer_beam_search(&d, &mine, beams, scratch, bytes)
+                     : reformer_generate(&d, &mine, scratch, bytes);
     heap_free(scratch);
     return code == c->code ? code : context_refuse(c, code);
 }

@@ -61,7 +61,9 @@ int call_guarded(call_fn *work, void *arg, char **message);
 int context_refuse(reformerc_context_t *c, int code); /* the code of the last call; returns it */
 /* What allocates as it goes, and says more than a code. */
 int context_told(reformerc_context_t *c, call_fn *work, void *arg);
-/* The io of a call: the context's own threads where it names none. */
+/* The context's own threads, as many as it has at most, where a call names no pool. */
+void context_threads(const reformerc_context_t *c, const reformer_pool_t **pool, int *threads);
+/* The io of a call with them. */
 reformer_io_t context_io(const reformerc_context_t *c, const reformer_io_t *given);
 
 /* ---- options ----------------------------------------------------------------------------------------- */

@@ -49,7 +49,7 @@ export class Reformer {
             throw new Error(`${ids.length} + ${tokens} tokens: the model has ${this.positions} ` +
                             "positions");
         const at = this.exports.prompt(ids.length, tokens);
-        if (!at) throw new Error("no memory for so much text");
+        if (!at) throw new Error("the prompt does not fit the model, or there is no memory for it");
         new Int32Array(this.exports.memory.buffer, at >>> 0, ids.length).set(ids);
         this.check(this.exports.begin(temperature, topK, topP, repetitionPenalty, BigInt(seed)));
         this.left = tokens;
