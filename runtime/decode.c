@@ -487,8 +487,7 @@ size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int thr
     size_t most = 0;
     int runs = 0, group = 0;
     for (int i = 0, n; i < desc->n_variants; i += n, group++) {
-        for (n = 1; i + n < desc->n_variants; n++)
-            if (desc->variants[i + n].target != desc->variants[i].target) break;
+        n = reformer_group_size(desc, i);
         reformer_engine_t e = {.size = sizeof e,
                                .desc = desc,
                                .prefills = desc->prefills + i,

@@ -120,8 +120,7 @@ size_t reformer_prepare_gradients_bytes(const reformer_desc_t *desc,
     return bytes_of(desc, trains, n_trains, length, threads, 1);
 }
 
-/* Variants are grouped by target: the group that begins at `first`. */
-static int group_size(const reformer_desc_t *d, int first) {
+int reformer_group_size(const reformer_desc_t *d, int first) {
     int n = 1;
     while (first + n < d->n_variants && d->variants[first + n].target == d->variants[first].target)
         n++;
@@ -133,7 +132,7 @@ static size_t most_bytes(const reformer_desc_t *desc, const reformer_variant_t *
     size_t most = 0;
     int runs = 0;
     for (int i = 0, n; i < desc->n_variants; i += n) {
-        n = group_size(desc, i);
+        n = reformer_group_size(desc, i);
         size_t bytes = bytes_of(desc, variants + i, n, length, threads, trains);
         if (bytes == 0) return 0;
         if (bytes > most) most = bytes;

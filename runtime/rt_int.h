@@ -29,6 +29,8 @@ size_t reformer_take(reformer_room_t *r, size_t count, size_t size);
 /* fixed + per_unit * units, or 0 with r->full set. */
 size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units);
 int reformer_workers(int threads); /* 0 = 1 */
+/* Variants are grouped by target: how many the group has that begins at `first`. */
+int reformer_group_size(const reformer_desc_t *d, int first);
 
 /* Whether a structure of the caller's is of the size that this runtime knows; NULL is not. */
 #define REFORMER_SIZED(p) ((p) && (p)->size == sizeof *(p))
