@@ -3,15 +3,16 @@
  * reformerc 0.1.0, ABI 6, weights 2, spec f6b1ece06c3d0dd0
  *
  *     crime_and_punishment_bytes_t m = {0};
- *     if ((error = crime_and_punishment_bytes_bind(&m, weights, bytes))) …
- *     bytes = crime_and_punishment_bytes_workspace_bytes(length, threads)
- *     workspace = so many bytes of 64-byte aligned memory
- *     crime_and_punishment_bytes_io_t io = {.size = sizeof io, .input_ids = ids, …};
- *     if ((error = crime_and_punishment_bytes_forward(&m, &io, workspace, bytes))) …
+ *     int error = crime_and_punishment_bytes_bind(&m, weights, weights_bytes);
+ *     size_t bytes = crime_and_punishment_bytes_workspace_bytes(length, threads);
+ *     crime_and_punishment_bytes_io_t io = {.size = sizeof io, .input_ids = ids,
+ *         .length = length, .threads = threads, .logits = logits};
+ *     if (!error) error = crime_and_punishment_bytes_forward(&m, &io, workspace, bytes);
  *
- * The caller owns all memory. After binding, a crime_and_punishment_bytes_t is read-only: any
- * number of threads
- * may call forward on it at once, each with a workspace of its own. Functions return 0
+ * The caller owns all memory; weights and workspace are 64-byte aligned.
+ * After binding, a crime_and_punishment_bytes_t is read-only:
+ * any number of threads may call forward on it at once, each with a workspace of its own and
+ * 128 KiB of stack (2048 KiB where this is compiled without optimisation). Functions return 0
  * or a REFORMER_E_ code. The weights stay where they are while the model is in use.
  * An input shorter than a specialised length gives what Hugging Face gives for it
  * padded to that length with an attention mask. */
@@ -84,9 +85,8 @@ int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void 
 int crime_and_punishment_bytes_explain(const void *weights, size_t bytes, char *text, size_t room);
 /* Checksum and finite values: reads everything. */
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m);
-/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the best
- * that
- * it may take. Static text, as those below. */
+/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the
+ * best that it may take. Static text, as those below. */
 const char *crime_and_punishment_bytes_target(const crime_and_punishment_bytes_t *m);
 /* `bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few. */
 int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,

@@ -2,14 +2,16 @@
  * reformerc 0.1.0, ABI 6, weights 2, spec 3f9443037a72674c
  *
  *     m_default_t m = {0};
- *     if ((error = m_default_bind(&m, weights, bytes))) …
- *     bytes = m_default_workspace_bytes(length, threads)
- *     workspace = so many bytes of 64-byte aligned memory
- *     m_default_io_t io = {.size = sizeof io, .input_ids = ids, …};
- *     if ((error = m_default_forward(&m, &io, workspace, bytes))) …
+ *     int error = m_default_bind(&m, weights, weights_bytes);
+ *     size_t bytes = m_default_workspace_bytes(length, threads);
+ *     m_default_io_t io = {.size = sizeof io, .input_ids = ids,
+ *         .length = length, .threads = threads, .last_hidden_state = hidden};
+ *     if (!error) error = m_default_forward(&m, &io, workspace, bytes);
  *
- * The caller owns all memory. After binding, a m_default_t is read-only: any number of threads
- * may call forward on it at once, each with a workspace of its own. Functions return 0
+ * The caller owns all memory; weights and workspace are 64-byte aligned.
+ * After binding, a m_default_t is read-only:
+ * any number of threads may call forward on it at once, each with a workspace of its own and
+ * 128 KiB of stack (2048 KiB where this is compiled without optimisation). Functions return 0
  * or a REFORMER_E_ code. The weights stay where they are while the model is in use.
  * An input shorter than a specialised length gives what Hugging Face gives for it
  * padded to that length with an attention mask. */
@@ -61,9 +63,8 @@ int m_default_bind(m_default_t *m, const void *weights, size_t bytes);
 int m_default_explain(const void *weights, size_t bytes, char *text, size_t room);
 /* Checksum and finite values: reads everything. */
 int m_default_check_weights(const m_default_t *m);
-/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the best
- * that
- * it may take. Static text, as those below. */
+/* The target that bind took, "x86-64-v3" …; REFORMER_CPU in the environment names the
+ * best that it may take. Static text, as those below. */
 const char *m_default_target(const m_default_t *m);
 /* `bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few. */
 int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace,

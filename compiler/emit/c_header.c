@@ -156,22 +156,36 @@ static const char *padding_text(const header_t *h) {
         buckets_text(h));
 }
 
+/* What threads need that call a model. Frames of kernels that are not optimised hold every vector by itself: 1.06 MB is
+ * the most that was seen (attention, x86-64-v4, clang). The rest is mostly the memory of a call's own threads.
+ * tests/cli/compilers.sh runs models on such stacks. */
+enum { STACK_KIB = 128, PLAIN_STACK_KIB = 2048 };
+
+/* What a first program asks for. */
+static const char *wanted_text(const reformer_desc_t *d) {
+    if (d->head == REFORMER_HEAD_NONE) return ".last_hidden_state = hidden";
+    if (d->head == REFORMER_HEAD_QA) return ".start_logits = start, .end_logits = end";
+    return ".logits = logits";
+}
+
 static void put_opening(const header_t *h) {
     const plan_t *p = h->c->plan;
     put_comment(
         h->out, 0,
         "%s: the Reformer model of %s, by reformerc.\n%s\n"
         "    %s_t m = {0};\n"
-        "    if ((error = %s_bind(&m, weights, bytes))) …\n"
-        "    bytes = %s_workspace_bytes(length, threads)\n"
-        "    workspace = so many bytes of 64-byte aligned memory\n"
-        "    %s_io_t io = {.size = sizeof io, .input_ids = ids, …};\n"
-        "    if ((error = %s_forward(&m, &io, workspace, bytes))) …\n\n"
-        "The caller owns all memory. After binding, a %s_t is read-only: any number of threads\n"
-        "may call forward on it at once, each with a workspace of its own. Functions return 0\n"
+        "    int error = %s_bind(&m, weights, weights_bytes);\n"
+        "    size_t bytes = %s_workspace_bytes(length, threads);\n"
+        "    %s_io_t io = {.size = sizeof io, .input_ids = ids,\n"
+        "        .length = length, .threads = threads, %s};\n"
+        "    if (!error) error = %s_forward(&m, &io, workspace, bytes);\n\n"
+        "The caller owns all memory; weights and workspace are 64-byte aligned.\n"
+        "After binding, a %s_t is read-only:\n"
+        "any number of threads may call forward on it at once, each with a workspace of its own and\n"
+        "%d KiB of stack (%d KiB where this is compiled without optimisation). Functions return 0\n"
         "or a REFORMER_E_ code. The weights stay where they are while the model is in use.\n%s",
         h->c->o->header_name, spec_name(h->c), origin_text(h->c), p->name, p->name, p->name,
-        p->name, p->name, p->name, padding_text(h));
+        p->name, wanted_text(h->d), p->name, p->name, STACK_KIB, PLAIN_STACK_KIB, padding_text(h));
 }
 
 static void put_macro(const header_t *h, const char *name, const char *value, const char *comment) {
@@ -266,8 +280,8 @@ static const struct {
     {DUTY_ALL, "Checksum and finite values: reads everything.",
      "int %s_check_weights(const %s_t *m);"},
     {DUTY_ALL,
-     "The target that bind took, \"x86-64-v3\" …; REFORMER_CPU in the environment names the best that\n"
-     "it may take. Static text, as those below.",
+     "The target that bind took, \"x86-64-v3\" …; REFORMER_CPU in the environment names the\n"
+     "best that it may take. Static text, as those below.",
      "const char *%s_target(const %s_t *m);"},
     {DUTY_ALL,
      "`bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few.",

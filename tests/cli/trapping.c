@@ -1,10 +1,13 @@
 /* A host that lets exceptions of floating point trap, all of them: whatever a model's functions compute, they raise no signal
  * and leave the host's mode as it is. Of a model that generates and learns, of any length, with all that it needs inside.
  *
- *   trapping         prints a checksum of what was computed, the same without `trap`
+ * It runs on a stack of STACK_KIB KiB.
+ *
+ *   trapping         prints a checksum of what was computed, the same with `trap`
  *   trapping trap */
 #define _GNU_SOURCE
 #include <fenv.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,8 +125,9 @@ static int learn(const model_t *m, void *weights) {
     return 0;
 }
 
-int main(int argc, char **argv) {
-    int traps = argc > 1 && strcmp(argv[1], "trap") == 0;
+static int traps;
+
+static int run(void) {
     size_t bytes;
     const void *given = model_embedded_weights(&bytes);
     void *weights = memcpy(aligned(bytes), given, bytes);
@@ -140,4 +144,21 @@ int main(int argc, char **argv) {
     fedisableexcept(TRAPS);
     if (!code) printf("%s %016llx\n", model_target(&m), (unsigned long long)sum);
     return code;
+}
+
+static void *begin(void *code) {
+    *(int *)code = run();
+    return NULL;
+}
+
+/* On the stack that the header asks for. */
+int main(int argc, char **argv) {
+    int code = 1;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    traps = argc > 1 && strcmp(argv[1], "trap") == 0;
+    if (pthread_attr_init(&attributes) != 0) return 1;
+    if (pthread_attr_setstacksize(&attributes, STACK_KIB * (size_t)1024) != 0) return 1;
+    if (pthread_create(&thread, &attributes, begin, &code) != 0) return 1;
+    return pthread_join(thread, NULL) != 0 || code;
 }
