@@ -105,7 +105,7 @@ static int32_t last_in(const reformer_sampling_t *s, const float *score, const d
 static double cut(double *weight, const float *score, size_t vocab, int32_t last) {
     double sum = 0;
     for (size_t i = 0; i < vocab; i++) {
-        int in = score[i] > score[last] || (score[i] == score[last] && i <= (size_t)last);
+        int in = score[i] > score[last] || (i <= (size_t)last && score[i] == score[last]);
         if (!in) weight[i] = 0;
         sum += weight[i];
     }
