@@ -54,8 +54,8 @@ typedef struct {
     int32_t *imposed; /* NULL: nothing hashes, or it cannot be imposed */
     results_t shown;  /* by the reference: what is traced, and the loss */
     float *want;      /* the reference's gradients */
-    double *
-        moved; /* by entry of plan->gradients, and of the loss: how far roundings move the reference */
+    double
+        *moved; /* by gradient (number_of), and of the loss: how far roundings move the reference */
     double worst;             /* of what is allowed */
     int64_t elements, beyond; /* of gradients; of them, by more than the tolerance */
     bool refused, ill;
@@ -198,6 +198,24 @@ static const float *gradient_at(const plan_t *p, const float *from, int entry, i
     return from + e->offset / (int64_t)sizeof *from + index * *elements;
 }
 
+/* Of a gradient among all, entry by entry; of the loss the number behind them. */
+static size_t number_of(const plan_t *p, int entry, int index) {
+    size_t number = (size_t)index;
+    for (int i = 0; i < entry; i++) number += (size_t)p->gradients->entries[i].count;
+    return number;
+}
+
+static double *moved_of_loss(const model_t *x) {
+    return &x->moved[number_of(x->plan, x->plan->gradients->n, 0)];
+}
+
+/* NaN is as right as the reference's, and an infinity none. */
+static double apart(double want, double got) {
+    if (isnan(want) && isnan(got)) return 0;
+    double e = fabs(want - got);
+    return isfinite(e) ? e : INFINITY;
+}
+
 static const float *stirred_param(void *ctx, const char *name) {
     return store_find(((const model_t *)ctx)->store, name)->data;
 }
@@ -212,10 +230,8 @@ static void watch_moved(void *ctx, const gnode_t *n, const double *values, int64
     const layout_entry_t *e = layout_find(x->plan->gradients, n->in[1]->name, &index);
     int entry = (int)(e - x->plan->gradients->entries);
     const float *want = gradient_at(x->plan, x->want, entry, index, &elements);
-    for (int64_t i = 0; i < elements; i++) {
-        double moved = fabs(values[i] - (double)want[i]);
-        if (!(moved <= x->moved[entry])) x->moved[entry] = moved;
-    }
+    double *moved = &x->moved[number_of(x->plan, entry, index)];
+    for (int64_t i = 0; i < elements; i++) *moved = fmax(*moved, apart((double)want[i], values[i]));
 }
 
 static void show_loss(void *ctx, const char *name, const void *data, int dtype,
@@ -223,9 +239,8 @@ static void show_loss(void *ctx, const char *name, const void *data, int dtype,
     model_t *x = ctx;
     (void)dtype, (void)shape, (void)rank;
     if (strcmp(name, "loss") != 0) return;
-    double moved = fabs((double)*(const float *)data - (double)reference_loss(x));
-    double *most = &x->moved[x->plan->gradients->n];
-    if (!(moved <= *most)) *most = moved;
+    double *moved = moved_of_loss(x);
+    *moved = fmax(*moved, apart((double)reference_loss(x), (double)*(const float *)data));
 }
 
 /* Once, when something misses its tolerance. */
@@ -248,7 +263,7 @@ static bool stir(model_t *x) {
                 .watch = watch_moved,
                 .watch_ctx = x};
     bool ok = s.g != NULL;
-    x->moved = heap_new((size_t)x->plan->gradients->n + 1, sizeof *x->moved);
+    x->moved = heap_new(number_of(x->plan, x->plan->gradients->n, 1), sizeof *x->moved);
     for (; s.seed < FORWARDS && ok; s.seed++) ok = stir_forward(&s, &io);
     arena_free(a);
     return ok;
@@ -256,22 +271,17 @@ static bool stir(model_t *x) {
 
 /* ---- comparing ------------------------------------------------------------------------------------------- */
 
-/* NaN is as right as the reference's, and an infinity none. */
-static double apart(double want, double got) {
-    if (isnan(want) && isnan(got)) return 0;
-    double e = fabs(want - got);
-    return isfinite(e) ? e : INFINITY;
-}
-
-/* Where the reference moves farther than tells right from wrong, nothing is decided. */
-static bool judge(model_t *x, double error, double size, double share, int moved) {
+/* Where the reference moves farther than tells right from wrong, nothing is decided: of this tensor, others have to be right. */
+static bool judge(model_t *x, double error, double size, double share, size_t number) {
     if (error <= share * size) {
         x->worst = fmax(x->worst, size > 0 ? error / size : 0);
         return true;
     }
     if (!x->moved && !stir(x)) return false;
-    x->ill = x->ill || !(x->moved[moved] <= most_moved * share * size);
-    return x->ill || error <= share * size + x->moved[moved];
+    double moved = x->moved[number];
+    bool ill = !(moved <= most_moved * share * size);
+    x->ill = x->ill || ill;
+    return ill || error <= share * size + moved;
 }
 
 /* The largest difference of elements, and where it is. Zeros, of words that nobody reads, tell nothing. */
@@ -296,9 +306,10 @@ static bool compare_entry(model_t *x, const float *got, int entry, double all, c
         const float *has = got + (want - x->want);
         double size = fmax(largest_of(want, n), least * all);
         double error = largest_error(x, want, has, n, tolerance * size, &at);
-        bool was_ill = x->ill, fine = judge(x, error, size, tolerance, entry);
+        size_t number = number_of(x->plan, entry, i);
+        bool was_ill = x->ill, fine = judge(x, error, size, tolerance, number);
         if (x->ill && !was_ill)
-            printf("  %s moves by %.1e of %.1e\n", e->source[i], x->moved[entry], size);
+            printf("  %s moves by %.1e of %.1e\n", e->source[i], x->moved[number], size);
         if (fine) continue;
         printf("  %s: %s, element %lld is %.9g, the reference has %.9g, the largest is %.3g\n", who,
                e->source[i], (long long)at, (double)has[at], (double)want[at], size);
@@ -336,7 +347,7 @@ static double largest_gradient(const model_t *x) {
 static bool compare_reference(model_t *x, const float *got, float loss, const char *who) {
     double all = largest_gradient(x), want = (double)reference_loss(x);
     bool ok = judge(x, apart(want, (double)loss), fmax(1, fabs(want)), loss_tolerance,
-                    x->plan->gradients->n);
+                    number_of(x->plan, x->plan->gradients->n, 0));
     if (!ok) printf("  %s: the loss is %.9g, the reference has %.9g\n", who, (double)loss, want);
     for (int i = 0; i < x->plan->gradients->n; i++) {
         ok = compare_entry(x, got, i, all, who) && ok;

@@ -26,9 +26,17 @@ static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     else v->i = eval_alloc(v->elements, sizeof *v->i);
 }
 
-static void move(value_t *v, double roundings, uint64_t *chance) {
+/* A log-sum-exp of scores that were set, which are constants: nobody's roundings are in them, and exp(score - lse), of a float
+ * as far from 0 as they are, would be moved beyond all bounds. */
+static bool is_constant(const gnode_t *n, double x) {
+    bool lse = n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
+    return lse && x <= EVAL_SELF / 2;
+}
+
+static void move(const gnode_t *n, value_t *v, double roundings, uint64_t *chance) {
     for (int64_t k = 0; v->f && k < v->elements; k++) {
         *chance = *chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        if (is_constant(n, v->f[k])) continue;
         v->f[k] *= 1 + (*chance >> 63 ? roundings : -roundings) * UNIT;
     }
 }
@@ -67,7 +75,7 @@ static int evaluate(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chan
     double *own = x->f;
     size_t bytes = sizeof *own * (size_t)x->elements;
     x->f = memcpy(eval_alloc(x->elements, sizeof *own), own, bytes);
-    move(x, s->to_bf16, chance);
+    move(n, x, s->to_bf16, chance);
     int code = ops[n->op](e, n, &e->values[n->id]);
     heap_free(x->f);
     x->f = own;
@@ -83,7 +91,7 @@ static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *cha
         return true;
     }
     if (evaluate(e, s, n, chance) != REFORMER_OK) return false;
-    move(v, s->roundings, chance);
+    move(n, v, s->roundings, chance);
     if (s->watch && n->op == G_GRADIENT) s->watch(s->watch_ctx, n, v->f, v->elements);
     show(e, n->trace, v);
     show(e, output_name(e, n), v);
