@@ -19,6 +19,8 @@ check 'as the reference' 0 '' "$TENSOR" near i.st b.st 1e-2
 check 'v4' 0 - $run $bf16 --backend interpreter --target x86-64-v4 --gradients v4.st
 check 'with dot2' 0 - $run $bf16 --backend interpreter --target x86-64-v4+bf16 --gradients dot2.st
 same 'pairs of rows are summed alike' v4.st dot2.st
+# by these sums no factor is on the other side of the reference's; one that is rounded elsewhere is seen by 4e-3 and more
+check 'the same factors' 0 '' "$TENSOR" near v4.st b.st 1e-3
 check 'compiled' 0 - $run $bf16 --gradients n.st
 same 'native' n.st i.st
 check 'what is kept' 0 - $run $bf16 --set train.memory=auto --gradients k.st
