@@ -1,5 +1,6 @@
 /* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_tiles.c, its
- * products; attention_gradient_rows.c, their rows; attention_gradient_ends.c, what comes before the first and behind the last. */
+ * products; attention_gradient_scores.c, what is made of two of them; attention_gradient_rows.c, their rows;
+ * attention_gradient_ends.c, what comes before the first and behind the last. */
 #ifndef REFORMERC_LOWER_ATTENTION_GRADIENT_H
 #define REFORMERC_LOWER_ATTENTION_GRADIENT_H
 
@@ -50,6 +51,12 @@ void add_up_keys(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_
 /* A tile of such a sum: rows from `row` on. */
 void queries_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
 void keys_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
+
+/* ---- attention_gradient_scores.c ------------------------------------------------------------------------------- */
+
+/* A tile of keys against the panel's queries: probabilities, or weights, go into g->p; behind them, what becomes of these and of
+ * the products with values, into g->ds. */
+row_tile_fn grad_weigh_tile, grad_score_tile;
 
 /* ---- the others ------------------------------------------------------------------------------------------------- */
 
