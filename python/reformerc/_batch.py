@@ -75,6 +75,8 @@ class Batch:
 
     def fault(self, code: int, vocab: int) -> str:
         """Where it stands what a code is about."""
+        if code == Code.ARGUMENT and not self.has_labels:
+            return ": there are no labels"  # what else a batch may lack is checked before
         if code != Code.TOKEN:
             return ""
         bad = np.argwhere((self.input_ids < 0) | (self.input_ids >= vocab))

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
+import numpy as np
+
 from ._abi import MAX_THREADS, Options
 from ._arrays import whole
 from ._errors import InputError
@@ -17,8 +19,24 @@ from ._weights import Tensors, Weights
 Spec = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 
 
+def _json(value: Any, what: str) -> str:
+    """NumPy's numbers are numbers, too."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, (np.generic, np.ndarray)):
+            return item.tolist()
+        raise InputError(f"{what}: {item!r} is neither a number, nor a text, nor a list or mapping of these")
+
+    try:
+        return json.dumps(value, allow_nan=False, default=plain)
+    except ValueError as problem:  # NaN, infinity, circles; InputErrors, too
+        raise problem if isinstance(problem, InputError) else InputError(f"{what}: {problem}") from None
+    except TypeError as problem:  # keys
+        raise InputError(f"{what}: {problem}") from None
+
+
 def _setting(key: str, value: Any) -> bytes:
-    text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+    text = value if isinstance(value, str) else _json(value, f"settings: {key}")
     return encoded(f"{key}={text}", "settings")
 
 
@@ -30,7 +48,7 @@ def _source(spec: Spec, name: Optional[str]) -> tuple[Optional[bytes], Optional[
     """`model` and `text` of reformerc_compile."""
     shown = encoded(name, "name") if name is not None else None
     if isinstance(spec, Mapping):
-        return shown, encoded(json.dumps(dict(spec), allow_nan=False), "spec")
+        return shown, encoded(_json(dict(spec), "spec"), "spec")
     if isinstance(spec, str) and _is_text(spec):
         return shown, encoded(spec, name or "spec")
     if isinstance(spec, (str, os.PathLike)):

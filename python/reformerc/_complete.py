@@ -6,8 +6,9 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from ._abi import NEVER_EARLY, Beams, Generate, Sampling
+from ._abi import NEVER_EARLY, Beams, Code, Generate, Sampling
 from ._arrays import Array, ArrayLike, address, rows_of_ids, whole
+from ._context import advice
 from ._errors import InputError
 from ._generate import Cache, check_generates, fault
 from ._library import lib
@@ -68,7 +69,8 @@ def _write(cache: Cache, request: _Request, search: Search) -> list[Array]:
 def _check(model: Model, prompts: Sequence[object], tokens: int, search: Search) -> None:
     check_generates(model)
     whole(tokens, "tokens", 1, model.positions)
-    whole(search.beams, "beams", 1, model.batch)
+    if whole(search.beams, "beams", 1, 2**31 - 1) > model.batch:
+        raise InputError(f"beams: {search.beams} rows of {model.batch}{advice(Code.BATCH)}")
     if search.early_stopping not in _EARLY:
         raise InputError(f"early_stopping: {search.early_stopping!r} is no False, True or 'never'")
     if isinstance(prompts, str) or not len(prompts):

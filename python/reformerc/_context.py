@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from ._abi import TRACED_F32, TraceFn
+from ._abi import TRACED_F32, Code, TraceFn
 from ._arrays import Array
 from ._errors import error_of
 from ._library import check, lib, strerror
@@ -27,11 +27,24 @@ class Context:
             return
         message = lib.reformerc_context_message(self.handle)
         text = message.decode("utf-8", "replace").rstrip("\n") if message else strerror(code)
-        raise error_of(code, f"{text}{said}")
+        raise error_of(code, f"{text}{said}{advice(code)}")
 
     def close(self) -> None:
         lib.reformerc_context_free(self.handle)
         self.handle = c.c_void_p()
+
+
+def advice(code: int) -> str:
+    """How a model is compiled that can do what this one cannot."""
+    wanted = _COMPILED.get(code)
+    return f"; compile(…, {wanted})" if wanted else ""
+
+
+_COMPILED: dict[int, str] = {
+    Code.BATCH: 'settings={"compile.batch_size": ROWS}',
+    Code.DECODE: "generate=True",
+    Code.TRAIN: "train=True",
+}
 
 
 class Owned:

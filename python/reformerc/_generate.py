@@ -13,15 +13,25 @@ from ._arrays import Array, ArrayLike, Floats, address, given, rows_of_ids, take
 from ._batch import taken_rows
 from ._errors import InputError, error_of
 from ._library import lib, strerror
-from ._context import Context, Owned
+from ._context import Context, Owned, advice
 from ._model import Model
 from ._text import StopTexts, codec_of
+
+
+_MOST = float(np.finfo(np.float32).max)
 
 
 def sampling_of(
     temperature: float, top_k: int, top_p: float, repetition_penalty: float, seed: int
 ) -> Sampling:
     """reformer_sampling_t says what the numbers do, and which the library refuses."""
+    for name, number, most in (
+        ("temperature", temperature, _MOST),
+        ("top_p", top_p, 1.0),
+        ("repetition_penalty", repetition_penalty, _MOST),
+    ):
+        if not 0 <= number <= most:  # so that a NaN is out of range
+            raise InputError(f"{name}: {number} is not from 0 to {most:g}")
     sampling = Sampling(top_k=whole(top_k, "top_k", 0, 2**31 - 1), seed=whole(seed, "seed", 0, 2**64 - 1))
     sampling.temperature, sampling.top_p = float(temperature), float(top_p)
     sampling.repetition_penalty = float(repetition_penalty)
@@ -30,7 +40,7 @@ def sampling_of(
 
 def check_generates(model: Model) -> None:
     if model.positions == 0:
-        raise error_of(Code.DECODE, f"{strerror(Code.DECODE)}; compile(…, generate=True)")
+        raise error_of(Code.DECODE, strerror(Code.DECODE) + advice(Code.DECODE))
 
 
 # ---- caches ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from ._abi import Code, Gradient, Head
 from ._arrays import Array, ArrayLike, Floats, Shape, address, aligned_floats, given, whole
 from ._batch import Batch
-from ._context import Context, Trace
+from ._context import Context, Trace, advice
 from ._errors import InputError, error_of
 from ._handle import Handle
 from ._library import encoded, lib, strerror, take_message, tell
@@ -171,7 +171,7 @@ class Model(Handle):
         with self._context() as context:
             size = lib.reformerc_gradients_bytes(self._handle)
             if size == 0:
-                raise error_of(Code.TRAIN, strerror(Code.TRAIN))
+                raise error_of(Code.TRAIN, strerror(Code.TRAIN) + advice(Code.TRAIN))
             memory = aligned_floats(size)
             code = lib.reformerc_gradients(context.handle, c.byref(io), address(memory), size)
             context.check(code, batch.fault(code, self.vocab))

@@ -82,6 +82,8 @@ class Trainer:
         are what they were. A gradient with a NaN or an infinity is an Error with code REFORMER_E_DIVERGED."""
         if not batches:
             raise InputError("a step of no batch")
+        if not all(batch.has_labels for batch in batches):
+            raise InputError("a step of a batch without labels")
         model, report = self._model, TrainReport()
         ios = [batch.io(model.head, model.labels) for batch in batches]
         array = (Io * len(ios))(*ios)

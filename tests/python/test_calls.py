@@ -33,6 +33,9 @@ class Errors(TestCase):
         self.refused("NUL", reformerc.compile, "a\0b")
         self.refused("NUL", reformerc.compile, {"a": "\0"} and "x\n\0")
         self.refused("neither a path", reformerc.compile, 5)
+        self.refused("<object .* is neither a number", small, settings={"num_hashes": object()})
+        self.refused("settings: num_hashes: Out of range", small, settings={"num_hashes": float("nan")})
+        self.refused("spec: keys must be", reformerc.compile, {(1, 2): 3})
         self.refused("--set|num_hashes", small, settings={"num_hashes": -1}, kind=reformerc.SpecError)
         with self.assertRaises(reformerc.CompileError):
             small(backend="c", cc="false", cache=False)
