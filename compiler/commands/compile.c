@@ -307,7 +307,8 @@ static bool check_embedding(const session_t *s, out_kind_t kind) {
 static bool check_embedding_target(const session_t *s, out_kind_t kind) {
     if (!s->o->given[OPT_EMBED_WEIGHTS] || kind == OUT_OBJECT) return true;
     if (target_family(s->plan->targets[0]) != FAMILY_WASM) return true;
-    diag_error(s->d, IN_FILE("--embed-weights"), "for wasm32 is for .o alone");
+    diag_error(s->d, IN_FILE("--embed-weights"),
+               "for wasm32 is for .o alone: WebAssembly's assembler has no .incbin");
     return false;
 }
 

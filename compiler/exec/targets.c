@@ -1,6 +1,7 @@
 /* Names → targets (targets.h). Nothing here knows a CPU's features: the runtime does. */
 #include "exec/targets.h"
 
+#include "support/sbuf.h"
 #include <string.h>
 
 _Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFORMER_CPU_X86_64_V4 &&
@@ -65,6 +66,13 @@ static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) 
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
+static void hint_names(const char *names[T_COUNT + 1], diag_t *d) {
+    sbuf_t all = {0};
+    for (int i = 0; i <= T_COUNT; i++) sbuf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    diag_hint(d, "there are %s", all.data);
+    sbuf_free(&all);
+}
+
 static bool check_name(const char *name, const char *where, diag_t *d) {
     const char *names[T_COUNT + 1] = {[T_COUNT] = "native"};
     for (int i = 0; i < T_COUNT; i++) names[i] = targets[i].name;
@@ -72,6 +80,7 @@ static bool check_name(const char *name, const char *where, diag_t *d) {
     diag_error(d, IN_FILE(where), "'%s' is not a target", name);
     const char *near = did_you_mean(name, names, T_COUNT + 1);
     if (near) diag_hint(d, "did you mean '%s'?", near);
+    else hint_names(names, d);
     return false;
 }
 
