@@ -33,7 +33,8 @@ trap 'rm -rf "$made"' EXIT
 
 # bytes, and not pieces of SentencePiece: 'A' is 65 + 2
 printf A >"$made/letter"
-"$reformerc" tokenize "$model" --text "$made/letter" --output "$made/letter.bin" --no-warnings >/dev/null
+"$reformerc" tokenize "$model" --text "$made/letter" --output "$made/letter.bin" --no-warnings \
+    >/dev/null 2>"$made/said" || { cat "$made/said" >&2 && exit 1; }
 [ "$(od -An -tu2 "$made/letter.bin" | tr -d ' ')" = 67 ] ||
     fail "$model: the page reads and writes bytes (compile.text: bytes), id = byte + 2"
 

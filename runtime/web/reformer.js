@@ -29,6 +29,7 @@ export class Reformer {
         this.check(exports.bind());
         this.vocab = exports.vocab();
         this.positions = exports.positions(); // prompt and text together
+        this.left = 0;
     }
 
     check(code) {
@@ -43,7 +44,11 @@ export class Reformer {
     }
 
     // Reads a prompt. Without sampling options the likeliest token is taken.
-    begin(ids, { tokens, temperature = 0, topK = 0, topP = 0, repetitionPenalty = 0, seed = 0n }) {
+    begin(ids, { tokens, temperature = 0, topK = 0, topP = 0, repetitionPenalty = 0, seed = 0n } = {}) {
+        if (typeof ids === "string" || !Array.from(ids).every(Number.isInteger))
+            throw new TypeError("the prompt is token ids: model.encode(text)");
+        if (!Number.isInteger(tokens) || tokens < 1)
+            throw new RangeError(`tokens: ${tokens} is no number of tokens to write`);
         if (ids.length === 0) throw new Error("the prompt is empty");
         if (ids.length + tokens > this.positions)
             throw new Error(`${ids.length} + ${tokens} tokens: the model has ${this.positions} ` +

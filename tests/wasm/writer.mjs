@@ -32,6 +32,10 @@ function fails(what, pattern, call) {
 }
 fails("much text", /5 \+ 1000 tokens: the model has 64 positions/, () => model.begin([2, 3, 4, 5, 6], { tokens: 1000 }));
 fails("no prompt", /prompt is empty/, () => model.begin([], { tokens: 1 }));
+fails("a text", /model.encode/, () => model.begin("abc", { tokens: 1 }));
+fails("no ids", /model.encode/, () => model.begin([3.5], { tokens: 1 }));
+fails("no number of tokens", /undefined is no number/, () => model.begin([75]));
+fails("no tokens", /0 is no number/, () => model.begin([75], { tokens: 0 }));
 fails("a token", /vocab/, () => model.begin([258], { tokens: 1 }));
 fails("a temperature", /argument/, () => model.begin([2], { tokens: 1, temperature: -1 }));
 const damaged = Uint8Array.from(read("model.weights"));
