@@ -63,6 +63,15 @@ static void look(difference_t *d, int64_t i, double want, double got) {
     d->got = got;
 }
 
+/* Elements that are off by more than floats are, of all. */
+static double share_beyond(const result_t *want, const result_t *got, const difference_t *d) {
+    int64_t beyond = 0, n = result_elements(want);
+    double most = TENSOR_TOLERANCE * fmax(d->least, d->magnitude);
+    for (int64_t i = 0; i < n; i++)
+        beyond += distance(element(want, i), element(got, compare_place(want, got, i))) > most;
+    return (double)beyond / (double)n;
+}
+
 difference_t compare_tensors(const result_t *want, const result_t *got) {
     difference_t d = {.comparable = comparable(want, got), .integer = want->dtype == REFORMER_I32};
     d.least = want->least > 0 ? want->least : 1;
@@ -77,6 +86,7 @@ difference_t compare_tensors(const result_t *want, const result_t *got) {
         if (!same_bits(want, i, got, j)) look(&d, i, x, element(got, j));
     }
     if (d.different) d.off = sqrt(d.off / (double)result_elements(want));
+    if (d.different && want->many > 0) d.many = share_beyond(want, got, &d) / want->many;
     return d;
 }
 
@@ -94,6 +104,7 @@ double tolerance_of(const char *tensor) {
 double difference_share(const difference_t *x, const char *tensor) {
     double size = fmax(x->least, x->magnitude), tolerance = tolerance_of(tensor);
     double share = difference_relative(x) / (tolerance + x->rounding / size);
+    share = fmax(share, x->many);
     if (x->mean <= 0) return share;
     return fmax(share, x->off / size / (tolerance + x->mean / size));
 }

@@ -22,6 +22,7 @@ typedef struct {
     double rounding;   /* of `want`: allowed beyond its tolerance */
     double mean;       /* of `want`: allowed in the root mean square beyond the tolerance; 0: any */
     double off;        /* root mean square of the differences */
+    double many;       /* share of elements beyond the tolerance, of what is allowed; 0: any */
     double absolute;   /* largest difference; infinite where one side alone is NaN or infinite */
     int64_t different; /* elements whose bits differ */
     int64_t at;        /* element of `want` with the largest difference; integers: the first */

@@ -90,6 +90,11 @@ static void keep_integers(led_t *x, result_t *to, const graph_shown_t *v, const 
     }
 }
 
+/* The share of a tensor that one factor is in. */
+static double one_factor(const gnode_t *n, double rows) {
+    return fmax(1 / rows, graph_is_attention(n) ? 1 / (double)n->heads : 0);
+}
+
 static void keep_floats(const led_t *x, result_t *to, const graph_shown_t *v) {
     result_t whole = shape_of(v);
     float *kept = to->data;
@@ -101,6 +106,7 @@ static void keep_floats(const led_t *x, result_t *to, const graph_shown_t *v) {
     }
     for (int k = 0; k + 1 < to->rank; k++) rows *= (double)to->shape[k];
     to->rounding = rules[type].most * magnitude;
+    if (type != G_F32) to->many = LEAD_MANY + one_factor(v->node, rows);
     to->mean = (rules[type].mean + rules[type].row / sqrt(rows)) * magnitude;
 }
 

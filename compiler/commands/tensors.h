@@ -51,7 +51,8 @@ typedef struct {
     void *data;
     double rounding; /* of a reference: what single precision loses as a value is shown (sides.h) */
     double mean;     /* and the root mean square of that; 0: not judged (lead.h) */
-    double least;    /* the size that differences are measured by is no less; 0: 1 */
+    double many;  /* and how large a share of its elements may lose more than floats do; 0: any */
+    double least; /* the size that differences are measured by is no less; 0: 1 */
 } result_t;
 
 typedef struct {
