@@ -11,23 +11,8 @@ there() { command -v "$1" >/dev/null; }
 compilers=
 for compiler in gcc clang; do there $compiler && compilers="$compilers $compiler"; done
 case $(uname -m) in x86_64) levels=x86-64-v3,x86-64 one=x86-64 ;; *) levels=aarch64 one=aarch64 ;; esac
-in_folder() { (cd "$1" && shift && "$@"); }
-cat >tiny.yaml <<'END'
-vocab_size: 258
-attn_layers: [lsh]
-hidden_size: 16
-num_attention_heads: 2
-attention_head_size: 8
-feed_forward_size: 24
-axial_pos_shape: [8, 8]
-axial_pos_embds_dim: [8, 8]
-max_position_embeddings: 64
-lsh_attn_chunk_length: 8
-num_buckets: 4
-initializer_range: 0.3
-END
 # Most functions: generation, steps of training.
-{ cat tiny.yaml && echo 'architectures: [ReformerModelWithLMHead]' && echo 'is_decoder: true'; } >small.yaml
+hashing_spec >small.yaml
 { cat small.yaml && echo 'train: {memory: reversible}'; } >learns.yaml
 mkdir one library
 check translate 0 - "$r" learns.yaml --set compile.sequence_length=dynamic --weights random:1 --target $one --standalone --embed-weights --selftest -o one/model.c
@@ -55,7 +40,7 @@ done
 for architecture in ReformerModel ReformerModelWithLMHead ReformerForMaskedLM ReformerForSequenceClassification ReformerForQuestionAnswering; do
     decoder=false
     [ $architecture = ReformerModelWithLMHead ] && decoder=true
-    check "$architecture" 0 - "$r" tiny.yaml --set "architectures=[$architecture]" --set is_decoder=$decoder --set compile.sequence_length=16 --weights random:1 --target $one -o example.c
+    check "$architecture" 0 - "$r" small.yaml --set "architectures=[$architecture]" --set is_decoder=$decoder --set compile.sequence_length=16 --weights random:1 --target $one -o example.c
     {
         echo '#include <stdlib.h>'
         echo '#include "example.h"'
@@ -68,7 +53,7 @@ for architecture in ReformerModel ReformerModelWithLMHead ReformerForMaskedLM Re
         echo '    int code = room ? first(ids, 9, 1, w, n, room) : 1;'
         echo '    return code || (hidden[1] == 0 && logits[1] == 0 && (start[1] == 0 || end[1] == 0)); }'
     } >first.c
-    check "$architecture, with its weights" 0 - "$r" tiny.yaml --set "architectures=[$architecture]" --set is_decoder=$decoder --set compile.sequence_length=16 --weights random:1 --target $one --embed-weights -o example.c
+    check "$architecture, with its weights" 0 - "$r" small.yaml --set "architectures=[$architecture]" --set is_decoder=$decoder --set compile.sequence_length=16 --weights random:1 --target $one --embed-weights -o example.c
     check "example of $architecture" 0 - with_libs cc -std=c11 -O0 -Wall -Wextra -Werror first.c example.c -o first
     check "what it computes" 0 - ./first
 done

@@ -12,6 +12,8 @@
 #                                      code is $code then
 #   trains NAME CODE PATTERN ARGUMENTS…        a check of `train` by the reference, which compiles nothing
 #   small_spec                         on stdout, a language model of bytes that compiles in no time: 32 tokens
+#   hashing_spec                       on stdout, one that hashes: 64 tokens, for C compilers
+#   in_folder FOLDER COMMAND…
 #   finish                             exit code of the script
 #
 # Scripts get: REFORMERC, FORGE, SOURCE (of the repository), WORK (an own, empty folder; made here).
@@ -131,6 +133,27 @@ max_position_embeddings: 32
 compile: {sequence_length: 32, targets: [x86-64]}
 END
 }
+
+hashing_spec() {
+    cat <<'END'
+architectures: [ReformerModelWithLMHead]
+is_decoder: true
+vocab_size: 258
+attn_layers: [lsh]
+hidden_size: 16
+num_attention_heads: 2
+attention_head_size: 8
+feed_forward_size: 24
+axial_pos_shape: [8, 8]
+axial_pos_embds_dim: [8, 8]
+max_position_embeddings: 64
+lsh_attn_chunk_length: 8
+num_buckets: 4
+initializer_range: 0.3
+END
+}
+
+in_folder() { (cd "$1" && shift && "$@"); }
 
 # A compiler's command line with what --cflags (and --libs) print, quoted as a shell reads it.
 with_flags() { eval "\"\$@\" $("$REFORMERC" --cflags)"; }

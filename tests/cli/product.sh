@@ -24,22 +24,7 @@ agree() { # KIND MODEL ARGUMENTS…
 }
 
 # The default translation: all levels of the CPU, any length. Compilers take long for it, so the model is small.
-cat >small.yaml <<'SPEC'
-architectures: [ReformerModelWithLMHead]
-is_decoder: true
-vocab_size: 258
-attn_layers: [lsh]
-hidden_size: 16
-num_attention_heads: 2
-attention_head_size: 8
-feed_forward_size: 24
-axial_pos_shape: [8, 8]
-axial_pos_embds_dim: [8, 8]
-max_position_embeddings: 64
-lsh_attn_chunk_length: 8
-num_buckets: 4
-initializer_range: 0.3
-SPEC
+hashing_spec >small.yaml
 check translate 0 - "$r" small.yaml --weights random:1 -o product.c
 check strict 0 - with_flags cc -std=c11 -O2 $strict -c product.c -o strict-cc.o
 check build 0 - with_libs cc -O2 -I. "$SOURCE/tests/cli/product.c" strict-cc.o -o c-cc

@@ -10,23 +10,7 @@ compilers=
 for compiler in gcc clang; do
     command -v $compiler >/dev/null && compilers="$compilers $compiler"
 done
-in_folder() { (cd "$1" && shift && "$@"); }
-cat >small.yaml <<'END'
-architectures: [ReformerModelWithLMHead]
-is_decoder: true
-vocab_size: 258
-attn_layers: [lsh]
-hidden_size: 16
-num_attention_heads: 2
-attention_head_size: 8
-feed_forward_size: 24
-axial_pos_shape: [8, 8]
-axial_pos_embds_dim: [8, 8]
-max_position_embeddings: 64
-lsh_attn_chunk_length: 8
-num_buckets: 4
-initializer_range: 0.3
-END
+hashing_spec >small.yaml
 more=cc # where one compiler says as much as the other
 [ "$form" = long ] && more=$compilers
 small="small.yaml --set compile.sequence_length=16"
