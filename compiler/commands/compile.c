@@ -16,6 +16,7 @@
 #include "commands/session.h"
 #include "commands/stages.h"
 #include "emit/llvm.h"
+#include "support/file.h"
 #include "support/heap.h"
 
 /* ---- files that appear together ------------------------------------------------------------------ */
@@ -118,22 +119,17 @@ static out_kind_t out_kind(const options_t *o, diag_t *d) {
 
 /* ---- a spec or graph ------------------------------------------------------------------------------------------ */
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static const char *weights_path(const session_t *s) {
     return replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights");
 }
 
 static emit_c_options_t c_options(const session_t *s, const char *header_path) {
     bool embeds = s->o->given[OPT_EMBED_WEIGHTS];
-    return (emit_c_options_t){.header_name = base_name(header_path),
+    return (emit_c_options_t){.header_name = file_name(header_path),
                               .trace = s->plan->trace,
                               .impose_buckets = s->plan->impose_buckets,
                               .standalone = s->o->given[OPT_STANDALONE],
-                              .weights_file = embeds ? base_name(weights_path(s)) : NULL};
+                              .weights_file = embeds ? file_name(weights_path(s)) : NULL};
 }
 
 /* They decide about the code of what learns, and are read before it is written: rotations from a file stay as they are, as

@@ -2,14 +2,10 @@
 #include <string.h>
 
 #include "lower/lower_int.h"
+#include "support/file.h"
 
 int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
-}
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...) {
@@ -17,7 +13,7 @@ void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...) {
     va_start(ap, fmt);
     const char *text = arena_vprintf(L->arena, fmt, ap);
     va_end(ap);
-    const char *file = at.file ? base_name(at.file) : "defaults";
+    const char *file = at.file ? file_name(at.file) : "defaults";
     f->comment = at.line > 0 ? arena_printf(L->arena, "%s:%d: %s", file, at.line, text)
                              : arena_printf(L->arena, "%s: %s", file, text);
 }

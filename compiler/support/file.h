@@ -88,6 +88,9 @@ char *output_target(const char *path);
 /* Writes data to path as one output. */
 bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
 
+/* What stands behind the last '/' of a path. */
+const char *file_name(const char *path);
+
 bool file_exists(const char *path);
 bool is_directory(const char *path);
 /* Like mkdir -p; `mode` (less the umask) of those that were not there. False: it is none, errno tells why. */

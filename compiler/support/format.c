@@ -223,7 +223,7 @@ static const char *const hints[] = {
 };
 
 static void give_hint(const char *path, hint_t hint, diag_t *d) {
-    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    const char *file = file_name(path);
     if (hint == HINT_PICKLE) format_pickle_hint(d, file);
     else if (hint == HINT_NUMPY) numpy_hint(d, file);
     else if (hint == HINT_NPZ) npz_hint(d, file);
