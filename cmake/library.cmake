@@ -2,9 +2,7 @@
 # those of reformerc.h, so that a program may have functions of its own called store_load or bug. As an archive, whose one
 # object still needs the runtime, libyaml and the others; and as a shared library that brings its own. And their pkg-config files.
 set(public_library ${PROJECT_BINARY_DIR}/lib/libreformerc.a)
-set(public_folders ${folders})
-list(REMOVE_ITEM public_folders data commands)
-list(TRANSFORM public_folders REPLACE "(.+)" "$<TARGET_OBJECTS:reformerc_\\1>" OUTPUT_VARIABLE public_objects)
+list(TRANSFORM library_folders REPLACE "(.+)" "$<TARGET_OBJECTS:reformerc_\\1>" OUTPUT_VARIABLE public_objects)
 set(one_object ${PROJECT_BINARY_DIR}/reformerc.o)
 add_custom_command(OUTPUT ${public_library}
   COMMAND ${CMAKE_LINKER} -r -o ${one_object} ${public_objects}

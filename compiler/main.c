@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "commands/apart.h"
-#include "commands/options.h"
-#include "commands/tuning.h"
+#include "cli/apart.h"
+#include "cli/options.h"
+#include "machine/tuning.h"
 #include "support/guard.h"
 #include "support/temporary.h"
 

@@ -7,10 +7,10 @@ set(test_costs
     lower_limits 18   cli_sweep 21   cli_bench 19   cli_linear 18   cli_score 18   cli_trust 18   cli_tune 17   emit_programs 10
     emit_ops 12   golden_.*_gradients_one 18   lower_tiles 16   cli_explain 15   library_memory 15   library_install 15
     emit_dot 13   emit_file 15   library_golden 13   golden_generate 14   cli_special 5   cli_long_context 12   cli_outputs 12
-    library_cycles 11   cli_sentencepiece 11   emit_cache 11   differential_c_ 10   differential_ 9   lower_token_losses 10
+    library_cycles 11   cli_sentencepiece 11   exec_cache 11   differential_c_ 10   differential_ 9   lower_token_losses 10
     wasm_numbers 8   wasm_page 6   lower_decode 10   lower_kernels 9   lower_update 8   cli_gradients 9   cli_hostile 9   project_subproject 9
     python_wheel 60   package_deb 20   package_built 120   package_checked 14   package_ 12   golden_checkpoint_window_c 8
-    golden_.*_gradients_executor 7   golden_decode_checkpoint_interpreter 7   golden_t_sgd.*_trajectory 11   cli_train 7   cli_translate 6   cli_verdict 6   library_ 6
+    golden_.*_gradients_executor 7   golden_decode_checkpoint_interpreter 7   golden_t_sgd.*_trajectory 11   cli_train 7   cli_translate 6   compare_verdict 6   library_ 6
     golden_.*_one 4   golden_decode_ 3   golden_.*_jit 3)
 
 # Of the tests of the folder that calls it. Workers sleep while they wait for each other: by default OpenMP's spin, and

@@ -365,7 +365,7 @@ module_t *module_parse(arena_t *a, const char *file, const char *text, size_t by
 bool loops_verify(module_t *m, diag_t *d);
 
 /* Of what products are: a machine does more of the smaller ones. A row more: here, in cost.c and in
- * commands/products.c. */
+ * cost/products.c. */
 typedef enum { FACTOR_F32, FACTOR_BF16, FACTOR_I8, FACTOR_COUNT } factor_t;
 /* Flops of each in the time of one of f32, where CPUs have the instruction: a vector holds twice as many bf16, four
  * times as many i8. */

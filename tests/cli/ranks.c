@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/ranks.h"
+#include "ranks/ranks.h"
 
 enum { MICROS = 3, MOST = 3 * (1 << 20) + 1000 };
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/sentencepiece.h"
-#include "commands/text_parts.h"
+#include "text/parts.h"
+#include "text/sentencepiece.h"
 
 enum { MAX_IDS = 1 << 20, SEQUENCES = 4000, LONGEST = 24 };
 

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/compare.h"
-#include "commands/session.h"
+#include "compare/compare.h"
+#include "session/session.h"
 
 enum { MAX_ARGS = 32 };
 

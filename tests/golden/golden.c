@@ -19,8 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/compare.h"
-#include "commands/forward.h"
+#include "commands/run/forward.h"
+#include "compare/compare.h"
 
 enum { MAX_ARGS = 32 };
 

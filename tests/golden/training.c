@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/options.h"
+#include "cli/options.h"
 #include "support/heap.h"
 #include "weights/weights.h"
 

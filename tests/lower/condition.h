@@ -7,10 +7,10 @@
  * again, every float that one of them gives moved by four roundings, up or down by chance, and how far each
  * tensor goes is allowed to that tensor beyond its tolerance. Nothing of a back end goes into this; tensors
  * before the ill-conditioned ones are judged as strictly as ever. Buckets are the reference's throughout:
- * flips have rules of their own (commands/sides.h). A tensor that goes farther than a hundred tolerances can
+ * flips have rules of their own (compare/sides.h). A tensor that goes farther than a hundred tolerances can
  * tell no fault from rounding; such models are undecided, and few may be.
  *
- * Where a graph rounds factors to a smaller type the reference is led by the back end (commands/lead.h), and there is nothing
+ * Where a graph rounds factors to a smaller type the reference is led by the back end (compare/lead.h), and there is nothing
  * to ask.
  *
  * Measured over 400 random models: what a back end missed by was at most 1.3 of what is allowed here, at
@@ -18,7 +18,7 @@
 #ifndef REFORMERC_TESTS_CONDITION_H
 #define REFORMERC_TESTS_CONDITION_H
 
-#include "commands/sides.h"
+#include "compare/sides.h"
 
 /* Adds what is allowed to the reference's results (result_t.rounding). Returns how far the tensor went that
  * went farthest, of max(1, magnitude); infinite after an error, when nothing is allowed. `weights` are those

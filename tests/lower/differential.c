@@ -11,11 +11,11 @@
  * attention exact, over more keys than it takes at a time; large weights make queries longer than softmax may
  * take as a bound of the scores. A model whose buckets differ somewhere is
  * accepted only if every differing row is a near-tie of the hash; then it runs again with the reference's
- * buckets imposed (commands/sides.h, whose rules these are). One that misses the reference by more than its
+ * buckets imposed (compare/sides.h, whose rules these are). One that misses the reference by more than its
  * tolerance is accepted only if roundings move the reference itself as far (condition.h). Compiled ones are
  * equal to the bit. Every model prints one line; a failing one prints its spec, so that it can be kept as a case.
  *
- * Where factors are rounded the reference is led by each back end (commands/lead.h). What stands behind roundings that
+ * Where factors are rounded the reference is led by each back end (compare/lead.h). What stands behind roundings that
  * nobody sees may miss by much then, of few rows and narrow ones by as much as a factor does that is rounded where it
  * should not be, or is not. But that one does it to all elements, and not to the few whose factors a last bit decides: so
  * they are counted. */
@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/verdict.h"
+#include "compare/verdict.h"
 #include "condition.h"
 #include "plan_of.h"
 #include "sample.h"

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/compare.h"
+#include "compare/compare.h"
 #include "plan_of.h"
 #include "random_model.h"
 #include "random_steps.h"

@@ -25,8 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "commands/advice.h"
-#include "commands/budget.h"
+#include "cost/advice.h"
+#include "cost/budget.h"
 #include "emit/llvm.h"
 #include "random_model.h"
 #include "spec/schema.h"

@@ -2,9 +2,9 @@
 #ifndef REFORMERC_TESTS_SAMPLE_H
 #define REFORMERC_TESTS_SAMPLE_H
 
-#include "commands/tensors.h"
 #include "random_graph.h"
 #include "random_model.h"
+#include "tensors/tensors.h"
 
 /* What they are for: graphs that are edited before they are lowered; train steps, with dropout in half of them; factors of
  * products that are rounded. */

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "commands/verdict.h"
+#include "compare/verdict.h"
 #include "condition.h"
 
 static const char model_text[] =

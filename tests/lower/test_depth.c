@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "commands/advice.h"
+#include "cost/advice.h"
 #include "emit/emit.h"
 #include "plan_of.h"
 

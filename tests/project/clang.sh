@@ -19,4 +19,4 @@ read_all() { # FOLDER DEPTH FLAG…
     eval "$alone \$files" && echo "$folder: $(echo "$files" | wc -l) files"
 }
 read_all runtime 1 -std=c11 -Wconversion -fno-fast-math "$@"
-read_all compiler 2 -std=gnu11 "$@"
+read_all compiler 3 -std=gnu11 "$@"

@@ -16,9 +16,23 @@ set(may_emit     emit/ plan/ loops/ graph/graph.h spec/spec.h weights/weights.h 
 set(may_exec     exec/ emit/emit.h emit/llvm.h graph/ plan/ lower/ loops/ weights/weights.h spec/ support/ runtime)
 set(may_library  library/ reformerc.h exec/ emit/emit.h graph/graph.h graph/model.h plan/plan.h weights/weights.h spec/spec.h spec/buckets.h
                  support/ runtime)
-set(may_commands commands/ data/ exec/ emit/emit.h emit/llvm.h graph/graph.h graph/model.h plan/ lower/lower.h lower/tiles.h
-                 loops/loops.h weights/weights.h spec/spec.h spec/buckets.h spec/tree.h spec/numbers.h support/ runtime)
-set(may_main.c   commands/ support/)
+# The program, from what knows no command line to the commands. A command's folder includes no other command's: what two share
+# stands in a room below them.
+set(may_cost     cost/ plan/plan.h loops/loops.h emit/emit.h spec/spec.h support/ runtime)
+set(may_report   report/ support/)
+set(may_tensors  tensors/ plan/plan.h weights/weights.h support/ runtime)
+set(may_compare  compare/ tensors/ exec/exec.h support/ runtime)
+set(may_text     text/ graph/model.h support/)
+set(may_checkpoint checkpoint/ report/fields.h weights/weights.h spec/spec.h spec/tree.h spec/numbers.h support/)
+set(may_ranks    ranks/ support/)
+set(may_cli      cli/ report/gnuplot.h exec/exec.h exec/settle.h exec/targets.h emit/llvm.h spec/spec.h support/)
+set(may_machine  machine/ cli/options.h cost/ report/fields.h exec/exec.h graph/model.h support/)
+set(may_session  session/ machine/ cli/ cost/ tensors/ text/ exec/ emit/emit.h graph/model.h spec/buckets.h support/ runtime)
+set(may_training training/ session/ machine/ cli/ cost/ report/ tensors/ text/ checkpoint/ ranks/ data/data.h exec/learn.h
+                 exec/settle.h loops/loops.h weights/weights.h support/ runtime)
+set(may_commands commands/ training/ session/ machine/ cli/ cost/ report/ tensors/ compare/ text/ exec/ emit/emit.h emit/llvm.h
+                 weights/weights.h spec/spec.h support/ runtime)
+set(may_main.c   cli/ machine/tuning.h support/)
 set(may_reformerc.h runtime)
 set(may_reformerc.hpp reformerc.h)
 set(may_runtime  runtime)
@@ -29,12 +43,12 @@ set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/(safetensors)?(index)?(json)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
-  "mpi\\.h|^compiler/commands/ranks\\.c$"
-  "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
+  "mpi\\.h|^compiler/ranks/ranks\\.c$"
+  "sentencepiece_.*\\.h|^compiler/text/sentencepiece\\.cc$"
   "omp\\.h|^runtime/openmp\\.c$"
   "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?\\.c$"
   "pthread\\.h|^runtime/pool\\.c$"
-  "getopt\\.h|^compiler/commands/options\\.c$"
+  "getopt\\.h|^compiler/cli/options\\.c$"
   "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
 set(runtime_bans "stdlib\\.h|stdio\\.h|errno\\.h|math\\.h|assert\\.h")
@@ -61,7 +75,11 @@ endfunction()
 
 macro(check_own file folder header)
   allowed(${folder} ${header} ok)
-  if(NOT ok)
+  string(REGEX MATCH "^compiler/commands/[^/]+/" command ${file})
+  string(FIND "compiler/${header}" "${command}" at)
+  if(command AND "${header}" MATCHES "^commands/" AND NOT at EQUAL 0)
+    complain("${file}: a command's folder may not include another's \"${header}\"")
+  elseif(NOT ok)
     complain("${file}: ${folder} may not include \"${header}\"")
   endif()
 endmacro()

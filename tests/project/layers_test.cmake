@@ -10,8 +10,12 @@ violate(compiler/loops/zz.c "#include \"graph/graph.h\"")
 violate(compiler/emit/zz.c "#include \"graph/evaluate.h\"")
 violate(compiler/lower/zz.c "#include <yaml.h>")
 violate(compiler/weights/zz.c "#include <jansson.h>")
-violate(compiler/commands/zz.c "# include <llvm-c/Core.h>")
-violate(compiler/commands/zy.cc "#include <sentencepiece_processor.h>")
+violate(compiler/session/zz.c "# include <llvm-c/Core.h>")
+violate(compiler/text/zy.c "#include \"session/session.h\"")
+violate(compiler/report/zz.c "#include \"cli/options.h\"")
+violate(compiler/commands/bench/zz.c "#include \"commands/tune/tune.h\"")
+violate(compiler/training/zz.c "#include \"commands/train/train.h\"")
+violate(compiler/session/zy.cc "#include <sentencepiece_processor.h>")
 violate(runtime/zz.c "#include \"support/arena.h\"")
 violate(runtime/zy.c "#include <stdlib.h>")
 violate(runtime/zx.c "  #pragma omp parallel for")
@@ -23,6 +27,9 @@ string(REGEX REPLACE "[ \n]+" " " text "${text}")
 foreach(word IN ITEMS "graph may not include \"loops/loops.h\"" "loops may not include \"graph/graph.h\""
         "emit may not include \"graph/evaluate.h\"" "<yaml.h> has its home" "<jansson.h> has its home"
         "<llvm-c/Core.h> has its home" "<sentencepiece_processor.h> has its home"
+        "text may not include \"session/session.h\"" "report may not include \"cli/options.h\""
+        "commands/bench/zz.c: a command's folder may not include another's \"commands/tune/tune.h\""
+        "training may not include \"commands/train/train.h\""
         "runtime may not include \"support/arena.h\""
         "does without <stdlib.h>" "runtime/zx.c: all OpenMP" "'newcomer' has no row")
   string(FIND "${text}" "${word}" at)

@@ -1,0 +1,27 @@
+/* `bench --decode`: what a step of generation takes after how much context.
+ *
+ *   decode.c         contexts, rounds of steps that take turns, kernels
+ *   decode_report.c  tables, CSV, JSON */
+#ifndef REFORMERC_COMMANDS_BENCH_DECODE_H
+#define REFORMERC_COMMANDS_BENCH_DECODE_H
+
+#include "commands/bench/bench.h"
+
+/* --tokens, else as many as usual; false after an error in b->d. */
+bool decode_tokens(bench_t *b);
+/* Contexts where --lengths does not name any. */
+void decode_lengths(bench_t *b, int64_t positions);
+/* Plans everything without compiling, and fills in the cases' targets. False after errors in b->d. */
+bool decode_check(bench_t *b);
+/* Fills in the cases. False after an error in b->d, or when interrupted. */
+bool decode_measure(bench_t *b);
+
+/* ---- decode_report.c ------------------------------------------------------------------------------- */
+
+void decode_document(const bench_t *b, document_t *doc);
+void decode_csv(const bench_t *b, sbuf_t *out);
+void decode_json_case(const bench_case_t *c, sbuf_t *out);
+void decode_json(const bench_t *b, sbuf_t *out); /* more members of the whole */
+double decode_speed(const bench_case_t *c);      /* tokens per second, of all rows */
+
+#endif
