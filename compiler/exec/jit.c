@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "exec/cache.h"
-#include "exec/settle.h"
 #include "support/clock.h"
 #include "support/guard.h"
 #include "support/heap.h"
+#include "support/pages.h"
 
 typedef struct {
     const plan_t *plan;
@@ -128,7 +128,7 @@ static jit_t *link_all(const job_t *j, reformer_variant_t *variants, diag_t *d) 
 /* Told before any work: LLVM would name every kernel. */
 static bool check_allowed(diag_t *d) {
     const char *call;
-    int error = jit_forbidden(&call);
+    int error = pages_forbid_code(&call);
     if (!error) return true;
     diag_error(
         d, NOWHERE,

@@ -10,11 +10,6 @@
 #include "graph/evaluate_ops.h"
 #include "support/bf16.h"
 #include "support/heap.h"
-#include "support/i8.h"
-
-void *eval_alloc(int64_t count, size_t size) {
-    return heap_new(count > 0 ? (size_t)count : 1, size);
-}
 
 /* INPUT has no value of its own: the ops that read one read io. PARAM: the caller's array. */
 int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
@@ -26,13 +21,6 @@ int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
 int eval_state(eval_t *e, const gnode_t *n, value_t *out) {
     (void)e, (void)n, (void)out;
     return REFORMER_OK;
-}
-
-void eval_quantize_rows(const float *x, int64_t n, int64_t width, double *to) {
-    for (int64_t at = 0; at < n; at += width) {
-        i8_scale_t by = i8_scale(x + at, width);
-        for (int64_t k = at; k < at + width; k++) to[k] = (double)i8_round(x[k], by) * by.scale;
-    }
 }
 
 /* As the caller has it, or rounded. */

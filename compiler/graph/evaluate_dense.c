@@ -44,20 +44,6 @@ static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t p
     }
 }
 
-/* Places of the grid, or entries of the absolute table. */
-static int64_t positions_of(const gnode_t *n) {
-    int64_t positions = 1;
-    if (n->n_axial == 0) return graph_is_embed(n) ? n->in[n->n_in - 1]->shape[0].c : n->entries;
-    for (int a = 0; a < n->n_axial; a++) positions *= n->axial_shape[a];
-    return positions;
-}
-
-int64_t eval_position(const eval_t *e, const gnode_t *n, int64_t row, int64_t t) {
-    int64_t last = positions_of(n) - 1;
-    if (!graph_positions(n) || !e->io->positions) return t;
-    return e->io->positions[row] + t < last ? e->io->positions[row] + t : last;
-}
-
 int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
     int input = graph_word_input(n);
     const value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, input);

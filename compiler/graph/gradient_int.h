@@ -1,5 +1,5 @@
-/* Between gradient.c, which walks a graph backwards, gradient_rules.c, which says what each op's gradient is, and
- * gradient_values.c, which has the values that rules ask for. */
+/* Between gradient.c, which walks a graph backwards, gradient_rules.c, which says what each op's gradient is,
+ * gradient_values.c, which has the values that rules ask for, and gradient_nodes.c, which appends nodes. */
 #ifndef REFORMERC_GRAPH_GRADIENT_INT_H
 #define REFORMERC_GRAPH_GRADIENT_INT_H
 

@@ -171,8 +171,11 @@ imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n);
 void graph_pass_imposed(const graph_t *g, const gnode_t *n, imposed_rows_t *before);
 /* By id of nodes: what stands before each that hashes. */
 imposed_rows_t *graph_all_imposed(arena_t *a, const graph_t *g);
-const char *graph_op_name(gop_t op);       /* "layer_norm" */
-const char *graph_type_name(gtype_t type); /* "bf16" */
+int64_t graph_longest(const graph_t *g); /* the most tokens of a row */
+int64_t graph_padded_length(const graph_t *g,
+                            int64_t length); /* what a row of that many is padded to */
+const char *graph_op_name(gop_t op);         /* "layer_norm" */
+const char *graph_type_name(gtype_t type);   /* "bf16" */
 gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */
 bool graph_same_op(const gnode_t *a, const gnode_t *b);

@@ -22,17 +22,6 @@ int model_lengths(const loaded_model_t *m, int64_t lengths[MAX_GRAPHS]) {
     return n;
 }
 
-/* ---- lengths --------------------------------------------------------------------------------------- */
-
-int64_t graph_longest(const graph_t *g) {
-    return dim_at(g->length, g->units.max);
-}
-
-int64_t graph_padded_length(const graph_t *g, int64_t length) {
-    if (g->units.max > 0) return (length + g->padded.u - 1) / g->padded.u * g->padded.u;
-    return g->shorter == SHORTER_ABSENT ? length : g->padded.c;
-}
-
 /* ---- a text of graphs ------------------------------------------------------------------------------ */
 
 /* What the head says of text and vocabulary. */

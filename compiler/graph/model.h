@@ -32,9 +32,5 @@ void model_print(const spec_t *head, graph_t *const *graphs, int n, sbuf_t *out)
 int64_t model_batch(const loaded_model_t *m);
 /* Lengths that the model is made for, ascending, and their number; 0: for any up to facts.longest. */
 int model_lengths(const loaded_model_t *m, int64_t lengths[MAX_GRAPHS]);
-/* What a graph pads a row to. */
-int64_t graph_padded_length(const graph_t *g, int64_t length);
-/* Most tokens of a row. */
-int64_t graph_longest(const graph_t *g);
 
 #endif

@@ -248,3 +248,12 @@ gnode_t *graph_output(const graph_t *g, const char *name) {
         if (strcmp(outputs[i], name) == 0) return graph_find(g, name);
     return NULL;
 }
+
+int64_t graph_longest(const graph_t *g) {
+    return dim_at(g->length, g->units.max);
+}
+
+int64_t graph_padded_length(const graph_t *g, int64_t length) {
+    if (g->units.max > 0) return (length + g->padded.u - 1) / g->padded.u * g->padded.u;
+    return g->shorter == SHORTER_ABSENT ? length : g->padded.c;
+}

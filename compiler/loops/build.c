@@ -18,10 +18,6 @@ module_t *module_new(arena_t *a, const char *name, const target_t *target, units
     return m;
 }
 
-bool buffer_is_integer(const buffer_t *b) {
-    return !elem_is_float(b->elem);
-}
-
 dim_t buffer_bytes(const buffer_t *b) {
     dim_t size = dim(elem_bytes(b->elem));
     for (int i = 0; i < b->rank; i++)

@@ -31,6 +31,10 @@ const char *elem_name(elem_t e) {
     return elems[e].name;
 }
 
+bool buffer_is_integer(const buffer_t *b) {
+    return !elem_is_float(b->elem);
+}
+
 /* ---- types ----------------------------------------------------------------------------------- */
 
 /* bf16, i8 and u8 are types of storage: they are loaded, stored, moved and converted, while

@@ -4,7 +4,6 @@
  * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
  * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
  * all chunks wraps in a degenerate way. */
-#include "lower/update.h"
 #include "plan/plan_int.h"
 
 static variant_plan_t variant_of(graph_t *g) {
@@ -15,22 +14,6 @@ static variant_plan_t variant_of(graph_t *g) {
                             .absent = g->shorter == SHORTER_ABSENT,
                             .hashes = g->n_factors > 0,
                             .graph = g};
-}
-
-graph_t *plan_with_dtype(const plan_t *p, graph_t *g, diag_t *d) {
-    const spec_t *s = p->spec;
-    if (p->derives) return graph_with_train_dtype(p->arena, g, s->train.dtype, d);
-    return graph_with_dtypes(p->arena, g, s, d);
-}
-
-graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d) {
-    graph_options_t o = {.batch = p->batch,
-                         .length = length,
-                         .units = units,
-                         .train = train,
-                         .bucket_length = spec_padded_length(p->spec, p->longest)};
-    graph_t *g = graph_build(p->arena, p->spec, &o, d);
-    return g ? plan_with_dtype(p, g, d) : NULL;
 }
 
 static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
@@ -297,75 +280,4 @@ const variant_plan_t *plan_train_fitting(const plan_t *p, size_t length) {
 
 int64_t variant_padded(const variant_plan_t *v, int64_t length) {
     return v->unit ? (length + v->unit - 1) / v->unit * v->unit : v->padded;
-}
-
-static lower_options_t options_of(const plan_t *p, int t) {
-    return (lower_options_t){.target = p->targets[t],
-                             .tiles = &p->tiles[t],
-                             .trace = p->trace,
-                             .impose_buckets = p->impose_buckets,
-                             .name = p->name};
-}
-
-/* `fills`: the module is also, or only, a prefill. */
-static bool lower_one(plan_t *p, variant_plan_t *v, int t, bool fills, module_t **m,
-                      const pass_options_t *passes, diag_t *d) {
-    lower_options_t o = options_of(p, t);
-    o.absent_keys = v->absent;
-    if (fills) o.cache_batch = p->batch, o.positions = p->positions;
-    *m = lower_graph(p->arena, v->graph, p->layout, &o, d);
-    if (!*m) return false;
-    v->rows[t] =
-        dim_literal(v->graph->padded) ? module_find_buffer(*m, "ids")->dims[1].c : v->padded;
-    return loops_run_passes(*m, passes, d);
-}
-
-static bool lower_variants(plan_t *p, variant_plan_t *variants, bool fills, module_t ***modules,
-                           const pass_options_t *passes, diag_t *d) {
-    *modules = ARENA_ARRAY(p->arena, module_t *, p->n_variants * p->n_targets);
-    for (int v = 0; v < p->n_variants; v++)
-        for (int t = 0; t < p->n_targets; t++)
-            if (!lower_one(p, &variants[v], t, fills, &(*modules)[v * p->n_targets + t], passes, d))
-                return false;
-    return true;
-}
-
-static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
-    p->step_modules = ARENA_ARRAY(p->arena, module_t *, p->n_targets);
-    for (int t = 0; t < p->n_targets; t++) {
-        lower_options_t o = options_of(p, t);
-        o.cache_batch = p->batch;
-        o.positions = p->positions;
-        p->step_modules[t] = lower_graph(p->arena, p->step, p->layout, &o, d);
-        if (!p->step_modules[t]) return false;
-        if (!loops_run_passes(p->step_modules[t], passes, d)) return false;
-    }
-    return true;
-}
-
-static bool lower_updates(plan_t *p, const pass_options_t *passes, diag_t *d) {
-    p->update_modules = ARENA_ARRAY(p->arena, module_t *, p->n_targets);
-    for (int t = 0; t < p->n_targets; t++) {
-        update_lowering_t o = {.update = p->update,
-                               .weights = p->layout,
-                               .gradients = p->gradients,
-                               .target = p->targets[t],
-                               .name = p->name};
-        for (int i = 0; i < p->update->n_states; i++) o.states[i] = p->states[i];
-        p->update_modules[t] = lower_update(p->arena, &o);
-        if (!loops_run_passes(p->update_modules[t], passes, d)) return false;
-    }
-    return true;
-}
-
-bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
-    bool shared = p->prefills == p->variants, trains = p->trains && p->trains != p->variants;
-    if (!lower_variants(p, p->variants, p->step && shared, &p->modules, passes, d)) return false;
-    p->prefill_modules = p->train_modules = p->modules;
-    if (trains && !lower_variants(p, p->trains, false, &p->train_modules, passes, d)) return false;
-    if (p->updates && !lower_updates(p, passes, d)) return false;
-    if (!p->step) return true;
-    if (!shared && !lower_variants(p, p->prefills, true, &p->prefill_modules, passes, d))
-        return false;
-    return lower_steps(p, passes, d);
 }

@@ -1,4 +1,4 @@
-/* Between plan.c, which makes a plan, and train.c, which adds train steps to it. */
+/* Between plan.c, which makes a plan, train.c, which adds train steps to it, and graphs.c, which both use. */
 #ifndef REFORMERC_PLAN_INT_H
 #define REFORMERC_PLAN_INT_H
 

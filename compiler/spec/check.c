@@ -26,11 +26,6 @@ static srcloc_t item_at(const reader_t *r, spec_key_t key, int i) {
     return n && n->kind == NODE_LIST && (size_t)i < n->n ? n->items[i]->at : r->spec->at[key];
 }
 
-srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
-    const spec_t *s = r->spec;
-    return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
-}
-
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {

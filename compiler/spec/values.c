@@ -4,32 +4,11 @@
  * value's own place. Rules: schema.h for the kinds; a quoted scalar is never a number; only true and
  * false are booleans. What joins two keys is check.c's. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "spec/numbers.h"
 #include "spec/read.h"
-
-bool complain(reader_t *r, srcloc_t at, const char *fmt, ...) {
-    if (++r->errors > MAX_ERRORS) return false;
-    va_list ap;
-    va_start(ap, fmt);
-    const char *text = arena_vprintf(r->arena, fmt, ap);
-    va_end(ap);
-    diag_error(r->diag, at, "%s", text);
-    if (r->errors == MAX_ERRORS)
-        diag_hint(r->diag, "that is enough; further errors are not listed");
-    return false;
-}
-
-void suggest(reader_t *r, const char *fmt, ...) {
-    if (r->errors >= MAX_ERRORS) return;
-    va_list ap;
-    va_start(ap, fmt);
-    diag_hint(r->diag, "%s", arena_vprintf(r->arena, fmt, ap));
-    va_end(ap);
-}
 
 static void *place(reader_t *r, size_t offset) {
     return (char *)r->spec + offset;

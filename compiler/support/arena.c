@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/diag.h"
+#include "support/bug.h"
 #include "support/guard.h"
 
 typedef struct block {

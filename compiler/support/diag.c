@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "support/arena.h"
-#include "support/guard.h"
 #include "support/printable.h"
 #include "support/sbuf.h"
 #include "support/shorten.h"
@@ -341,14 +340,4 @@ const char *did_you_mean(const char *word, const char *const *candidates, size_t
         }
     }
     return best;
-}
-
-_Noreturn void bug(const char *fmt, ...) {
-    guard_report_t r = {.how = GUARD_DEFECT, .text = "internal error: "};
-    size_t n = strlen(r.text);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(r.text + n, sizeof r.text - n, fmt, ap);
-    va_end(ap);
-    guard_give_up(&r);
 }

@@ -3,8 +3,7 @@
  * The user's fault: diag_error() collects `file:line:col: error: …` with the source line, a caret
  * and an optional hint; nothing is printed until diag_print(), which puts a file's messages in
  * file order. Libraries return false / NULL after reporting; only main() turns that into exit 1.
- * Our fault: bug() gives up the call (guard.h): the command line prints and exits 70, the library returns an
- * error. Nothing exits but the end of guard.c.
+ * Our own fault is bug() of bug.h. Nothing exits but the end of guard.c.
  * A diag_t belongs to one thread. */
 #ifndef REFORMERC_SUPPORT_DIAG_H
 #define REFORMERC_SUPPORT_DIAG_H
@@ -12,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#include "support/bug.h"
 
 typedef struct {
     const char *file; /* NULL: no place; diag.c copies it */
@@ -59,7 +60,5 @@ void diag_print(diag_t *d, FILE *out);
 
 /* The candidate nearest to `word` by edit distance, or NULL when none is near. */
 const char *did_you_mean(const char *word, const char *const *candidates, size_t n);
-
-_Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

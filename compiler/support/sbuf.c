@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/diag.h"
+#include "support/bug.h"
 #include "support/heap.h"
 
 static void reserve(sbuf_t *s, size_t more) {

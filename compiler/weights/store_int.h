@@ -1,4 +1,4 @@
-/* Shared by store.c (files) and initial.c (random weights, rotations). */
+/* Shared by store.c (the set), load.c (values from files) and initial.c (random weights, rotations). */
 #ifndef REFORMERC_WEIGHTS_STORE_INT_H
 #define REFORMERC_WEIGHTS_STORE_INT_H
 
@@ -13,6 +13,9 @@ struct store {
     bool spent;
 };
 
+store_t *store_new(const graph_t *g); /* a tensor for each param, none of which has values */
+/* Equal, but for dimensions of 1 in axial tables. */
+bool store_fits_shape(const tensor_t *want, const st_tensor_t *t);
 tensor_t *store_tensor(const store_t *s, const char *name); /* NULL: none */
 bool is_axial_table(const char *name);
 /* Points t at the values of `from` (converted if need be); checks shape, dtype and values. */

@@ -6,8 +6,11 @@
  * unwrap.c       names of modules that were saved inside a wrapper
  * convert.c      number types of a file → float32, int32, float64
  * narrow.c       float32 → float16, bfloat16
- * store.c        a set of float32 tensors under Hugging Face names, from a file
- * initial.c      the same drawn at random; rotations
+ * open.c         a file of weights of any kind, as safetensors
+ * hf_names.c     what Hugging Face calls a tensor
+ * store.c        a set of float32 tensors under Hugging Face's names
+ * load.c         its values from files
+ * initial.c      its values drawn at random; rotations
  * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file, and back
  * contents.c     the table at the end of that file, as text
  * packed.c       such a file by its table, without the model: as tensors
