@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/apart.h"
-#include "cli/options.h"
+#include "commands/commands.h"
 #include "machine/tuning.h"
 #include "support/guard.h"
 #include "support/temporary.h"
@@ -33,7 +33,7 @@ static int run(int argc, char **argv) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     options_t o;
-    int code = options_parse(a, argc, argv, &o, d);
+    int code = options_parse(a, commands, argc, argv, &o, d);
     if (code == 0 && !o.given[OPT_HELP]) (void)outputs_apart(&o, d);
     if (code == 0 && o.given[OPT_TUNING] && !o.given[OPT_HELP]) (void)tuning_open(&o, d);
     if (code == 0 && diag_errors(d) == 0) code = o.command->run(&o, d);

@@ -13,70 +13,27 @@
 #include "exec/settle.h"
 #include "exec/targets.h"
 
-enum {
-    C = 1,
-    R = 2,
-    E = 4,
-    S = 8,
-    H = 16,
-    V = 32,
-    W = 64,
-    L = 128,
-    B = 256,
-    T = 512,
-    P = 1024,
-    G = 2048,
-    A = 4096,
-    K = 8192,
-    Z = 16384,
-    I = 32768
-};
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
-static const command_t commands[] = {
-    {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
-    {"run", "MODEL --weights W --input IN --output OUT [--gradients G]",
-     "computes one forward pass, or one training step's gradients", R, 1, command_run},
-    {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
-     command_eval},
-    {"score", "MODEL --weights W --text FILE [--output OUT]",
-     "log-likelihood of every line of a text: which are likely, which are odd", P, 1,
-     command_score},
-    {"generate", "MODEL --weights W --prompt TEXT --tokens N",
-     "continues a text: greedily, by sampling or by beam search, one token after the other", G, 1,
-     command_generate},
-    {"train", "MODEL --text FILE --out DIR",
-     "learns a text: from random weights, a checkpoint, or where it was interrupted", A, 1,
-     command_train},
-    {"tokenize", "MODEL --text FILE --output OUT.bin",
-     "turns a text into a file of token ids, to train on", K, 1, command_tokenize},
-    {"pack", "MODEL [--weights W] [--dtype T] [--calibrate TEXT] -o FILE",
-     "writes weights alone: packed for code, with what rounding costs, or as safetensors; from "
-     "packed files, too",
-     Z, 1, command_pack},
-    {"inspect", "FILE [--json]",
-     "tells what is in a file of weights: tensors, their types and values, whether it is whole", I,
-     1, command_inspect},
-    {"verify", "MODEL --weights W --input IN",
-     "runs all back ends side by side and names the first tensor that departs", V, 1,
-     command_verify},
-    {"sweep", "MODEL --text FILE | --train | --task NAME --set KEY=A,B,C [--output OUT]",
-     "scores a text under every combination of settings: quality, speed, memory, compile time; or "
-     "trains the model under each, and compares what they learn",
-     W, 1, command_sweep},
-    {"explain", "MODEL [--html FILE]",
-     "shows what a model costs: parameters, flops, memory, predicted time, and what could be better",
-     L, 1, command_explain},
-    {"bench", "MODEL [--lengths N,N] [--threads N,N] [--output OUT]",
-     "measures speed and memory, as a share of what this machine can do, kernel by kernel", B, 1,
-     command_bench},
-    {"tune", "MODEL [--lengths N] [--targets T,T] [--tuning FILE]",
-     "measures other tiles than the analytic choice, and keeps those that are faster here", T, 1,
-     command_tune},
-    {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
-    {"help", "[COMMAND]", "explains a command", H, 1, command_help},
+/* Columns of options.def. */
+enum {
+    C = FOR_TRANSLATE,
+    R = FOR_RUN,
+    E = FOR_EVAL,
+    S = FOR_SCHEMA,
+    H = FOR_HELP,
+    V = FOR_VERIFY,
+    W = FOR_SWEEP,
+    L = FOR_EXPLAIN,
+    B = FOR_BENCH,
+    T = FOR_TUNE,
+    P = FOR_SCORE,
+    G = FOR_GENERATE,
+    A = FOR_TRAIN,
+    K = FOR_TOKENIZE,
+    Z = FOR_PACK,
+    I = FOR_INSPECT
 };
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 const option_row_t option_rows[OPT_COUNT] = {
 #define X(id, name, letter, argument, commands, doc)                                               \
@@ -85,14 +42,9 @@ const option_row_t option_rows[OPT_COUNT] = {
 #undef X
 };
 
-const command_t *command_table(size_t *n) {
-    *n = N_COMMANDS;
-    return commands;
-}
-
-const command_t *command_find(const char *name) {
-    for (size_t i = 1; i < N_COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+const command_t *command_find(const command_t *commands, const char *name) {
+    for (const command_t *c = commands + 1; c->run; c++)
+        if (strcmp(c->name, name) == 0) return c;
     return NULL;
 }
 
@@ -246,26 +198,35 @@ static void getopt_tables(const command_t *c, struct option *longs, char *shorts
     *shorts = 0;
 }
 
-static int take_operands(options_t *o, int argc, char **argv) {
-    if (optind < argc) o->model = argv[optind];
-    if (argc - optind <= o->command->max_operands) return 0;
-    complain("unexpected argument", argv[optind + o->command->max_operands], "");
-    const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
-    const char *near = *o->command->name ? NULL : did_you_mean(o->model, names + 1, N_COMMANDS - 1);
+/* A word that is no operand here may be the name of a command, mistyped. */
+static void suggest_command(const options_t *o) {
+    const char *names[MAX_COMMANDS];
+    size_t n = 0;
+    for (const command_t *c = o->commands + 1; c->run; c++) names[n++] = c->name;
+    const char *near = did_you_mean(o->model, names, n);
     if (near) fprintf(stderr, "    hint: did you mean the command '%s'?\n", near);
+}
+
+static int take_operands(options_t *o, int argc, char **argv) {
+    int most = o->command->operand != OPERAND_NONE;
+    if (optind < argc) o->model = argv[optind];
+    if (argc - optind <= most) return 0;
+    complain("unexpected argument", argv[optind + most], "");
+    if (!*o->command->name) suggest_command(o);
     return usage_hint(o->command);
 }
 
-int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
+int options_parse(arena_t *a, const command_t *commands, int argc, char **argv, options_t *o,
+                  diag_t *d) {
     *o = (options_t){.arena = a,
-                     .command = argc > 1 ? command_find(argv[1]) : NULL,
+                     .commands = commands,
+                     .command = argc > 1 ? command_find(commands, argv[1]) : NULL,
                      .backend = backend_default()};
     if (o->command) {
         argc--;
         argv++;
     } else {
-        o->command = &commands[0];
+        o->command = commands;
     }
     struct option longs[OPT_COUNT + 1];
     char shorts[2 * OPT_COUNT + 2];
@@ -290,54 +251,6 @@ int check_needed(const options_t *o, const option_id_t *needed, int n) {
     if (!missing) return 0;
     fprintf(stderr, "reformerc: error: missing %s%s\n", o->model ? "--" : "", missing);
     return usage_hint(o->command);
-}
-
-/* ---- help ------------------------------------------------------------------------------------ */
-
-/* Words of `text` from column `indent` on, at most 100 columns. */
-static void wrap(sbuf_t *out, int indent, const char *text) {
-    int column = indent;
-    for (const char *p = text; *p;) {
-        size_t n = strcspn(p, " ");
-        if (column > indent && column + (int)n >= 100) {
-            sbuf_printf(out, "\n%*s", indent, "");
-            column = indent;
-        }
-        sbuf_printf(out, "%s%.*s", column > indent ? " " : "", (int)n, p);
-        column += (int)n + 1;
-        p += n + (p[n] == ' ');
-    }
-    sbuf_puts(out, "\n");
-}
-
-void options_usage(const command_t *c, sbuf_t *out) {
-    sbuf_puts(out, "reformerc");
-    if (*c->name) sbuf_printf(out, " %s", c->name);
-    if (*c->usage) sbuf_printf(out, " %s", c->usage);
-}
-
-void options_help(const command_t *c, sbuf_t *out) {
-    enum { INDENT = 30 };
-    options_usage(c, out);
-    sbuf_printf(out, "\n    %s\n", c->summary);
-    for (int i = 0; i < OPT_COUNT; i++) {
-        if (!(option_rows[i].commands & c->mask)) continue;
-        char head[64], letter[8] = "    ";
-        if (option_rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", option_rows[i].letter);
-        int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, option_rows[i].name,
-                         option_rows[i].argument ? " " : "",
-                         option_rows[i].argument ? option_rows[i].argument : "");
-        sbuf_printf(out, "%s%*s", head, n < INDENT ? INDENT - n : 1, "");
-        wrap(out, INDENT, option_rows[i].doc);
-    }
-}
-
-int print_command_help(const options_t *o, diag_t *d) {
-    sbuf_t out = {0};
-    options_help(o->command, &out);
-    int code = print_out(&out, d) ? 0 : EXIT_VALUE;
-    sbuf_free(&out);
-    return code;
 }
 
 bool print_out(const sbuf_t *text, diag_t *d) {

@@ -1,6 +1,6 @@
 /* The command line, parsed: which command, and the value of every option.
  *
- * options.def lists the options, the table in options.c the commands; nothing else does. */
+ * options.def lists the options, commands/table.c the commands; nothing else does. */
 #ifndef REFORMERC_CLI_OPTIONS_H
 #define REFORMERC_CLI_OPTIONS_H
 
@@ -12,7 +12,28 @@ enum {
     MAX_THREADS = 1024,
     MAX_CCS = 4,
     MAX_SETS = 1000,
-    MAX_OUTPUTS = 100
+    MAX_OUTPUTS = 100,
+    MAX_COMMANDS = 32
+};
+
+/* A bit for each command: who takes an option. */
+enum {
+    FOR_TRANSLATE = 1 << 0,
+    FOR_RUN = 1 << 1,
+    FOR_EVAL = 1 << 2,
+    FOR_SCHEMA = 1 << 3,
+    FOR_HELP = 1 << 4,
+    FOR_VERIFY = 1 << 5,
+    FOR_SWEEP = 1 << 6,
+    FOR_EXPLAIN = 1 << 7,
+    FOR_BENCH = 1 << 8,
+    FOR_TUNE = 1 << 9,
+    FOR_SCORE = 1 << 10,
+    FOR_GENERATE = 1 << 11,
+    FOR_TRAIN = 1 << 12,
+    FOR_TOKENIZE = 1 << 13,
+    FOR_PACK = 1 << 14,
+    FOR_INSPECT = 1 << 15
 };
 
 typedef enum {
@@ -24,19 +45,24 @@ typedef enum {
 
 struct options;
 
+/* What stands on the line beside options: one word at most. */
+typedef enum { OPERAND_NONE, OPERAND_MODEL, OPERAND_COMMAND } operand_t;
+
+/* A row of the table of commands, which begins with the one without a name, and ends with a row without `run`. */
 typedef struct {
-    const char *name;  /* "" for translation, the command without a name */
+    const char *name;  /* "" for translation */
     const char *usage; /* what follows `reformerc` */
     const char *summary;
-    unsigned mask;                                  /* its bit in options.def */
-    int max_operands;                               /* 1: takes MODEL */
+    unsigned mask; /* its FOR_… */
+    operand_t operand;
     int (*run)(const struct options *o, diag_t *d); /* exit code; errors in d make it EXIT_VALUE */
 } command_t;
 
 typedef struct options {
-    arena_t *arena; /* outlives the command and its diagnostics */
-    const command_t *command;
-    const char *model; /* the operand, NULL: none */
+    arena_t *arena;            /* outlives the command and its diagnostics */
+    const command_t *commands; /* all of them */
+    const command_t *command;  /* the one that was typed */
+    const char *model;         /* the operand, NULL: none */
     bool given[OPT_COUNT];
     const char *text[OPT_COUNT]; /* arguments as typed, NULL: not given */
     setting_t *sets;             /* [n_sets], in order */
@@ -57,7 +83,8 @@ typedef struct options {
 } options_t;
 
 /* 0, or the exit code after a message on stderr (bad values are errors in d instead). */
-int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d);
+int options_parse(arena_t *a, const command_t *commands, int argc, char **argv, options_t *o,
+                  diag_t *d);
 
 /* One more --set; key and value stay the caller's. */
 void options_set(options_t *o, const char *key, const char *value);
@@ -72,31 +99,8 @@ typedef struct {
 } option_row_t;
 extern const option_row_t option_rows[OPT_COUNT];
 
-/* All commands, the nameless one first; *n of them. */
-const command_t *command_table(size_t *n);
-const command_t *command_find(const char *name);     /* NULL: none */
-void options_usage(const command_t *c, sbuf_t *out); /* "reformerc run MODEL …" */
-void options_help(const command_t *c, sbuf_t *out);
+const command_t *command_find(const command_t *commands, const char *name); /* NULL: none */
 
-int command_compile(const options_t *o, diag_t *d);
-int command_run(const options_t *o, diag_t *d);
-int command_eval(const options_t *o, diag_t *d);
-int command_score(const options_t *o, diag_t *d);
-int command_generate(const options_t *o, diag_t *d);
-int command_train(const options_t *o, diag_t *d);
-int command_tokenize(const options_t *o, diag_t *d);
-int command_pack(const options_t *o, diag_t *d);
-int command_inspect(const options_t *o, diag_t *d);
-int command_verify(const options_t *o, diag_t *d);
-int command_sweep(const options_t *o, diag_t *d);
-int command_explain(const options_t *o, diag_t *d);
-int command_bench(const options_t *o, diag_t *d);
-int command_tune(const options_t *o, diag_t *d);
-int command_schema(const options_t *o, diag_t *d);
-int command_help(const options_t *o, diag_t *d);
-
-/* --help of a command, on stdout; the exit code. */
-int print_command_help(const options_t *o, diag_t *d);
 /* 0 when MODEL and all of these options are there, else EXIT_USAGE after a message. */
 int check_needed(const options_t *o, const option_id_t *needed, int n);
 

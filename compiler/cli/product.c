@@ -1,9 +1,19 @@
-/* What a product adds to its compile and link line, as a shell reads it. */
+/* The version, and what a product adds to its compile and link line, as a shell reads it. */
 #include "cli/product.h"
 
 #include <string.h>
 
+#include "emit/llvm.h"
 #include "support/install.h"
+
+const char *program_version(void) {
+    return REFORMERC_PROGRAM_VERSION;
+}
+
+void product_version(sbuf_t *out) {
+    sbuf_printf(out, "reformerc %s (%s%s)\n", program_version(),
+                llvm_version() ? "LLVM " : "no LLVM", llvm_version() ? llvm_version() : "");
+}
 
 /* One word of a shell line: quoted where it needs to be. */
 static void put_word(sbuf_t *out, const char *prefix, const char *path) {

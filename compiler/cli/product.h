@@ -4,7 +4,6 @@
 
 #include "support/sbuf.h"
 
-void help_overview(sbuf_t *out);   /* --help */
 const char *program_version(void); /* "0.1.0" */
 void product_version(sbuf_t *out); /* --version */
 void product_cflags(sbuf_t *out);  /* --cflags: one line */

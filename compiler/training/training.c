@@ -1,14 +1,11 @@
-/* reformerc train: learns what a text, a table of labelled texts, a task or a file of batches holds (training.h).
- *
- * In: a model, data, weights to begin with (random ones, a checkpoint's, or those where an earlier run was interrupted). Out:
- * checkpoints, metrics and a drawing in DIR; how it goes on stderr, how it went on stdout. */
+/* A training from its model and data to the learner, and its end (training.h): which length, how many steps, what is checked
+ * before anything is written. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/interrupt.h"
-#include "cli/outputs.h"
 #include "session/gradients.h"
 #include "support/heap.h"
 #include "training/training.h"
@@ -123,37 +120,6 @@ static bool check_length(const training_t *t) {
     return false;
 }
 
-void training_sizes(spec_t *s) {
-    s->compile.length_mode = LENGTH_ABSENT;
-    s->compile.n_lengths = 0;
-    s->compile.has_batch = false;
-}
-
-static bool make_plan(training_t *t) {
-    const facts_t *f = &t->s->model.facts;
-    bool samples = t->spec->train.sample_every > 0 && !t->o->given[OPT_EVAL_ONLY],
-         forwards = t->feed.data != NULL;
-    inputs_t in = {0};
-    if (t->feed.file && !feed_take(t, 0)) return false;
-    in.labels_f32 = (float *)t->feed.micros[0].labels_f32;
-    if (!t->s->model.graphs) training_sizes(t->spec);
-    session_plan_t want = {.name = "model",
-                           .exact_length = t->feed.length,
-                           .exact_batch = t->feed.rows,
-                           .runs = true,
-                           .decodes = samples,
-                           .updates = true,
-                           .train = t->o->given[OPT_EVAL_ONLY] ? TRAIN_NOT
-                                    : samples || forwards      ? TRAIN_TOO
-                                                               : TRAIN_ALONE,
-                           .train_loss = gradients_loss(f, &in)};
-    if (!session_plan(t->s, &want)) return false;
-    if (!samples || t->s->plan->step) return true;
-    diag_error(t->d, t->spec->at[KEY_train_sample_every],
-               "a %s writes no text token by token: it cannot show samples", arch_hf_name(f->head));
-    return false;
-}
-
 static bool open_text_for_samples(training_t *t) {
     if (t->spec->train.sample_every <= 0 || t->text) return true;
     t->text = text_open(&t->s->model, t->d);
@@ -168,36 +134,7 @@ static bool open_learner(training_t *t) {
     return t->learner && buckets_open(t);
 }
 
-/* ---- the plan's modules -------------------------------------------------------------------------------- */
-
-const module_t *train_module(const plan_t *p) {
-    for (int k = 0; k < plan_parts(p); k++)
-        if (plan_part(p, k) == PART_TRAIN) return plan_module(p, k);
-    return plan_module(p, 0); /* train steps alone */
-}
-
 /* ---- a run ----------------------------------------------------------------------------------------- */
-
-static void put_list(sbuf_t *out, const char *name, const double *x, int n, const char *end) {
-    sbuf_printf(out, " \"%s\": [", name);
-    for (int i = 0; i < n; i++) sbuf_printf(out, "%s%.17g", i ? ", " : "", x[i]);
-    sbuf_printf(out, "]%s\n", end);
-}
-
-static bool put_trajectory(training_t *t) {
-    const char *path = t->o->text[OPT_TRAJECTORY];
-    if (!path) return true;
-    sbuf_t out = {0};
-    sbuf_printf(&out, "{\n \"steps\": %d,\n", t->n[0]);
-    put_list(&out, "loss", t->losses, t->n[0], ",");
-    put_list(&out, "grad_norm", t->norms, t->n[1], ",");
-    put_list(&out, "learning_rate", t->rates, t->n[2], ",");
-    put_list(&out, "items", t->items, t->n[3], "");
-    sbuf_puts(&out, "}\n");
-    bool ok = file_write(path, out.data, out.size, t->d);
-    sbuf_free(&out);
-    return ok;
-}
 
 static void describe(const training_t *t) {
     sbuf_t out = {0};
@@ -232,26 +169,6 @@ static bool learn(training_t *t) {
     return train_loop(t);
 }
 
-/* ---- --eval-only ------------------------------------------------------------------------------------ */
-
-static bool something_to_evaluate(const training_t *t) {
-    if (train_evaluates(t)) return true;
-    diag_error(t->d, IN_FILE("--eval-only"), "nothing is held out to be evaluated");
-    diag_hint(t->d, "--eval-text FILE, or --eval-fraction X above 0");
-    return false;
-}
-
-static bool judge(training_t *t) {
-    session_t *s = t->s;
-    metric_t row = metric_none();
-    if (!something_to_evaluate(t)) return false;
-    if (t->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
-    if (!session_compile(s) || !session_weights(s) || !exec_bind(s->exec, s->store, t->d))
-        return false;
-    return buckets_open(t) && train_eval_held(t, &row) && buckets_look(t, &row) &&
-           show_judgement(t, &row);
-}
-
 /* ---- the parts of a run ------------------------------------------------------------------------------ */
 
 training_t training_new(session_t *s, ranks_t *ranks) {
@@ -277,21 +194,12 @@ bool training_open(training_t *t) {
     if (!open_model(t) || !feed_open(t) || !check_length(t)) return false;
     if (learns && !count_steps(t)) return false;
     if (!agree_on_training(t)) return false;
-    return open_text_for_samples(t) && make_plan(t) && (!learns || train_sample_check(t)) &&
+    return open_text_for_samples(t) && training_plan(t) && (!learns || train_sample_check(t)) &&
            fits_ranks(t) && hashing_of_spec(t);
 }
 
 bool training_run(training_t *t) {
     return save_open(t) && learn(t);
-}
-
-static bool train(training_t *t) {
-    const char *trajectory = t->o->text[OPT_TRAJECTORY];
-    if (trajectory && !output_place_check(trajectory, t->d)) return false;
-    if (!training_open(t)) return false;
-    if (t->o->given[OPT_DRY_RUN]) return t->follows || train_dry(t);
-    if (t->o->given[OPT_EVAL_ONLY]) return t->follows || judge(t);
-    return training_run(t) && (t->follows || (put_trajectory(t) && show_summary(t)));
 }
 
 void training_free(training_t *t) {
@@ -315,31 +223,4 @@ options_t training_options(const options_t *o) {
     mine.given[OPT_WEIGHTS] = true;
     mine.text[OPT_WEIGHTS] = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
     return mine;
-}
-
-/* Who ends the others does not come back to say why. */
-static void end_ranks(ranks_t *r, bool well, diag_t *d) {
-    if (!well && ranks_size(r) > 1) diag_print(d, stderr);
-    ranks_close(r, well);
-}
-
-int command_train(const options_t *o, diag_t *d) {
-    if (o->given[OPT_HELP]) return print_command_help(o, d);
-    static const option_id_t needed[] = {OPT_OUT};
-    bool keeps = !o->given[OPT_TRAJECTORY] && !o->given[OPT_DRY_RUN] && !o->given[OPT_EVAL_ONLY];
-    int missing = check_needed(o, needed, keeps || o->given[OPT_RESUME]);
-    if (missing) return missing;
-    if (!train_excludes(o, d) || train_options_idle(o, d)) return EXIT_VALUE;
-    ranks_t *ranks = ranks_open(d);
-    if (!ranks) return EXIT_VALUE;
-    options_t mine = training_options(o);
-    session_t s = session_new(&mine, d);
-    training_t t = training_new(&s, ranks);
-    bool ok = train(&t);
-    int signal = t.signal;
-    training_free(&t);
-    end_ranks(ranks, ok && diag_errors(d) == 0, d);
-    if (diag_errors(d)) return EXIT_VALUE;
-    if (ok && signal) return 128 + signal;
-    return ok ? 0 : EXIT_VALUE;
 }

@@ -1,6 +1,7 @@
-/* reformerc train: what its parts share.
+/* A training: what `train` does, and `sweep` for each of its points; what the parts of it share.
  *
- *   training.c   the command: spec, data, plan, learner; what ends it
+ *   training.c   from a model and data to a learner, and the end of it
+ *   plan.c       what code it needs
  *   options.c    options of the command line → keys of the spec's section `train:`
  *   feed.c       where micro-batches come from: data, or
  *   batches.c    a file of them
@@ -13,8 +14,7 @@
  *   buckets.c    how evenly LSH layers fill their buckets
  *   sample.c     a text that it writes meanwhile
  *   show.c       the bar, lines, the drawing, the summary
- *   save.c       checkpoints
- *   dry.c        --dry-run */
+ *   save.c       checkpoints */
 #ifndef REFORMERC_TRAINING_TRAINING_H
 #define REFORMERC_TRAINING_TRAINING_H
 
@@ -107,7 +107,7 @@ typedef struct {
     bool patient; /* false: evaluations have not become better for long enough */
 } training_t;
 
-/* training.c: what `train` does, and `sweep` for each of its points.
+/* training.c.
  *
  * training_options: o with the settings of the options that are keys; with --resume DIR/last has the weights to begin
  * with; rotations of evaluation are those that `eval` draws. training_new: of a session with such options; neither may move.
@@ -118,8 +118,6 @@ training_t training_new(session_t *s, ranks_t *ranks);
 bool training_open(training_t *t);
 bool training_run(training_t *t);
 void training_free(training_t *t);
-void training_sizes(
-    spec_t *s); /* exactly the rows of the training, whatever artefacts are made for */
 
 /* options.c: what excludes each other, false after errors in d; settings of the options that are keys; --resume, and there
  * is a checkpoint: a run that was killed before its first one begins with the weights that it began with. */
@@ -210,9 +208,10 @@ uint64_t rotations_print(const training_t *t); /* of those that evaluation hashe
 const char *
 graphs_text(const training_t *t); /* of a model that is made of graphs; NULL: a spec's */
 
-const module_t *train_module(const plan_t *p); /* (training.c) of the step, lowered */
-
-/* dry.c: what it would cost, on stdout. */
-bool train_dry(training_t *t);
+/* plan.c: t's plan, of its spec and rows. False after errors. */
+bool training_plan(training_t *t);
+void training_sizes(
+    spec_t *s); /* exactly the rows of the training, whatever artefacts are made for */
+const module_t *train_module(const plan_t *p); /* of the step, lowered */
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands/commands.h"
 #include "compare/compare.h"
 #include "session/session.h"
 
@@ -34,7 +35,8 @@ static bool open_model(case_t *c, options_t *o, int n_options, char **options) {
                                   "compile.sequence_length=dynamic"};
     int n = 5;
     for (int i = 0; i < n_options; i++) argv[n++] = options[i];
-    if (options_parse(c->arena, n, (char **)argv, o, c->d) || diag_errors(c->d)) return false;
+    if (options_parse(c->arena, commands, n, (char **)argv, o, c->d) || diag_errors(c->d))
+        return false;
     c->s = session_new(o, c->d);
     session_plan_t want = {.name = "model", .runs = true, .decodes = true};
     return session_spec(&c->s) && session_plan(&c->s, &want) && session_open(&c->s);

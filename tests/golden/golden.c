@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/commands.h"
 #include "commands/run/forward.h"
 #include "compare/compare.h"
 
@@ -57,7 +58,7 @@ static bool run_case(const case_t *c, bool traced, int n_more, const char *const
     options_t o;
     *r = (results_t){0};
     output_set_t none = {0}; /* nothing is instrumented */
-    bool ok = options_parse(a, n, (char **)argv, &o, d) == 0 && diag_errors(d) == 0 &&
+    bool ok = options_parse(a, commands, n, (char **)argv, &o, d) == 0 && diag_errors(d) == 0 &&
               forward_file(&o, r, &none, d);
     diag_print(d, stderr);
     diag_free(d);

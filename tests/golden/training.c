@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/options.h"
+#include "commands/commands.h"
 #include "support/heap.h"
 #include "weights/weights.h"
 
@@ -95,8 +95,8 @@ static bool train(case_t *c, const char *backend, const char *out, const char *t
     if (file_exists(rotations)) argv[n++] = "--rotations";
     if (file_exists(rotations)) argv[n++] = rotations;
     options_t o;
-    return options_parse(c->a, n, (char **)argv, &o, c->d) == 0 && diag_errors(c->d) == 0 &&
-           o.command->run(&o, c->d) == 0;
+    return options_parse(c->a, commands, n, (char **)argv, &o, c->d) == 0 &&
+           diag_errors(c->d) == 0 && o.command->run(&o, c->d) == 0;
 }
 
 /* ---- comparing ------------------------------------------------------------------------------------- */

@@ -4,7 +4,9 @@
  * In: a model, lists of lengths, batches, targets and threads. Out: for each combination the speed, the
  * share of the fma peak that was measured between the runs, memory, and the same per kind of kernel;
  * tables on stdout and files by suffix. All combinations are checked before the first is measured. */
+#include "cli/help.h"
 #include "commands/bench/bench.h"
+#include "commands/commands.h"
 
 #include <string.h>
 

@@ -2,6 +2,8 @@
  *
  * In: a model, its weights, a text. Out: the mean over all scored tokens on stdout; progress on
  * stderr. */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "report/progress.h"
 #include "session/score.h"
 

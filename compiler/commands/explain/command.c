@@ -3,6 +3,8 @@
  * In: a spec; nothing of it runs. Out: a report on stdout, on demand as a page of HTML; advice as
  * warnings. Figures are counted from the loop IR and the memory plan; only the predicted time needs
  * a machine: peaks that are given (--peak, --bandwidth) or measured on the spot. */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/explain/explain.h"
 
 #include <math.h>

@@ -2,6 +2,8 @@
  *
  * In: a model, its weights, prompts. Out: text on stdout, or a file of tokens and of the logits that they were
  * picked from; what was done, in a line on stderr. */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/generate/generate.h"
 
 #include <signal.h>

@@ -5,8 +5,10 @@
  * what stands where (weights/contents.c), so that it becomes safetensors without its model. */
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/name.h"
 #include "cli/outputs.h"
+#include "commands/commands.h"
 #include "commands/pack/pack.h"
 #include "report/document.h"
 #include "support/heap.h"

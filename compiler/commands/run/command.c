@@ -1,4 +1,6 @@
 /* reformerc run: one forward pass over the tensors of a file, or one train step, through any executor. */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/run/forward.h"
 #include "session/gradients.h"
 #include "support/heap.h"

@@ -5,6 +5,8 @@
  * One forward takes windows that are padded to the same length, of any lines; what lies behind the shorter ones
  * is masked. Each is, bit for bit, what it is alone: nothing in a causal model looks ahead, and padding is sorted
  * behind all tokens. Padded any further it would not be, since where a hash round ends is seen by the next. */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/score/lines.h"
 
 #include <math.h>

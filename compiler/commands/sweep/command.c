@@ -5,6 +5,8 @@
  * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
  * checked before the first is evaluated, so that mistakes show at once and not hours later. With --repeat
  * all points take turns, so that no time of the day favours one. A sweep may train each point first (train.c). */
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/sweep/sweep.h"
 
 #include <stdlib.h>

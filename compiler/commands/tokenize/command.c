@@ -5,8 +5,10 @@
  * What data/source.h reads. The text is never in memory as a whole. */
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/name.h"
 #include "cli/outputs.h"
+#include "commands/commands.h"
 #include "report/progress.h"
 #include "session/session.h"
 #include "support/clock.h"

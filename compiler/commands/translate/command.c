@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/name.h"
 #include "cli/product.h"
+#include "commands/commands.h"
 #include "commands/translate/depfile.h"
 #include "commands/translate/header.h"
 #include "commands/translate/link.h"
@@ -414,7 +416,7 @@ static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
 /* --version and the like: answers on stdout that need no MODEL. -1: none was asked for. */
 static int answer_question(const options_t *o, diag_t *d) {
     sbuf_t out = {0};
-    if (o->given[OPT_HELP]) help_overview(&out);
+    if (o->given[OPT_HELP]) help_overview(o->commands, &out);
     else if (o->given[OPT_VERSION]) product_version(&out);
     else if (o->given[OPT_HELP_SPEC]) spec_help(&out);
     else if (o->given[OPT_CFLAGS]) product_cflags(&out);

@@ -7,6 +7,8 @@
  * train step are compared as well (train.c). */
 #include <string.h>
 
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "commands/verify/verify.h"
 #include "exec/settle.h"
 #include "session/gradients.h"

@@ -1,7 +1,7 @@
 /* What shells offer in the place of an argument. An option that is not named here is judged by its argument's name. */
 #include <string.h>
 
-#include "cli/manual.h"
+#include "commands/help/manual.h"
 
 /* Words that a table of the program has; `key`: those of this key of the spec. */
 static const struct {

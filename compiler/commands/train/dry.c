@@ -1,15 +1,15 @@
-/* reformerc train --dry-run: what a training would cost, before anything of it is done (training.h).
+/* reformerc train --dry-run: what a training would cost, before anything of it is done (training/training.h).
  *
  * In: the plan, lowered. Out, on stdout: parameters, work, memory by what holds it, and the time that this machine would
  * take. Memory is that of parameters and of a step: evaluations, what looks at buckets, data and the process itself come on
  * top. Time leaves out evaluations. */
 #include <math.h>
 
+#include "commands/train/dry.h"
 #include "cost/kernels.h"
 #include "exec/settle.h"
 #include "machine/calibrate.h"
 #include "report/document.h"
-#include "training/training.h"
 
 #define TEXT(t, ...) arena_printf((t)->arena, __VA_ARGS__)
 

@@ -1,7 +1,8 @@
 /* reformerc schema: the table of spec keys, for editors, readers and fuzzers. */
 #include <string.h>
 
-#include "cli/options.h"
+#include "cli/help.h"
+#include "commands/commands.h"
 
 int command_schema(const options_t *o, diag_t *d) {
     static const struct {

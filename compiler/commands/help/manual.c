@@ -1,10 +1,11 @@
 /* Pages of man 1, in troff's man macros: reformerc(1), and one of each command. No date stands in them: the same program
  * prints the same page. */
-#include "cli/manual.h"
+#include "commands/help/manual.h"
 
 #include <ctype.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/product.h"
 
 /* Text as troff takes it: dashes that can be copied, no line that reads as a request, `code` in bold. */
@@ -64,17 +65,15 @@ static void put_usage(sbuf_t *out, const command_t *c) {
     put_line(out, "", c->usage, "\n");
 }
 
-static void put_commands(sbuf_t *out) {
-    size_t n;
-    const command_t *c = command_table(&n);
+static void put_commands(sbuf_t *out, const command_t *commands) {
     sbuf_puts(out, ".SH COMMANDS\n");
-    for (size_t i = 1; i < n; i++) {
-        put_line(out, ".TP\n\\fBreformerc\\-", c[i].name, "\\fR(1)\n");
-        put_line(out, "", c[i].summary, "\n");
+    for (const command_t *c = commands + 1; c->run; c++) {
+        put_line(out, ".TP\n\\fBreformerc\\-", c->name, "\\fR(1)\n");
+        put_line(out, "", c->summary, "\n");
     }
 }
 
-void manual_page(const command_t *c, sbuf_t *out) {
+void manual_page(const command_t *commands, const command_t *c, sbuf_t *out) {
     bool all = !*c->name;
     put_head(out, c);
     sbuf_puts(out, ".SH SYNOPSIS\n");
@@ -82,9 +81,9 @@ void manual_page(const command_t *c, sbuf_t *out) {
     if (all) sbuf_puts(out, ".PP\n\\fBreformerc\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]...\n");
     sbuf_puts(out, ".SH DESCRIPTION\n");
     put_paragraph(out, all ? help_title : c->summary);
-    if (all || c->max_operands) put_paragraph(out, help_model);
+    if (all || c->operand != OPERAND_NONE) put_paragraph(out, help_model);
     put_options(out, c);
-    if (all) put_commands(out);
+    if (all) put_commands(out, commands);
     sbuf_puts(out, ".SH EXIT STATUS\n");
     put_paragraph(out, help_exit);
     if (all) {

@@ -4,7 +4,7 @@
  * argument (offers.c), and files where MODEL is. */
 #include <string.h>
 
-#include "cli/manual.h"
+#include "commands/help/manual.h"
 
 /* In single quotes, as the shell needs it: `escapes` get a backslash, and a quote the text `quote`. */
 static void put_quoted(sbuf_t *out, const char *text, const char *escapes, const char *quote) {
@@ -22,12 +22,10 @@ static void put_words(sbuf_t *out, option_id_t id) {
     sbuf_free(&words);
 }
 
-static void put_command_names(sbuf_t *out, char between) {
-    size_t n;
-    const command_t *c = command_table(&n);
-    for (size_t i = 1; i < n; i++) {
-        sbuf_puts(out, c[i].name);
-        if (i + 1 < n) sbuf_printf(out, "%c", between);
+static void put_command_names(sbuf_t *out, const command_t *all, char between) {
+    for (const command_t *c = all + 1; c->run; c++) {
+        sbuf_puts(out, c->name);
+        if (c[1].run) sbuf_printf(out, "%c", between);
     }
 }
 
@@ -94,24 +92,22 @@ static void bash_command(const command_t *c, sbuf_t *out) {
     bash_offer(c, OFFER_FOLDERS,
                "compopt -o filenames; COMPREPLY=($(compgen -d -- \"$current\")); return", out);
     bash_offer(c, OFFER_FILES, "return", out);
-    if (c->run == command_help)
+    if (c->operand == OPERAND_COMMAND)
         sbuf_puts(out, "        *) [[ $current == -* ]] || words=$commands ;;\n");
     sbuf_puts(out, "        esac ;;\n");
 }
 
-void completion_bash(sbuf_t *out) {
-    size_t n;
-    const command_t *c = command_table(&n);
+void completion_bash(const command_t *all, sbuf_t *out) {
     sbuf_puts(out, bash_head);
     sbuf_puts(out, "    local commands='");
-    put_command_names(out, ' ');
+    put_command_names(out, all, ' ');
     sbuf_puts(out, "'\n    local settings='");
     put_words(out, OPT_SET);
     sbuf_puts(out, "'\n    case ${COMP_WORDS[1]} in ");
-    put_command_names(out, '|');
+    put_command_names(out, all, '|');
     sbuf_puts(out, ") [[ $COMP_CWORD -gt 1 ]] && command=${COMP_WORDS[1]} ;; esac\n"
                    "    case $command in\n");
-    for (size_t i = 0; i < n; i++) bash_command(&c[i], out);
+    for (const command_t *c = all; c->run; c++) bash_command(c, out);
     sbuf_puts(out, "    esac\n");
     sbuf_puts(out, bash_tail);
 }
@@ -161,19 +157,17 @@ static void zsh_command(const command_t *c, sbuf_t *out) {
     sbuf_printf(out, "  (%s) _arguments -s -S", *c->name ? c->name : "''");
     for (int i = 0; i < OPT_COUNT; i++)
         if (takes(c, i)) zsh_option(out, i);
-    if (c->max_operands)
-        sbuf_puts(out, c->run == command_help ? " \\\n      '1:command:_reformerc_commands'"
-                                              : " \\\n      '1:MODEL:_files'");
+    if (c->operand != OPERAND_NONE)
+        sbuf_puts(out, c->operand == OPERAND_COMMAND ? " \\\n      '1:command:_reformerc_commands'"
+                                                     : " \\\n      '1:MODEL:_files'");
     sbuf_puts(out, " ;;\n");
 }
 
-static void zsh_lists(sbuf_t *out) {
-    size_t n;
-    const command_t *c = command_table(&n);
+static void zsh_lists(sbuf_t *out, const command_t *all) {
     sbuf_puts(out, "_reformerc_commands() {\n  local -a commands=(");
-    for (size_t i = 1; i < n; i++) {
-        sbuf_printf(out, "\n    '%s:", c[i].name);
-        put_quoted(out, c[i].summary, "\\", zsh_quote);
+    for (const command_t *c = all + 1; c->run; c++) {
+        sbuf_printf(out, "\n    '%s:", c->name);
+        put_quoted(out, c->summary, "\\", zsh_quote);
         sbuf_puts(out, "'");
     }
     sbuf_puts(out, ")\n  _describe -t commands command commands\n}\n"
@@ -182,20 +176,18 @@ static void zsh_lists(sbuf_t *out) {
     sbuf_puts(out, "\n}\n");
 }
 
-void completion_zsh(sbuf_t *out) {
-    size_t n;
-    const command_t *c = command_table(&n);
+void completion_zsh(const command_t *all, sbuf_t *out) {
     sbuf_puts(out, "#compdef reformerc\n"
                    "# Completion of reformerc for zsh, printed by: reformerc help --format zsh\n");
-    zsh_lists(out);
+    zsh_lists(out, all);
     sbuf_puts(out, "_reformerc() {\n  local command=''\n"
                    "  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n"
                    "    _alternative 'commands:command:_reformerc_commands' 'files:MODEL:_files'\n"
                    "    return\n  fi\n  case $words[2] in (");
-    put_command_names(out, '|');
+    put_command_names(out, all, '|');
     sbuf_puts(out,
               ") command=$words[2]; shift words; (( CURRENT-- )) ;; esac\n  case $command in\n");
-    for (size_t i = 0; i < n; i++) zsh_command(&c[i], out);
+    for (const command_t *c = all; c->run; c++) zsh_command(c, out);
     sbuf_puts(out, "  esac\n}\n"
                    "if [[ $funcstack[1] == _reformerc ]]; then _reformerc \"$@\"\n"
                    "else compdef _reformerc reformerc\nfi\n");
@@ -232,7 +224,7 @@ static void fish_doc(sbuf_t *out, const char *doc) {
     sbuf_free(&text);
 }
 
-static void fish_command(const command_t *c, sbuf_t *out) {
+static void fish_command(const command_t *all, const command_t *c, sbuf_t *out) {
     if (*c->name) {
         sbuf_printf(out, "complete -c reformerc -n __fish_is_first_arg -a %s", c->name);
         fish_doc(out, c->summary);
@@ -245,24 +237,22 @@ static void fish_command(const command_t *c, sbuf_t *out) {
         fish_argument(out, i);
         fish_doc(out, option_rows[i].doc);
     }
-    if (c->run != command_help) return;
+    if (c->operand != OPERAND_COMMAND) return;
     fish_line(out, c->name);
     sbuf_puts(out, " -f -a '");
-    put_command_names(out, ' ');
+    put_command_names(out, all, ' ');
     sbuf_puts(out, "'\n");
 }
 
-void completion_fish(sbuf_t *out) {
-    size_t n;
-    const command_t *c = command_table(&n);
+void completion_fish(const command_t *all, sbuf_t *out) {
     sbuf_puts(out, "# Completion of reformerc for fish, printed by: reformerc help --format fish\n"
                    "set -g __reformerc_settings '");
     put_words(out, OPT_SET);
     sbuf_puts(out, "'\nfunction __reformerc_is -d 'the command of the line is this one'\n"
                    "    set -l line (commandline -opc)\n    set -l command ''\n"
                    "    if contains -- \"$line[2]\" ");
-    put_command_names(out, ' ');
+    put_command_names(out, all, ' ');
     sbuf_puts(out, "\n        set command $line[2]\n    end\n    test \"$command\" = \"$argv[1]\"\n"
                    "end\n");
-    for (size_t i = 0; i < n; i++) fish_command(&c[i], out);
+    for (const command_t *c = all; c->run; c++) fish_command(all, c, out);
 }
