@@ -241,10 +241,6 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     return find_band(L, a) && place_stacks(L, a);
 }
 
-const char *kernel_of(lower_t *L, const attention_t *a, const char *what) {
-    return arena_printf(L->arena, "%s_%s", a->name, what);
-}
-
 static const char *attention_name(const lower_t *L, const attention_t *a) {
     const char *kind = a->lsh ? "lsh" : "local";
     int same = 0;

@@ -19,10 +19,6 @@
 /* Rows of a block of exact attention. */
 enum { GRADIENT_BLOCK = 64 };
 
-bool is_sorted(const attention_t *a) {
-    return a->lsh && !a->exact;
-}
-
 /* ---- sums ---------------------------------------------------------------------------------------------------- */
 
 /* Adds what a tile has for the row at `lane` of a chunk. */

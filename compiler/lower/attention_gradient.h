@@ -60,9 +60,6 @@ row_tile_fn grad_weigh_tile, grad_score_tile;
 
 /* ---- the others ------------------------------------------------------------------------------------------------- */
 
-/* Whether chunks are of a sorted order, round by round. */
-bool is_sorted(const attention_t *a);
-
 /* `clear`: the state of a repeated attention, whose queries are kept. */
 void lower_clear(lower_t *L, attention_t *a);
 /* `sums`: of a kept result, what its gradient's probabilities are made of, from the sums over rounds. */

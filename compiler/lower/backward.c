@@ -24,10 +24,6 @@
  * they were without that: values that pass still pass, streams stay in place; the region that makes one leaves it besides. */
 #include "lower/regions_int.h"
 
-bool is_backward(const cut_t *c, const gnode_t *n) {
-    return n->id >= c->r->backward;
-}
-
 /* ---- what the forward leaves ---------------------------------------------------------------- */
 
 static bool is_written_over(const cut_t *c, const gnode_t *x) {

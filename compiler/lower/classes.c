@@ -7,24 +7,7 @@
  * Weights are stacked by name, and values are shown by name: of names only the number of the layer may differ. */
 #include "lower/regions.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* Bytes of a name before "layers.N.", N the number of its layer, and where it goes on behind that. */
-static size_t before_layer(const char *name, int layer, const char **behind) {
-    char number[32];
-    int n = snprintf(number, sizeof number, "layers.%d.", layer);
-    const char *at = layer < 0 ? NULL : strstr(name, number);
-    *behind = at ? at + n : "";
-    return at ? (size_t)(at - name) : strlen(name);
-}
-
-bool same_names(const char *a, int layer_a, const char *b, int layer_b) {
-    const char *rest_a, *rest_b;
-    if (!a || !b) return a == b;
-    size_t n = before_layer(a, layer_a, &rest_a), m = before_layer(b, layer_b, &rest_b);
-    return n == m && memcmp(a, b, n) == 0 && strcmp(rest_a, rest_b) == 0;
-}
 
 /* Where an input comes from, as far as it counts. */
 static bool same_edge(const region_t *a, const region_t *b, const gnode_t *x, const gnode_t *y) {

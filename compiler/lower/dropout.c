@@ -116,12 +116,18 @@ static const int32_t *layers_of(arena_t *a, const part_t *p, int node) {
     return at;
 }
 
-bool tell_layers_of_dropout(lower_t *L, part_t *p) {
+static bool tell_layers(lower_t *L, part_t *p) {
     const nodes_t *nodes = &p->class->pattern->nodes;
     for (int i = 0; i < nodes->n; i++)
         if (is_dropping(L, nodes->at[i]) && nodes->at[i]->layer >= 0)
             part_vector(p, layers_of(L->arena, p, i), DROPOUT_OUTSIDE);
     return !part_is_crowded(L, p);
+}
+
+bool tell_dropout(lower_t *L) {
+    bool ok = true;
+    for (int i = 0; i < L->regions->n_classes; i++) ok = tell_layers(L, &L->parts[i]) && ok;
+    return ok;
 }
 
 value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, const gnode_t *n) {

@@ -15,7 +15,8 @@ void lower_dropout(
 bool is_dropping(const lower_t *L, const gnode_t *n);
 
 /* Whether n stands in a layer whose number its kernel is told: then it is one of the part's vectors. */
-bool tell_layers_of_dropout(lower_t *L, part_t *p); /* false after an error in L->d */
+bool tell_dropout(
+    lower_t *L); /* parts, of the layers that they drop in; false after an error in L->d */
 /* Whether two DROPOUTs at these places of the part's nodes drop the same elements, in all of its members. */
 bool drops_alike(const part_t *p, int a, int b);
 /* That number, i64; NULL: n stands in none. */

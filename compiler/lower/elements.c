@@ -150,10 +150,6 @@ void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, b
     if (whole > width) for_rows(L, b, &s, whole - width, zero_span);
 }
 
-int64_t width_of(const gnode_t *n) {
-    return n->shape[n->rank - 1].c;
-}
-
 int64_t read_width(const lower_t *L, const gnode_t *n) {
     if (n->type == G_I8) return scale_column(L, width_of(n)) + (elem_of(L, n) == E_U8 ? 4 : 1);
     return n->type == G_BF16 ? round_up(width_of(n), 2) : width_of(n);

@@ -1,4 +1,5 @@
-/* Exact attention: exact_attention.c, the kernel; exact_panel.c, its panels; exact_window.c, what its window sees; exact_output.c, how rows end. */
+/* Exact attention: exact_attention.c, the kernel; exact_block.c, the queries that it has in hand; exact_panel.c, steps over
+ * their panels; exact_window.c, what its window sees; exact_output.c, how rows end. */
 #ifndef REFORMERC_LOWER_EXACT_ATTENTION_H
 #define REFORMERC_LOWER_EXACT_ATTENTION_H
 

@@ -14,13 +14,6 @@ typedef struct {
         last_read; /* by node id: the same of a value; what is computed anew for a PICK reads, too */
 } housing_t;
 
-bool have_same_rows(const gnode_t *a, const gnode_t *b) {
-    if (a->type != b->type || a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (!dim_equal(a->shape[i], b->shape[i])) return false;
-    return true;
-}
-
 static int order_of(const regions_t *r, const gnode_t *n) {
     return r->of_node[n->id]->order;
 }

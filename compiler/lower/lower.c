@@ -55,10 +55,6 @@ static void choose_few_rows(lower_t *L) {
     L->blocks = dim(1);
 }
 
-dim_t output_rows(const lower_t *L) {
-    return dim_scale(L->padded, L->batch);
-}
-
 /* ---- buffers -------------------------------------------------------------------------------------------- */
 
 /* Classes of what has labels; of answers, positions. */
@@ -172,22 +168,12 @@ static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *la
         return NULL;
     }
     if (o->cache_batch > 0 && !make_caches(L, o->cache_batch, o->positions)) return NULL;
-    if (!make_parts(L) || !read_attentions(L)) return NULL;
+    if (!make_parts(L) || !tell_dropout(L) || !read_attentions(L)) return NULL;
     make_homes(L);
     return L;
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
-
-bool is_head(const lower_t *L, const region_t *region) {
-    bool given = false, rows = region->kind == K_ROW || region->kind == K_PICK;
-    if (region->results.at[0]->id >= L->regions->backward) return false; /* it comes in its turn */
-    for (int i = 0; i < region->results.n; i++) {
-        if (L->regions->stored[region->results.at[i]->id]) return false;
-        given |= output_of(L, region->results.at[i]) != NULL;
-    }
-    return given && rows && region->layer < 0;
-}
 
 static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
     const region_t *region = p->class->pattern;

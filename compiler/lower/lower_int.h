@@ -260,7 +260,6 @@ bool find_band(lower_t *L, attention_t *a);                /* attention_band.c; 
 bool find_gradient_band(lower_t *L, attention_t *a);       /* attention_gradient_band.c; the same */
 void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
 void lower_attention(lower_t *L, attention_t *a);
-const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
 
 /* ---- schedule.c ------------------------------------------------------------------------------ */
 
@@ -270,9 +269,14 @@ typedef struct {
 } head_stages_t;
 /* The entry: embedding, layers, heads in their order. False after errors in L->d. */
 bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads);
+
+/* ---- facts.c ---------------------------------------------------------------------------------- */
 bool is_prefill(const lower_t *L); /* it may be one */
 bool only_prefills(const lower_t *L);
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
+const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
+bool is_sorted(const attention_t *a); /* in chunks of the order of its buckets */
+bool is_norm(const gnode_t *n);
 
 /* ---- small helpers (lower_util.c) ---------------------------------------------------------- */
 int64_t round_up(int64_t n, int64_t to);
@@ -423,7 +427,6 @@ typedef struct {
 void find_kept_rows(lower_t *L, const part_t *p, value_t *const *index, rows_at_t *at);
 
 /* ---- norm.c ------------------------------------------------------------------------------------ */
-bool is_norm(const gnode_t *n);
 /* A norm, or what the backward pass makes of one: of which rows, and of a gradient's dy; NULL: it is none. */
 bool is_norm_form(const gnode_t *n);
 const gnode_t *normed(const gnode_t *n);

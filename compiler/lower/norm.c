@@ -20,10 +20,6 @@ static const struct {
     [G_RMS_NORM_GRAD] = {true, false, 1, 2, -1, 0},
 };
 
-bool is_norm(const gnode_t *n) {
-    return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
-}
-
 bool is_norm_form(const gnode_t *n) {
     return forms[n->op].known;
 }

@@ -1,4 +1,4 @@
-/* What callers are given of a region's values (outputs.c), and the losses of them (losses.c). */
+/* What callers want of a region's values (wanted.c), how they get it (outputs.c), and the losses of it (losses.c). */
 #ifndef REFORMERC_LOWER_OUTPUTS_H
 #define REFORMERC_LOWER_OUTPUTS_H
 
@@ -19,6 +19,8 @@ buffer_t *output_array(lower_t *L, const gnode_t *n, dim_t rows);
  * regions read it. `losses`: whether losses want what they are made of. */
 unsigned *wants_of(lower_t *L, const region_t *region, bool losses);
 unsigned any_of(const region_t *region, const unsigned *wants); /* what wants the region */
+/* What of a call wants the losses that n goes into; 0: none does. */
+unsigned wants_of_losses(const lower_t *L, const gnode_t *n);
 
 /* A result whose rows are computed: into the caller's array if that is wanted, and to its losses. */
 bool give_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n);

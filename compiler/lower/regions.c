@@ -3,16 +3,6 @@
 
 #include <stdlib.h>
 
-static bool is_rows(const gnode_t *n) {
-    return graph_kind(n) == K_ROW || graph_kind(n) == K_PICK;
-}
-
-int nodes_find(const nodes_t *list, const gnode_t *n) {
-    for (int i = 0; i < list->n; i++)
-        if (list->at[i] == n) return i;
-    return -1;
-}
-
 /* ---- readers -------------------------------------------------------------------------------- */
 
 static void find_readers(cut_t *c) {
@@ -122,23 +112,6 @@ static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
 
 /* ---- what is computed together -------------------------------------------------------------------- */
 
-static int joint(cut_t *c, int id) {
-    while (c->joined[id] != id) id = c->joined[id] = c->joined[c->joined[id]];
-    return id;
-}
-
-void join_nodes(cut_t *c, const gnode_t *a, const gnode_t *b) {
-    c->joined[joint(c, a->id)] = joint(c, b->id);
-}
-
-bool is_passing(const cut_t *c, const gnode_t *n) {
-    return is_rows(n) && !c->r->stored[n->id];
-}
-
-bool passes_into(const cut_t *c, const gnode_t *n, const gnode_t *reader) {
-    return is_passing(c, n) && !(c->r->kept[n->id] && is_backward(c, reader));
-}
-
 /* The operands of a MIX op, as far as they have the same rows and may be had at once. */
 static void join_operands(cut_t *c, const gnode_t *n) {
     const gnode_t *first = NULL;
@@ -181,10 +154,6 @@ static void join(cut_t *c) {
         }
     }
     join_sums(c);
-}
-
-void growing_push(const cut_t *c, growing_t *list, const gnode_t *n) {
-    ARENA_PUSH(c->arena, list->nodes.at, list->nodes.n, list->cap) = n;
 }
 
 static void push_once(cut_t *c, growing_t *list, const gnode_t *n) {

@@ -29,15 +29,17 @@ typedef struct {
     size_t cap;
 } growing_t;
 
+bool is_rows(const gnode_t *n);
+bool is_backward(const cut_t *c, const gnode_t *n); /* of the backward pass */
 void growing_push(const cut_t *c, growing_t *list, const gnode_t *n);
 /* Whether n exists for a block of rows at a time, inside regions. */
 bool is_passing(const cut_t *c, const gnode_t *n);
 /* Whether it does for this reader: what the forward keeps stands for the backward pass. */
 bool passes_into(const cut_t *c, const gnode_t *n, const gnode_t *reader);
+int joint(cut_t *c, int id); /* what stands for all that are joined with it */
 void join_nodes(cut_t *c, const gnode_t *a, const gnode_t *b);
 
 /* backward.c */
-bool is_backward(const cut_t *c, const gnode_t *n);
 void find_anew(cut_t *c, const gnode_t *n);
 bool is_kept_for_backward(const cut_t *c, const gnode_t *n);
 void find_light(cut_t *c);

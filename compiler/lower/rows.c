@@ -193,29 +193,6 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-bool feeds_attention(const lower_t *L, const gnode_t *n) {
-    const nodes_t *readers = &L->regions->readers[n->id];
-    for (int i = 0; i < readers->n; i++)
-        if (graph_kind(readers->at[i]) != K_MIX) return false;
-    return readers->n > 0 && L->regions->stored[n->id];
-}
-
-buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
-    if (n == a->query) return a->q;
-    if (n == a->dy) return a->dy_heads;
-    if (n == a->value) return a->v;
-    if (n == a->key) return a->k;
-    if (n == graph_unrounded(a->query)) return a->plain_q;
-    return n == graph_unrounded(a->value) ? a->plain_v : a->plain_k;
-}
-
-bool is_operand(const attention_t *a, const gnode_t *n) {
-    if (!a) return false;
-    return n == a->query || n == a->key || n == a->value || n == a->dy ||
-           n == graph_unrounded(a->query) || n == graph_unrounded(a->key) ||
-           n == graph_unrounded(a->value);
-}
-
 /* The operand that is n, or n rounded. */
 static const gnode_t *operand_of_product(const attention_t *a, const gnode_t *n) {
     const gnode_t *all[] = {a->query, a->key, a->value};

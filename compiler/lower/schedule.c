@@ -5,14 +5,6 @@
 #include "lower/schedule.h"
 #include "lower/totals.h"
 
-bool is_prefill(const lower_t *L) {
-    return L->o->cache_batch > 0 && !L->few;
-}
-
-bool only_prefills(const lower_t *L) {
-    return is_prefill(L) && L->o->cache_batch > 1;
-}
-
 /* ---- layers ------------------------------------------------------------------------------------------------------------- */
 
 /* Regions of layer `layer`: from, and how many. */

@@ -11,33 +11,9 @@
  * targets have not. A row of x has its scale behind it (scale_column). */
 #include "lower/dense_int.h"
 
-enum { EXACT = 1024 }; /* products of two i8 whose sum f32 holds */
-
-int64_t values_in_row(const buffer_t *w) {
-    return w->elem == E_BF16 ? 2 : w->elem == E_I8 ? 4 : 1;
-}
-
-/* ---- bf16 ------------------------------------------------------------------------------------------ */
-
-value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair) {
-    return b_bitcast(b, E_BF16, b_broadcast(b, b_bitcast(b, E_I32, pair), L->lanes));
-}
-
-value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second) {
-    value_t *bits = b_bitcast(b, E_I32, pairs);
-    value_t *upper = b_iconst(b, VECTOR(E_I32, L->lanes), INT32_C(-0x10000));
-    bits = second ? b_binary(b, OP_AND, bits, upper) : b_shift(b, OP_SHL, bits, 16);
-    return b_bitcast(b, E_F32, bits);
-}
-
-value_t *pair_bits(builder_t *b, value_t *first, value_t *second) {
-    value_t *lower = b_shift(b, OP_SHR, b_bitcast(b, E_I32, first), 16);
-    return b_binary(b, OP_OR, lower, b_bitcast(b, E_I32, second));
-}
-
-value_t *paired(builder_t *b, value_t *first, value_t *second) {
-    return b_bitcast(b, E_BF16, pair_bits(b, first, second));
-}
+enum {
+    EXACT = 1024
+}; /* ---- bf16 ------------------------------------------------------------------------------------------ */
 
 /* What stands side by side in a row of a panel, of x[row], in all lanes. */
 static value_t *side_by_side(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {

@@ -2,7 +2,7 @@
  * weights at the same places share one list of indices, which the kernel takes as one parameter. */
 #include <string.h>
 
-#include "lower/dropout.h"
+#include "lower/lower_int.h"
 
 /* The number of a list of indices among the part's, which it joins if it is new there. */
 int part_vector(part_t *p, const int32_t *at, int64_t bound) {
@@ -225,7 +225,6 @@ bool make_parts(lower_t *L) {
         for (int k = 0; k < 2 * p->class->pattern->params.n; k++)
             ok = place_role(L, p, k / 2, k % 2) && ok;
         place_all_kept(L, p);
-        ok = tell_layers_of_dropout(L, p) && ok;
     }
     return ok;
 }

@@ -7,10 +7,6 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-affine_t in_row(const step_t *s, int64_t d) {
-    return ax_plus(ax_scale(s->head, s->a->head_stride), d);
-}
-
 static void load_query(lower_t *L, builder_t *b, step_t *s) {
     s->n = (int)(key_width(L, s->a) / L->lanes);
     if (s->n <= MOST_VECTORS) /* of others loaded where they are used */

@@ -33,10 +33,12 @@ static inline value_t *f32(builder_t *b, double x) {
     return b_const(b, SCALAR(E_F32), x);
 }
 
-/* ---- step_attention.c ------------------------------------------------------------------------------------------ */
-
 /* Element d of the row's head in q, k and v. */
-affine_t in_row(const step_t *s, int64_t d);
+static inline affine_t in_row(const step_t *s, int64_t d) {
+    return ax_plus(ax_scale(s->head, s->a->head_stride), d);
+}
+
+/* ---- step_attention.c ------------------------------------------------------------------------------------------ */
 
 /* What a list of keys is made of: `n` places, some of which may be empty, and where each stands. */
 typedef struct {
