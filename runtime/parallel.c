@@ -1,5 +1,5 @@
 /* Kernels on workers: runs the tasks of one kernel on a pool, or one after the other; and a schedule on the pool of its
- * call. What tasks write is handed over when a launch ends, so handing them out needs no order of its own.
+ * call.
  *
  * Knows no threads itself. Each worker has its own scratch; which worker runs which task is free, and kernels are
  * written so that no result depends on it. */
@@ -11,21 +11,7 @@ typedef struct {
     const int64_t *arg;
 } launch_t;
 
-enum { SHARES = 8, MOST_AT_ONCE = 16 }; /* of what is left, a worker takes 1 / SHARES of its part */
-
-int64_t reformer_take_tasks(int64_t *next, int64_t n, int workers, int64_t *first) {
-    int64_t at = __atomic_load_n(next, __ATOMIC_RELAXED), some;
-    do {
-        if (at >= n) return 0;
-        some = (n - at) / ((int64_t)workers * SHARES);
-        some = some < 1 ? 1 : some > MOST_AT_ONCE ? MOST_AT_ONCE : some;
-    } while (
-        !__atomic_compare_exchange_n(next, &at, at + some, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    *first = at;
-    return some;
-}
-
-static void run_task(void *arg, int64_t task, int worker) {
+enum { SHARES = 8, MOST_AT_ONCE = 16 }; static void run_task(void *arg, int64_t task, int worker) {
     const launch_t *l = (const launch_t *)arg;
     unsigned char *scratch = l->call->scratch + (size_t)worker * l->call->scratch_stride;
     uint64_t host = reformer_enter(); /* a worker may be anybody's thread */
