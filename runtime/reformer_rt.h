@@ -891,7 +891,7 @@ size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int thre
 
 /* ---- the weights file ----------------------------------------------------------------------- */
 /* Little-endian. A header of 4096 bytes (this struct, zero-padded), then a section per number type, with arrays at
- * 64-byte aligned offsets (plan/layout.h lays them out), then a table of contents in text. */
+ * 64-byte aligned offsets (weights/layout.h lays them out), then a table of contents in text. */
 #define REFORMER_WEIGHTS_MAGIC   "RFMWGT\x1a\n"
 #define REFORMER_WEIGHTS_VERSION 2 /* rises with every arrangement of what is inside */
 #define REFORMER_WEIGHTS_HEADER  4096

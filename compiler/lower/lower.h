@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 #include "loops/loops.h"
 #include "lower/tiles.h"
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 typedef struct {
     const target_t *target;

@@ -6,7 +6,7 @@
  * panel is as wide as eight vectors. */
 #include "lower/tiles.h"
 
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 /* Rows per task: large enough to use every panel that is read many times, small enough that a block
  * and its hidden layer stay in the L2 cache. Chunks per task: look-back chunks are gathered once per

@@ -5,7 +5,7 @@
 
 #include "graph/update.h"
 #include "loops/loops.h"
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 typedef struct {
     const update_t *update;

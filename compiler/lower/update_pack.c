@@ -1,7 +1,7 @@
-/* Params into the weights file, in every arrangement that plan/layout.h gives them there, and back. Panels are transposed in
+/* Params into the weights file, in every arrangement that weights/layout.h gives them there, and back. Panels are transposed in
  * registers, a square of lanes at a time, whole lines of the rows that they are of; columns keep their order and move in
  * runs of a panel's width. Padding is what the file's writer left there: zeros. Of bf16 a pair stands where a float would,
- * and is written as one that has its bits; back go the floats that stand beside (plan/layout.h).
+ * and is written as one that has its bits; back go the floats that stand beside (weights/layout.h).
  *
  * An entry of the file's layout takes its members from one stack of params; which of them from where, tables say, since
  * there may be members that are not trained. */

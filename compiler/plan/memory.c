@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 /* Which kinds lowering takes as the forward left them; of others it would refuse the graph. */
 static const struct {

@@ -1,7 +1,7 @@
 /* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
  *
  * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
- * plan/layout.h gives each (zeros where a panel is not full), and a table of contents in text (contents.c). Header, data and contents depend on
+ * weights/layout.h gives each (zeros where a panel is not full), and a table of contents in text (contents.c). Header, data and contents depend on
  * nothing but layout and weights: same weights, same bytes. Unpacking inverts it exactly. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Matrices of integers in the packed weights file: arrays of i8, and behind them a scale and, of panels, a start for each
- * row (plan/layout.h). Both directions ask one function where an element stands. */
+ * row (weights/layout.h). Both directions ask one function where an element stands. */
 #include "support/i8.h"
 #include "weights/pack_int.h"
 

@@ -2,7 +2,7 @@
 #ifndef REFORMERC_WEIGHTS_PACK_INT_H
 #define REFORMERC_WEIGHTS_PACK_INT_H
 
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 /* Tensor `index` of an entry of type G_I8, from its values into a file; and back, each integer times its row's scale, as
  * float. */

@@ -19,9 +19,9 @@
 #define REFORMERC_WEIGHTS_H
 
 #include "graph/graph.h"
-#include "plan/layout.h"
 #include "reformer_rt.h"
 #include "support/file.h"
+#include "weights/layout.h"
 
 /* ---- safetensors ---------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "plan/layout.h"
+#include "weights/layout.h"
 #include "random_head.h"
 
 static bool same_shape(const gnode_t *a, const gnode_t *b) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "graph/ops.h"
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 typedef enum { AS_IT_IS, DROPPED, DOUBLED } fate_t;
 

@@ -4,7 +4,7 @@
 
 #include "loops/loops.h"
 #include "lower/tiles.h"
-#include "plan/layout.h"
+#include "weights/layout.h"
 #include "reformer_rt.h"
 
 enum { ROWS = 133, OUT = 45, IN = 70, CHUNKS = 2, PLACES = 2, PLACE = 1 };

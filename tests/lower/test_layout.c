@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "plan/layout.h"
+#include "weights/layout.h"
 #include "reformer_rt.h"
 
 static const char model[] = "attn_layers: [local, lsh, lsh]\n"

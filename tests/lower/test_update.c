@@ -197,7 +197,7 @@ static void near_reference(const updates_t *u, const update_slots_t *got, const 
 
 /* ---- the weights file --------------------------------------------------------------------------- */
 
-/* Where element [r][c] of a member stands, as plan/layout.h says. */
+/* Where element [r][c] of a member stands, as weights/layout.h says. */
 static int64_t place_in(const layout_entry_t *e, int64_t r, int64_t c) {
     int64_t out = e->shape[0], in = e->shape[1], d = e->heads ? out / e->heads : out;
     int64_t head = r / d, panels = (d + PANEL - 1) / PANEL, row = r % d;

@@ -112,7 +112,7 @@ static layout_t *hand_layout(arena_t *a, bool bf16) {
     return l;
 }
 
-/* ---- what must stand where: the definition in plan/layout.h, one element at a time ----------------------- */
+/* ---- what must stand where: the definition in weights/layout.h, one element at a time ----------------------- */
 
 /* The source element at packed float k of entry e, or -1 for padding. */
 static int64_t source_of(const entry_t *e, const param_t *p, int64_t k) {

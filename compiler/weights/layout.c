@@ -1,6 +1,6 @@
 /* The table of the packed weights file, from the PARAMs of a graph: each is stacked with those that have its name but
  * for the layer, its shape and its arrangement. */
-#include "plan/layout.h"
+#include "weights/layout.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
  * the start of the file, multiples of 64, after the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the
  * lowering read the same table. REFORMER_WEIGHTS_VERSION rises when the arrangement of float32 changes; where other types
  * alone are arranged anew, their files' fingerprints do. */
-#ifndef REFORMERC_PLAN_LAYOUT_H
-#define REFORMERC_PLAN_LAYOUT_H
+#ifndef REFORMERC_WEIGHTS_LAYOUT_H
+#define REFORMERC_WEIGHTS_LAYOUT_H
 
 #include "graph/update.h"
 
