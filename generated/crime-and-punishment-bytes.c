@@ -429,7 +429,6 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
         const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][512] */
     /* [258][192] */
@@ -446,7 +445,7 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
     const float *w_embeddings_position_embeddings_weights_1 =
         (const float *)(const void *)(call->weights + 206336);
     for (int64_t i = 0; i < 64; i++) {
-        const int32_t id = ids[batch * 512 + block * 64 + i];
+        const int32_t id = ids[block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 32;
         for (int64_t v = 0; v < 8; v++) {
@@ -455,8 +454,8 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
             const f32x8 v_2 =
                 load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
             const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8], sum);
-            store_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8], sum);
+            store_f32x8(&y1[(block * 64 + i) * 192 + v * 8], sum);
+            store_f32x8(&y2[(block * 64 + i) * 192 + v * 8], sum);
         }
         const int64_t axis_1 = position % 32;
         for (int64_t v = 0; v < 16; v++) {
@@ -465,8 +464,8 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
             const f32x8 v_2 =
                 load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 128 + v * 8]);
             const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8 + 64], sum);
-            store_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8 + 64], sum);
+            store_f32x8(&y1[(block * 64 + i) * 192 + v * 8 + 64], sum);
+            store_f32x8(&y2[(block * 64 + i) * 192 + v * 8 + 64], sum);
         }
     }
 }
@@ -475,7 +474,6 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
@@ -508,7 +506,7 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]);
+            carried = carried + load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]);
         }
         const f32x8 mix = shuffle_swap4_f32x8(carried);
         const f32x8 sum = carried + mix;
@@ -519,7 +517,7 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
             carried_1 = fma_f32x8(diff, diff, carried_1);
         }
@@ -533,7 +531,7 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
@@ -542,754 +540,636 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&attention_norm[i * 208 + v_1 * 8], t);
         }
     }
-    for (int64_t head = 0; head < 1; head++) {
-        const int64_t low = min_i64(head + 1, 0);
-        /* → q */
-        for (int64_t column = 0; column < 2; column++) {
-            const int64_t next = min_i64(column + 1, 1);
-            const int32_t less = -(column < next);
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + tile * 17 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
-                        32 + column * 16], 0, 2);
-                    const int64_t low_2 = min_i64(column * 187 + tile * 17 + step + head * 1122,
-                        767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+    /* → q */
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
+                        192 + tile * 17 + step) * 32], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
                 }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
-                    acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    32], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    40], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    64], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    72], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    96], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    104], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    128], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    136], acc4_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    160], acc5_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    168], acc5_1);
             }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16 + 4896], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + tile * 17 + step) * 32 + 4896], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
-                        32 + column * 16 + 1728], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 153, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1728], acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1736], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1760], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1768], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1792], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1800], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1824], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1832], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1856], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1864], acc4_1);
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
-        /* → k_out */
-        for (int64_t column = 0; column < 2; column++) {
-            const int64_t next = min_i64(column + 1, 1);
-            const int32_t less = -(column < next);
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + tile * 17 + step) * 32 + next * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&k_out[((batch + head) * 512 + block * 64 + tile * 6 + low_1)
-                        * 32 + column * 16], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 374, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
+                        192 + tile * 17 + step) * 32 + 4896], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
+                    2);
+                const int64_t at = column * 187 + tile * 17 + step + 153;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
                 }
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 8], acc0_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 32], acc1_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 40], acc1_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 64], acc2_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 72], acc2_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 96], acc3_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 104], acc3_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 128], acc4_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 136], acc4_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 160], acc5_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
-                    + 168], acc5_1);
             }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + tile * 17 + step) * 32 + next * 16 + 4896], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + 4896], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&k_out[((batch + head) * 512 + block * 64 + tile * 5 + low_1)
-                        * 32 + column * 16 + 1728], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 527, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192
-                            + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[((index * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                }
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1728], acc0_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1736], acc0_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1760], acc1_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1768], acc1_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1792], acc2_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1800], acc2_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1824], acc3_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1832], acc3_1);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1856], acc4_0);
-                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
-                    + 1864], acc4_1);
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
         }
-        /* → v */
-        for (int64_t column = 0; column < 2; column++) {
-            const int64_t next = min_i64(column + 1, 1);
-            const int32_t less = -(column < next);
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + low) *
-                            192 + tile * 17 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
-                        32 + column * 16], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 748, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+    }
+    /* → k_out */
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
+                        192 + tile * 17 + step) * 32 + 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&k_out[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step + 374;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
+                        + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
+                        + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
-                    acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    32], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    40], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    64], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    72], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    96], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    104], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    128], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    136], acc4_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    160], acc5_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    168], acc5_1);
             }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16 + 4896], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_weight[((index * 6 + group + low) *
-                            192 + tile * 17 + step) * 32 + 4896], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
-                        32 + column * 16 + 1728], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 901, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
+            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
+                        192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&k_out[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728],
+                    0, 2);
+                const int64_t at = column * 187 + tile * 17 + step + 527;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
+                        + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
+                        + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1728], acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1736], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1760], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1768], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1792], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1800], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1824], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1832], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1856], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1864], acc4_1);
             }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
+            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+        }
+    }
+    /* → v */
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
+                        * 192 + tile * 17 + step) * 32], 0, 2);
+                }
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
+                const int64_t low_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
+                }
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
+                    2);
+                const int64_t low_1 = min_i64(block * 64 + 127, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
         }
     }
 }
@@ -1299,7 +1179,6 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
@@ -1312,11 +1191,8 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
     /* [1][512][192]: [batch][rows][width]: a stream */
     float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
-        for (int64_t head = 0; head < 1; head++) {
-            for (int64_t v = 0; v < 4; v++) {
-                store_f32x8(&heads[i * 48 + head * 32 + v * 8],
-                    load_f32x8(&q[((batch + head) * 512 + block * 64 + i) * 32 + v * 8]));
-            }
+        for (int64_t v = 0; v < 4; v++) {
+            store_f32x8(&heads[i * 48 + v * 8], load_f32x8(&q[(block * 64 + i) * 32 + v * 8]));
         }
     }
     /* y1 */
@@ -1342,9 +1218,7 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
             for (int64_t step = 0; step < 2; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
-                    16], 0, 2);
+                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k]);
                     const f32x8 v =
@@ -1410,53 +1284,41 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
-            const f32x8 v =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v + acc0_0);
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
-                v_1 + acc0_1);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
-                v_2 + acc1_0);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
-                v_3 + acc1_1);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
-                v_4 + acc2_0);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
-                v_5 + acc2_1);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
-                v_6 + acc3_0);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
-                v_7 + acc3_1);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
-                v_8 + acc4_0);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
-                v_9 + acc4_1);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
-                v_10 + acc5_0);
-            const f32x8 v_11 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
-                v_11 + acc5_1);
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
+                load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
+            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
+                acc0_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum);
+            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
+                acc1_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
+                acc1_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
+                acc2_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
+                acc2_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_4);
+            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
+                acc3_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_5);
+            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
+                acc3_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
+                acc4_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776]) +
+                acc4_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
+                acc5_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_9);
+            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968])
+                + acc5_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 carried = splat_f32x8(0.0f);
@@ -1472,9 +1334,8 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
             for (int64_t step = 0; step < 2; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
-                    16 + 10368], 0, 2);
+                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
+                    0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2592]);
                     const f32x8 v =
@@ -1532,46 +1393,36 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
-            const f32x8 v =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
-                v + acc0_0);
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
-                v_1 + acc0_1);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
-                v_2 + acc1_0);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
-                v_3 + acc1_1);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
-                v_4 + acc2_0);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
-                v_5 + acc2_1);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
-                v_6 + acc3_0);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
-                v_7 + acc3_1);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
-                v_8 + acc4_0);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
-                v_9 + acc4_1);
+            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
+                acc0_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
+            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
+                + acc0_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
+                + acc1_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
+                + acc1_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
+                + acc2_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_4);
+            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
+                + acc2_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_5);
+            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
+                + acc3_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
+                + acc3_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
+                + acc4_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
+                + acc4_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
         }
     }
 }
@@ -1580,7 +1431,6 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     /* [1][512][192]: [batch][rows][width]: a stream */
@@ -1611,7 +1461,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+            carried = carried + load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]);
         }
         const f32x8 mix = shuffle_swap4_f32x8(carried);
         const f32x8 sum = carried + mix;
@@ -1622,8 +1472,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             carried_1 = fma_f32x8(diff, diff, carried_1);
         }
         const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
@@ -1636,8 +1485,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
@@ -1902,8 +1750,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
                     tile * 69 + step) * 32 + rem * 16], 0, 2);
                 const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y2[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
-                    16], 0, 2);
+                __builtin_prefetch(&y2[(block * 64 + tile * 6 + low) * 192 + column * 16], 0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k]);
                     const f32x8 v =
@@ -1975,57 +1822,45 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
-            const f32x8 v_1 =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16],
-                v + (acc0_0 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
-                v_2 + (acc1_0 + v_1));
-            const f32x8 v_3 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
-                v_3 + (acc2_0 + v_1));
-            const f32x8 v_4 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
-                v_4 + (acc3_0 + v_1));
-            const f32x8 v_5 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
-                v_5 + (acc4_0 + v_1));
-            const f32x8 v_6 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
-                v_6 + (acc5_0 + v_1));
-            const f32x8 v_7 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            const f32x8 v_8 =
+            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16]) +
+                (acc0_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16], sum);
+            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
+                (acc1_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
+                (acc2_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
+                (acc3_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
+                (acc4_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_4);
+            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
+                (acc5_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_5);
+            const f32x8 v_1 =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
-                v_7 + (acc0_1 + v_8));
-            const f32x8 v_9 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
-                v_9 + (acc1_1 + v_8));
-            const f32x8 v_10 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
-                v_10 + (acc2_1 + v_8));
-            const f32x8 v_11 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
-                v_11 + (acc3_1 + v_8));
-            const f32x8 v_12 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
-                v_12 + (acc4_1 + v_8));
-            const f32x8 v_13 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
-                v_13 + (acc5_1 + v_8));
+            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
+                (acc0_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
+                (acc1_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
+                (acc2_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
+                (acc3_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_9);
+            const f32x8 sum_10 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 776])
+                + (acc4_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_10);
+            const f32x8 sum_11 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 968])
+                + (acc5_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 carried = splat_f32x8(0.0f);
@@ -2042,8 +1877,8 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
                     tile * 69 + step) * 32 + rem * 16 + 19872], 0, 2);
                 const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y2[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
-                    16 + 10368], 0, 2);
+                __builtin_prefetch(&y2[(block * 64 + tile * 5 + low) * 192 + column * 16 + 10368],
+                    0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s =
                         splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 42336]);
@@ -2107,49 +1942,39 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            const f32x8 v_1 =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
-                v + (acc0_0 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
-                v_2 + (acc1_0 + v_1));
-            const f32x8 v_3 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
-                v_3 + (acc2_0 + v_1));
-            const f32x8 v_4 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
-                v_4 + (acc3_0 + v_1));
-            const f32x8 v_5 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
-                v_5 + (acc4_0 + v_1));
-            const f32x8 v_6 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            const f32x8 v_7 =
+            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
+                (acc0_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
+            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
+                + (acc1_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
+                + (acc2_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
+                + (acc3_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
+                + (acc4_0 + v);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_4);
+            const f32x8 v_1 =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
-                v_6 + (acc0_1 + v_7));
-            const f32x8 v_8 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
-                v_8 + (acc1_1 + v_7));
-            const f32x8 v_9 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
-                v_9 + (acc2_1 + v_7));
-            const f32x8 v_10 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
-                v_10 + (acc3_1 + v_7));
-            const f32x8 v_11 =
-                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
-                v_11 + (acc4_1 + v_7));
+            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
+                + (acc0_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_5);
+            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
+                + (acc1_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
+                + (acc2_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
+                + (acc3_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
+                + (acc4_1 + v_1);
+            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
         }
     }
 }
@@ -2158,7 +1983,6 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
@@ -2190,7 +2014,7 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]);
+            carried = carried + load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]);
         }
         const f32x8 mix = shuffle_swap4_f32x8(carried);
         const f32x8 sum = carried + mix;
@@ -2201,7 +2025,7 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
             carried_1 = fma_f32x8(diff, diff, carried_1);
         }
@@ -2215,7 +2039,7 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
@@ -2224,570 +2048,478 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             store_f32x8(&lsh_project_attention_norm[i * 208 + v_1 * 8], t);
         }
     }
-    for (int64_t head = 0; head < 1; head++) {
-        const int64_t low = min_i64(head + 1, 0);
-        /* → q */
-        for (int64_t column = 0; column < 2; column++) {
-            const int64_t next = min_i64(column + 1, 1);
-            const int32_t less = -(column < next);
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + tile * 17 + step) * 32 + next * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
-                        32 + column * 16], 0, 2);
-                    const int64_t low_2 = min_i64(column * 374 + tile * 34 + step * 2 + head * 1496,
-                        767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    const int64_t low_4 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1, 767);
-                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            208]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            416]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            624]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            832]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            1040]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+    /* → q */
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(
+                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
+                        tile * 17 + step) * 32 + 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 5; k++) {
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
+                const int64_t at = column * 374 + tile * 34 + step * 2;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
+                const int64_t low_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + at_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group + head) *
-                        192 + k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
+                        * 192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group + head) *
-                        192 + k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
+                        * 192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        208]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        416]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        624]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        832]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        1040]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
                 }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
-                    acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    32], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    40], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    64], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    72], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    96], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    104], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    128], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    136], acc4_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    160], acc5_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    168], acc5_1);
             }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + tile * 17 + step) * 32 + next * 16 + 4896], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + 4896], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
-                        32 + column * 16 + 1728], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 306, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    const int64_t low_4 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 307, 767);
-                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11232]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + head)
-                            * 192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11440]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11648]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11856]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            12064]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 5; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group + head) *
-                        192 + k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group + head) *
-                        192 + k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1728], acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1736], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1760], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1768], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1792], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1800], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1824], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1832], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1856], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1864], acc4_1);
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
+                    192 + k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
+                    192 + k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
+            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
-        /* → v */
-        for (int64_t column = 0; column < 2; column++) {
-            const int64_t next = min_i64(column + 1, 1);
-            const int32_t less = -(column < next);
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + low)
-                            * 192 + tile * 17 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
-                        32 + column * 16], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 748, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    const int64_t low_4 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 749, 767);
-                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            208]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            416]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            624]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            832]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
-                            1040]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(
+                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
+                        tile * 17 + step) * 32 + 4912], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 5; k++) {
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
+                    2);
+                const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
+                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
+                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
+                const int64_t low_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + at_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11232]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
+                        * 192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
+                        * 192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11440]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11648]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11856]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        12064]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
+                    192 + k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
+                    192 + k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
+            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+        }
+    }
+    /* → v */
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                } else {
+                    __builtin_prefetch(
+                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
+                        tile * 17 + step) * 32], 0, 2);
+                }
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
+                const int64_t low_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
+                const int64_t low_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
+                const int64_t low_4 = min_i64(block * 64 + low_3 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_4 * 192 + low_3 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        208]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        416]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        624]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        832]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        1040]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
-                    acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    32], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    40], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    64], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    72], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    96], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    104], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    128], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    136], acc4_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    160], acc5_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    168], acc5_1);
             }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 17; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + tile * 17 + step) * 32 + next * 16 + 4896], 0, 2);
-                    } else {
-                        __builtin_prefetch(
-                            &w_attention_self_attention_query_key_weight[((index * 6 + group + low)
-                            * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
-                        32 + column * 16 + 1728], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1054, 767);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    const int64_t low_4 =
-                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1055, 767);
-                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
-                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11232]);
-                        const f32x8 v_1 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(
-                            &w_attention_self_attention_value_weight[((layer * 6 + group + head) *
-                            192 + step * 11 + k) * 32 + column * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11440]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11648]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            11856]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
-                            12064]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
+            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
+                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                } else {
+                    __builtin_prefetch(
+                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
+                        tile * 17 + step) * 32 + 4896], 0, 2);
                 }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 5; k++) {
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
+                    2);
+                const int64_t low_1 = min_i64(block * 64 + 127, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
+                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11232]);
                     const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5984]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
                     const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[((layer * 6 + group + head) * 192 +
-                        k) * 32 + column * 16 + 5992]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
+                        192 + step * 11 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11440]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11648]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        11856]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        12064]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1728], acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1736], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1760], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1768], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1792], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1800], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1824], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1832], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1856], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1864], acc4_1);
             }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5984]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
+                    k) * 32 + column * 16 + 5992]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 =
+                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
+            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
         }
-        for (int64_t i = 0; i < 64; i++) {
-            run_max[(batch + head) * 512 + block * 64 + i] = -3.4028235e+38f;
-            run_sum[(batch + head) * 512 + block * 64 + i] = 0.0f;
-        }
+    }
+    for (int64_t i = 0; i < 64; i++) {
+        run_max[block * 64 + i] = -3.4028235e+38f;
+        run_sum[block * 64 + i] = 0.0f;
     }
 }
 
@@ -2796,7 +2528,6 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
@@ -2815,40 +2546,35 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     /* [1][512][192]: [batch][rows][width]: a stream */
     float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
-        for (int64_t head = 0; head < 1; head++) {
-            const float sum = run_sum[(batch + head) * 512 + block * 64 + i];
-            if (sum != 0.0f) {
-                const float quot = div_f32(1.0f, sum);
-                for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                    const f32x8 v_2 =
-                        load_f32x8(&k_out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]);
-                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8],
-                        mul_f32x8(v_2, splat_f32x8(quot)));
-                }
-            } else {
-                const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
-                const float y = log_f32(x);
-                const float sum_1 = -1e+05f + y;
-                const float y_1 = exp_f32(-1e+05f - sum_1);
-                const float x_1 =
-                    (float)self_count[(batch + head) * 2 * 512 + block * 64 + i + 512];
-                const float y_2 = log_f32(x_1);
-                const float sum_2 = -1e+05f + y_2;
-                const float high = max_f32(sum_1, sum_2);
-                const float y_3 = exp_f32(sum_1 - high);
-                const float y_4 = exp_f32(sum_2 - high);
-                const float y_5 = log_f32(y_3 + y_4);
-                const float sum_3 = y_5 + high;
-                const float y_6 = exp_f32(sum_1 - sum_3);
-                const float y_7 = exp_f32(-1e+05f - sum_2);
-                const float y_8 = exp_f32(sum_2 - sum_3);
-                const float weight = mul_f32(x * y_1, y_6) + mul_f32(x_1 * y_7, y_8);
-                for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                    const f32x8 prod =
-                        mul_f32x8(load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 + v_1 *
-                        8]), splat_f32x8(weight));
-                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
-                }
+        const float sum = run_sum[block * 64 + i];
+        if (sum != 0.0f) {
+            const float quot = div_f32(1.0f, sum);
+            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + v_1 * 8]),
+                    splat_f32x8(quot));
+                store_f32x8(&lsh_output_heads[i * 48 + v_1 * 8], prod);
+            }
+        } else {
+            const float x = (float)self_count[block * 64 + i];
+            const float y = log_f32(x);
+            const float sum_1 = -1e+05f + y;
+            const float y_1 = exp_f32(-1e+05f - sum_1);
+            const float x_1 = (float)self_count[block * 64 + i + 512];
+            const float y_2 = log_f32(x_1);
+            const float sum_2 = -1e+05f + y_2;
+            const float high = max_f32(sum_1, sum_2);
+            const float y_3 = exp_f32(sum_1 - high);
+            const float y_4 = exp_f32(sum_2 - high);
+            const float y_5 = log_f32(y_3 + y_4);
+            const float sum_3 = y_5 + high;
+            const float y_6 = exp_f32(sum_1 - sum_3);
+            const float y_7 = exp_f32(-1e+05f - sum_2);
+            const float y_8 = exp_f32(sum_2 - sum_3);
+            const float weight = mul_f32(x * y_1, y_6) + mul_f32(x_1 * y_7, y_8);
+            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                const f32x8 prod = mul_f32x8(load_f32x8(&v[(block * 64 + i) * 32 + v_1 * 8]),
+                    splat_f32x8(weight));
+                store_f32x8(&lsh_output_heads[i * 48 + v_1 * 8], prod);
             }
         }
     }
@@ -2875,9 +2601,7 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             for (int64_t step = 0; step < 2; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
-                    16], 0, 2);
+                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k]);
                     const f32x8 v_1 =
@@ -2948,54 +2672,41 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
                 acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16],
-                v_1 + acc0_0);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
-                v_2 + acc0_1);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
-                v_3 + acc1_0);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
-                v_4 + acc1_1);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
-                v_5 + acc2_0);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
-                v_6 + acc2_1);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
-                v_7 + acc3_0);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
-                v_8 + acc3_1);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
-                v_9 + acc4_0);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
-                v_10 + acc4_1);
-            const f32x8 v_11 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
-                v_11 + acc5_0);
-            const f32x8 v_12 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
-                v_12 + acc5_1);
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
+                load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
+            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
+                acc0_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum);
+            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
+                acc1_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
+                acc1_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
+                acc2_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
+                acc2_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_4);
+            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
+                acc3_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_5);
+            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
+                acc3_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
+                acc4_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776]) +
+                acc4_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
+                acc5_0;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_9);
+            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968])
+                + acc5_1;
+            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 carried = splat_f32x8(0.0f);
@@ -3011,9 +2722,8 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             for (int64_t step = 0; step < 2; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
-                    16 + 10368], 0, 2);
+                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
+                    0, 2);
                 for (int64_t k = 0; k < 11; k++) {
                     const f32x8 s =
                         splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2592]);
@@ -3076,46 +2786,36 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
-                v_1 + acc0_0);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
-                v_2 + acc0_1);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
-                v_3 + acc1_0);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
-                v_4 + acc1_1);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
-                v_5 + acc2_0);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
-                v_6 + acc2_1);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
-                v_7 + acc3_0);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
-                v_8 + acc3_1);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
-                v_9 + acc4_0);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
-                v_10 + acc4_1);
+            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
+                acc0_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
+            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
+                + acc0_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_1);
+            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
+                + acc1_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_2);
+            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
+                + acc1_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_3);
+            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
+                + acc2_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_4);
+            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
+                + acc2_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_5);
+            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
+                + acc3_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_6);
+            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
+                + acc3_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_7);
+            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
+                + acc4_0;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_8);
+            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
+                + acc4_1;
+            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
         }
     }
 }
@@ -3125,7 +2825,6 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
 REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)arg;
-    const int64_t batch = 0;
     const int64_t block = task % 8;
     /* [1][512][192]: [batch][rows][width]: a stream */
     const float *restrict y1 = (const float *)(const void *)call->workspace;
@@ -3154,7 +2853,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+            carried = carried + load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]);
         }
         const f32x8 mix = shuffle_swap4_f32x8(carried);
         const f32x8 sum = carried + mix;
@@ -3165,7 +2864,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         const float lane = sum_2[0];
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+            carried_1 = carried_1 + load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]);
         }
         const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
         const f32x8 sum_3 = carried_1 + mix_3;
@@ -3176,8 +2875,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             carried_2 = fma_f32x8(diff, diff, carried_2);
         }
         const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
@@ -3189,8 +2887,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         const float lane_1 = sum_8[0];
         f32x8 carried_3 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             carried_3 = fma_f32x8(diff, diff, carried_3);
         }
         const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
@@ -3203,8 +2900,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
@@ -3212,8 +2908,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             store_f32x8(&hidden[i * 400 + v * 8], t);
         }
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
+            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
@@ -3223,7 +2918,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
     }
     if (control[0]) {
         for (int64_t i = 0; i < 64; i++) {
-            const int32_t out_row = row[batch * 512 + block * 64 + i];
+            const int32_t out_row = row[block * 64 + i];
             if (out_row >= 0) {
                 const int32_t high = max_i32(out_row, 0);
                 for (int64_t v = 0; v < 48; v++) {
@@ -3431,7 +3126,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         }
         if (control[1]) {
             for (int64_t i = 0; i < 64; i++) {
-                const int32_t out_row = row[batch * 512 + block * 64 + i];
+                const int32_t out_row = row[block * 64 + i];
                 if (out_row >= 0) {
                     const int32_t high = max_i32(out_row, 0);
                     for (int64_t v = 0; v < 32; v++) {
@@ -3446,7 +3141,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
         }
         if (control[2] | control[11]) {
             for (int64_t i = 0; i < 64; i++) {
-                const int32_t v = target[batch * 512 + block * 64 + i];
+                const int32_t v = target[block * 64 + i];
                 float chosen;
                 if (v >= 0) {
                     const int32_t high = max_i32(v, 0);
@@ -3485,13 +3180,13 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
                     const float y = log_f32(carried_3);
                     const float diff = carried_1 - of_logits[i * 288 + (int64_t)high];
                     const float sum_3 = y + diff;
-                    row_loss[batch * 512 + block * 64 + i] = sum_3;
+                    row_loss[block * 64 + i] = sum_3;
                     chosen = sum_3;
                 } else {
                     chosen = 0.0f;
                 }
                 if (control[11]) {
-                    const int32_t out_row = row[batch * 512 + block * 64 + i];
+                    const int32_t out_row = row[block * 64 + i];
                     if (out_row >= 0) {
                         token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
                     }
@@ -3516,20 +3211,18 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
     if (control[2] == 1) {
         double carried = 0.0;
         int32_t carried_1 = 0;
-        for (int64_t batch = 0; batch < 1; batch++) {
-            for (int64_t row = 0; row < 512; row++) {
-                double chosen;
-                int32_t chosen_1;
-                if (target[batch * 512 + row] >= 0) {
-                    chosen = (double)row_loss[batch * 512 + row];
-                    chosen_1 = 1;
-                } else {
-                    chosen = 0.0;
-                    chosen_1 = 0;
-                }
-                carried = carried + chosen;
-                carried_1 = add_i32(carried_1, chosen_1);
+        for (int64_t row = 0; row < 512; row++) {
+            double chosen;
+            int32_t chosen_1;
+            if (target[row] >= 0) {
+                chosen = (double)row_loss[row];
+                chosen_1 = 1;
+            } else {
+                chosen = 0.0;
+                chosen_1 = 0;
             }
+            carried = carried + chosen;
+            carried_1 = add_i32(carried_1, chosen_1);
         }
         loss[0] = (float)div_f64(carried, (double)carried_1);
     }
@@ -3540,8 +3233,6 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
 REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)arg;
-    const int64_t batch = 0;
-    const int64_t head = 0;
     const int64_t chunk = task % 16;
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict q = (float *)(void *)(call->workspace + 786432);
@@ -3556,26 +3247,18 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     float *restrict inverse = (float *)(void *)(scratch + 8320); /* [16] */
     for (int64_t panel = 0; panel < 2; panel++) {
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8]);
-            const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 32]);
+            const f32x8 v_1 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 32]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 64]);
-            const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 96]);
+            const f32x8 v_3 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 64]);
+            const f32x8 v_4 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 96]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 128]);
-            const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 160]);
+            const f32x8 v_5 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 128]);
+            const f32x8 v_6 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 160]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 192]);
-            const f32x8 v_8 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 224]);
+            const f32x8 v_7 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 192]);
+            const f32x8 v_8 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 224]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3605,26 +3288,18 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
                 shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 256]);
-            const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 288]);
+            const f32x8 v_1 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 256]);
+            const f32x8 v_2 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 288]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 320]);
-            const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 352]);
+            const f32x8 v_3 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 320]);
+            const f32x8 v_4 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 352]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 384]);
-            const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 416]);
+            const f32x8 v_5 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 384]);
+            const f32x8 v_6 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 416]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 448]);
-            const f32x8 v_8 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 480]);
+            const f32x8 v_7 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 448]);
+            const f32x8 v_8 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 480]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3664,282 +3339,236 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
         f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 15) % 16;
-            for (int64_t run = 0; run < 1; run++) {
-                f32x8 carried = most;
-                f32x8 carried_1 = most_1;
-                for (int64_t keys = 0; keys < 2; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    f32x8 acc5_0 = splat_f32x8(0.0f);
-                    f32x8 acc5_1 = splat_f32x8(0.0f);
-                    for (int64_t step = 0; step < 2; step++) {
-                        const int64_t next = min_i64(chunk + 1, 15);
-                        const int64_t ahead = min_i64(o * 12 + run * 12 + keys * 2 + step, 15);
-                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        for (int64_t k = 0; k < 16; k++) {
-                            const float v_1 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k];
-                            const f32x8 s = splat_f32x8(v_1);
-                            const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
-                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
-                            const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
-                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
-                            const float v_4 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k + 32];
-                            const f32x8 s_1 = splat_f32x8(v_4);
-                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
-                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
-                            const float v_5 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k + 64];
-                            const f32x8 s_2 = splat_f32x8(v_5);
-                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
-                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
-                            const float v_6 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k + 96];
-                            const f32x8 s_3 = splat_f32x8(v_6);
-                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
-                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
-                            const float v_7 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k + 128];
-                            const f32x8 s_4 = splat_f32x8(v_7);
-                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
-                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
-                            const float v_8 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
-                                + step * 16 + k + 160];
-                            const f32x8 s_5 = splat_f32x8(v_8);
-                            acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
-                            acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
-                        }
+            f32x8 carried = most;
+            f32x8 carried_1 = most_1;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 2; step++) {
+                    const int64_t next = min_i64(chunk + 1, 15);
+                    __builtin_prefetch(&q[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32],
+                        0, 2);
+                    __builtin_prefetch(&q[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32 +
+                        16], 0, 2);
+                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) *
+                        32], 0, 2);
+                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) *
+                        32 + 16], 0, 2);
+                    __builtin_prefetch(&v[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32],
+                        0, 2);
+                    __builtin_prefetch(&v[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32 +
+                        16], 0, 2);
+                    for (int64_t k = 0; k < 16; k++) {
+                        const f32x8 s =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k]);
+                        const f32x8 v_1 = load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        const f32x8 v_2 =
+                            load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 32]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 64]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 96]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 128]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        const f32x8 s_5 =
+                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 160]);
+                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                     }
-                    const i32x8 s =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6]);
-                    const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
-                    const f32x8 high = max_f32x8(carried, pick);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16], pick);
-                    const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
-                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 8], pick_1);
-                    const i32x8 s_1 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 1]);
-                    const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 24], pick_3);
-                    const i32x8 s_2 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 2]);
-                    const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 40], pick_5);
-                    const i32x8 s_3 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 3]);
-                    const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 56], pick_7);
-                    const i32x8 s_4 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 4]);
-                    const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
-                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 72], pick_9);
-                    const i32x8 s_5 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 5]);
-                    const f32x8 prod_10 = mul_f32x8(acc5_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), prod_10,
-                        splat_f32x8(-1e+09f));
-                    carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 prod_11 = mul_f32x8(acc5_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), prod_11,
-                        splat_f32x8(-1e+09f));
-                    carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 88], pick_11);
                 }
-                f32x8 carried_2 = carried;
-                f32x8 carried_3 = carried_1;
-                for (int64_t keys = 0; keys < 4; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    for (int64_t step = 0; step < 2; step++) {
-                        const int64_t next = min_i64(chunk + 1, 15);
-                        const int64_t ahead = min_i64(o * 12 + run * 12 + keys * 2 + step + 4, 15);
-                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32], 0, 2);
-                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
-                            ahead) * 32 + 16], 0, 2);
-                        for (int64_t k = 0; k < 16; k++) {
-                            const float v_1 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
-                                + step * 16 + k + 384];
-                            const f32x8 s = splat_f32x8(v_1);
-                            const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
-                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
-                            const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
-                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
-                            const float v_4 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
-                                + step * 16 + k + 416];
-                            const f32x8 s_1 = splat_f32x8(v_4);
-                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
-                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
-                            const float v_5 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
-                                + step * 16 + k + 448];
-                            const f32x8 s_2 = splat_f32x8(v_5);
-                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
-                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
-                            const float v_6 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
-                                + step * 16 + k + 480];
-                            const f32x8 s_3 = splat_f32x8(v_6);
-                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
-                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
-                            const float v_7 =
-                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
-                                + step * 16 + k + 512];
-                            const f32x8 s_4 = splat_f32x8(v_7);
-                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
-                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
-                        }
-                    }
-                    const i32x8 s =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 12]);
-                    const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
-                    const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 192], pick);
-                    const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
-                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 200], pick_1);
-                    const i32x8 s_1 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 13]);
-                    const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 208], pick_2);
-                    const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 216], pick_3);
-                    const i32x8 s_2 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 14]);
-                    const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 224], pick_4);
-                    const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 232], pick_5);
-                    const i32x8 s_3 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 15]);
-                    const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 240], pick_6);
-                    const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                        splat_f32x8(-1e+09f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 248], pick_7);
-                    const i32x8 s_4 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 16]);
-                    const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
-                    const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
-                    carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 256], pick_8);
-                    const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                        splat_f32x8(-1e+09f));
-                    carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 264], pick_9);
-                }
-                most = carried_2;
-                most_1 = carried_3;
+                const i32x8 s = splat_i32x8(key[other * 32 + keys * 6]);
+                const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
+                const f32x8 pick = select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
+                const f32x8 high = max_f32x8(carried, pick);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
+                const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_1 =
+                    select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
+                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
+                const i32x8 s_1 = splat_i32x8(key[other * 32 + keys * 6 + 1]);
+                const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_2 =
+                    select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
+                const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
+                const i32x8 s_2 = splat_i32x8(key[other * 32 + keys * 6 + 2]);
+                const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_4 =
+                    select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
+                const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
+                const i32x8 s_3 = splat_i32x8(key[other * 32 + keys * 6 + 3]);
+                const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_6 =
+                    select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
+                const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
+                const i32x8 s_4 = splat_i32x8(key[other * 32 + keys * 6 + 4]);
+                const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_8 =
+                    select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
+                const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
+                const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
+                const i32x8 s_5 = splat_i32x8(key[other * 32 + keys * 6 + 5]);
+                const f32x8 prod_10 = mul_f32x8(acc5_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), prod_10,
+                    splat_f32x8(-1e+09f));
+                carried = max_f32x8(high_8, pick_10);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
+                const f32x8 prod_11 = mul_f32x8(acc5_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), prod_11,
+                    splat_f32x8(-1e+09f));
+                carried_1 = max_f32x8(high_9, pick_11);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
             }
+            f32x8 carried_2 = carried;
+            f32x8 carried_3 = carried_1;
+            for (int64_t keys = 0; keys < 4; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 2; step++) {
+                    const int64_t next = min_i64(chunk + 1, 15);
+                    const int64_t ahead = min_i64(o * 12 + keys * 2 + step + 4, 15);
+                    __builtin_prefetch(&q[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
+                    __builtin_prefetch(&q[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
+                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
+                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
+                    __builtin_prefetch(&v[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
+                    __builtin_prefetch(&v[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
+                    for (int64_t k = 0; k < 16; k++) {
+                        const f32x8 s =
+                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 384]);
+                        const f32x8 v_1 = load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        const f32x8 v_2 =
+                            load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 416]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 448]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 480]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 512]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    }
+                }
+                const i32x8 s = splat_i32x8(key[other * 32 + keys * 5 + 12]);
+                const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
+                const f32x8 pick = select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
+                const f32x8 high = max_f32x8(carried_2, pick);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 192], pick);
+                const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_1 =
+                    select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
+                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
+                const i32x8 s_1 = splat_i32x8(key[other * 32 + keys * 5 + 13]);
+                const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_2 =
+                    select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
+                const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
+                const i32x8 s_2 = splat_i32x8(key[other * 32 + keys * 5 + 14]);
+                const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_4 =
+                    select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
+                const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
+                const i32x8 s_3 = splat_i32x8(key[other * 32 + keys * 5 + 15]);
+                const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_6 =
+                    select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
+                const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
+                    splat_f32x8(-1e+09f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
+                const i32x8 s_4 = splat_i32x8(key[other * 32 + keys * 5 + 16]);
+                const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
+                const f32x8 pick_8 =
+                    select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
+                carried_2 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
+                const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
+                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
+                    splat_f32x8(-1e+09f));
+                carried_3 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
+            }
+            most = carried_2;
+            most_1 = carried_3;
         }
         f32x8 sum = splat_f32x8(0.0f);
         f32x8 sum_1 = splat_f32x8(0.0f);
@@ -3965,141 +3594,130 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
             div_f32x8(splat_f32x8(1.0f), sum_1));
         store_f32x8(&inverse[8], pick_1);
         for (int64_t column = 0; column < 2; column++) {
-            for (int64_t tile = 0; tile < 1; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t other = (chunk + o + 15) % 16;
-                    for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6]);
-                        const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column *
-                            16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column * 16
-                            + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 1]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 2]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 3]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 4]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 5]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t other = (chunk + o + 15) % 16;
+                for (int64_t k = 0; k < 32; k++) {
+                    const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16]);
+                    const f32x8 v_1 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + 1]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + 2]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + 3]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + 4]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k) * 16 + 5]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
                 }
-                const f32x8 s = splat_f32x8(inverse[tile * 6]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16], mul_f32x8(carried, s));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 8], mul_f32x8(carried_1, s));
-                const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 32], mul_f32x8(carried_2, s_1));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 40], mul_f32x8(carried_3, s_1));
-                const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 64], mul_f32x8(carried_4, s_2));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 72], mul_f32x8(carried_5, s_2));
-                const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 96], mul_f32x8(carried_6, s_3));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 104], mul_f32x8(carried_7, s_3));
-                const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 128], mul_f32x8(carried_8, s_4));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 136], mul_f32x8(carried_9, s_4));
-                const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 160], mul_f32x8(carried_10, s_5));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 168], mul_f32x8(carried_11, s_5));
             }
+            const f32x8 s = splat_f32x8(inverse[0]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16], mul_f32x8(carried, s));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 8],
+                mul_f32x8(carried_1, s));
+            const f32x8 s_1 = splat_f32x8(inverse[1]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 32],
+                mul_f32x8(carried_2, s_1));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 40],
+                mul_f32x8(carried_3, s_1));
+            const f32x8 s_2 = splat_f32x8(inverse[2]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 64],
+                mul_f32x8(carried_4, s_2));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 72],
+                mul_f32x8(carried_5, s_2));
+            const f32x8 s_3 = splat_f32x8(inverse[3]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 96],
+                mul_f32x8(carried_6, s_3));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 104],
+                mul_f32x8(carried_7, s_3));
+            const f32x8 s_4 = splat_f32x8(inverse[4]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 128],
+                mul_f32x8(carried_8, s_4));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 136],
+                mul_f32x8(carried_9, s_4));
+            const f32x8 s_5 = splat_f32x8(inverse[5]);
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 160],
+                mul_f32x8(carried_10, s_5));
+            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 168],
+                mul_f32x8(carried_11, s_5));
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_12 = splat_f32x8(0.0f);
+                f32x8 carried_13 = splat_f32x8(0.0f);
+                f32x8 carried_14 = splat_f32x8(0.0f);
+                f32x8 carried_15 = splat_f32x8(0.0f);
+                f32x8 carried_16 = splat_f32x8(0.0f);
+                f32x8 carried_17 = splat_f32x8(0.0f);
+                f32x8 carried_18 = splat_f32x8(0.0f);
+                f32x8 carried_19 = splat_f32x8(0.0f);
+                f32x8 carried_20 = splat_f32x8(0.0f);
+                f32x8 carried_21 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
                     for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 6]);
-                        const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column *
-                            16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column * 16
-                            + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 7]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 8]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 9]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 10]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_6 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 6]);
+                        const f32x8 v_1 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16]);
+                        carried_12 = fma_f32x8(s_6, v_1, carried_12);
+                        const f32x8 v_2 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16 + 8]);
+                        carried_13 = fma_f32x8(s_6, v_2, carried_13);
+                        const f32x8 s_7 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 7]);
+                        carried_14 = fma_f32x8(s_7, v_1, carried_14);
+                        carried_15 = fma_f32x8(s_7, v_2, carried_15);
+                        const f32x8 s_8 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 8]);
+                        carried_16 = fma_f32x8(s_8, v_1, carried_16);
+                        carried_17 = fma_f32x8(s_8, v_2, carried_17);
+                        const f32x8 s_9 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 9]);
+                        carried_18 = fma_f32x8(s_9, v_1, carried_18);
+                        carried_19 = fma_f32x8(s_9, v_2, carried_19);
+                        const f32x8 s_10 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 10]);
+                        carried_20 = fma_f32x8(s_10, v_1, carried_20);
+                        carried_21 = fma_f32x8(s_10, v_2, carried_21);
                     }
                 }
-                const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 192], mul_f32x8(carried, s));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 200], mul_f32x8(carried_1, s));
-                const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 224], mul_f32x8(carried_2, s_1));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 232], mul_f32x8(carried_3, s_1));
-                const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 256], mul_f32x8(carried_4, s_2));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 264], mul_f32x8(carried_5, s_2));
-                const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 288], mul_f32x8(carried_6, s_3));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 296], mul_f32x8(carried_7, s_3));
-                const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 320], mul_f32x8(carried_8, s_4));
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 328], mul_f32x8(carried_9, s_4));
+                const f32x8 s_6 = splat_f32x8(inverse[tile * 5 + 6]);
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 192],
+                    mul_f32x8(carried_12, s_6));
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 200],
+                    mul_f32x8(carried_13, s_6));
+                const f32x8 s_7 = splat_f32x8(inverse[tile * 5 + 7]);
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 224],
+                    mul_f32x8(carried_14, s_7));
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 232],
+                    mul_f32x8(carried_15, s_7));
+                const f32x8 s_8 = splat_f32x8(inverse[tile * 5 + 8]);
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 256],
+                    mul_f32x8(carried_16, s_8));
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 264],
+                    mul_f32x8(carried_17, s_8));
+                const f32x8 s_9 = splat_f32x8(inverse[tile * 5 + 9]);
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 288],
+                    mul_f32x8(carried_18, s_9));
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 296],
+                    mul_f32x8(carried_19, s_9));
+                const f32x8 s_10 = splat_f32x8(inverse[tile * 5 + 10]);
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 320],
+                    mul_f32x8(carried_20, s_10));
+                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 328],
+                    mul_f32x8(carried_21, s_10));
             }
         }
     }
@@ -4110,8 +3728,6 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
  * tasks [batch 1][head 1][block 8] */
 REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
-    const int64_t head = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
@@ -4126,26 +3742,18 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     int32_t *restrict lsh_buckets = (int32_t *)(void *)(call->workspace + 991296);
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8]);
-            const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 32]);
+            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8]);
+            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 32]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 64]);
-            const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 96]);
+            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 64]);
+            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 96]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 128]);
-            const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 160]);
+            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 128]);
+            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 160]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 192]);
-            const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 224]);
+            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 192]);
+            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 224]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -4176,26 +3784,18 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
                 shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 256]);
-            const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 288]);
+            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 256]);
+            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 288]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 320]);
-            const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 352]);
+            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 320]);
+            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 352]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 384]);
-            const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 416]);
+            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 384]);
+            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 416]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 448]);
-            const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 480]);
+            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 448]);
+            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 480]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -4230,8 +3830,8 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
         for (int64_t round = 0; round < 2; round++) {
             for (int64_t lane = 0; lane < 8; lane++) {
                 const int64_t low = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64, 511);
-                __builtin_prefetch(&q[((batch + head) * 512 + low) * 32], 0, 2);
-                __builtin_prefetch(&q[((batch + head) * 512 + low) * 32 + 16], 0, 2);
+                __builtin_prefetch(&q[low * 32], 0, 2);
+                __builtin_prefetch(&q[low * 32 + 16], 0, 2);
             }
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
             i32x8 carried_1 = splat_i32x8(0);
@@ -4252,28 +3852,27 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
                 f32x8 acc3_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 32; k++) {
                     const float v =
-                        w_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
-                        columns * 4];
+                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4];
                     const f32x8 s = splat_f32x8(v);
                     const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
-                        w_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
-                        columns * 4 + 1];
+                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
+                        1];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
-                        w_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
-                        columns * 4 + 2];
+                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
+                        2];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
-                        w_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
-                        columns * 4 + 3];
+                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
+                        3];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
@@ -4326,13 +3925,10 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     }
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t v = 0; v < 8; v++) {
-            const i32x8 more =
-                (i32x8)(load_i32x8(&key[batch * 512 + block * 64 + v * 8]) >=
-                splat_i32x8(1073741824));
             const i32x8 pick =
-                select_i32x8(more, splat_i32x8(16), load_i32x8(&found[round * 64 + v * 8]));
-            store_i32x8(&lsh_buckets[((batch + head) * 2 + round) * 512 + block * 64 + v * 8],
-                pick);
+                select_i32x8((i32x8)(load_i32x8(&key[block * 64 + v * 8]) >=
+                splat_i32x8(1073741824)), splat_i32x8(16), load_i32x8(&found[round * 64 + v * 8]));
+            store_i32x8(&lsh_buckets[round * 512 + block * 64 + v * 8], pick);
         }
     }
 }
@@ -4342,8 +3938,6 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
 REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)arg;
-    const int64_t batch = 0;
-    const int64_t head = 0;
     const int64_t round = task % 2;
     int32_t *restrict lsh_sort_counts = (int32_t *)(void *)scratch; /* [17] */
     /* [1][1][2][512]: [batch][group][round][rows] */
@@ -4354,7 +3948,7 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
         lsh_sort_counts[bucket] = 0;
     }
     for (int64_t t = 0; t < 512; t++) {
-        const int32_t bucket = lsh_buckets[((batch + head) * 2 + round) * 512 + t];
+        const int32_t bucket = lsh_buckets[round * 512 + t];
         lsh_sort_counts[(int64_t)bucket] = lsh_sort_counts[(int64_t)bucket] + 1;
     }
     int32_t carried = 0;
@@ -4365,10 +3959,10 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
     }
     /* stable scatter */
     for (int64_t t = 0; t < 512; t++) {
-        const int32_t v = lsh_buckets[((batch + head) * 2 + round) * 512 + t];
+        const int32_t v = lsh_buckets[round * 512 + t];
         const int32_t place = lsh_sort_counts[(int64_t)v];
         lsh_sort_counts[(int64_t)v] = place + 1;
-        order[((batch + head) * 2 + round) * 513 + (int64_t)place] = (int32_t)t;
+        order[round * 513 + (int64_t)place] = (int32_t)t;
     }
 }
 
@@ -4377,8 +3971,6 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
  * tasks [batch 1][head 1][run 2] */
 REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t batch = 0;
-    const int64_t head = 0;
     const int64_t run = task % 2;
     const int64_t round = arg[0];
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
@@ -4411,275 +4003,213 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict round_sum = (float *)(void *)(scratch + 21888); /* [16] */
     float *restrict keep = (float *)(void *)(scratch + 22080); /* [16] */
     float *restrict gain = (float *)(void *)(scratch + 22144); /* [16] */
-    for (int64_t o = 0; o < 1; o++) {
-        const int64_t other = (round * 16 + run * 8 + o + 31) % 32;
-        const int64_t from_round = other / 16;
-        const int64_t from_chunk = other % 16;
-        for (int64_t panel = 0; panel < 2; panel++) {
-            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                panel * 16];
-            const int32_t token_1 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 1];
-            const int32_t token_2 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 2];
-            const int32_t token_3 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 3];
-            const int32_t token_4 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 4];
-            const int32_t token_5 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 5];
-            const int32_t token_6 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 6];
-            const int32_t token_7 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 7];
-            for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
-                const f32x8 v_2 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
-                const f32x8 v_4 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
-                const f32x8 v_6 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
-                const f32x8 v_8 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 16],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 32],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 48],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 64],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 80],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 96],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 112],
-                    shuffle_high4_f32x8(mix_14, mix_15));
-            }
-            const int32_t token_8 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 8];
-            const int32_t token_9 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 9];
-            const int32_t token_10 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 10];
-            const int32_t token_11 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 11];
-            const int32_t token_12 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 12];
-            const int32_t token_13 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 13];
-            const int32_t token_14 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 14];
-            const int32_t token_15 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 15];
-            for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_8) * 32 + d * 8]);
-                const f32x8 v_2 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_9) * 32 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_10) * 32 + d * 8]);
-                const f32x8 v_4 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_11) * 32 + d * 8]);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_12) * 32 + d * 8]);
-                const f32x8 v_6 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_13) * 32 + d * 8]);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_14) * 32 + d * 8]);
-                const f32x8 v_8 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_15) * 32 + d * 8]);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 8],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 24],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 40],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 56],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 72],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 88],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 104],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 120],
-                    shuffle_high4_f32x8(mix_14, mix_15));
-            }
+    const int64_t other = (round * 16 + run * 8 + 31) % 32;
+    const int64_t from_round = other / 16;
+    const int64_t from_chunk = other % 16;
+    for (int64_t panel = 0; panel < 2; panel++) {
+        const int32_t token = order[from_round * 513 + from_chunk * 32 + panel * 16];
+        const int32_t token_1 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 1];
+        const int32_t token_2 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 2];
+        const int32_t token_3 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 3];
+        const int32_t token_4 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 4];
+        const int32_t token_5 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 5];
+        const int32_t token_6 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 6];
+        const int32_t token_7 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 7];
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 32 + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 32 + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 32 + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 32 + d * 8]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 32 + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 32 + d * 8]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 32 + d * 8]);
+            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 32 + d * 8]);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 16],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 32],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 48],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 64],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 80],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 96],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 112],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
-        for (int64_t lane = 0; lane < 32; lane++) {
-            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                lane];
-            lsh_attention_query_pos[o * 32 + lane] = (int32_t)(int64_t)token;
-            key_pos[o * 32 + lane] = key[batch * 512 + (int64_t)token];
-            store_f32x8(&values[(o * 2 * 32 + lane) * 16],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32]));
-            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 8],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 8]));
-            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 512],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 16]));
-            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 520],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
+        const int32_t token_8 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 8];
+        const int32_t token_9 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 9];
+        const int32_t token_10 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 10];
+        const int32_t token_11 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 11];
+        const int32_t token_12 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 12];
+        const int32_t token_13 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 13];
+        const int32_t token_14 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 14];
+        const int32_t token_15 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 15];
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 32 + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 32 + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 32 + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 32 + d * 8]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 32 + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 32 + d * 8]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 32 + d * 8]);
+            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 32 + d * 8]);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 8],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 24],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 40],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 56],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 72],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 88],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 104],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 120],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
-        float carried = 0.0f;
-        for (int64_t panel = 0; panel < 2; panel++) {
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            for (int64_t d = 0; d < 32; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16]);
-                carried_1 = fma_f32x8(v_1, v_1, carried_1);
-                const f32x8 v_2 =
-                    load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16 + 8]);
-                carried_2 = fma_f32x8(v_2, v_2, carried_2);
-            }
-            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
-            const f32x8 root_1 = sqrt_f32x8(carried_1);
-            const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[o * 32 + panel * 16], quot);
-            store_f32x8(&key_scale2[o * 32 + panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[o * 32 + panel * 16], low);
-            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
-            const f32x8 root_3 = sqrt_f32x8(carried_2);
-            const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[o * 32 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[o * 32 + panel * 16 + 8],
-                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[o * 32 + panel * 16 + 8], low_1);
-            const f32x8 high = max_f32x8(low, low_1);
-            const f32x8 mix = shuffle_swap4_f32x8(high);
-            const f32x8 high_1 = max_f32x8(high, mix);
-            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-            const f32x8 high_2 = max_f32x8(high_1, mix_1);
-            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-            const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            const float lane = high_3[0];
-            most_norm[o * 2 + panel] = lane;
-            if (lane <= 1.1529215e+18f) {
-            } else {
-                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
-                for (int64_t k = 0; k < 32; k++) {
-                    const f32x8 prod =
-                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) *
-                        16]), pick);
-                    store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16], prod);
-                    const f32x8 prod_1 =
-                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16
-                        + 8]), pick_1);
-                    store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16 + 8],
-                        prod_1);
-                }
-                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[o * 32 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale[o * 32 + panel * 16]), pick_2));
-                store_f32x8(&key_scale2[o * 32 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale2[o * 32 + panel * 16]), pick_2));
-                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[o * 32 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale[o * 32 + panel * 16 + 8]), pick_3));
-                store_f32x8(&key_scale2[o * 32 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale2[o * 32 + panel * 16 + 8]), pick_3));
-            }
-            carried = max_f32(carried, lane);
-        }
-        most_of_slot[o] = carried;
     }
+    for (int64_t lane = 0; lane < 32; lane++) {
+        const int32_t token = order[from_round * 513 + from_chunk * 32 + lane];
+        lsh_attention_query_pos[lane] = token;
+        key_pos[lane] = key[(int64_t)token];
+        store_f32x8(&values[lane * 16], load_f32x8(&v[(int64_t)token * 32]));
+        store_f32x8(&values[lane * 16 + 8], load_f32x8(&v[(int64_t)token * 32 + 8]));
+        store_f32x8(&values[lane * 16 + 512], load_f32x8(&v[(int64_t)token * 32 + 16]));
+        store_f32x8(&values[lane * 16 + 520], load_f32x8(&v[(int64_t)token * 32 + 24]));
+    }
+    float carried = 0.0f;
+    for (int64_t panel = 0; panel < 2; panel++) {
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t d = 0; d < 32; d++) {
+            const f32x8 v_1 = load_f32x8(&lsh_attention_queries[(panel * 32 + d) * 16]);
+            carried_1 = fma_f32x8(v_1, v_1, carried_1);
+            const f32x8 v_2 = load_f32x8(&lsh_attention_queries[(panel * 32 + d) * 16 + 8]);
+            carried_2 = fma_f32x8(v_2, v_2, carried_2);
+        }
+        const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
+        const f32x8 root = sqrt_f32x8(sum);
+        const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
+        const f32x8 root_1 = sqrt_f32x8(carried_1);
+        const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
+        store_f32x8(&key_scale[panel * 16], quot);
+        store_f32x8(&key_scale2[panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
+        store_f32x8(&norm[panel * 16], low);
+        const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
+        const f32x8 root_2 = sqrt_f32x8(sum_1);
+        const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
+        const f32x8 root_3 = sqrt_f32x8(carried_2);
+        const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
+        store_f32x8(&key_scale[panel * 16 + 8], quot_1);
+        store_f32x8(&key_scale2[panel * 16 + 8], mul_f32x8(quot_1, splat_f32x8(1.442695f)));
+        store_f32x8(&norm[panel * 16 + 8], low_1);
+        const f32x8 high = max_f32x8(low, low_1);
+        const f32x8 mix = shuffle_swap4_f32x8(high);
+        const f32x8 high_1 = max_f32x8(high, mix);
+        const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+        const f32x8 high_2 = max_f32x8(high_1, mix_1);
+        const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+        const f32x8 high_3 = max_f32x8(high_2, mix_2);
+        const float lane = high_3[0];
+        most_norm[panel] = lane;
+        if (lane <= 1.1529215e+18f) {
+        } else {
+            const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
+            const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f), splat_f32x8(1.0f));
+            const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
+            const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
+                splat_f32x8(1.0f));
+            for (int64_t k = 0; k < 32; k++) {
+                const f32x8 prod =
+                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16]), pick);
+                store_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16], prod);
+                const f32x8 prod_1 =
+                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16 + 8]),
+                    pick_1);
+                store_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16 + 8], prod_1);
+            }
+            const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f), splat_f32x8(1.0f));
+            store_f32x8(&key_scale[panel * 16], mul_f32x8(load_f32x8(&key_scale[panel * 16]),
+                pick_2));
+            store_f32x8(&key_scale2[panel * 16], mul_f32x8(load_f32x8(&key_scale2[panel * 16]),
+                pick_2));
+            const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
+                splat_f32x8(1.0f));
+            store_f32x8(&key_scale[panel * 16 + 8],
+                mul_f32x8(load_f32x8(&key_scale[panel * 16 + 8]), pick_3));
+            store_f32x8(&key_scale2[panel * 16 + 8],
+                mul_f32x8(load_f32x8(&key_scale2[panel * 16 + 8]), pick_3));
+        }
+        carried = max_f32(carried, lane);
+    }
+    most_of_slot[0] = carried;
     for (int64_t step = 0; step < 8; step++) {
-        const int64_t other = (round * 16 + run * 8 + step + 32) % 32;
-        const int64_t from_round = other / 16;
-        const int64_t from_chunk = other % 16;
+        const int64_t other_1 = (round * 16 + run * 8 + step + 32) % 32;
+        const int64_t from_round_1 = other_1 / 16;
+        const int64_t from_chunk_1 = other_1 % 16;
         const int64_t slot_1 = (step + 1) % 2;
         for (int64_t panel = 0; panel < 2; panel++) {
-            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                panel * 16];
-            const int32_t token_1 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 1];
-            const int32_t token_2 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 2];
-            const int32_t token_3 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 3];
-            const int32_t token_4 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 4];
-            const int32_t token_5 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 5];
-            const int32_t token_6 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 6];
-            const int32_t token_7 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 7];
+            const int32_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16];
+            const int32_t token_1 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 1];
+            const int32_t token_2 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 2];
+            const int32_t token_3 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 3];
+            const int32_t token_4 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 4];
+            const int32_t token_5 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 5];
+            const int32_t token_6 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 6];
+            const int32_t token_7 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 7];
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
-                const f32x8 v_2 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
+                const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 32 + d * 8]);
+                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 32 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
-                const f32x8 v_4 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
+                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 32 + d * 8]);
+                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 32 + d * 8]);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
-                const f32x8 v_6 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
+                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 32 + d * 8]);
+                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 32 + d * 8]);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
-                const f32x8 v_8 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
+                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 32 + d * 8]);
+                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 32 + d * 8]);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -4709,43 +4239,33 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 112],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
-            const int32_t token_8 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 8];
-            const int32_t token_9 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 9];
+            const int32_t token_8 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 8];
+            const int32_t token_9 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 9];
             const int32_t token_10 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 10];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 10];
             const int32_t token_11 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 11];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 11];
             const int32_t token_12 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 12];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 12];
             const int32_t token_13 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 13];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 13];
             const int32_t token_14 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 14];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 14];
             const int32_t token_15 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 15];
+                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 15];
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_8) * 32 + d * 8]);
-                const f32x8 v_2 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_9) * 32 + d * 8]);
+                const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 32 + d * 8]);
+                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 32 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_10) * 32 + d * 8]);
-                const f32x8 v_4 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_11) * 32 + d * 8]);
+                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 32 + d * 8]);
+                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 32 + d * 8]);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_12) * 32 + d * 8]);
-                const f32x8 v_6 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_13) * 32 + d * 8]);
+                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 32 + d * 8]);
+                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 32 + d * 8]);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_14) * 32 + d * 8]);
-                const f32x8 v_8 =
-                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_15) * 32 + d * 8]);
+                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 32 + d * 8]);
+                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 32 + d * 8]);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -4777,44 +4297,43 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
             }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
-            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                lane];
-            lsh_attention_query_pos[slot_1 * 32 + lane] = (int32_t)(int64_t)token;
-            key_pos[slot_1 * 32 + lane] = key[batch * 512 + (int64_t)token];
+            const int32_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + lane];
+            lsh_attention_query_pos[slot_1 * 32 + lane] = token;
+            key_pos[slot_1 * 32 + lane] = key[(int64_t)token];
             store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32]));
+                load_f32x8(&v[(int64_t)token * 32]));
             store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 8],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 8]));
+                load_f32x8(&v[(int64_t)token * 32 + 8]));
             store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 512],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 16]));
+                load_f32x8(&v[(int64_t)token * 32 + 16]));
             store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 520],
-                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
+                load_f32x8(&v[(int64_t)token * 32 + 24]));
         }
-        float carried = 0.0f;
+        float carried_1 = 0.0f;
         for (int64_t panel = 0; panel < 2; panel++) {
-            f32x8 carried_1 = splat_f32x8(0.0f);
             f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16]);
-                carried_1 = fma_f32x8(v_1, v_1, carried_1);
+                carried_2 = fma_f32x8(v_1, v_1, carried_2);
                 const f32x8 v_2 =
                     load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16 + 8]);
-                carried_2 = fma_f32x8(v_2, v_2, carried_2);
+                carried_3 = fma_f32x8(v_2, v_2, carried_3);
             }
-            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
+            const f32x8 sum = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
             const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
-            const f32x8 root_1 = sqrt_f32x8(carried_1);
+            const f32x8 root_1 = sqrt_f32x8(carried_2);
             const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 32 + panel * 16], quot);
             store_f32x8(&key_scale2[slot_1 * 32 + panel * 16],
                 mul_f32x8(quot, splat_f32x8(1.442695f)));
             store_f32x8(&norm[slot_1 * 32 + panel * 16], low);
-            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
+            const f32x8 sum_1 = div_f32x8(carried_3, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
             const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
-            const f32x8 root_3 = sqrt_f32x8(carried_2);
+            const f32x8 root_3 = sqrt_f32x8(carried_3);
             const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8], quot_1);
             store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
@@ -4861,9 +4380,9 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
                     mul_f32x8(load_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8]), pick_3));
             }
-            carried = max_f32(carried, lane);
+            carried_1 = max_f32(carried_1, lane);
         }
-        most_of_slot[slot_1] = carried;
+        most_of_slot[slot_1] = carried_1;
         const float high = max_f32(most_of_slot[0], most_of_slot[1]);
         const int32_t keys_square = -(high <= 1e+19f);
         for (int64_t panel = 0; panel < 2; panel++) {
@@ -4884,326 +4403,284 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        f32x8 carried_1 = sum;
-                        f32x8 carried_2 = sum_1;
-                        for (int64_t keys = 0; keys < 1; keys++) {
-                            f32x8 acc0_0 = splat_f32x8(0.0f);
-                            f32x8 acc0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0 = splat_f32x8(0.0f);
-                            f32x8 acc1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0 = splat_f32x8(0.0f);
-                            f32x8 acc2_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0 = splat_f32x8(0.0f);
-                            f32x8 acc3_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0 = splat_f32x8(0.0f);
-                            f32x8 acc4_1 = splat_f32x8(0.0f);
-                            f32x8 acc5_0 = splat_f32x8(0.0f);
-                            f32x8 acc5_1 = splat_f32x8(0.0f);
-                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead =
-                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1, 15);
-                                const int32_t v_1 =
-                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
-                                    32], 0, 2);
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
-                                    + 16], 0, 2);
-                                const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int32_t token =
-                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
-                                    16 + ahead];
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                for (int64_t k = 0; k < 16; k++) {
-                                    const float v_2 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6];
-                                    const f32x8 s = splat_f32x8(v_2);
-                                    const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16]);
-                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
-                                    const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
-                                    const float v_5 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 1];
-                                    const f32x8 s_1 = splat_f32x8(v_5);
-                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
-                                    const float v_6 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 2];
-                                    const f32x8 s_2 = splat_f32x8(v_6);
-                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
-                                    const float v_7 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 3];
-                                    const f32x8 s_3 = splat_f32x8(v_7);
-                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
-                                    const float v_8 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 4];
-                                    const f32x8 s_4 = splat_f32x8(v_8);
-                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
-                                    const float v_9 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 5];
-                                    const f32x8 s_5 = splat_f32x8(v_9);
-                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
-                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
-                                }
+                        f32x8 acc0_0 = splat_f32x8(0.0f);
+                        f32x8 acc0_1 = splat_f32x8(0.0f);
+                        f32x8 acc1_0 = splat_f32x8(0.0f);
+                        f32x8 acc1_1 = splat_f32x8(0.0f);
+                        f32x8 acc2_0 = splat_f32x8(0.0f);
+                        f32x8 acc2_1 = splat_f32x8(0.0f);
+                        f32x8 acc3_0 = splat_f32x8(0.0f);
+                        f32x8 acc3_1 = splat_f32x8(0.0f);
+                        f32x8 acc4_0 = splat_f32x8(0.0f);
+                        f32x8 acc4_1 = splat_f32x8(0.0f);
+                        f32x8 acc5_0 = splat_f32x8(0.0f);
+                        f32x8 acc5_1 = splat_f32x8(0.0f);
+                        for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                            const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                            const int32_t v_1 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
+                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
+                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                            const int64_t next = min_i64(run * 8 + step + 1, 15);
+                            const int32_t token =
+                                order[round * 513 + next * 32 + panel * 16 + ahead];
+                            __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
+                            __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
+                            __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
+                            __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                            for (int64_t k = 0; k < 16; k++) {
+                                const float v_2 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16];
+                                const f32x8 s = splat_f32x8(v_2);
+                                const f32x8 v_3 =
+                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
+                                    step_1 * 16 + k) * 16]);
+                                acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                const f32x8 v_4 =
+                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
+                                    step_1 * 16 + k) * 16 + 8]);
+                                acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                const float v_5 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 1];
+                                const f32x8 s_1 = splat_f32x8(v_5);
+                                acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                const float v_6 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 2];
+                                const f32x8 s_2 = splat_f32x8(v_6);
+                                acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                const float v_7 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 3];
+                                const f32x8 s_3 = splat_f32x8(v_7);
+                                acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                const float v_8 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 4];
+                                const f32x8 s_4 = splat_f32x8(v_8);
+                                acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                const float v_9 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 5];
+                                const f32x8 s_5 = splat_f32x8(v_9);
+                                acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
                             }
-                            const f32x8 s =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
-                            const f32x8 y = exp2_f32x8(t);
-                            const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
-                                16], bits_1);
-                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
-                            const f32x8 y_1 = exp2_f32x8(t_1);
-                            const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 8], bits_2);
-                            const f32x8 s_2 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
-                            const f32x8 y_2 = exp2_f32x8(t_2);
-                            const i32x8 s_3 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 16], bits_3);
-                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
-                            const f32x8 y_3 = exp2_f32x8(t_3);
-                            const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 24], bits_4);
-                            const f32x8 s_4 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
-                            const f32x8 y_4 = exp2_f32x8(t_4);
-                            const i32x8 s_5 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 32], bits_5);
-                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
-                            const f32x8 y_5 = exp2_f32x8(t_5);
-                            const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 40], bits_6);
-                            const f32x8 s_6 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
-                            const f32x8 y_6 = exp2_f32x8(t_6);
-                            const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                            const f32x8 sum_2 = carried_1 + bits_1 + bits_3 + bits_5 + bits_7;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 48], bits_7);
-                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
-                            const f32x8 y_7 = exp2_f32x8(t_7);
-                            const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
-                            const f32x8 sum_3 = carried_2 + bits_2 + bits_4 + bits_6 + bits_8;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 56], bits_8);
-                            const f32x8 s_8 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
-                            const f32x8 y_8 = exp2_f32x8(t_8);
-                            const i32x8 s_9 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 64], bits_9);
-                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
-                            const f32x8 y_9 = exp2_f32x8(t_9);
-                            const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 72], bits_10);
-                            const f32x8 s_10 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
-                            const f32x8 y_10 = exp2_f32x8(t_10);
-                            const i32x8 s_11 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 bits_11 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
-                            carried_1 = sum_2 + bits_9 + bits_11;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 80], bits_11);
-                            const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
-                            const f32x8 y_11 = exp2_f32x8(t_11);
-                            const f32x8 bits_12 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
-                            carried_2 = sum_3 + bits_10 + bits_12;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 88], bits_12);
                         }
-                        f32x8 carried_3 = carried_1;
-                        f32x8 carried_4 = carried_2;
+                        const f32x8 s = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16]);
+                        const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                        const f32x8 y = exp2_f32x8(t);
+                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16]);
+                        const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16], bits_1);
+                        const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                        const f32x8 y_1 = exp2_f32x8(t_1);
+                        const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 8], bits_2);
+                        const f32x8 s_2 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 1]);
+                        const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                        const f32x8 y_2 = exp2_f32x8(t_2);
+                        const i32x8 s_3 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 1]);
+                        const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 16], bits_3);
+                        const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                        const f32x8 y_3 = exp2_f32x8(t_3);
+                        const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 24], bits_4);
+                        const f32x8 s_4 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 2]);
+                        const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                        const f32x8 y_4 = exp2_f32x8(t_4);
+                        const i32x8 s_5 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 2]);
+                        const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 32], bits_5);
+                        const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                        const f32x8 y_5 = exp2_f32x8(t_5);
+                        const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 40], bits_6);
+                        const f32x8 s_6 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 3]);
+                        const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                        const f32x8 y_6 = exp2_f32x8(t_6);
+                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 3]);
+                        const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 48], bits_7);
+                        const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                        const f32x8 y_7 = exp2_f32x8(t_7);
+                        const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+                        const f32x8 sum_2 = sum_1 + bits_2 + bits_4 + bits_6 + bits_8;
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 56], bits_8);
+                        const f32x8 s_8 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 4]);
+                        const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                        const f32x8 y_8 = exp2_f32x8(t_8);
+                        const i32x8 s_9 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 4]);
+                        const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+                        const f32x8 sum_3 = sum + bits_1 + bits_3 + bits_5 + bits_7 + bits_9;
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 64], bits_9);
+                        const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                        const f32x8 y_9 = exp2_f32x8(t_9);
+                        const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 72],
+                            bits_10);
+                        const f32x8 s_10 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 5]);
+                        const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
+                        const f32x8 y_10 = exp2_f32x8(t_10);
+                        const i32x8 s_11 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 5]);
+                        const f32x8 bits_11 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 80],
+                            bits_11);
+                        const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
+                        const f32x8 y_11 = exp2_f32x8(t_11);
+                        const f32x8 bits_12 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 88],
+                            bits_12);
+                        f32x8 carried_2 = sum_3 + bits_11;
+                        f32x8 carried_3 = sum_2 + bits_10 + bits_12;
                         for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0 = splat_f32x8(0.0f);
-                            f32x8 acc0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0 = splat_f32x8(0.0f);
-                            f32x8 acc1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0 = splat_f32x8(0.0f);
-                            f32x8 acc2_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0 = splat_f32x8(0.0f);
-                            f32x8 acc3_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0 = splat_f32x8(0.0f);
-                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_1_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
                                     min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
-                                    32], 0, 2);
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
-                                    + 16], 0, 2);
+                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
+                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
                                 const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
-                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
-                                    16 + ahead];
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
+                                    order[round * 513 + next * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
+                                __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
+                                __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
+                                __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 6];
-                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 s_12 = splat_f32x8(v_2);
                                     const f32x8 v_3 =
                                         load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
                                         + step_1 * 16 + k) * 16]);
-                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    acc0_0_1 = fma_f32x8(s_12, v_3, acc0_0_1);
                                     const f32x8 v_4 =
                                         load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
                                         + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    acc0_1_1 = fma_f32x8(s_12, v_4, acc0_1_1);
                                     const float v_5 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 7];
-                                    const f32x8 s_1 = splat_f32x8(v_5);
-                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const f32x8 s_13 = splat_f32x8(v_5);
+                                    acc1_0_1 = fma_f32x8(s_13, v_3, acc1_0_1);
+                                    acc1_1_1 = fma_f32x8(s_13, v_4, acc1_1_1);
                                     const float v_6 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 8];
-                                    const f32x8 s_2 = splat_f32x8(v_6);
-                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const f32x8 s_14 = splat_f32x8(v_6);
+                                    acc2_0_1 = fma_f32x8(s_14, v_3, acc2_0_1);
+                                    acc2_1_1 = fma_f32x8(s_14, v_4, acc2_1_1);
                                     const float v_7 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 9];
-                                    const f32x8 s_3 = splat_f32x8(v_7);
-                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const f32x8 s_15 = splat_f32x8(v_7);
+                                    acc3_0_1 = fma_f32x8(s_15, v_3, acc3_0_1);
+                                    acc3_1_1 = fma_f32x8(s_15, v_4, acc3_1_1);
                                     const float v_8 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 10];
-                                    const f32x8 s_4 = splat_f32x8(v_8);
-                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const f32x8 s_16 = splat_f32x8(v_8);
+                                    acc4_0_1 = fma_f32x8(s_16, v_3, acc4_0_1);
+                                    acc4_1_1 = fma_f32x8(s_16, v_4, acc4_1_1);
                                 }
                             }
-                            const f32x8 s =
+                            const f32x8 s_12 =
                                 splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
-                            const f32x8 y = exp2_f32x8(t);
-                            const i32x8 s_1 =
+                            const f32x8 t_12 = fma_f32x8(acc0_0_1, s_12, neg);
+                            const f32x8 y_12 = exp2_f32x8(t_12);
+                            const i32x8 s_13 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                            const f32x8 bits_13 = (f32x8)((i32x8)y_12 & (i32x8)(s_13 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 96], bits_1);
-                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
-                            const f32x8 y_1 = exp2_f32x8(t_1);
-                            const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                                + 96], bits_13);
+                            const f32x8 t_13 = fma_f32x8(acc0_1_1, s_12, neg_1);
+                            const f32x8 y_13 = exp2_f32x8(t_13);
+                            const f32x8 bits_14 = (f32x8)((i32x8)y_13 & (i32x8)(s_13 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 104], bits_2);
-                            const f32x8 s_2 =
+                                + 104], bits_14);
+                            const f32x8 s_14 =
                                 splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
-                            const f32x8 y_2 = exp2_f32x8(t_2);
-                            const i32x8 s_3 =
+                            const f32x8 t_14 = fma_f32x8(acc1_0_1, s_14, neg);
+                            const f32x8 y_14 = exp2_f32x8(t_14);
+                            const i32x8 s_15 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                            const f32x8 bits_15 = (f32x8)((i32x8)y_14 & (i32x8)(s_15 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 112], bits_3);
-                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
-                            const f32x8 y_3 = exp2_f32x8(t_3);
-                            const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                                + 112], bits_15);
+                            const f32x8 t_15 = fma_f32x8(acc1_1_1, s_14, neg_1);
+                            const f32x8 y_15 = exp2_f32x8(t_15);
+                            const f32x8 bits_16 = (f32x8)((i32x8)y_15 & (i32x8)(s_15 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 120], bits_4);
-                            const f32x8 s_4 =
+                                + 120], bits_16);
+                            const f32x8 s_16 =
                                 splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
-                            const f32x8 y_4 = exp2_f32x8(t_4);
-                            const i32x8 s_5 =
+                            const f32x8 t_16 = fma_f32x8(acc2_0_1, s_16, neg);
+                            const f32x8 y_16 = exp2_f32x8(t_16);
+                            const i32x8 s_17 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                            const f32x8 bits_17 = (f32x8)((i32x8)y_16 & (i32x8)(s_17 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 128], bits_5);
-                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
-                            const f32x8 y_5 = exp2_f32x8(t_5);
-                            const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                                + 128], bits_17);
+                            const f32x8 t_17 = fma_f32x8(acc2_1_1, s_16, neg_1);
+                            const f32x8 y_17 = exp2_f32x8(t_17);
+                            const f32x8 bits_18 = (f32x8)((i32x8)y_17 & (i32x8)(s_17 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 136], bits_6);
-                            const f32x8 s_6 =
+                                + 136], bits_18);
+                            const f32x8 s_18 =
                                 splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
-                            const f32x8 y_6 = exp2_f32x8(t_6);
-                            const i32x8 s_7 =
+                            const f32x8 t_18 = fma_f32x8(acc3_0_1, s_18, neg);
+                            const f32x8 y_18 = exp2_f32x8(t_18);
+                            const i32x8 s_19 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                            const f32x8 sum_2 = carried_3 + bits_1 + bits_3 + bits_5 + bits_7;
+                            const f32x8 bits_19 = (f32x8)((i32x8)y_18 & (i32x8)(s_19 < query));
+                            const f32x8 sum_4 = carried_2 + bits_13 + bits_15 + bits_17 + bits_19;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 144], bits_7);
-                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
-                            const f32x8 y_7 = exp2_f32x8(t_7);
-                            const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
-                            const f32x8 sum_3 = carried_4 + bits_2 + bits_4 + bits_6 + bits_8;
+                                + 144], bits_19);
+                            const f32x8 t_19 = fma_f32x8(acc3_1_1, s_18, neg_1);
+                            const f32x8 y_19 = exp2_f32x8(t_19);
+                            const f32x8 bits_20 = (f32x8)((i32x8)y_19 & (i32x8)(s_19 < query_1));
+                            const f32x8 sum_5 = carried_3 + bits_14 + bits_16 + bits_18 + bits_20;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 152], bits_8);
-                            const f32x8 s_8 =
+                                + 152], bits_20);
+                            const f32x8 s_20 =
                                 splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
-                            const f32x8 y_8 = exp2_f32x8(t_8);
-                            const i32x8 s_9 =
+                            const f32x8 t_20 = fma_f32x8(acc4_0_1, s_20, neg);
+                            const f32x8 y_20 = exp2_f32x8(t_20);
+                            const i32x8 s_21 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
-                            carried_3 = sum_2 + bits_9;
+                            const f32x8 bits_21 = (f32x8)((i32x8)y_20 & (i32x8)(s_21 < query));
+                            carried_2 = sum_4 + bits_21;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 160], bits_9);
-                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
-                            const f32x8 y_9 = exp2_f32x8(t_9);
-                            const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                            carried_4 = sum_3 + bits_10;
+                                + 160], bits_21);
+                            const f32x8 t_21 = fma_f32x8(acc4_1_1, s_20, neg_1);
+                            const f32x8 y_21 = exp2_f32x8(t_21);
+                            const f32x8 bits_22 = (f32x8)((i32x8)y_21 & (i32x8)(s_21 < query_1));
+                            carried_3 = sum_5 + bits_22;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 168], bits_10);
+                                + 168], bits_22);
                         }
-                        sum = carried_3;
-                        sum_1 = carried_4;
+                        sum = carried_2;
+                        sum_1 = carried_3;
                     }
                 }
                 store_f32x8(&total_sum[0], sum);
@@ -5211,197 +4688,143 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 for (int64_t lane = 0; lane < 16; lane++) {
                     const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
                     const float v_1 = total_sum[lane];
-                    run_sum[(batch + head) * 512 + (int64_t)token] =
-                        run_sum[(batch + head) * 512 + (int64_t)token] + v_1;
+                    run_sum[(int64_t)token] = run_sum[(int64_t)token] + v_1;
                     if (v_1 == 0.0f) {
-                        const int32_t x = (int32_t)(int64_t)token;
-                        int32_t carried_1 = 0;
+                        int32_t carried_2 = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried_1 =
-                                    sub_i32(carried_1,
-                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == x));
+                                carried_2 =
+                                    sub_i32(carried_2,
+                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == token));
                             }
                         }
-                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried_1;
+                        self_count[round * 512 + (int64_t)token] = carried_2;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
-                    for (int64_t tile = 0; tile < 1; tile++) {
-                        f32x8 carried_1 = splat_f32x8(0.0f);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
-                        f32x8 carried_11 = splat_f32x8(0.0f);
-                        f32x8 carried_12 = splat_f32x8(0.0f);
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
-                                const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_1, carried_1);
-                                const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_2, carried_2);
-                                const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    1]);
-                                carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_2, carried_4);
-                                const f32x8 s_2 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    2]);
-                                carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_2, carried_6);
-                                const f32x8 s_3 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    3]);
-                                carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_2, carried_8);
-                                const f32x8 s_4 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    4]);
-                                carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_2, carried_10);
-                                const f32x8 s_5 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    5]);
-                                carried_11 = fma_f32x8(s_5, v_1, carried_11);
-                                carried_12 = fma_f32x8(s_5, v_2, carried_12);
-                            }
-                        }
-                        if (round == 0) {
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried_1);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_10);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], carried_11);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], carried_12);
-                        } else {
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    f32x8 carried_10 = splat_f32x8(0.0f);
+                    f32x8 carried_11 = splat_f32x8(0.0f);
+                    f32x8 carried_12 = splat_f32x8(0.0f);
+                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_2 = (step + o) % 2;
+                        for (int64_t k = 0; k < 32; k++) {
+                            const f32x8 s = splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16]);
                             const f32x8 v_1 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], v_1 + carried_1);
+                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
+                            carried_2 = fma_f32x8(s, v_1, carried_2);
                             const f32x8 v_2 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], v_2 + carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            const f32x8 v_3 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], v_3 + carried_3);
-                            const f32x8 v_4 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], v_4 + carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            const f32x8 v_5 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], v_5 + carried_5);
-                            const f32x8 v_6 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], v_6 + carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], v_7 + carried_7);
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], v_8 + carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], v_9 + carried_9);
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], v_10 + carried_10);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], v_11 + carried_11);
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], v_12 + carried_12);
+                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
+                            carried_3 = fma_f32x8(s, v_2, carried_3);
+                            const f32x8 s_1 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 1]);
+                            carried_4 = fma_f32x8(s_1, v_1, carried_4);
+                            carried_5 = fma_f32x8(s_1, v_2, carried_5);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 2]);
+                            carried_6 = fma_f32x8(s_2, v_1, carried_6);
+                            carried_7 = fma_f32x8(s_2, v_2, carried_7);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 3]);
+                            carried_8 = fma_f32x8(s_3, v_1, carried_8);
+                            carried_9 = fma_f32x8(s_3, v_2, carried_9);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 4]);
+                            carried_10 = fma_f32x8(s_4, v_1, carried_10);
+                            carried_11 = fma_f32x8(s_4, v_2, carried_11);
+                            const f32x8 s_5 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 5]);
+                            carried_12 = fma_f32x8(s_5, v_1, carried_12);
+                            carried_13 = fma_f32x8(s_5, v_2, carried_13);
                         }
                     }
+                    const int32_t equal = -(round == 0);
+                    if (equal) {
+                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16], carried_2);
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8], carried_3);
+                        const int32_t token_1 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16], carried_4);
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8], carried_5);
+                        const int32_t token_2 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16], carried_6);
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8], carried_7);
+                        const int32_t token_3 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16], carried_8);
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8], carried_9);
+                        const int32_t token_4 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16], carried_10);
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8], carried_11);
+                        const int32_t token_5 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16], carried_12);
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8], carried_13);
+                    } else {
+                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) + carried_2);
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) + carried_3);
+                        const int32_t token_1 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) + carried_4);
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) +
+                            carried_5);
+                        const int32_t token_2 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) + carried_6);
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) +
+                            carried_7);
+                        const int32_t token_3 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) + carried_8);
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) +
+                            carried_9);
+                        const int32_t token_4 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) + carried_10);
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) +
+                            carried_11);
+                        const int32_t token_5 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
+                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16]) + carried_12);
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
+                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8]) +
+                            carried_13);
+                    }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_1 = splat_f32x8(0.0f);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_14 = splat_f32x8(0.0f);
+                        f32x8 carried_15 = splat_f32x8(0.0f);
+                        f32x8 carried_16 = splat_f32x8(0.0f);
+                        f32x8 carried_17 = splat_f32x8(0.0f);
+                        f32x8 carried_18 = splat_f32x8(0.0f);
+                        f32x8 carried_19 = splat_f32x8(0.0f);
+                        f32x8 carried_20 = splat_f32x8(0.0f);
+                        f32x8 carried_21 = splat_f32x8(0.0f);
+                        f32x8 carried_22 = splat_f32x8(0.0f);
+                        f32x8 carried_23 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -5410,124 +4833,97 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                                     6]);
                                 const f32x8 v_1 =
                                     load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_1, carried_1);
+                                carried_14 = fma_f32x8(s, v_1, carried_14);
                                 const f32x8 v_2 =
                                     load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_2, carried_2);
+                                carried_15 = fma_f32x8(s, v_2, carried_15);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     7]);
-                                carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_2, carried_4);
+                                carried_16 = fma_f32x8(s_1, v_1, carried_16);
+                                carried_17 = fma_f32x8(s_1, v_2, carried_17);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     8]);
-                                carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_2, carried_6);
+                                carried_18 = fma_f32x8(s_2, v_1, carried_18);
+                                carried_19 = fma_f32x8(s_2, v_2, carried_19);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     9]);
-                                carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_2, carried_8);
+                                carried_20 = fma_f32x8(s_3, v_1, carried_20);
+                                carried_21 = fma_f32x8(s_3, v_2, carried_21);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_2, carried_10);
+                                carried_22 = fma_f32x8(s_4, v_1, carried_22);
+                                carried_23 = fma_f32x8(s_4, v_2, carried_23);
                             }
                         }
-                        if (round == 0) {
+                        if (equal) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried_1);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_2);
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16], carried_14);
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8], carried_15);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_4);
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16], carried_16);
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                                carried_17);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_6);
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16], carried_18);
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                                carried_19);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_8);
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16], carried_20);
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                                carried_21);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_10);
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16], carried_22);
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                                carried_23);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            const f32x8 v_1 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], v_1 + carried_1);
-                            const f32x8 v_2 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], v_2 + carried_2);
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) + carried_14);
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) +
+                                carried_15);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            const f32x8 v_3 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], v_3 + carried_3);
-                            const f32x8 v_4 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], v_4 + carried_4);
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) +
+                                carried_16);
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) +
+                                carried_17);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            const f32x8 v_5 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], v_5 + carried_5);
-                            const f32x8 v_6 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], v_6 + carried_6);
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) +
+                                carried_18);
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) +
+                                carried_19);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], v_7 + carried_7);
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], v_8 + carried_8);
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) +
+                                carried_20);
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) +
+                                carried_21);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], v_9 + carried_9);
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], v_10 + carried_10);
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) +
+                                carried_22);
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) +
+                                carried_23);
                         }
                     }
                 }
@@ -5558,474 +4954,427 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        f32x8 carried_1 = most;
-                        f32x8 carried_2 = most_1;
-                        for (int64_t keys = 0; keys < 1; keys++) {
-                            f32x8 acc0_0 = splat_f32x8(0.0f);
-                            f32x8 acc0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0 = splat_f32x8(0.0f);
-                            f32x8 acc1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0 = splat_f32x8(0.0f);
-                            f32x8 acc2_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0 = splat_f32x8(0.0f);
-                            f32x8 acc3_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0 = splat_f32x8(0.0f);
-                            f32x8 acc4_1 = splat_f32x8(0.0f);
-                            f32x8 acc5_0 = splat_f32x8(0.0f);
-                            f32x8 acc5_1 = splat_f32x8(0.0f);
-                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead =
-                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1, 15);
-                                const int32_t v_1 =
-                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
-                                    32], 0, 2);
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
-                                    + 16], 0, 2);
-                                const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int32_t token =
-                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
-                                    16 + ahead];
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                for (int64_t k = 0; k < 16; k++) {
-                                    const float v_2 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6];
-                                    const f32x8 s = splat_f32x8(v_2);
-                                    const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16]);
-                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
-                                    const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
-                                    const float v_5 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 1];
-                                    const f32x8 s_1 = splat_f32x8(v_5);
-                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
-                                    const float v_6 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 2];
-                                    const f32x8 s_2 = splat_f32x8(v_6);
-                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
-                                    const float v_7 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 3];
-                                    const f32x8 s_3 = splat_f32x8(v_7);
-                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
-                                    const float v_8 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 4];
-                                    const f32x8 s_4 = splat_f32x8(v_8);
-                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
-                                    const float v_9 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 6 + 5];
-                                    const f32x8 s_5 = splat_f32x8(v_9);
-                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
-                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
-                                }
+                        f32x8 acc0_0 = splat_f32x8(0.0f);
+                        f32x8 acc0_1 = splat_f32x8(0.0f);
+                        f32x8 acc1_0 = splat_f32x8(0.0f);
+                        f32x8 acc1_1 = splat_f32x8(0.0f);
+                        f32x8 acc2_0 = splat_f32x8(0.0f);
+                        f32x8 acc2_1 = splat_f32x8(0.0f);
+                        f32x8 acc3_0 = splat_f32x8(0.0f);
+                        f32x8 acc3_1 = splat_f32x8(0.0f);
+                        f32x8 acc4_0 = splat_f32x8(0.0f);
+                        f32x8 acc4_1 = splat_f32x8(0.0f);
+                        f32x8 acc5_0 = splat_f32x8(0.0f);
+                        f32x8 acc5_1 = splat_f32x8(0.0f);
+                        for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                            const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                            const int32_t v_1 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
+                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
+                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                            const int64_t next = min_i64(run * 8 + step + 1, 15);
+                            const int32_t token =
+                                order[round * 513 + next * 32 + panel * 16 + ahead];
+                            __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
+                            __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
+                            __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
+                            __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                            for (int64_t k = 0; k < 16; k++) {
+                                const float v_2 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16];
+                                const f32x8 s = splat_f32x8(v_2);
+                                const f32x8 v_3 =
+                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
+                                    step_1 * 16 + k) * 16]);
+                                acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                const f32x8 v_4 =
+                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
+                                    step_1 * 16 + k) * 16 + 8]);
+                                acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                const float v_5 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 1];
+                                const f32x8 s_1 = splat_f32x8(v_5);
+                                acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                const float v_6 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 2];
+                                const f32x8 s_2 = splat_f32x8(v_6);
+                                acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                const float v_7 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 3];
+                                const f32x8 s_3 = splat_f32x8(v_7);
+                                acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                const float v_8 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 4];
+                                const f32x8 s_4 = splat_f32x8(v_8);
+                                acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                const float v_9 =
+                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
+                                    k) * 16 + 5];
+                                const f32x8 s_5 = splat_f32x8(v_9);
+                                acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
                             }
-                            const i32x8 s =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6]);
-                            const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const f32x8 s_2 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
-                            const f32x8 pick =
-                                select_f32x8(equal, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_0 * s_2, raise));
-                            const f32x8 pick_1 =
-                                select_f32x8((i32x8)(s_1 < query), pick,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
-                            const f32x8 high_1 = max_f32x8(carried_1, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
-                                16], pick_2);
-                            const f32x8 pick_3 =
-                                select_f32x8(equal, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_1 * s_2, raise_1));
-                            const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_5 =
-                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
-                            const f32x8 high_2 = max_f32x8(carried_2, pick_5);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 8], pick_5);
-                            const i32x8 s_3 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6 + 1]);
-                            const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
-                            const f32x8 pick_6 =
-                                select_f32x8(equal_1, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_0 * s_5, raise));
-                            const f32x8 pick_7 =
-                                select_f32x8((i32x8)(s_4 < query), pick_6,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
-                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 16], pick_8);
-                            const f32x8 pick_9 =
-                                select_f32x8(equal_1, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_1 * s_5, raise_1));
-                            const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
-                                pick_10);
-                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 24], pick_11);
-                            const i32x8 s_6 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6 + 2]);
-                            const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 s_8 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
-                            const f32x8 pick_12 =
-                                select_f32x8(equal_2, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_0 * s_8, raise));
-                            const f32x8 pick_13 =
-                                select_f32x8((i32x8)(s_7 < query), pick_12,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_14 =
-                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
-                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 32], pick_14);
-                            const f32x8 pick_15 =
-                                select_f32x8(equal_2, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_1 * s_8, raise_1));
-                            const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
-                                pick_16);
-                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 40], pick_17);
-                            const i32x8 s_9 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6 + 3]);
-                            const i32x8 s_10 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 s_11 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
-                            const f32x8 pick_18 =
-                                select_f32x8(equal_3, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_0 * s_11, raise));
-                            const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_20 =
-                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
-                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 48], pick_20);
-                            const f32x8 pick_21 =
-                                select_f32x8(equal_3, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_1 * s_11, raise_1));
-                            const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
-                                pick_22);
-                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 56], pick_23);
-                            const i32x8 s_12 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6 + 4]);
-                            const i32x8 s_13 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 s_14 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
-                            const f32x8 pick_24 =
-                                select_f32x8(equal_4, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_0 * s_14, raise));
-                            const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_26 =
-                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
-                            const f32x8 high_9 = max_f32x8(high_7, pick_26);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 64], pick_26);
-                            const f32x8 pick_27 =
-                                select_f32x8(equal_4, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_1 * s_14, raise_1));
-                            const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
-                                pick_28);
-                            const f32x8 high_10 = max_f32x8(high_8, pick_29);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 72], pick_29);
-                            const i32x8 s_15 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 6 + 5]);
-                            const i32x8 s_16 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 s_17 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
-                            const f32x8 pick_30 =
-                                select_f32x8(equal_5, splat_f32x8(0.0f),
-                                mul_f32x8(acc5_0 * s_17, raise));
-                            const f32x8 pick_31 = select_f32x8((i32x8)(s_16 < query), pick_30,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_32 =
-                                select_f32x8((i32x8)(s_15 == query), self, pick_31);
-                            carried_1 = max_f32x8(high_9, pick_32);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 80], pick_32);
-                            const f32x8 pick_33 =
-                                select_f32x8(equal_5, splat_f32x8(0.0f),
-                                mul_f32x8(acc5_1 * s_17, raise_1));
-                            const f32x8 pick_34 = select_f32x8((i32x8)(s_16 < query_1), pick_33,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
-                                pick_34);
-                            carried_2 = max_f32x8(high_10, pick_35);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 88], pick_35);
                         }
-                        f32x8 carried_3 = carried_1;
-                        f32x8 carried_4 = carried_2;
+                        const i32x8 s =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16]);
+                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16]);
+                        const f32x8 s_2 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16]);
+                        const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
+                        const f32x8 pick =
+                            select_f32x8(equal, splat_f32x8(0.0f), mul_f32x8(acc0_0 * s_2, raise));
+                        const f32x8 pick_1 =
+                            select_f32x8((i32x8)(s_1 < query), pick,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
+                        const f32x8 high_1 = max_f32x8(most, pick_2);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16], pick_2);
+                        const f32x8 pick_3 =
+                            select_f32x8(equal, splat_f32x8(0.0f),
+                            mul_f32x8(acc0_1 * s_2, raise_1));
+                        const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_5 = select_f32x8((i32x8)(s == query_1), self_1, pick_4);
+                        const f32x8 high_2 = max_f32x8(most_1, pick_5);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 8], pick_5);
+                        const i32x8 s_3 =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 1]);
+                        const i32x8 s_4 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 1]);
+                        const f32x8 s_5 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 1]);
+                        const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
+                        const f32x8 pick_6 =
+                            select_f32x8(equal_1, splat_f32x8(0.0f),
+                            mul_f32x8(acc1_0 * s_5, raise));
+                        const f32x8 pick_7 =
+                            select_f32x8((i32x8)(s_4 < query), pick_6,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
+                        const f32x8 high_3 = max_f32x8(high_1, pick_8);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 16], pick_8);
+                        const f32x8 pick_9 =
+                            select_f32x8(equal_1, splat_f32x8(0.0f),
+                            mul_f32x8(acc1_1 * s_5, raise_1));
+                        const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
+                            pick_10);
+                        const f32x8 high_4 = max_f32x8(high_2, pick_11);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 24],
+                            pick_11);
+                        const i32x8 s_6 =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 2]);
+                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 2]);
+                        const f32x8 s_8 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 2]);
+                        const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
+                        const f32x8 pick_12 =
+                            select_f32x8(equal_2, splat_f32x8(0.0f),
+                            mul_f32x8(acc2_0 * s_8, raise));
+                        const f32x8 pick_13 =
+                            select_f32x8((i32x8)(s_7 < query), pick_12,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_14 = select_f32x8((i32x8)(s_6 == query), self, pick_13);
+                        const f32x8 high_5 = max_f32x8(high_3, pick_14);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 32],
+                            pick_14);
+                        const f32x8 pick_15 =
+                            select_f32x8(equal_2, splat_f32x8(0.0f),
+                            mul_f32x8(acc2_1 * s_8, raise_1));
+                        const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
+                            pick_16);
+                        const f32x8 high_6 = max_f32x8(high_4, pick_17);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 40],
+                            pick_17);
+                        const i32x8 s_9 =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 3]);
+                        const i32x8 s_10 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 3]);
+                        const f32x8 s_11 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 3]);
+                        const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
+                        const f32x8 pick_18 =
+                            select_f32x8(equal_3, splat_f32x8(0.0f),
+                            mul_f32x8(acc3_0 * s_11, raise));
+                        const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_20 = select_f32x8((i32x8)(s_9 == query), self, pick_19);
+                        const f32x8 high_7 = max_f32x8(high_5, pick_20);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 48],
+                            pick_20);
+                        const f32x8 pick_21 =
+                            select_f32x8(equal_3, splat_f32x8(0.0f),
+                            mul_f32x8(acc3_1 * s_11, raise_1));
+                        const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
+                            pick_22);
+                        const f32x8 high_8 = max_f32x8(high_6, pick_23);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 56],
+                            pick_23);
+                        const i32x8 s_12 =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 4]);
+                        const i32x8 s_13 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 4]);
+                        const f32x8 s_14 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 4]);
+                        const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
+                        const f32x8 pick_24 =
+                            select_f32x8(equal_4, splat_f32x8(0.0f),
+                            mul_f32x8(acc4_0 * s_14, raise));
+                        const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_26 = select_f32x8((i32x8)(s_12 == query), self, pick_25);
+                        const f32x8 high_9 = max_f32x8(high_7, pick_26);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 64],
+                            pick_26);
+                        const f32x8 pick_27 =
+                            select_f32x8(equal_4, splat_f32x8(0.0f),
+                            mul_f32x8(acc4_1 * s_14, raise_1));
+                        const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
+                            pick_28);
+                        const f32x8 high_10 = max_f32x8(high_8, pick_29);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 72],
+                            pick_29);
+                        const i32x8 s_15 =
+                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 5]);
+                        const i32x8 s_16 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 5]);
+                        const f32x8 s_17 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 5]);
+                        const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
+                        const f32x8 pick_30 =
+                            select_f32x8(equal_5, splat_f32x8(0.0f),
+                            mul_f32x8(acc5_0 * s_17, raise));
+                        const f32x8 pick_31 = select_f32x8((i32x8)(s_16 < query), pick_30,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_32 = select_f32x8((i32x8)(s_15 == query), self, pick_31);
+                        const f32x8 high_11 = max_f32x8(high_9, pick_32);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 80],
+                            pick_32);
+                        const f32x8 pick_33 =
+                            select_f32x8(equal_5, splat_f32x8(0.0f),
+                            mul_f32x8(acc5_1 * s_17, raise_1));
+                        const f32x8 pick_34 = select_f32x8((i32x8)(s_16 < query_1), pick_33,
+                            splat_f32x8(-__builtin_inff()));
+                        const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
+                            pick_34);
+                        const f32x8 high_12 = max_f32x8(high_10, pick_35);
+                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 88],
+                            pick_35);
+                        f32x8 carried_2 = high_11;
+                        f32x8 carried_3 = high_12;
                         for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0 = splat_f32x8(0.0f);
-                            f32x8 acc0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0 = splat_f32x8(0.0f);
-                            f32x8 acc1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0 = splat_f32x8(0.0f);
-                            f32x8 acc2_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0 = splat_f32x8(0.0f);
-                            f32x8 acc3_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0 = splat_f32x8(0.0f);
-                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_1_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
                                     min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
-                                    32], 0, 2);
-                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
-                                    + 16], 0, 2);
+                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
+                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
                                 const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
-                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
-                                    16 + ahead];
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
-                                    16], 0, 2);
+                                    order[round * 513 + next * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
+                                __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
+                                __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
+                                __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 6];
-                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 s_18 = splat_f32x8(v_2);
                                     const f32x8 v_3 =
                                         load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
                                         + step_1 * 16 + k) * 16]);
-                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    acc0_0_1 = fma_f32x8(s_18, v_3, acc0_0_1);
                                     const f32x8 v_4 =
                                         load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
                                         + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    acc0_1_1 = fma_f32x8(s_18, v_4, acc0_1_1);
                                     const float v_5 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 7];
-                                    const f32x8 s_1 = splat_f32x8(v_5);
-                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const f32x8 s_19 = splat_f32x8(v_5);
+                                    acc1_0_1 = fma_f32x8(s_19, v_3, acc1_0_1);
+                                    acc1_1_1 = fma_f32x8(s_19, v_4, acc1_1_1);
                                     const float v_6 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 8];
-                                    const f32x8 s_2 = splat_f32x8(v_6);
-                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const f32x8 s_20 = splat_f32x8(v_6);
+                                    acc2_0_1 = fma_f32x8(s_20, v_3, acc2_0_1);
+                                    acc2_1_1 = fma_f32x8(s_20, v_4, acc2_1_1);
                                     const float v_7 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 9];
-                                    const f32x8 s_3 = splat_f32x8(v_7);
-                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const f32x8 s_21 = splat_f32x8(v_7);
+                                    acc3_0_1 = fma_f32x8(s_21, v_3, acc3_0_1);
+                                    acc3_1_1 = fma_f32x8(s_21, v_4, acc3_1_1);
                                     const float v_8 =
                                         lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 10];
-                                    const f32x8 s_4 = splat_f32x8(v_8);
-                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const f32x8 s_22 = splat_f32x8(v_8);
+                                    acc4_0_1 = fma_f32x8(s_22, v_3, acc4_0_1);
+                                    acc4_1_1 = fma_f32x8(s_22, v_4, acc4_1_1);
                                 }
                             }
-                            const i32x8 s =
+                            const i32x8 s_18 =
                                 splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
                                 * 5 + 6]);
-                            const i32x8 s_1 =
+                            const i32x8 s_19 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 s_2 =
+                            const f32x8 s_20 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
-                            const f32x8 pick =
-                                select_f32x8(equal, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_0 * s_2, raise));
-                            const f32x8 pick_1 =
-                                select_f32x8((i32x8)(s_1 < query), pick,
+                            const i32x8 equal_6 = (i32x8)(s_20 == splat_f32x8(0.0f));
+                            const f32x8 pick_36 =
+                                select_f32x8(equal_6, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_0_1 * s_20, raise));
+                            const f32x8 pick_37 = select_f32x8((i32x8)(s_19 < query), pick_36,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
-                            const f32x8 high_1 = max_f32x8(carried_3, pick_2);
+                            const f32x8 pick_38 =
+                                select_f32x8((i32x8)(s_18 == query), self, pick_37);
+                            const f32x8 high_13 = max_f32x8(carried_2, pick_38);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 96], pick_2);
-                            const f32x8 pick_3 =
-                                select_f32x8(equal, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_1 * s_2, raise_1));
-                            const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
+                                + 96], pick_38);
+                            const f32x8 pick_39 =
+                                select_f32x8(equal_6, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_1_1 * s_20, raise_1));
+                            const f32x8 pick_40 = select_f32x8((i32x8)(s_19 < query_1), pick_39,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_5 =
-                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
-                            const f32x8 high_2 = max_f32x8(carried_4, pick_5);
+                            const f32x8 pick_41 = select_f32x8((i32x8)(s_18 == query_1), self_1,
+                                pick_40);
+                            const f32x8 high_14 = max_f32x8(carried_3, pick_41);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 104], pick_5);
-                            const i32x8 s_3 =
+                                + 104], pick_41);
+                            const i32x8 s_21 =
                                 splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
                                 * 5 + 7]);
-                            const i32x8 s_4 =
+                            const i32x8 s_22 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 s_5 =
+                            const f32x8 s_23 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
-                            const f32x8 pick_6 =
-                                select_f32x8(equal_1, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_0 * s_5, raise));
-                            const f32x8 pick_7 =
-                                select_f32x8((i32x8)(s_4 < query), pick_6,
+                            const i32x8 equal_7 = (i32x8)(s_23 == splat_f32x8(0.0f));
+                            const f32x8 pick_42 =
+                                select_f32x8(equal_7, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_0_1 * s_23, raise));
+                            const f32x8 pick_43 = select_f32x8((i32x8)(s_22 < query), pick_42,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
-                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
+                            const f32x8 pick_44 =
+                                select_f32x8((i32x8)(s_21 == query), self, pick_43);
+                            const f32x8 high_15 = max_f32x8(high_13, pick_44);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 112], pick_8);
-                            const f32x8 pick_9 =
-                                select_f32x8(equal_1, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_1 * s_5, raise_1));
-                            const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
+                                + 112], pick_44);
+                            const f32x8 pick_45 =
+                                select_f32x8(equal_7, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_1_1 * s_23, raise_1));
+                            const f32x8 pick_46 = select_f32x8((i32x8)(s_22 < query_1), pick_45,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
-                                pick_10);
-                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
+                            const f32x8 pick_47 = select_f32x8((i32x8)(s_21 == query_1), self_1,
+                                pick_46);
+                            const f32x8 high_16 = max_f32x8(high_14, pick_47);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 120], pick_11);
-                            const i32x8 s_6 =
+                                + 120], pick_47);
+                            const i32x8 s_24 =
                                 splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
                                 * 5 + 8]);
-                            const i32x8 s_7 =
+                            const i32x8 s_25 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 s_8 =
+                            const f32x8 s_26 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
-                            const f32x8 pick_12 =
-                                select_f32x8(equal_2, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_0 * s_8, raise));
-                            const f32x8 pick_13 =
-                                select_f32x8((i32x8)(s_7 < query), pick_12,
+                            const i32x8 equal_8 = (i32x8)(s_26 == splat_f32x8(0.0f));
+                            const f32x8 pick_48 =
+                                select_f32x8(equal_8, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_0_1 * s_26, raise));
+                            const f32x8 pick_49 = select_f32x8((i32x8)(s_25 < query), pick_48,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_14 =
-                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
-                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
+                            const f32x8 pick_50 =
+                                select_f32x8((i32x8)(s_24 == query), self, pick_49);
+                            const f32x8 high_17 = max_f32x8(high_15, pick_50);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 128], pick_14);
-                            const f32x8 pick_15 =
-                                select_f32x8(equal_2, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_1 * s_8, raise_1));
-                            const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
+                                + 128], pick_50);
+                            const f32x8 pick_51 =
+                                select_f32x8(equal_8, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_1_1 * s_26, raise_1));
+                            const f32x8 pick_52 = select_f32x8((i32x8)(s_25 < query_1), pick_51,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
-                                pick_16);
-                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
+                            const f32x8 pick_53 = select_f32x8((i32x8)(s_24 == query_1), self_1,
+                                pick_52);
+                            const f32x8 high_18 = max_f32x8(high_16, pick_53);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 136], pick_17);
-                            const i32x8 s_9 =
+                                + 136], pick_53);
+                            const i32x8 s_27 =
                                 splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
                                 * 5 + 9]);
-                            const i32x8 s_10 =
+                            const i32x8 s_28 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 s_11 =
+                            const f32x8 s_29 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
-                            const f32x8 pick_18 =
-                                select_f32x8(equal_3, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_0 * s_11, raise));
-                            const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
+                            const i32x8 equal_9 = (i32x8)(s_29 == splat_f32x8(0.0f));
+                            const f32x8 pick_54 =
+                                select_f32x8(equal_9, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_0_1 * s_29, raise));
+                            const f32x8 pick_55 = select_f32x8((i32x8)(s_28 < query), pick_54,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_20 =
-                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
-                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
+                            const f32x8 pick_56 =
+                                select_f32x8((i32x8)(s_27 == query), self, pick_55);
+                            const f32x8 high_19 = max_f32x8(high_17, pick_56);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 144], pick_20);
-                            const f32x8 pick_21 =
-                                select_f32x8(equal_3, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_1 * s_11, raise_1));
-                            const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
+                                + 144], pick_56);
+                            const f32x8 pick_57 =
+                                select_f32x8(equal_9, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_1_1 * s_29, raise_1));
+                            const f32x8 pick_58 = select_f32x8((i32x8)(s_28 < query_1), pick_57,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
-                                pick_22);
-                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
+                            const f32x8 pick_59 = select_f32x8((i32x8)(s_27 == query_1), self_1,
+                                pick_58);
+                            const f32x8 high_20 = max_f32x8(high_18, pick_59);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 152], pick_23);
-                            const i32x8 s_12 =
+                                + 152], pick_59);
+                            const i32x8 s_30 =
                                 splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
                                 * 5 + 10]);
-                            const i32x8 s_13 =
+                            const i32x8 s_31 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 s_14 =
+                            const f32x8 s_32 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
-                            const f32x8 pick_24 =
-                                select_f32x8(equal_4, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_0 * s_14, raise));
-                            const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
+                            const i32x8 equal_10 = (i32x8)(s_32 == splat_f32x8(0.0f));
+                            const f32x8 pick_60 =
+                                select_f32x8(equal_10, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_0_1 * s_32, raise));
+                            const f32x8 pick_61 = select_f32x8((i32x8)(s_31 < query), pick_60,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_26 =
-                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
-                            carried_3 = max_f32x8(high_7, pick_26);
+                            const f32x8 pick_62 =
+                                select_f32x8((i32x8)(s_30 == query), self, pick_61);
+                            carried_2 = max_f32x8(high_19, pick_62);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 160], pick_26);
-                            const f32x8 pick_27 =
-                                select_f32x8(equal_4, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_1 * s_14, raise_1));
-                            const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
+                                + 160], pick_62);
+                            const f32x8 pick_63 =
+                                select_f32x8(equal_10, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_1_1 * s_32, raise_1));
+                            const f32x8 pick_64 = select_f32x8((i32x8)(s_31 < query_1), pick_63,
                                 splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
-                                pick_28);
-                            carried_4 = max_f32x8(high_8, pick_29);
+                            const f32x8 pick_65 = select_f32x8((i32x8)(s_30 == query_1), self_1,
+                                pick_64);
+                            carried_3 = max_f32x8(high_20, pick_65);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 168], pick_29);
+                                + 168], pick_65);
                         }
-                        most = carried_3;
-                        most_1 = carried_4;
+                        most = carried_2;
+                        most_1 = carried_3;
                     }
                 }
                 const f32x8 v_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16]);
@@ -6047,8 +5396,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 }
                 for (int64_t lane = 0; lane < 16; lane++) {
                     const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
-                    top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
-                    total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
+                    top[lane] = run_max[(int64_t)token];
+                    total_sum[lane] = run_sum[(int64_t)token];
                 }
                 const i32x8 more_4 =
                     (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) > splat_f32x8(256.0f));
@@ -6105,215 +5454,193 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 store_f32x8(&gain[8], mul_f32x8(pick_11 * pick_13, pick_12));
                 for (int64_t lane = 0; lane < 16; lane++) {
                     const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
-                    run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
-                    run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
+                    run_max[(int64_t)token] = top[lane];
+                    run_sum[(int64_t)token] = total_sum[lane];
                     if (round_sum[lane] == 0.0f) {
-                        const int32_t x = (int32_t)(int64_t)token;
-                        int32_t carried_1 = 0;
+                        int32_t carried_2 = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried_1 =
-                                    sub_i32(carried_1,
-                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == x));
+                                carried_2 =
+                                    sub_i32(carried_2,
+                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == token));
                             }
                         }
-                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried_1;
+                        self_count[round * 512 + (int64_t)token] = carried_2;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
-                    for (int64_t tile = 0; tile < 1; tile++) {
-                        f32x8 carried_1 = splat_f32x8(0.0f);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
-                        f32x8 carried_11 = splat_f32x8(0.0f);
-                        f32x8 carried_12 = splat_f32x8(0.0f);
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
-                                const f32x8 v_5 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
-                                const f32x8 v_6 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
-                                const f32x8 s_2 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    1]);
-                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
-                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
-                                const f32x8 s_3 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    2]);
-                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
-                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
-                                const f32x8 s_4 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    3]);
-                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
-                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
-                                const f32x8 s_5 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    4]);
-                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
-                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
-                                const f32x8 s_6 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    5]);
-                                carried_11 = fma_f32x8(s_6, v_5, carried_11);
-                                carried_12 = fma_f32x8(s_6, v_6, carried_12);
-                            }
-                        }
-                        if (round == 0) {
-                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], mul_f32x8(carried_1, s_1));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], mul_f32x8(carried_2, s_1));
-                            const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], mul_f32x8(carried_3, s_2));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_4, s_2));
-                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 2]);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], mul_f32x8(carried_5, s_3));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_6, s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 3]);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], mul_f32x8(carried_7, s_4));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_8, s_4));
-                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 4]);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], mul_f32x8(carried_9, s_5));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_10, s_5));
-                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 5]);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], mul_f32x8(carried_11, s_6));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_12, s_6));
-                        } else {
-                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    f32x8 carried_10 = splat_f32x8(0.0f);
+                    f32x8 carried_11 = splat_f32x8(0.0f);
+                    f32x8 carried_12 = splat_f32x8(0.0f);
+                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_2 = (step + o) % 2;
+                        for (int64_t k = 0; k < 32; k++) {
+                            const f32x8 s_1 = splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16]);
                             const f32x8 v_5 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
-                            const f32x8 s_2 = splat_f32x8(keep[tile * 6]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
+                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
+                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
                             const f32x8 v_6 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
-                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
-                            const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 1]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
-                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
-                            const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 2]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
-                            const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
-                            const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 3]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
-                            const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16]);
-                            const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 4]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
-                            const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            const f32x8 v_15 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16]);
-                            const f32x8 s_12 = splat_f32x8(keep[tile * 6 + 5]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], fma_f32x8(carried_11, s_11, v_15 * s_12));
-                            const f32x8 v_16 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_12, s_11, v_16 * s_12));
+                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
+                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 1]);
+                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
+                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 2]);
+                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
+                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 3]);
+                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
+                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                            const f32x8 s_5 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 4]);
+                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
+                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
+                            const f32x8 s_6 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 5]);
+                            carried_12 = fma_f32x8(s_6, v_5, carried_12);
+                            carried_13 = fma_f32x8(s_6, v_6, carried_13);
                         }
                     }
+                    const int32_t equal = -(round == 0);
+                    if (equal) {
+                        const f32x8 s_1 = splat_f32x8(gain[0]);
+                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                            mul_f32x8(carried_2, s_1));
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                            mul_f32x8(carried_3, s_1));
+                        const f32x8 s_2 = splat_f32x8(gain[1]);
+                        const int32_t token_1 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                            mul_f32x8(carried_4, s_2));
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                            mul_f32x8(carried_5, s_2));
+                        const f32x8 s_3 = splat_f32x8(gain[2]);
+                        const int32_t token_2 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                            mul_f32x8(carried_6, s_3));
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                            mul_f32x8(carried_7, s_3));
+                        const f32x8 s_4 = splat_f32x8(gain[3]);
+                        const int32_t token_3 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                            mul_f32x8(carried_8, s_4));
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                            mul_f32x8(carried_9, s_4));
+                        const f32x8 s_5 = splat_f32x8(gain[4]);
+                        const int32_t token_4 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                            mul_f32x8(carried_10, s_5));
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                            mul_f32x8(carried_11, s_5));
+                        const f32x8 s_6 = splat_f32x8(gain[5]);
+                        const int32_t token_5 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
+                            mul_f32x8(carried_12, s_6));
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
+                            mul_f32x8(carried_13, s_6));
+                    } else {
+                        const f32x8 s_1 = splat_f32x8(gain[0]);
+                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
+                        const f32x8 s_2 = splat_f32x8(keep[0]);
+                        const f32x8 prod = load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) *
+                            s_2;
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                            fma_f32x8(carried_2, s_1, prod));
+                        const f32x8 prod_1 =
+                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) * s_2;
+                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                            fma_f32x8(carried_3, s_1, prod_1));
+                        const f32x8 s_3 = splat_f32x8(gain[1]);
+                        const int32_t token_1 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
+                        const f32x8 s_4 = splat_f32x8(keep[1]);
+                        const f32x8 prod_2 = load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16])
+                            * s_4;
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                            fma_f32x8(carried_4, s_3, prod_2));
+                        const f32x8 prod_3 =
+                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) * s_4;
+                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                            fma_f32x8(carried_5, s_3, prod_3));
+                        const f32x8 s_5 = splat_f32x8(gain[2]);
+                        const int32_t token_2 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
+                        const f32x8 s_6 = splat_f32x8(keep[2]);
+                        const f32x8 prod_4 = load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16])
+                            * s_6;
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                            fma_f32x8(carried_6, s_5, prod_4));
+                        const f32x8 prod_5 =
+                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) * s_6;
+                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                            fma_f32x8(carried_7, s_5, prod_5));
+                        const f32x8 s_7 = splat_f32x8(gain[3]);
+                        const int32_t token_3 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
+                        const f32x8 s_8 = splat_f32x8(keep[3]);
+                        const f32x8 prod_6 = load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16])
+                            * s_8;
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                            fma_f32x8(carried_8, s_7, prod_6));
+                        const f32x8 prod_7 =
+                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) * s_8;
+                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                            fma_f32x8(carried_9, s_7, prod_7));
+                        const f32x8 s_9 = splat_f32x8(gain[4]);
+                        const int32_t token_4 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
+                        const f32x8 s_10 = splat_f32x8(keep[4]);
+                        const f32x8 prod_8 = load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16])
+                            * s_10;
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                            fma_f32x8(carried_10, s_9, prod_8));
+                        const f32x8 prod_9 =
+                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) * s_10;
+                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                            fma_f32x8(carried_11, s_9, prod_9));
+                        const f32x8 s_11 = splat_f32x8(gain[5]);
+                        const int32_t token_5 =
+                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
+                        const f32x8 s_12 = splat_f32x8(keep[5]);
+                        const f32x8 prod_10 =
+                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16]) * s_12;
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
+                            fma_f32x8(carried_12, s_11, prod_10));
+                        const f32x8 prod_11 =
+                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8]) * s_12;
+                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
+                            fma_f32x8(carried_13, s_11, prod_11));
+                    }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_1 = splat_f32x8(0.0f);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_14 = splat_f32x8(0.0f);
+                        f32x8 carried_15 = splat_f32x8(0.0f);
+                        f32x8 carried_16 = splat_f32x8(0.0f);
+                        f32x8 carried_17 = splat_f32x8(0.0f);
+                        f32x8 carried_18 = splat_f32x8(0.0f);
+                        f32x8 carried_19 = splat_f32x8(0.0f);
+                        f32x8 carried_20 = splat_f32x8(0.0f);
+                        f32x8 carried_21 = splat_f32x8(0.0f);
+                        f32x8 carried_22 = splat_f32x8(0.0f);
+                        f32x8 carried_23 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -6322,139 +5649,129 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                                     6]);
                                 const f32x8 v_5 =
                                     load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
+                                carried_14 = fma_f32x8(s_1, v_5, carried_14);
                                 const f32x8 v_6 =
                                     load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
+                                carried_15 = fma_f32x8(s_1, v_6, carried_15);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     7]);
-                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
-                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
+                                carried_16 = fma_f32x8(s_2, v_5, carried_16);
+                                carried_17 = fma_f32x8(s_2, v_6, carried_17);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     8]);
-                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
-                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
+                                carried_18 = fma_f32x8(s_3, v_5, carried_18);
+                                carried_19 = fma_f32x8(s_3, v_6, carried_19);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     9]);
-                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
-                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
+                                carried_20 = fma_f32x8(s_4, v_5, carried_20);
+                                carried_21 = fma_f32x8(s_4, v_6, carried_21);
                                 const f32x8 s_5 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
-                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
+                                carried_22 = fma_f32x8(s_5, v_5, carried_22);
+                                carried_23 = fma_f32x8(s_5, v_6, carried_23);
                             }
                         }
-                        if (round == 0) {
+                        if (equal) {
                             const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], mul_f32x8(carried_1, s_1));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], mul_f32x8(carried_2, s_1));
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                                mul_f32x8(carried_14, s_1));
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                                mul_f32x8(carried_15, s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], mul_f32x8(carried_3, s_2));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_4, s_2));
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                                mul_f32x8(carried_16, s_2));
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                                mul_f32x8(carried_17, s_2));
                             const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], mul_f32x8(carried_5, s_3));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_6, s_3));
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                                mul_f32x8(carried_18, s_3));
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                                mul_f32x8(carried_19, s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], mul_f32x8(carried_7, s_4));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_8, s_4));
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                                mul_f32x8(carried_20, s_4));
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                                mul_f32x8(carried_21, s_4));
                             const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], mul_f32x8(carried_9, s_5));
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], mul_f32x8(carried_10, s_5));
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                                mul_f32x8(carried_22, s_5));
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                                mul_f32x8(carried_23, s_5));
                         } else {
                             const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            const f32x8 v_5 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
                             const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 6]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
-                            const f32x8 v_6 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
+                            const f32x8 prod = load_f32x8(&k_out[(int64_t)token * 32 + column * 16])
+                                * s_2;
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
+                                fma_f32x8(carried_14, s_1, prod));
+                            const f32x8 prod_1 =
+                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) * s_2;
+                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
+                                fma_f32x8(carried_15, s_1, prod_1));
                             const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
                             const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 7]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
+                            const f32x8 prod_2 =
+                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) * s_4;
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
+                                fma_f32x8(carried_16, s_3, prod_2));
+                            const f32x8 prod_3 =
+                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) * s_4;
+                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
+                                fma_f32x8(carried_17, s_3, prod_3));
                             const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
                             const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
+                            const f32x8 prod_4 =
+                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) * s_6;
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
+                                fma_f32x8(carried_18, s_5, prod_4));
+                            const f32x8 prod_5 =
+                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) * s_6;
+                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
+                                fma_f32x8(carried_19, s_5, prod_5));
                             const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
                             const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 9]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
+                            const f32x8 prod_6 =
+                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) * s_8;
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
+                                fma_f32x8(carried_20, s_7, prod_6));
+                            const f32x8 prod_7 =
+                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) * s_8;
+                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
+                                fma_f32x8(carried_21, s_7, prod_7));
                             const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16]);
                             const f32x8 s_10 = splat_f32x8(keep[tile * 5 + 10]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
+                            const f32x8 prod_8 =
+                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) * s_10;
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
+                                fma_f32x8(carried_22, s_9, prod_8));
+                            const f32x8 prod_9 =
+                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) * s_10;
+                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
+                                fma_f32x8(carried_23, s_9, prod_9));
                         }
                     }
                 }
@@ -6468,7 +5785,6 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
 REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
-    const int64_t head = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
@@ -6480,42 +5796,33 @@ REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned cha
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
-    const int64_t high = max_i64((int64_t)control[9], 0);
-    const int64_t cache_row = min_i64(high, 0);
     for (int64_t i = 0; i < 64; i++) {
         const int64_t at = block * 64 + i;
         if (at < tokens) {
-            const int64_t high_1 = max_i64(tokens, 0);
-            const int64_t low = min_i64(high_1, 512);
+            const int64_t high = max_i64(tokens, 0);
+            const int64_t low = min_i64(high, 512);
             if (at >= low / 32 * 32 - 32) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32]),
+                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32]),
                     splat_f32x8(0.17677669f));
                 const int64_t rem = at % 64;
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32], prod);
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
-                const f32x8 prod_1 =
-                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 8]),
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32], prod);
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 32],
+                    load_f32x8(&v[(block * 64 + i) * 32]));
+                const f32x8 prod_1 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 8]),
                     splat_f32x8(0.17677669f));
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 8], prod_1);
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
-                const f32x8 prod_2 =
-                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 16]),
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 8], prod_1);
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 40],
+                    load_f32x8(&v[(block * 64 + i) * 32 + 8]));
+                const f32x8 prod_2 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 16]),
                     splat_f32x8(0.17677669f));
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 16], prod_2);
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
-                const f32x8 prod_3 =
-                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 24]),
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 16], prod_2);
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 48],
+                    load_f32x8(&v[(block * 64 + i) * 32 + 16]));
+                const f32x8 prod_3 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 24]),
                     splat_f32x8(0.17677669f));
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 24], prod_3);
-                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
-                    32 + 56], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 24]));
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 24], prod_3);
+                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 56],
+                    load_f32x8(&v[(block * 64 + i) * 32 + 24]));
             }
         }
     }
@@ -6526,7 +5833,6 @@ REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned cha
 REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
-    const int64_t head = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
@@ -6538,15 +5844,12 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
-    const int64_t high = max_i64((int64_t)control[9], 0);
-    const int64_t cache_row = min_i64(high, 0);
     for (int64_t i = 0; i < 64; i++) {
-        const int64_t at = block * 64 + i;
-        if (at < tokens) {
-            const f32x8 v_1 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]);
-            const f32x8 v_2 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]);
-            const f32x8 v_3 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]);
-            const f32x8 v_4 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32]);
+        if (block * 64 + i < tokens) {
+            const f32x8 v_1 = load_f32x8(&q[(block * 64 + i) * 32 + 24]);
+            const f32x8 v_2 = load_f32x8(&q[(block * 64 + i) * 32 + 16]);
+            const f32x8 v_3 = load_f32x8(&q[(block * 64 + i) * 32 + 8]);
+            const f32x8 v_4 = load_f32x8(&q[(block * 64 + i) * 32]);
             const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
             const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
             const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
@@ -6559,23 +5862,22 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
             const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
             const float scale = div_f32(0.17677669f, root);
             const f32x8 s = splat_f32x8(scale);
-            const int64_t low = min_i64(at, 511);
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32],
-                mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32]), s));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 + 8],
-                mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]), s));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                16], mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]), s));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                24], mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]), s));
-            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                56], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 24]));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32],
+                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32]), s));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 32],
+                load_f32x8(&v[(block * 64 + i) * 32]));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 8],
+                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 8]), s));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 40],
+                load_f32x8(&v[(block * 64 + i) * 32 + 8]));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 16],
+                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 16]), s));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 48],
+                load_f32x8(&v[(block * 64 + i) * 32 + 16]));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 24],
+                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 24]), s));
+            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 56],
+                load_f32x8(&v[(block * 64 + i) * 32 + 24]));
         }
     }
 }
@@ -6585,7 +5887,6 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
 REFORMER_KERNEL static void lsh_file(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
-    const int64_t head = 0;
     const int64_t round = task % 2;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
@@ -6596,28 +5897,20 @@ REFORMER_KERNEL static void lsh_file(const reformer_call_t *call, unsigned char 
     const int32_t *restrict lsh_buckets = (const int32_t *)(const void *)(call->workspace + 991296);
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
     int32_t *restrict places = call->slot[REFORMER_SLOT_CACHE + 2];
-    const int64_t high = max_i64((int64_t)control[9], 0);
-    const int64_t cache_row = min_i64(high, 0);
     const int64_t tokens = (int64_t)control[10];
     for (int64_t bucket = 0; bucket < 16; bucket++) {
-        counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + bucket] = 0;
+        counts[((index * 6 + group) * 2 + round) * 16 + bucket] = 0;
     }
     for (int64_t t = 0; t < 512; t++) {
         if (t < tokens) {
-            const int64_t low = min_i64(t, 511);
-            const int64_t high_1 = max_i64((int64_t)lsh_buckets[(head * 2 + round) * 512 + t], 0);
-            const int64_t low_1 = min_i64(high_1, 15);
-            const int32_t count = counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round)
-                * 16 + low_1];
+            const int64_t low = min_i64((int64_t)lsh_buckets[round * 512 + t], 15);
+            const int32_t count = counts[((index * 6 + group) * 2 + round) * 16 + low];
             const int64_t x = (int64_t)count;
-            const int64_t high_2 = max_i64(x - 32, 0);
-            const int64_t low_2 = min_i64(high_2, 512);
-            const int64_t pick = x < 32 ? x : low_2 % 64 + 32;
-            const int64_t high_3 = max_i64(pick, 0);
-            places[((((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + low_1) * 96 +
-                min_i64(high_3, 95)] = (int32_t)low;
-            counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + low_1] =
-                min_i32(count + 1, 512);
+            const int64_t high = max_i64(x - 32, 0);
+            const int64_t pick = x < 32 ? x : high % 64 + 32;
+            places[(((index * 6 + group) * 2 + round) * 16 + low) * 96 + min_i64(pick, 95)] =
+                (int32_t)t;
+            counts[((index * 6 + group) * 2 + round) * 16 + low] = min_i32(count + 1, 512);
         }
     }
 }
@@ -6671,71 +5964,68 @@ REFORMER_KERNEL static void last_lm_head(const reformer_call_t *call, unsigned c
     /* [1][288]: [row][column]: for the next stage */
     float *restrict last_logits_rows = (float *)(void *)call->workspace;
     /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&last1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&last2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&last_lm_head_hidden[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&last_lm_head_hidden[i * 400 + v * 8 + 192], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried = carried + load_f32x8(&last1[v * 8]);
+    }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float lane = sum_2[0];
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried_1 = carried_1 + load_f32x8(&last2[v * 8]);
+    }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float mean = div_f32(lane + sum_5[0], 384.0f);
+    f32x8 carried_2 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
+        carried_2 = fma_f32x8(diff, diff, carried_2);
+    }
+    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+    const f32x8 sum_6 = carried_2 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+    const f32x8 sum_8 = sum_7 + mix_8;
+    const float lane_1 = sum_8[0];
+    f32x8 carried_3 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
+        carried_3 = fma_f32x8(diff, diff, carried_3);
+    }
+    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+    const f32x8 sum_9 = carried_3 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_11;
+    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+        store_f32x8(&last_lm_head_hidden[v * 8], t);
+    }
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+        store_f32x8(&last_lm_head_hidden[v * 8 + 192], t);
     }
     for (int64_t column = 0; column < 2; column++) {
         const int64_t at = columns * 2 + column;
@@ -6746,29 +6036,24 @@ REFORMER_KERNEL static void last_lm_head(const reformer_call_t *call, unsigned c
             const int64_t rem = next % 2;
             const int64_t panel_1 = low / 2;
             const int64_t rem_1 = low % 2;
-            for (int64_t tile = 0; tile < 1; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 384; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 384 + step) *
-                        32 + rem * 16], 0, 2);
-                    for (int64_t k = 0; k < 1; k++) {
-                        const f32x8 s = splat_f32x8(last_lm_head_hidden[tile * 400 + step + k]);
-                        const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step + k) * 32 +
-                            rem_1 * 16]);
-                        acc0_0 = fma_f32x8(s, v, acc0_0);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step + k) * 32 +
-                            rem_1 * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    }
-                }
-                store_f32x8(&last_logits_rows[tile * 288 + low * 16],
-                    acc0_0 + load_f32x8(&w_lm_head_bias[low * 16]));
-                store_f32x8(&last_logits_rows[tile * 288 + low * 16 + 8],
-                    acc0_1 + load_f32x8(&w_lm_head_bias[low * 16 + 8]));
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 384; step++) {
+                __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + step) * 32 + rem * 16],
+                    0, 2);
+                const f32x8 s = splat_f32x8(last_lm_head_hidden[step]);
+                const f32x8 v =
+                    load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step) * 32 + rem_1 * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step) * 32 + rem_1 * 16 +
+                    8]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
             }
+            store_f32x8(&last_logits_rows[low * 16],
+                acc0_0 + load_f32x8(&w_lm_head_bias[low * 16]));
+            store_f32x8(&last_logits_rows[low * 16 + 8],
+                acc0_1 + load_f32x8(&w_lm_head_bias[low * 16 + 8]));
         }
     }
 }
@@ -6783,14 +6068,11 @@ REFORMER_KERNEL static void last_logits_out(const reformer_call_t *call, unsigne
     /* [1][288]: [row][column]: for the next stage */
     const float *restrict last_logits_rows = (const float *)(const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
-    for (int64_t row = 0; row < 1; row++) {
-        for (int64_t v = 0; v < 32; v++) {
-            store_f32x8(&logits[row * 258 + v * 8],
-                load_f32x8(&last_logits_rows[row * 288 + v * 8]));
-        }
-        for (int64_t e = 0; e < 2; e++) {
-            logits[row * 258 + e + 256] = last_logits_rows[row * 288 + e + 256];
-        }
+    for (int64_t v = 0; v < 32; v++) {
+        store_f32x8(&logits[v * 8], load_f32x8(&last_logits_rows[v * 8]));
+    }
+    for (int64_t e = 0; e < 2; e++) {
+        logits[e + 256] = last_logits_rows[e + 256];
     }
 }
 
@@ -6812,77 +6094,72 @@ REFORMER_KERNEL static void last_last_hidden_state_out(const reformer_call_t *ca
     float *restrict last_last_hidden_state_out_hidden = (float *)(void *)scratch; /* [1][400] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
     /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&last1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&last2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&last_last_hidden_state_out_hidden[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&last_last_hidden_state_out_hidden[i * 400 + v * 8 + 192], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried = carried + load_f32x8(&last1[v * 8]);
     }
-    for (int64_t row = 0; row < 1; row++) {
-        for (int64_t v = 0; v < 48; v++) {
-            store_f32x8(&last_hidden_state[row * 384 + v * 8],
-                load_f32x8(&last_last_hidden_state_out_hidden[row * 400 + v * 8]));
-        }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float lane = sum_2[0];
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried_1 = carried_1 + load_f32x8(&last2[v * 8]);
+    }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float mean = div_f32(lane + sum_5[0], 384.0f);
+    f32x8 carried_2 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
+        carried_2 = fma_f32x8(diff, diff, carried_2);
+    }
+    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+    const f32x8 sum_6 = carried_2 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+    const f32x8 sum_8 = sum_7 + mix_8;
+    const float lane_1 = sum_8[0];
+    f32x8 carried_3 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
+        carried_3 = fma_f32x8(diff, diff, carried_3);
+    }
+    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+    const f32x8 sum_9 = carried_3 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_11;
+    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+        store_f32x8(&last_last_hidden_state_out_hidden[v * 8], t);
+    }
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+        store_f32x8(&last_last_hidden_state_out_hidden[v * 8 + 192], t);
+    }
+    for (int64_t v = 0; v < 48; v++) {
+        store_f32x8(&last_hidden_state[v * 8],
+            load_f32x8(&last_last_hidden_state_out_hidden[v * 8]));
     }
 }
 
@@ -6892,9 +6169,7 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
     for (int64_t layer = 0; layer < 4; layer++) {
         const int32_t form = layer_form[layer];
         if (form) {
-            const int32_t low = min_i32(layer_index[layer], 1);
-            const int32_t high = max_i32(low, 0);
-            const int64_t index = (int64_t)high;
+            const int64_t index = (int64_t)layer_index[layer];
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
                 if (control[8] == 0) {
@@ -6913,9 +6188,7 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
                 reformer_launch(call, lsh_output, 8, (const int64_t[]){layer, group});
             }
         } else {
-            const int32_t low = min_i32(layer_index[layer], 1);
-            const int32_t high = max_i32(low, 0);
-            const int64_t index = (int64_t)high;
+            const int64_t index = (int64_t)layer_index[layer];
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
                 if (control[8] == 0) {
@@ -7026,8 +6299,6 @@ REFORMER_KERNEL static void embed_step(const reformer_call_t *call, unsigned cha
     (void)scratch;
     (void)arg;
     (void)task;
-    const int64_t batch = 0;
-    const int64_t block = 0;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][1] */
     const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
     /* [258][192] */
@@ -7043,29 +6314,27 @@ REFORMER_KERNEL static void embed_step(const reformer_call_t *call, unsigned cha
     /* [32][128] */
     const float *w_embeddings_position_embeddings_weights_1 =
         (const float *)(const void *)(call->weights + 206336);
-    for (int64_t i = 0; i < 1; i++) {
-        const int32_t id = ids[batch + block + i];
-        const int64_t position_1 = (int64_t)position[block + i];
-        const int64_t axis = position_1 / 32;
-        for (int64_t v = 0; v < 8; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(batch + block + i) * 192 + v * 8], sum);
-            store_f32x8(&y2[(batch + block + i) * 192 + v * 8], sum);
-        }
-        const int64_t axis_1 = position_1 % 32;
-        for (int64_t v = 0; v < 16; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8 + 64]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 128 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(batch + block + i) * 192 + v * 8 + 64], sum);
-            store_f32x8(&y2[(batch + block + i) * 192 + v * 8 + 64], sum);
-        }
+    const int32_t id = ids[0];
+    const int64_t position_1 = (int64_t)position[0];
+    const int64_t axis = position_1 / 32;
+    for (int64_t v = 0; v < 8; v++) {
+        const f32x8 v_1 =
+            load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8]);
+        const f32x8 v_2 =
+            load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
+        const f32x8 sum = v_1 + v_2;
+        store_f32x8(&y1[v * 8], sum);
+        store_f32x8(&y2[v * 8], sum);
+    }
+    const int64_t axis_1 = position_1 % 32;
+    for (int64_t v = 0; v < 16; v++) {
+        const f32x8 v_1 =
+            load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8 + 64]);
+        const f32x8 v_2 =
+            load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 128 + v * 8]);
+        const f32x8 sum = v_1 + v_2;
+        store_f32x8(&y1[v * 8 + 64], sum);
+        store_f32x8(&y2[v * 8 + 64], sum);
     }
 }
 
@@ -7098,158 +6367,133 @@ REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsi
         (const float *)(const void *)(call->weights + 818688);
     float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
     /* layer norm of 1 rows of 192 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&attention_norm[i * 208 + v_1 * 8], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        carried = carried + load_f32x8(&y2[v_1 * 8]);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) *
-                    192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) *
-                    192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + low) * 192
-                        + step + k_1) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + low) * 192
-                        + step + k_1) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + low) * 192
-                        + step + k_1) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + low) * 192
-                        + step + k_1) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
-        }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float mean = div_f32(sum_2[0], 192.0f);
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
+        carried_1 = fma_f32x8(diff, diff, carried_1);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192
-                    + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192
-                    + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + low) * 192 +
-                        step + k_1) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + low) * 192 +
-                        step + k_1) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + low) * 192 +
-                        step + k_1) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + low) * 192 +
-                        step + k_1) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&k[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&k[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&k[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&k[tile * 192 + low * 32 + 24], acc0_3);
-        }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float var = div_f32(sum_5[0], 192.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
+            load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
+        store_f32x8(&attention_norm[v_1 * 8], t);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k_1) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k_1) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k_1) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k_1) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
-        }
+    const int64_t next = min_i64(columns + 1, 5);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) * 192 +
+            step) * 32], 0, 2);
+        __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) * 192 +
+            step) * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(attention_norm[step]);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
+            * 32]);
+        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
+            * 32 + 8]);
+        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
+            * 32 + 16]);
+        acc0_2 = fma_f32x8(s, v_3, acc0_2);
+        const f32x8 v_4 =
+            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
+            * 32 + 24]);
+        acc0_3 = fma_f32x8(s, v_4, acc0_3);
     }
+    store_f32x8(&q[columns * 32], acc0_0);
+    store_f32x8(&q[columns * 32 + 8], acc0_1);
+    store_f32x8(&q[columns * 32 + 16], acc0_2);
+    store_f32x8(&q[columns * 32 + 24], acc0_3);
+    f32x8 acc0_0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_1_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2_1 = splat_f32x8(0.0f);
+    f32x8 acc0_3_1 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192 + step)
+            * 32], 0, 2);
+        __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192 + step)
+            * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(attention_norm[step]);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
+            32]);
+        acc0_0_1 = fma_f32x8(s, v_1, acc0_0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
+            32 + 8]);
+        acc0_1_1 = fma_f32x8(s, v_2, acc0_1_1);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
+            32 + 16]);
+        acc0_2_1 = fma_f32x8(s, v_3, acc0_2_1);
+        const f32x8 v_4 =
+            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
+            32 + 24]);
+        acc0_3_1 = fma_f32x8(s, v_4, acc0_3_1);
+    }
+    store_f32x8(&k[columns * 32], acc0_0_1);
+    store_f32x8(&k[columns * 32 + 8], acc0_1_1);
+    store_f32x8(&k[columns * 32 + 16], acc0_2_1);
+    store_f32x8(&k[columns * 32 + 24], acc0_3_1);
+    f32x8 acc0_0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_1_2 = splat_f32x8(0.0f);
+    f32x8 acc0_2_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3_2 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
+            step) * 32], 0, 2);
+        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
+            step) * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(attention_norm[step]);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32]);
+        acc0_0_2 = fma_f32x8(s, v_1, acc0_0_2);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 8]);
+        acc0_1_2 = fma_f32x8(s, v_2, acc0_1_2);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 16]);
+        acc0_2_2 = fma_f32x8(s, v_3, acc0_2_2);
+        const f32x8 v_4 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 24]);
+        acc0_3_2 = fma_f32x8(s, v_4, acc0_3_2);
+    }
+    store_f32x8(&v[columns * 32], acc0_0_2);
+    store_f32x8(&v[columns * 32 + 8], acc0_1_2);
+    store_f32x8(&v[columns * 32 + 16], acc0_2_2);
+    store_f32x8(&v[columns * 32 + 24], acc0_3_2);
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
@@ -7266,49 +6510,37 @@ REFORMER_KERNEL static void local_output_step(const reformer_call_t *call, unsig
     const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
     /* [1][1][192]: [batch][rows][width]: a stream */
     float *restrict y1 = (float *)(void *)(call->workspace + 3072);
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
-                acc0_0);
-            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
-                acc0_1);
-            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
-                + acc0_2);
-            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
-                + acc0_3);
-        }
+    const int64_t next = min_i64(columns + 1, 5);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32],
+            0, 2);
+        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32 +
+            16], 0, 2);
+        const f32x8 s = splat_f32x8(mix[step]);
+        const f32x8 v =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32]);
+        acc0_0 = fma_f32x8(s, v, acc0_0);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            8]);
+        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            16]);
+        acc0_2 = fma_f32x8(s, v_2, acc0_2);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            24]);
+        acc0_3 = fma_f32x8(s, v_3, acc0_3);
     }
+    store_f32x8(&y1[columns * 32], load_f32x8(&y1[columns * 32]) + acc0_0);
+    store_f32x8(&y1[columns * 32 + 8], load_f32x8(&y1[columns * 32 + 8]) + acc0_1);
+    store_f32x8(&y1[columns * 32 + 16], load_f32x8(&y1[columns * 32 + 16]) + acc0_2);
+    store_f32x8(&y1[columns * 32 + 24], load_f32x8(&y1[columns * 32 + 24]) + acc0_3);
 }
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward_in, feed_forward_act
@@ -7335,92 +6567,80 @@ REFORMER_KERNEL static void feed_forward_in_step(const reformer_call_t *call,
     /* [1][768]: [row][column]: for the next stage */
     float *restrict feed_forward_act_rows = (float *)(void *)call->workspace;
     /* layer norm of 1 rows of 192 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
-                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
-            store_f32x8(&feed_forward_norm[i * 208 + v * 8], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried = carried + load_f32x8(&y1[v * 8]);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 23);
-        const int64_t next = min_i64(low + 1, 23);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
-                    tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
-                    tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 208 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            const f32x8 sum = acc0_0 +
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32]);
-            const f32x8 y = relu_f32x8_step(sum);
-            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32], y);
-            const f32x8 sum_1 = acc0_1 +
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 8]);
-            const f32x8 y_1 = relu_f32x8_step(sum_1);
-            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 8], y_1);
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 16]);
-            const f32x8 y_2 = relu_f32x8_step(acc0_2 + v);
-            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 16], y_2);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 24]);
-            const f32x8 y_3 = relu_f32x8_step(acc0_3 + v_1);
-            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 24], y_3);
-        }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float mean = div_f32(sum_2[0], 192.0f);
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        carried_1 = fma_f32x8(diff, diff, carried_1);
     }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float var = div_f32(sum_5[0], 192.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
+            load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
+        store_f32x8(&feed_forward_norm[v * 8], t);
+    }
+    const int64_t next = min_i64(columns + 1, 23);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 + step) *
+            32], 0, 2);
+        __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 + step) *
+            32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(feed_forward_norm[step]);
+        const f32x8 v =
+            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) *
+            32]);
+        acc0_0 = fma_f32x8(s, v, acc0_0);
+        const f32x8 v_1 =
+            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
+            + 8]);
+        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
+            + 16]);
+        acc0_2 = fma_f32x8(s, v_2, acc0_2);
+        const f32x8 v_3 =
+            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
+            + 24]);
+        acc0_3 = fma_f32x8(s, v_3, acc0_3);
+    }
+    const f32x8 sum_6 = acc0_0 +
+        load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32]);
+    const f32x8 y = relu_f32x8_step(sum_6);
+    store_f32x8(&feed_forward_act_rows[columns * 32], y);
+    const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 8]);
+    const f32x8 y_1 = relu_f32x8_step(acc0_1 + v);
+    store_f32x8(&feed_forward_act_rows[columns * 32 + 8], y_1);
+    const f32x8 v_1 = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 16]);
+    const f32x8 y_2 = relu_f32x8_step(acc0_2 + v_1);
+    store_f32x8(&feed_forward_act_rows[columns * 32 + 16], y_2);
+    const f32x8 v_2 = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 24]);
+    const f32x8 y_3 = relu_f32x8_step(acc0_3 + v_2);
+    store_f32x8(&feed_forward_act_rows[columns * 32 + 24], y_3);
 }
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward, y2
@@ -7440,56 +6660,44 @@ REFORMER_KERNEL static void feed_forward_out_step(const reformer_call_t *call,
     /* [4][192] */
     const float *w_feed_forward_output_dense_bias =
         (const float *)(const void *)(call->weights + 6735360);
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 768; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
-                    tile * 768 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
-                    tile * 768 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_act_rows[tile * 768 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            const f32x8 sum = acc0_0 +
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32]);
-            store_f32x8(&y2[tile * 192 + low * 32], load_f32x8(&y2[tile * 192 + low * 32]) + sum);
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 8]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 8], load_f32x8(&y2[tile * 192 + low * 32 + 8]) +
-                (acc0_1 + v));
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 16]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 16], load_f32x8(&y2[tile * 192 + low * 32 + 16])
-                + (acc0_2 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 24]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 24], load_f32x8(&y2[tile * 192 + low * 32 + 24])
-                + (acc0_3 + v_2));
-        }
+    const int64_t next = min_i64(columns + 1, 5);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 768; step++) {
+        __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 + step) *
+            32], 0, 2);
+        __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 + step) *
+            32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(feed_forward_act_rows[step]);
+        const f32x8 v =
+            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) *
+            32]);
+        acc0_0 = fma_f32x8(s, v, acc0_0);
+        const f32x8 v_1 =
+            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
+            + 8]);
+        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
+            + 16]);
+        acc0_2 = fma_f32x8(s, v_2, acc0_2);
+        const f32x8 v_3 =
+            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
+            + 24]);
+        acc0_3 = fma_f32x8(s, v_3, acc0_3);
     }
+    const f32x8 v = load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32]);
+    store_f32x8(&y2[columns * 32], load_f32x8(&y2[columns * 32]) + (acc0_0 + v));
+    const f32x8 v_1 = load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 8]);
+    store_f32x8(&y2[columns * 32 + 8], load_f32x8(&y2[columns * 32 + 8]) + (acc0_1 + v_1));
+    const f32x8 v_2 =
+        load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 16]);
+    store_f32x8(&y2[columns * 32 + 16], load_f32x8(&y2[columns * 32 + 16]) + (acc0_2 + v_2));
+    const f32x8 v_3 =
+        load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 24]);
+    store_f32x8(&y2[columns * 32 + 24], load_f32x8(&y2[columns * 32 + 24]) + (acc0_3 + v_3));
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of query_key, value
@@ -7517,119 +6725,102 @@ REFORMER_KERNEL static void lsh_project_step(const reformer_call_t *call, unsign
         (const float *)(const void *)(call->weights + 818688);
     float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
     /* layer norm of 1 rows of 192 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&lsh_project_attention_norm[i * 208 + v_1 * 8], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        carried = carried + load_f32x8(&y2[v_1 * 8]);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
-                    * 192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
-                    * 192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 208 + step + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
-        }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float mean = div_f32(sum_2[0], 192.0f);
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
+        carried_1 = fma_f32x8(diff, diff, carried_1);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 208 + step + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
-        }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float var = div_f32(sum_5[0], 192.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
+            load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
+        store_f32x8(&lsh_project_attention_norm[v_1 * 8], t);
     }
+    const int64_t next = min_i64(columns + 1, 5);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next) * 192 +
+            step) * 32], 0, 2);
+        __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next) * 192 +
+            step) * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(lsh_project_attention_norm[step]);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
+            step) * 32]);
+        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
+            step) * 32 + 8]);
+        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
+            step) * 32 + 16]);
+        acc0_2 = fma_f32x8(s, v_3, acc0_2);
+        const f32x8 v_4 =
+            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
+            step) * 32 + 24]);
+        acc0_3 = fma_f32x8(s, v_4, acc0_3);
+    }
+    store_f32x8(&q[columns * 32], acc0_0);
+    store_f32x8(&q[columns * 32 + 8], acc0_1);
+    store_f32x8(&q[columns * 32 + 16], acc0_2);
+    store_f32x8(&q[columns * 32 + 24], acc0_3);
+    f32x8 acc0_0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_1_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2_1 = splat_f32x8(0.0f);
+    f32x8 acc0_3_1 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
+            step) * 32], 0, 2);
+        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
+            step) * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(lsh_project_attention_norm[step]);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32]);
+        acc0_0_1 = fma_f32x8(s, v_1, acc0_0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 8]);
+        acc0_1_1 = fma_f32x8(s, v_2, acc0_1_1);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 16]);
+        acc0_2_1 = fma_f32x8(s, v_3, acc0_2_1);
+        const f32x8 v_4 =
+            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
+            * 32 + 24]);
+        acc0_3_1 = fma_f32x8(s, v_4, acc0_3_1);
+    }
+    store_f32x8(&v[columns * 32], acc0_0_1);
+    store_f32x8(&v[columns * 32 + 8], acc0_1_1);
+    store_f32x8(&v[columns * 32 + 16], acc0_2_1);
+    store_f32x8(&v[columns * 32 + 24], acc0_3_1);
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
@@ -7646,49 +6837,37 @@ REFORMER_KERNEL static void lsh_output_step(const reformer_call_t *call, unsigne
     const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
     /* [1][1][192]: [batch][rows][width]: a stream */
     float *restrict y1 = (float *)(void *)(call->workspace + 3072);
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
-                acc0_0);
-            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
-                acc0_1);
-            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
-                + acc0_2);
-            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
-                + acc0_3);
-        }
+    const int64_t next = min_i64(columns + 1, 5);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 192; step++) {
+        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32],
+            0, 2);
+        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32 +
+            16], 0, 2);
+        const f32x8 s = splat_f32x8(mix[step]);
+        const f32x8 v =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32]);
+        acc0_0 = fma_f32x8(s, v, acc0_0);
+        const f32x8 v_1 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            8]);
+        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+        const f32x8 v_2 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            16]);
+        acc0_2 = fma_f32x8(s, v_2, acc0_2);
+        const f32x8 v_3 =
+            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
+            24]);
+        acc0_3 = fma_f32x8(s, v_3, acc0_3);
     }
+    store_f32x8(&y1[columns * 32], load_f32x8(&y1[columns * 32]) + acc0_0);
+    store_f32x8(&y1[columns * 32 + 8], load_f32x8(&y1[columns * 32 + 8]) + acc0_1);
+    store_f32x8(&y1[columns * 32 + 16], load_f32x8(&y1[columns * 32 + 16]) + acc0_2);
+    store_f32x8(&y1[columns * 32 + 24], load_f32x8(&y1[columns * 32 + 24]) + acc0_3);
 }
 
 /* crime-and-punishment-bytes.yaml:11: 1 rows of logits
@@ -7714,114 +6893,97 @@ REFORMER_KERNEL static void lm_head_step(const reformer_call_t *call, unsigned c
     /* [1][288]: [row][column]: for the next stage */
     float *restrict logits_rows = (float *)(void *)call->workspace;
     /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&hidden[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried = carried + load_f32x8(&y1[v * 8]);
     }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 8);
-        const int64_t next = min_i64(low + 1, 8);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 384; step++) {
-                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32],
-                    0, 2);
-                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32 +
-                    16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 400 + step + k]);
-                    acc0_0 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32]), acc0_0);
-                    acc0_1 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 8]),
-                        acc0_1);
-                    acc0_2 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 16]),
-                        acc0_2);
-                    acc0_3 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 24]),
-                        acc0_3);
-                }
-            }
-            store_f32x8(&logits_rows[tile * 288 + low * 32],
-                acc0_0 + load_f32x8(&w_lm_head_bias[low * 32]));
-            store_f32x8(&logits_rows[tile * 288 + low * 32 + 8],
-                acc0_1 + load_f32x8(&w_lm_head_bias[low * 32 + 8]));
-            store_f32x8(&logits_rows[tile * 288 + low * 32 + 16],
-                acc0_2 + load_f32x8(&w_lm_head_bias[low * 32 + 16]));
-            store_f32x8(&logits_rows[tile * 288 + low * 32 + 24],
-                acc0_3 + load_f32x8(&w_lm_head_bias[low * 32 + 24]));
-        }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float lane = sum_2[0];
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried_1 = carried_1 + load_f32x8(&y2[v * 8]);
     }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float mean = div_f32(lane + sum_5[0], 384.0f);
+    f32x8 carried_2 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        carried_2 = fma_f32x8(diff, diff, carried_2);
+    }
+    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+    const f32x8 sum_6 = carried_2 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+    const f32x8 sum_8 = sum_7 + mix_8;
+    const float lane_1 = sum_8[0];
+    f32x8 carried_3 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
+        carried_3 = fma_f32x8(diff, diff, carried_3);
+    }
+    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+    const f32x8 sum_9 = carried_3 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_11;
+    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+        store_f32x8(&hidden[v * 8], t);
+    }
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+        store_f32x8(&hidden[v * 8 + 192], t);
+    }
+    const int64_t next = min_i64(columns + 1, 8);
+    f32x8 acc0_0 = splat_f32x8(0.0f);
+    f32x8 acc0_1 = splat_f32x8(0.0f);
+    f32x8 acc0_2 = splat_f32x8(0.0f);
+    f32x8 acc0_3 = splat_f32x8(0.0f);
+    for (int64_t step = 0; step < 384; step++) {
+        __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + step) * 32], 0, 2);
+        __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + step) * 32 + 16], 0, 2);
+        const f32x8 s = splat_f32x8(hidden[step]);
+        acc0_0 = fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32]),
+            acc0_0);
+        acc0_1 =
+            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 8]),
+            acc0_1);
+        acc0_2 =
+            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 16]),
+            acc0_2);
+        acc0_3 =
+            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 24]),
+            acc0_3);
+    }
+    store_f32x8(&logits_rows[columns * 32], acc0_0 + load_f32x8(&w_lm_head_bias[columns * 32]));
+    store_f32x8(&logits_rows[columns * 32 + 8],
+        acc0_1 + load_f32x8(&w_lm_head_bias[columns * 32 + 8]));
+    store_f32x8(&logits_rows[columns * 32 + 16],
+        acc0_2 + load_f32x8(&w_lm_head_bias[columns * 32 + 16]));
+    store_f32x8(&logits_rows[columns * 32 + 24],
+        acc0_3 + load_f32x8(&w_lm_head_bias[columns * 32 + 24]));
 }
 
 /* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
@@ -7835,15 +6997,12 @@ REFORMER_KERNEL static void logits_out_step(const reformer_call_t *call, unsigne
     /* [1][288]: [row][column]: for the next stage */
     const float *restrict logits_rows = (const float *)(const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [1][258] */
-    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
-        if (row[row_1] >= 0) {
-            for (int64_t v = 0; v < 32; v++) {
-                store_f32x8(&logits[row_1 * 258 + v * 8],
-                    load_f32x8(&logits_rows[row_1 * 288 + v * 8]));
-            }
-            for (int64_t e = 0; e < 2; e++) {
-                logits[row_1 * 258 + e + 256] = logits_rows[row_1 * 288 + e + 256];
-            }
+    if (row[0] >= 0) {
+        for (int64_t v = 0; v < 32; v++) {
+            store_f32x8(&logits[v * 8], load_f32x8(&logits_rows[v * 8]));
+        }
+        for (int64_t e = 0; e < 2; e++) {
+            logits[e + 256] = logits_rows[e + 256];
         }
     }
 }
@@ -7867,78 +7026,73 @@ REFORMER_KERNEL static void last_hidden_state_out_step(const reformer_call_t *ca
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [1][384] */
     /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&last_hidden_state_out_hidden[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&last_hidden_state_out_hidden[i * 400 + v * 8 + 192], t);
-        }
+    f32x8 carried = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried = carried + load_f32x8(&y1[v * 8]);
     }
-    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
-        if (row[row_1] >= 0) {
-            for (int64_t v = 0; v < 48; v++) {
-                store_f32x8(&last_hidden_state[row_1 * 384 + v * 8],
-                    load_f32x8(&last_hidden_state_out_hidden[row_1 * 400 + v * 8]));
-            }
+    const f32x8 mix = shuffle_swap4_f32x8(carried);
+    const f32x8 sum = carried + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_2;
+    const float lane = sum_2[0];
+    f32x8 carried_1 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        carried_1 = carried_1 + load_f32x8(&y2[v * 8]);
+    }
+    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+    const f32x8 sum_3 = carried_1 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+    const f32x8 sum_4 = sum_3 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_5;
+    const float mean = div_f32(lane + sum_5[0], 384.0f);
+    f32x8 carried_2 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        carried_2 = fma_f32x8(diff, diff, carried_2);
+    }
+    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+    const f32x8 sum_6 = carried_2 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+    const f32x8 sum_8 = sum_7 + mix_8;
+    const float lane_1 = sum_8[0];
+    f32x8 carried_3 = splat_f32x8(0.0f);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
+        carried_3 = fma_f32x8(diff, diff, carried_3);
+    }
+    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+    const f32x8 sum_9 = carried_3 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_11;
+    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const float root = sqrt_f32(var + 1e-12f);
+    const float scale = div_f32(1.0f, root);
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+        store_f32x8(&last_hidden_state_out_hidden[v * 8], t);
+    }
+    for (int64_t v = 0; v < 24; v++) {
+        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
+        const f32x8 t =
+            fma_f32x8(diff * splat_f32x8(scale),
+            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+        store_f32x8(&last_hidden_state_out_hidden[v * 8 + 192], t);
+    }
+    if (row[0] >= 0) {
+        for (int64_t v = 0; v < 48; v++) {
+            store_f32x8(&last_hidden_state[v * 8],
+                load_f32x8(&last_hidden_state_out_hidden[v * 8]));
         }
     }
 }
@@ -7947,7 +7101,6 @@ REFORMER_KERNEL static void last_hidden_state_out_step(const reformer_call_t *ca
  * tasks [row 1][head 6] */
 REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t row = 0;
     const int64_t head = task % 6;
     const int64_t index = arg[0];
     const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
@@ -7964,52 +7117,47 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
     float *restrict mixed = (float *)(void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
     float *restrict mix = (float *)(void *)(call->workspace + 4608);
-    if (row_1[row] >= 0) {
-        const f32x8 prod = mul_f32x8(load_f32x8(&k[row * 192 + head * 32]),
-            splat_f32x8(0.17677669f));
-        const int64_t position_1 = (int64_t)position[row];
+    if (row_1[0] >= 0) {
+        const int64_t position_1 = (int64_t)position[0];
         const int64_t rem = position_1 % 64;
-        const f32x8 v_1 = load_f32x8(&q[row * 192 + head * 32]);
-        const f32x8 v_2 = load_f32x8(&q[row * 192 + head * 32 + 8]);
-        const f32x8 v_3 = load_f32x8(&q[row * 192 + head * 32 + 16]);
-        const f32x8 v_4 = load_f32x8(&q[row * 192 + head * 32 + 24]);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32], prod);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 32],
-            load_f32x8(&v[row * 192 + head * 32]));
-        const f32x8 prod_1 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 8]),
-            splat_f32x8(0.17677669f));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 8], prod_1);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 40],
-            load_f32x8(&v[row * 192 + head * 32 + 8]));
-        const f32x8 prod_2 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 16]),
-            splat_f32x8(0.17677669f));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 16], prod_2);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 48],
-            load_f32x8(&v[row * 192 + head * 32 + 16]));
-        const f32x8 prod_3 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 24]),
-            splat_f32x8(0.17677669f));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 24], prod_3);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 56],
-            load_f32x8(&v[row * 192 + head * 32 + 24]));
+        const f32x8 v_1 = load_f32x8(&q[head * 32]);
+        const f32x8 v_2 = load_f32x8(&q[head * 32 + 8]);
+        const f32x8 v_3 = load_f32x8(&q[head * 32 + 16]);
+        const f32x8 v_4 = load_f32x8(&q[head * 32 + 24]);
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32],
+            mul_f32x8(load_f32x8(&k[head * 32]), splat_f32x8(0.17677669f)));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 32],
+            load_f32x8(&v[head * 32]));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 8],
+            mul_f32x8(load_f32x8(&k[head * 32 + 8]), splat_f32x8(0.17677669f)));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 40],
+            load_f32x8(&v[head * 32 + 8]));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 16],
+            mul_f32x8(load_f32x8(&k[head * 32 + 16]), splat_f32x8(0.17677669f)));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 48],
+            load_f32x8(&v[head * 32 + 16]));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 24],
+            mul_f32x8(load_f32x8(&k[head * 32 + 24]), splat_f32x8(0.17677669f)));
+        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 56],
+            load_f32x8(&v[head * 32 + 24]));
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
             const int32_t more = -(at >= 0);
             float chosen;
             if ((more & more) & -(at <= position_1)) {
                 const int64_t high = max_i64(at, 0);
-                const int64_t low = min_i64(high, 511);
-                const int64_t rem_1 = low % 64;
-                const f32x8 v_5 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 24]);
-                const f32x8 v_6 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 16]);
-                const f32x8 v_7 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 8]);
-                const f32x8 v_8 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32]);
-                const f32x8 t = fma_f32x8(v_2, v_7, v_1 * v_8);
-                const f32x8 t_1 = fma_f32x8(v_3, v_6, t);
-                const f32x8 t_2 = fma_f32x8(v_4, v_5, t_1);
+                const int64_t rem_1 = high % 64;
+                const f32x8 prod = v_1 *
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32]);
+                const f32x8 t =
+                    fma_f32x8(v_2,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 8]), prod);
+                const f32x8 t_1 =
+                    fma_f32x8(v_3,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 16]), t);
+                const f32x8 t_2 =
+                    fma_f32x8(v_4,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 24]), t_1);
                 const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
                 const f32x8 sum = t_2 + mix_1;
                 const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
@@ -8066,20 +7214,23 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
             if ((more & more) & -(at <= position_1)) {
                 const f32x8 s_2 = splat_f32x8(scores[j]);
                 const int64_t high_3 = max_i64(at, 0);
-                const int64_t low = min_i64(high_3, 511);
-                const int64_t rem_1 = low % 64;
-                const f32x8 v_5 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 32]);
-                const f32x8 v_6 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 40]);
-                const f32x8 v_7 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 48]);
-                const f32x8 v_8 =
-                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 56]);
-                chosen = fma_f32x8(s_2, v_5, carried_2);
-                chosen_1 = fma_f32x8(s_2, v_6, carried_3);
-                chosen_2 = fma_f32x8(s_2, v_7, carried_4);
-                chosen_3 = fma_f32x8(s_2, v_8, carried_5);
+                const int64_t rem_1 = high_3 % 64;
+                const f32x8 t =
+                    fma_f32x8(s_2,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 32]), carried_2);
+                const f32x8 t_1 =
+                    fma_f32x8(s_2,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 40]), carried_3);
+                const f32x8 t_2 =
+                    fma_f32x8(s_2,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 48]), carried_4);
+                const f32x8 t_3 =
+                    fma_f32x8(s_2,
+                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 56]), carried_5);
+                chosen = t;
+                chosen_1 = t_1;
+                chosen_2 = t_2;
+                chosen_3 = t_3;
             } else {
                 chosen = carried_2;
                 chosen_1 = carried_3;
@@ -8096,11 +7247,11 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
         store_f32x8(&mixed[16], carried_4);
         store_f32x8(&mixed[24], carried_5);
         for (int64_t v_5 = 0; v_5 < 4; v_5++) {
-            store_f32x8(&mix[row * 192 + head * 32 + v_5 * 8], load_f32x8(&mixed[v_5 * 8]));
+            store_f32x8(&mix[head * 32 + v_5 * 8], load_f32x8(&mixed[v_5 * 8]));
         }
     } else {
         for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-            store_f32x8(&mix[row * 192 + head * 32 + v_1 * 8], splat_f32x8(0.0f));
+            store_f32x8(&mix[head * 32 + v_1 * 8], splat_f32x8(0.0f));
         }
     }
 }
@@ -8109,7 +7260,6 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
  * tasks [row 1][head 6] */
 REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t row = 0;
     const int64_t head = task % 6;
     const int64_t index = arg[0];
     const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
@@ -8135,11 +7285,11 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
     float *restrict lsh_step_mixed = (float *)(void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
     float *restrict mix = (float *)(void *)(call->workspace + 4608);
-    if (row_1[row] >= 0) {
-        const f32x8 v_1 = load_f32x8(&q[row * 192 + head * 32 + 24]);
-        const f32x8 v_2 = load_f32x8(&q[row * 192 + head * 32 + 16]);
-        const f32x8 v_3 = load_f32x8(&q[row * 192 + head * 32 + 8]);
-        const f32x8 v_4 = load_f32x8(&q[row * 192 + head * 32]);
+    if (row_1[0] >= 0) {
+        const f32x8 v_1 = load_f32x8(&q[head * 32 + 24]);
+        const f32x8 v_2 = load_f32x8(&q[head * 32 + 16]);
+        const f32x8 v_3 = load_f32x8(&q[head * 32 + 8]);
+        const f32x8 v_4 = load_f32x8(&q[head * 32]);
         const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
         const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
         const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
@@ -8152,35 +7302,35 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
         const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
         const float scale = div_f32(0.17677669f, root);
         const f32x8 s = splat_f32x8(scale);
-        const int32_t v_5 = position[row];
+        const int32_t v_5 = position[0];
         const int64_t position_1 = (int64_t)v_5;
-        const f32x8 v_6 = load_f32x8(&q[row * 192 + head * 32]);
-        const f32x8 v_7 = load_f32x8(&q[row * 192 + head * 32 + 8]);
-        const f32x8 v_8 = load_f32x8(&q[row * 192 + head * 32 + 16]);
-        const f32x8 v_9 = load_f32x8(&q[row * 192 + head * 32 + 24]);
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32],
-            mul_f32x8(load_f32x8(&q[row * 192 + head * 32]), s));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 32],
-            load_f32x8(&v[row * 192 + head * 32]));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 8],
-            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 8]), s));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 40],
-            load_f32x8(&v[row * 192 + head * 32 + 8]));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 16],
-            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 16]), s));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 48],
-            load_f32x8(&v[row * 192 + head * 32 + 16]));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 24],
-            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 24]), s));
-        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 56],
-            load_f32x8(&v[row * 192 + head * 32 + 24]));
-        if (hashed[row] > 32) {
+        const f32x8 v_6 = load_f32x8(&q[head * 32]);
+        const f32x8 v_7 = load_f32x8(&q[head * 32 + 8]);
+        const f32x8 v_8 = load_f32x8(&q[head * 32 + 16]);
+        const f32x8 v_9 = load_f32x8(&q[head * 32 + 24]);
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32],
+            mul_f32x8(load_f32x8(&q[head * 32]), s));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 32],
+            load_f32x8(&v[head * 32]));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 8],
+            mul_f32x8(load_f32x8(&q[head * 32 + 8]), s));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 40],
+            load_f32x8(&v[head * 32 + 8]));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 16],
+            mul_f32x8(load_f32x8(&q[head * 32 + 16]), s));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 48],
+            load_f32x8(&v[head * 32 + 16]));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 24],
+            mul_f32x8(load_f32x8(&q[head * 32 + 24]), s));
+        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 56],
+            load_f32x8(&v[head * 32 + 24]));
+        if (hashed[0] > 32) {
             for (int64_t round = 0; round < 2; round++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 for (int64_t d = 0; d < 32; d++) {
                     const f32x8 v_10 =
                         load_f32x8(&w_rotations[(((index * 6 + head) * 2 + round) * 32 + d) * 8]);
-                    carried = fma_f32x8(v_10, splat_f32x8(q[row * 192 + head * 32 + d]), carried);
+                    carried = fma_f32x8(v_10, splat_f32x8(q[head * 32 + d]), carried);
                 }
                 store_f32x8(&rotated[0], carried);
                 float carried_1 = -3.4028235e+38f;
@@ -8197,31 +7347,26 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 const int64_t pick = -carried_3 > carried_1 ? add_i64(carried_4, 8) : carried_2;
                 const int64_t high = max_i64(pick, 0);
                 const int64_t bucket = min_i64(high, 15);
-                const int32_t count =
-                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                const int32_t count = counts[((index * 6 + head) * 2 + round) * 16 + bucket];
                 const int64_t x = (int64_t)count;
                 const int64_t high_1 = max_i64(x - 32, 0);
-                const int64_t low = min_i64(high_1, 512);
-                const int64_t pick_1 = x < 32 ? x : low % 64 + 32;
-                const int64_t high_2 = max_i64(pick_1, 0);
-                places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket) * 96 +
-                    min_i64(high_2, 95)] = (int32_t)position_1;
-                counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] =
-                    min_i32(count + 1, 512);
+                const int64_t pick_1 = x < 32 ? x : high_1 % 64 + 32;
+                places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 + min_i64(pick_1, 95)]
+                    = v_5;
+                counts[((index * 6 + head) * 2 + round) * 16 + bucket] = min_i32(count + 1, 512);
                 const i32x8 mix_4 = shuffle10_i32x8(splat_i32x8(0), splat_i32x8(1));
                 const i32x8 mix_5 = shuffle11_i32x8(mix_4, add_i32x8(mix_4, splat_i32x8(2)));
                 const i32x8 mix_6 = shuffle12_i32x8(mix_5, add_i32x8(mix_5, splat_i32x8(4)));
                 const i32x8 s_1 = splat_i32x8((int32_t)bucket);
-                const int32_t v_10 =
-                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                const int32_t v_10 = counts[((index * 6 + head) * 2 + round) * 16 + bucket];
                 const int64_t x_1 = (int64_t)v_10;
                 i32x8 carried_5 = splat_i32x8(0);
                 i32x8 carried_6 = mix_6;
                 for (int64_t v_11 = 0; v_11 < 2; v_11++) {
-                    const i32x8 v_12 =
-                        load_i32x8(&counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + v_11
-                        * 8]);
-                    carried_5 = add_i32x8(carried_5, v_12 & (i32x8)(carried_6 < s_1));
+                    const i32x8 bits =
+                        load_i32x8(&counts[((index * 6 + head) * 2 + round) * 16 + v_11 * 8]) &
+                        (i32x8)(carried_6 < s_1);
+                    carried_5 = add_i32x8(carried_5, bits);
                     carried_6 = add_i32x8(carried_6, splat_i32x8(8));
                 }
                 const i32x8 mix_7 = shuffle_swap4_i32x8(carried_5);
@@ -8230,9 +7375,9 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 const i32x8 sum_4 = add_i32x8(sum_3, mix_8);
                 const i32x8 mix_9 = shuffle_swap1_i32x8(sum_4);
                 const i32x8 sum_5 = add_i32x8(sum_4, mix_9);
-                const int64_t high_3 = max_i64((int64_t)sum_5[0] + (int64_t)v_10 - 1, 0);
-                const int64_t low_1 = min_i64(high_3, 511);
-                const int64_t at = low_1 % 32 + 32;
+                const int64_t high_2 = max_i64((int64_t)sum_5[0] + (int64_t)v_10 - 1, 0);
+                const int64_t low = min_i64(high_2, 511);
+                const int64_t at = low % 32 + 32;
                 const int64_t at_1 = (int64_t)v_5 + 1;
                 int64_t back;
                 if (at >= at_1) {
@@ -8244,206 +7389,183 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 } else {
                     back = at;
                 }
-                int64_t carried_7 = bucket;
-                int64_t carried_8 = x_1;
-                int64_t carried_9 = back;
-                for (int64_t leg = 0; leg < 1; leg++) {
-                    int64_t chosen;
-                    int64_t chosen_1;
-                    int64_t chosen_2;
-                    if (carried_9 >= carried_8) {
-                        int64_t carried_10 = carried_7;
-                        int64_t carried_11 = carried_8;
-                        int64_t carried_12 = carried_9;
-                        for (int64_t move = 0; move < 32; move++) {
-                            int64_t chosen_3;
-                            int64_t chosen_4;
-                            int64_t chosen_5;
-                            if (carried_12 >= carried_11) {
-                                const int64_t pick_2 = carried_10 == 0 ? 15 : carried_10 - 1;
-                                const int64_t high_4 = max_i64(pick_2, 0);
-                                const int64_t low_2 = min_i64(high_4, 15);
-                                const int32_t v_11 =
-                                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                                    low_2];
-                                const int64_t high_5 = max_i64((int64_t)v_11 - 1, 0);
-                                const int64_t low_3 = min_i64(high_5, 511);
-                                const int64_t high_6 = max_i64(low_3 - 32, 0);
-                                const int64_t low_4 = min_i64(high_6, 512);
-                                const int64_t pick_3 = low_3 < 32 ? low_3 : low_4 % 64 + 32;
-                                const int64_t high_7 = max_i64(pick_3, 0);
-                                const int64_t low_5 = min_i64(high_7, 95);
-                                __builtin_prefetch(
-                                    &places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                                    low_2) * 96 + low_5], 0, 2);
-                                chosen_3 = low_2;
-                                chosen_4 = (int64_t)v_11;
-                                chosen_5 = sub_i64(carried_12, carried_11);
-                            } else {
-                                chosen_3 = carried_10;
-                                chosen_4 = carried_11;
-                                chosen_5 = carried_12;
-                            }
-                            carried_10 = chosen_3;
-                            carried_11 = chosen_4;
-                            carried_12 = chosen_5;
+                int64_t chosen;
+                int64_t chosen_1;
+                int64_t chosen_2;
+                if (back >= x_1) {
+                    int64_t carried_7 = bucket;
+                    int64_t carried_8 = x_1;
+                    int64_t carried_9 = back;
+                    for (int64_t move = 0; move < 32; move++) {
+                        int64_t chosen_3;
+                        int64_t chosen_4;
+                        int64_t chosen_5;
+                        if (carried_9 >= carried_8) {
+                            const int64_t pick_2 = carried_7 == 0 ? 15 : carried_7 - 1;
+                            const int64_t high_3 = max_i64(pick_2, 0);
+                            const int64_t low_1 = min_i64(high_3, 15);
+                            const int32_t v_11 =
+                                counts[((index * 6 + head) * 2 + round) * 16 + low_1];
+                            const int64_t high_4 = max_i64((int64_t)v_11 - 1, 0);
+                            const int64_t high_5 = max_i64(high_4 - 32, 0);
+                            const int64_t pick_3 = high_4 < 32 ? high_4 : high_5 % 64 + 32;
+                            const int64_t low_2 = min_i64(pick_3, 95);
+                            __builtin_prefetch(
+                                &places[(((index * 6 + head) * 2 + round) * 16 + low_1) * 96 +
+                                low_2], 0, 2);
+                            chosen_3 = low_1;
+                            chosen_4 = (int64_t)v_11;
+                            chosen_5 = sub_i64(carried_9, carried_8);
+                        } else {
+                            chosen_3 = carried_7;
+                            chosen_4 = carried_8;
+                            chosen_5 = carried_9;
                         }
-                        chosen = carried_10;
-                        chosen_1 = carried_11;
-                        chosen_2 = carried_12;
-                    } else {
-                        chosen = carried_7;
-                        chosen_1 = carried_8;
-                        chosen_2 = carried_9;
+                        carried_7 = chosen_3;
+                        carried_8 = chosen_4;
+                        carried_9 = chosen_5;
                     }
-                    carried_7 = chosen;
-                    carried_8 = chosen_1;
-                    carried_9 = chosen_2;
+                    chosen = carried_7;
+                    chosen_1 = carried_8;
+                    chosen_2 = carried_9;
+                } else {
+                    chosen = bucket;
+                    chosen_1 = x_1;
+                    chosen_2 = back;
                 }
-                const int64_t high_4 = max_i64(carried_7, 0);
-                const int64_t low_2 = min_i64(high_4, 15);
-                const int64_t x_2 =
-                    (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + low_2];
+                const int64_t high_3 = max_i64(chosen, 0);
+                const int64_t low_1 = min_i64(high_3, 15);
                 const int64_t distinct = min_i64(at_1, 64);
-                int64_t carried_10 = carried_7;
-                int64_t carried_11 = carried_8 - carried_9 - 1;
-                int64_t carried_12 = x_2;
-                int64_t carried_13 = 0;
+                int64_t carried_7 = chosen;
+                int64_t carried_8 = chosen_1 - chosen_2 - 1;
+                int64_t carried_9 = (int64_t)counts[((index * 6 + head) * 2 + round) * 16 + low_1];
+                int64_t carried_10 = 0;
                 for (int64_t leg = 0; leg < 3; leg++) {
-                    int64_t chosen;
-                    int64_t chosen_1;
-                    int64_t chosen_2;
                     int64_t chosen_3;
-                    if (carried_13 < distinct) {
+                    int64_t chosen_4;
+                    int64_t chosen_5;
+                    int64_t chosen_6;
+                    if (carried_10 < distinct) {
+                        int64_t carried_11 = carried_7;
+                        int64_t carried_12 = carried_8;
+                        int64_t carried_13 = carried_9;
                         int64_t carried_14 = carried_10;
-                        int64_t carried_15 = carried_11;
-                        int64_t carried_16 = carried_12;
-                        int64_t carried_17 = carried_13;
                         for (int64_t move = 0; move < 32; move++) {
-                            int64_t chosen_4;
-                            int64_t chosen_5;
-                            int64_t chosen_6;
                             int64_t chosen_7;
-                            if (carried_17 < distinct) {
-                                const int64_t high_5 = max_i64(carried_14, 0);
-                                const int64_t low_3 = min_i64(high_5, 15);
-                                int64_t chosen_8;
-                                int64_t chosen_9;
-                                int64_t chosen_10;
+                            int64_t chosen_8;
+                            int64_t chosen_9;
+                            int64_t chosen_10;
+                            if (carried_14 < distinct) {
+                                const int64_t high_4 = max_i64(carried_11, 0);
+                                const int64_t low_2 = min_i64(high_4, 15);
                                 int64_t chosen_11;
-                                if (carried_15 < carried_16) {
-                                    const int64_t high_6 = max_i64(carried_15, 0);
-                                    const int64_t low_4 = min_i64(high_6, 511);
-                                    const int64_t high_7 = max_i64(low_4 - 32, 0);
-                                    const int64_t low_5 = min_i64(high_7, 512);
-                                    const int64_t pick_2 = low_4 < 32 ? low_4 : low_5 % 64 + 32;
-                                    const int64_t high_8 = max_i64(pick_2, 0);
-                                    const int64_t low_6 = min_i64(high_8, 95);
-                                    const int32_t v_11 =
-                                        places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                                        low_3) * 96 + low_6];
-                                    const int64_t high_9 = max_i64(carried_17, 0);
-                                    keys[round * 64 + min_i64(high_9, 63)] = v_11;
-                                    chosen_8 = low_3;
-                                    chosen_9 = low_4 + 1;
-                                    chosen_10 = carried_16;
-                                    chosen_11 = carried_17 + 1;
+                                int64_t chosen_12;
+                                int64_t chosen_13;
+                                int64_t chosen_14;
+                                if (carried_12 < carried_13) {
+                                    const int64_t high_5 = max_i64(carried_12, 0);
+                                    const int64_t low_3 = min_i64(high_5, 511);
+                                    const int64_t high_6 = max_i64(low_3 - 32, 0);
+                                    const int64_t pick_2 = low_3 < 32 ? low_3 : high_6 % 64 + 32;
+                                    const int64_t low_4 = min_i64(pick_2, 95);
+                                    const int64_t high_7 = max_i64(carried_14, 0);
+                                    keys[round * 64 + min_i64(high_7, 63)] =
+                                        places[(((index * 6 + head) * 2 + round) * 16 + low_2) * 96
+                                        + low_4];
+                                    chosen_11 = low_2;
+                                    chosen_12 = low_3 + 1;
+                                    chosen_13 = carried_13;
+                                    chosen_14 = carried_14 + 1;
                                 } else {
-                                    const int64_t high_6 = max_i64(low_3 + 12, 0);
-                                    const int64_t low_4 = min_i64(high_6, 15);
-                                    const int64_t pick_2 = low_3 == 15 ? 0 : low_3 + 1;
-                                    const int64_t high_7 = max_i64(pick_2, 0);
-                                    const int64_t low_5 = min_i64(high_7, 15);
+                                    const int64_t low_3 = min_i64(low_2 + 12, 15);
+                                    const int64_t pick_2 = low_2 == 15 ? 0 : low_2 + 1;
+                                    const int64_t low_4 = min_i64(pick_2, 15);
                                     __builtin_prefetch(
-                                        &places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                                        low_4) * 96], 0, 2);
-                                    const int64_t x_3 =
-                                        (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round)
-                                        * 16 + low_5];
-                                    chosen_8 = low_5;
-                                    chosen_9 = 0;
-                                    chosen_10 = x_3;
-                                    chosen_11 = carried_17;
+                                        &places[(((index * 6 + head) * 2 + round) * 16 + low_3) *
+                                        96], 0, 2);
+                                    chosen_11 = low_4;
+                                    chosen_12 = 0;
+                                    chosen_13 =
+                                        (int64_t)counts[((index * 6 + head) * 2 + round) * 16 +
+                                        low_4];
+                                    chosen_14 = carried_14;
                                 }
-                                chosen_4 = chosen_8;
-                                chosen_5 = chosen_9;
-                                chosen_6 = chosen_10;
                                 chosen_7 = chosen_11;
+                                chosen_8 = chosen_12;
+                                chosen_9 = chosen_13;
+                                chosen_10 = chosen_14;
                             } else {
-                                chosen_4 = carried_14;
-                                chosen_5 = carried_15;
-                                chosen_6 = carried_16;
-                                chosen_7 = carried_17;
+                                chosen_7 = carried_11;
+                                chosen_8 = carried_12;
+                                chosen_9 = carried_13;
+                                chosen_10 = carried_14;
                             }
-                            carried_14 = chosen_4;
-                            carried_15 = chosen_5;
-                            carried_16 = chosen_6;
-                            carried_17 = chosen_7;
+                            carried_11 = chosen_7;
+                            carried_12 = chosen_8;
+                            carried_13 = chosen_9;
+                            carried_14 = chosen_10;
                         }
-                        chosen = carried_14;
-                        chosen_1 = carried_15;
-                        chosen_2 = carried_16;
-                        chosen_3 = carried_17;
+                        chosen_3 = carried_11;
+                        chosen_4 = carried_12;
+                        chosen_5 = carried_13;
+                        chosen_6 = carried_14;
                     } else {
-                        chosen = carried_10;
-                        chosen_1 = carried_11;
-                        chosen_2 = carried_12;
-                        chosen_3 = carried_13;
+                        chosen_3 = carried_7;
+                        chosen_4 = carried_8;
+                        chosen_5 = carried_9;
+                        chosen_6 = carried_10;
                     }
-                    carried_10 = chosen;
-                    carried_11 = chosen_1;
-                    carried_12 = chosen_2;
-                    carried_13 = chosen_3;
+                    carried_7 = chosen_3;
+                    carried_8 = chosen_4;
+                    carried_9 = chosen_5;
+                    carried_10 = chosen_6;
                 }
                 if (at_1 < 64) {
                     for (int64_t j = 0; j < 64; j++) {
                         if (j >= at_1) {
-                            const int64_t high_5 = max_i64(j - at_1, 0);
-                            const int64_t low_3 = min_i64(high_5, 63);
-                            keys[round * 64 + j] = keys[round * 64 + low_3];
+                            const int64_t high_4 = max_i64(j - at_1, 0);
+                            keys[round * 64 + j] = keys[round * 64 + high_4];
                         }
                     }
                 }
                 if (round == 0) {
                     for (int64_t j = 0; j < 64; j++) {
                         const int32_t v_11 = keys[round * 64 + j];
-                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
-                            * 2 * 32], 0, 2);
-                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
-                            * 2 * 32 + 16], 0, 2);
-                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
-                            * 2 * 32 + 32], 0, 2);
-                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
-                            * 2 * 32 + 48], 0, 2);
+                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
+                            32], 0, 2);
+                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
+                            32 + 16], 0, 2);
+                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
+                            32 + 32], 0, 2);
+                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
+                            32 + 48], 0, 2);
                     }
                 }
             }
             for (int64_t round = 0; round < 2; round++) {
                 for (int64_t j = 0; j < 64; j++) {
-                    const int64_t low = min_i64(round + 1, 1);
-                    const int32_t v_10 = keys[low * 64 + j];
-                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
-                        * 32], 0, 2);
-                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
-                        * 32 + 16], 0, 2);
-                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
-                        * 32 + 32], 0, 2);
-                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
-                        * 32 + 48], 0, 2);
+                    const int32_t v_10 = keys[j + 64];
+                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32],
+                        0, 2);
+                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
+                        16], 0, 2);
+                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
+                        32], 0, 2);
+                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
+                        48], 0, 2);
                     const int32_t token = keys[round * 64 + j];
                     const f32x8 v_11 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 24]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        24]);
                     const f32x8 v_12 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 16]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        16]);
                     const f32x8 v_13 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 8]);
-                    const f32x8 v_14 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32]);
-                    const f32x8 t_3 = fma_f32x8(v_7, v_13, v_6 * v_14);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        8]);
+                    const f32x8 prod = v_6 *
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32]);
+                    const f32x8 t_3 = fma_f32x8(v_7, v_13, prod);
                     const f32x8 t_4 = fma_f32x8(v_8, v_12, t_3);
                     const f32x8 t_5 = fma_f32x8(v_9, v_11, t_4);
                     const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
@@ -8495,20 +7617,20 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                     const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
                     const int32_t token = keys[round * 64 + j];
                     const f32x8 v_10 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 32]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        32]);
                     carried_2 = fma_f32x8(s_3, v_10, carried_2);
                     const f32x8 v_11 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 40]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        40]);
                     carried_3 = fma_f32x8(s_3, v_11, carried_3);
                     const f32x8 v_12 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 48]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        48]);
                     carried_4 = fma_f32x8(s_3, v_12, carried_4);
                     const f32x8 v_13 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 56]);
+                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
+                        56]);
                     carried_5 = fma_f32x8(s_3, v_13, carried_5);
                 }
                 store_f32x8(&outs[round * 32], carried_2);
@@ -8558,19 +7680,16 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 float chosen;
                 if (j <= position_1) {
                     const f32x8 prod = v_6 *
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32]);
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32]);
                     const f32x8 t_3 =
                         fma_f32x8(v_7,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 8]),
-                        prod);
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 8]), prod);
                     const f32x8 t_4 =
                         fma_f32x8(v_8,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 16]),
-                        t_3);
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 16]), t_3);
                     const f32x8 t_5 =
                         fma_f32x8(v_9,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 24]),
-                        t_4);
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 24]), t_4);
                     const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
                     const f32x8 sum_3 = t_5 + mix_4;
                     const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
@@ -8628,19 +7747,19 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                     const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
                     const f32x8 t_3 =
                         fma_f32x8(s_3,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 32]),
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 32]),
                         carried_2);
                     const f32x8 t_4 =
                         fma_f32x8(s_3,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 40]),
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 40]),
                         carried_3);
                     const f32x8 t_5 =
                         fma_f32x8(s_3,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 48]),
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 48]),
                         carried_4);
                     const f32x8 t_6 =
                         fma_f32x8(s_3,
-                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 56]),
+                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 56]),
                         carried_5);
                     chosen = t_3;
                     chosen_1 = t_4;
@@ -8664,7 +7783,7 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
             if (position_1 >= 31) {
                 for (int64_t round = 0; round < 2; round++) {
                     for (int64_t bucket = 0; bucket < 16; bucket++) {
-                        counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] = 0;
+                        counts[((index * 6 + head) * 2 + round) * 16 + bucket] = 0;
                     }
                     for (int64_t t_3 = 0; t_3 < 33; t_3++) {
                         if (t_3 <= position_1) {
@@ -8673,10 +7792,10 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                                 const f32x8 v_10 =
                                     load_f32x8(&w_rotations[(((index * 6 + head) * 2 + round) * 32 +
                                     d) * 8]);
-                                const f32x8 s_3 =
-                                    splat_f32x8(records[(((t_3 + row) * 2 + index) * 6 + head) * 2 *
-                                    32 + d]);
-                                carried_6 = fma_f32x8(v_10, s_3, carried_6);
+                                carried_6 =
+                                    fma_f32x8(v_10,
+                                    splat_f32x8(records[((t_3 * 2 + index) * 6 + head) * 2 * 32 +
+                                    d]), carried_6);
                             }
                             store_f32x8(&rotated[0], carried_6);
                             float carried_7 = -3.4028235e+38f;
@@ -8695,15 +7814,13 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                             const int64_t high_3 = max_i64(pick, 0);
                             const int64_t bucket = min_i64(high_3, 15);
                             const int32_t count =
-                                counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                                counts[((index * 6 + head) * 2 + round) * 16 + bucket];
                             const int64_t x = (int64_t)count;
                             const int64_t high_4 = max_i64(x - 32, 0);
-                            const int64_t low = min_i64(high_4, 512);
-                            const int64_t pick_1 = x < 32 ? x : low % 64 + 32;
-                            const int64_t high_5 = max_i64(pick_1, 0);
-                            places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket) * 96
-                                + min_i64(high_5, 95)] = (int32_t)t_3;
-                            counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] =
+                            const int64_t pick_1 = x < 32 ? x : high_4 % 64 + 32;
+                            places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 +
+                                min_i64(pick_1, 95)] = (int32_t)t_3;
+                            counts[((index * 6 + head) * 2 + round) * 16 + bucket] =
                                 min_i32(count + 1, 512);
                         }
                     }
@@ -8711,12 +7828,11 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
             }
         }
         for (int64_t v_10 = 0; v_10 < 4; v_10++) {
-            store_f32x8(&mix[row * 192 + head * 32 + v_10 * 8],
-                load_f32x8(&lsh_step_mixed[v_10 * 8]));
+            store_f32x8(&mix[head * 32 + v_10 * 8], load_f32x8(&lsh_step_mixed[v_10 * 8]));
         }
     } else {
         for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-            store_f32x8(&mix[row * 192 + head * 32 + v_1 * 8], splat_f32x8(0.0f));
+            store_f32x8(&mix[head * 32 + v_1 * 8], splat_f32x8(0.0f));
         }
     }
 }
@@ -8727,16 +7843,12 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
     for (int64_t layer = 0; layer < 4; layer++) {
         const int32_t form = layer_form_step[layer];
         if (form) {
-            const int32_t low = min_i32(layer_index_step[layer], 1);
-            const int32_t high = max_i32(low, 0);
-            const int64_t index = (int64_t)high;
+            const int64_t index = (int64_t)layer_index_step[layer];
             reformer_launch(call, lsh_project_step, 6, (const int64_t[]){layer, index});
             reformer_launch(call, lsh_step_step, 6, (const int64_t[]){index});
             reformer_launch(call, lsh_output_step, 6, (const int64_t[]){layer});
         } else {
-            const int32_t low = min_i32(layer_index_step[layer], 1);
-            const int32_t high = max_i32(low, 0);
-            const int64_t index = (int64_t)high;
+            const int64_t index = (int64_t)layer_index_step[layer];
             reformer_launch(call, local_project_step, 6, (const int64_t[]){layer, index});
             reformer_launch(call, local_step_step, 6, (const int64_t[]){index});
             reformer_launch(call, local_output_step, 6, (const int64_t[]){layer});

@@ -66,8 +66,20 @@ static interval_t fit(interval_t a, elem_t e, units_t u) {
     return interval_within(a, all.lo, all.hi, u) ? a : all;
 }
 
+/* What a table says is there to be read. */
+static interval_t of_table(const buffer_t *b) {
+    int64_t n = buffer_bytes(b).c / elem_bytes(b->elem);
+    int32_t lo = b->data[0], hi = lo;
+    for (int64_t k = 1; k < n; k++) {
+        if (b->data[k] < lo) lo = b->data[k];
+        if (b->data[k] > hi) hi = b->data[k];
+    }
+    return interval_exact(dim(lo), dim(hi));
+}
+
 interval_t interval_of_load(const buffer_t *b, units_t u) {
     if (!buffer_is_integer(b)) return (interval_t){0};
+    if (b->kind == BUF_TABLE) return of_table(b);
     return b->has_range ? fit(interval_exact(b->lo, b->hi), b->elem, u) : interval_of_elem(b->elem);
 }
 
@@ -224,9 +236,34 @@ static interval_t of_shr(const question_t *q) {
     return interval_exact(dim(0), dim(((int64_t)1 << bits) - 1));
 }
 
+/* a < b, or a <= b: 1 whatever they are, 0 never, -1 it depends. */
+static int below(interval_t a, interval_t b, bool or_equal, units_t u) {
+    dim_t apart = dim(or_equal ? 0 : 1);
+    if (a.has_hi && b.has_lo && dim_le(dim_add(a.hi, apart), b.lo, u)) return 1;
+    if (b.has_hi && a.has_lo && dim_le(dim_add(b.hi, dim(1)), dim_add(a.lo, apart), u)) return 0;
+    return -1;
+}
+
+static int equal(interval_t a, interval_t b, units_t u) {
+    if (is_constant(a) && is_constant(b) && dim_equal(a.lo, b.lo)) return 1;
+    return below(a, b, false, u) == 1 || below(b, a, false, u) == 1 ? 0 : -1;
+}
+
+static int decided(const question_t *q) {
+    int same = equal(q->a, q->b, q->u);
+    switch (q->inst->op) {
+    case OP_EQ: return same;
+    case OP_NE: return same < 0 ? same : !same;
+    case OP_LT: return below(q->a, q->b, false, q->u);
+    case OP_LE: return below(q->a, q->b, true, q->u);
+    case OP_GT: return below(q->b, q->a, false, q->u);
+    default: return below(q->b, q->a, true, q->u);
+    }
+}
+
 static interval_t of_mask(const question_t *q) {
-    (void)q;
-    return interval_exact(dim(-1), dim(0));
+    int yes = decided(q);
+    return interval_exact(dim(yes == 0 ? 0 : -1), dim(yes == 1 ? -1 : 0));
 }
 
 static interval_t of_select(const question_t *q) {

@@ -402,7 +402,7 @@ typedef struct {
 } pass_options_t;
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d);
 const char *loops_pass_name(int i); /* in order; NULL past the last */
-void pass_fold(module_t *m);        /* constants, identities (exact ones only), affine indices */
+void pass_fold(module_t *m);        /* constants, exact identities, known ranges, affine indices */
 void pass_cse(module_t *m);         /* equal pure instructions in one block or its ancestors */
 void pass_dce(
     module_t *m); /* unused pure instructions, empty loops, uncalled functions, unused buffers */

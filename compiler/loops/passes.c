@@ -10,7 +10,7 @@ static const struct {
     void (*run)(module_t *m);
     const char *what;
 } passes[] = {
-    {"fold", pass_fold, "constants, exact identities, affine indices"},
+    {"fold", pass_fold, "constants, exact identities, known ranges, affine indices"},
     {"cse", pass_cse, "equal pure instructions once"},
     {"dce", pass_dce, "what nobody uses goes"},
     {"order", pass_order, "what is computed stands before what asks for it"},
