@@ -33,8 +33,9 @@
  * Threads: different models share nothing; any number may be compiled, run and freed at once. One model is
  * read-only after compile or bind: any number of contexts may run it at once. One context is for one thread at a
  * time. A child of fork() may compile, and go on with the models and contexts of its parent that no call was at work
- * on: a context's threads are started anew there; freeing frees the child's copy. Compiling reads the environment (CC, HOME, REFORMER_CPU, REFORMERC_CACHE, TMPDIR, XDG_CACHE_HOME): no other thread may
- * change it meanwhile. Numbers are read with a point whatever locale the program has set. */
+ * on: a context's threads are started anew there; freeing frees the child's copy. Compiling reads the environment (CC, HOME, REFORMER_CPU, REFORMERC_CACHE,
+ * REFORMERC_CACHE_SIZE, TMPDIR, XDG_CACHE_HOME): no other thread may change it meanwhile. Numbers are read with a
+ * point whatever locale the program has set. */
 #ifndef REFORMERC_H
 #define REFORMERC_H
 

@@ -24,7 +24,7 @@ static const char *variable(const char *name) {
     return s && *s ? s : NULL;
 }
 
-static const char *wanted_folder(arena_t *a) {
+const char *cache_named(arena_t *a) {
     const char *own = variable("REFORMERC_CACHE"), *xdg = variable("XDG_CACHE_HOME");
     const char *home = variable("HOME");
     if (own) return own;
@@ -32,8 +32,8 @@ static const char *wanted_folder(arena_t *a) {
     return home ? arena_printf(a, "%s/.cache/reformerc", home) : NULL;
 }
 
-const char *cache_folder(arena_t *a, diag_t *d) {
-    const char *dir = wanted_folder(a), *why;
+static const char *usable_folder(arena_t *a, diag_t *d) {
+    const char *dir = cache_named(a), *why;
     if (!dir || !make_directories(dir, 0700)) return NULL;
     const char *own = trusted_folder(a, dir, &why);
     if (!own) {
@@ -43,6 +43,13 @@ const char *cache_folder(arena_t *a, diag_t *d) {
         return NULL;
     }
     return access(own, R_OK | W_OK | X_OK) == 0 ? own : NULL;
+}
+
+bool cache_find(arena_t *a, compile_cache_t *c, diag_t *d) {
+    *c = (compile_cache_t){0};
+    if (!cache_limit(&c->limit, d)) return false;
+    if (c->limit > 0) c->folder = usable_folder(a, d);
+    return true;
 }
 
 /* ---- keys -------------------------------------------------------------------------------------------- */
@@ -60,8 +67,10 @@ void cache_key_text(cache_key_t *k, const char *text) {
     cache_key_add(k, text, strlen(text));
 }
 
-const char *cache_path(arena_t *a, const char *folder, const cache_key_t *k, const char *suffix) {
-    return arena_printf(a, "%s/%016llx%016llx%s", folder, (unsigned long long)k->h[0],
+const char *cache_path(arena_t *a, const compile_cache_t *c, const cache_key_t *k,
+                       const char *suffix) {
+    if (!c->folder) return NULL;
+    return arena_printf(a, "%s/%016llx%016llx%s", c->folder, (unsigned long long)k->h[0],
                         (unsigned long long)k->h[1], suffix);
 }
 
@@ -106,7 +115,10 @@ static char *read_sealed(int fd, size_t *bytes) {
     if (read_all(fd, data, (size_t)st.st_size)) {
         seal_t want = seal_for(data, n);
         *bytes = n;
-        if (memcmp(&want, data + n, sizeof want) == 0) return data;
+        if (memcmp(&want, data + n, sizeof want) == 0) {
+            (void)futimens(fd, NULL); /* used now */
+            return data;
+        }
     }
     heap_free(data);
     return NULL;
@@ -142,35 +154,30 @@ static bool write_all(int fd, const void *data, size_t n) {
     return true;
 }
 
-/* Entries are this user's alone, whatever the umask. */
-bool cache_write(arena_t *a, const char *path, const void *data, size_t n) {
+static bool write_entry(int fd, const void *data, size_t n) {
     seal_t seal = seal_for(data, n);
+    return write_all(fd, data, n) && write_all(fd, &seal, sizeof seal);
+}
+
+/* Entries are this user's alone, whatever the umask. */
+int cache_write(arena_t *a, const compile_cache_t *c, const char *path, const void *data,
+                size_t n) {
+    if (n + sizeof(seal_t) > c->limit) return -1;
     char *temporary = arena_printf(a, "%s.XXXXXX", path);
     temporary_hold();
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd >= 0) temporary_note(temporary);
     temporary_go_on();
-    if (fd < 0) return false;
-    bool ok = write_all(fd, data, n) && write_all(fd, &seal, sizeof seal);
+    if (fd < 0) return -1;
+    bool ok = write_entry(fd, data, n);
     ok = close(fd) == 0 && ok;
+    int kept = ok ? open(temporary, O_RDONLY | O_CLOEXEC) : -1;
     temporary_hold();
-    ok = ok && rename(temporary, path) == 0;
+    ok = kept >= 0 && rename(temporary, path) == 0;
     if (!ok) (void)unlink(temporary);
     temporary_forget(temporary);
     temporary_go_on();
-    return ok;
-}
-
-bool cache_install(const char *made, const char *path, diag_t *d) {
-    size_t n = 0;
-    char *data = file_read(made, 0, &n, d);
-    if (!data) return false;
-    seal_t seal = seal_for(data, n);
-    heap_free(data);
-    int fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
-    bool ok = fd >= 0 && fchmod(fd, 0700) == 0 && write_all(fd, &seal, sizeof seal);
-    if (fd >= 0) ok = close(fd) == 0 && ok;
-    ok = ok && rename(made, path) == 0;
-    if (!ok) diag_error(d, IN_FILE(path), "cannot write compiled code: %s", strerror(errno));
-    return ok;
+    if (ok) return guard_open(kept);
+    if (kept >= 0) (void)close(kept);
+    return -1;
 }

@@ -19,6 +19,7 @@ typedef struct {
     const exec_options_t *o;
     arena_t *arena;
     llvm_units_t units;
+    compile_cache_t cache;
     const char **path; /* [n] of the entry; NULL: there is no cache */
     sbuf_t *object;    /* [n] */
     bool *cached;
@@ -27,15 +28,17 @@ typedef struct {
     guard_report_t *end; /* [n] */
 } job_t;
 
-static void find_paths(job_t *j, diag_t *d) {
-    const char *folder = j->o->no_cache ? NULL : cache_folder(j->arena, d);
+static bool find_paths(job_t *j, diag_t *d) {
+    if (j->o->no_cache) return true;
+    if (!cache_find(j->arena, &j->cache, d)) return false;
     const char *key = llvm_compile_key(j->plan->targets[0]);
-    for (int k = 0; folder && k < j->units.n; k++) {
+    for (int k = 0; k < j->units.n; k++) {
         cache_key_t c = cache_key();
         cache_key_text(&c, key);
         cache_key_add(&c, j->units.unit[k].bitcode, j->units.unit[k].bytes);
-        j->path[k] = cache_path(j->arena, folder, &c, ".o");
+        j->path[k] = cache_path(j->arena, &j->cache, &c, ".o");
     }
+    return true;
 }
 
 static bool read_entry(job_t *j, int k) {
@@ -49,7 +52,7 @@ static bool read_entry(job_t *j, int k) {
 static void keep_entry(const job_t *j, int k) {
     if (!j->path[k]) return;
     arena_t *a = arena_new(); /* an arena is for one thread */
-    (void)cache_write(a, j->path[k], j->object[k].data, j->object[k].size);
+    (void)guard_close(cache_write(a, &j->cache, j->path[k], j->object[k].data, j->object[k].size));
     arena_free(a);
 }
 
@@ -85,6 +88,13 @@ static void make_all(job_t *j) {
         for (int k = 0; k < j->units.n; k++) make_guarded(j, k, 0);
     for (int k = 0; k < j->units.n; k++)
         if (j->end[k].how != GUARD_WENT_WELL) guard_give_up(&j->end[k]);
+}
+
+/* Once, behind all that was written. */
+static void trim(job_t *j) {
+    bool written = false;
+    for (int k = 0; k < j->units.n; k++) written |= !j->cached[k];
+    if (written && j->cache.folder) (void)cache_trim(j->arena, j->cache.folder, j->cache.limit);
 }
 
 /* The messages of the units, in their order. */
@@ -166,10 +176,11 @@ jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *va
     j.end = ARENA_ARRAY(j.arena, guard_report_t, n + 1);
     guard_own(&j, 0, give_up);
     for (int k = 0; k < n; k++) j.said[k] = diag_new();
-    find_paths(&j, d);
-    make_all(&j);
-    print_times(&j);
-    jit_t *jit = gather(&j, d) ? link_all(&j, variants, d) : NULL;
+    bool ok = find_paths(&j, d);
+    if (ok) make_all(&j);
+    if (ok) trim(&j);
+    if (ok) print_times(&j);
+    jit_t *jit = ok && gather(&j, d) ? link_all(&j, variants, d) : NULL;
     guard_disown(&j);
     free_objects(&j);
     for (int k = 0; k < n; k++) diag_free(j.said[k]);
