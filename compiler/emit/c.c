@@ -696,7 +696,7 @@ static void reserve_interface(emitter_t *c) {
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header) {
     if (!p->modules) bug("emit_c of a plan that is not lowered");
     arena_t *a = arena_new();
-    emitter_t c = {.plan = p, .o = o, .arena = a, .globals = names_new(a, NULL)};
+    emitter_t c = {.plan = p, .o = o, .lasting = a, .arena = a, .globals = names_new(a, NULL)};
     int n = plan_parts(p);
     reformer_desc_t d;
     reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, n);
@@ -724,7 +724,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
 
 void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header) {
     arena_t *a = arena_new();
-    emitter_t c = {.plan = p, .o = o, .arena = a};
+    emitter_t c = {.plan = p, .o = o, .lasting = a, .arena = a};
     reformer_desc_t d;
     reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, plan_parts(p));
     plan_describe(p, &d, v);

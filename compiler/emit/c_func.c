@@ -671,7 +671,9 @@ static void name_buffers(func_t *f, const block_t *b) {
     }
 }
 
+/* Texts of expressions are many times what is written of them: they go with the function. */
 void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
+    c->arena = arena_new();
     func_t f = {.c = c, .fn = fn, .names = names_new(c->arena, c->globals), .depth = 1};
     f.state = ARENA_ARRAY(c->arena, vstate_t, fn->n_values + 1);
     names_reserve(f.names, "U");
@@ -690,4 +692,6 @@ void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     if (f.out.size) sbuf_write(out, f.out.data, f.out.size);
     sbuf_puts(out, "}\n\n");
     sbuf_free(&f.out);
+    arena_free(c->arena);
+    c->arena = c->lasting;
 }

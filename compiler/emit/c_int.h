@@ -113,7 +113,8 @@ typedef struct {
 struct emitter {
     const plan_t *plan;
     const emit_c_options_t *o;
-    arena_t *arena; /* of the emission */
+    arena_t *lasting; /* of the emission */
+    arena_t *arena;   /* of the function being written, else the same */
     names_t *globals;
     /* of the region being written */
     const target_t *target;

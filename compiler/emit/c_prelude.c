@@ -268,7 +268,7 @@ static vector_t *vector_of(emitter_t *c, ltype_t t) {
     prelude_t *p = c->prelude;
     for (size_t i = 0; i < p->n_vectors; i++)
         if (ltype_equal(p->vector[i].type, t)) return &p->vector[i];
-    vector_t *v = &ARENA_PUSH(c->arena, p->vector, p->n_vectors, p->cap_vectors);
+    vector_t *v = &ARENA_PUSH(c->lasting, p->vector, p->n_vectors, p->cap_vectors);
     *v = (vector_t){.type = t};
     return v;
 }
@@ -456,7 +456,7 @@ static request_t *request(emitter_t *c, helper_t h, ltype_t t, const int *lanes)
         if (r->helper != h || !ltype_equal(r->type, t)) continue;
         if (!lanes || memcmp(r->lanes, lanes, (size_t)t.lanes * sizeof *lanes) == 0) return r;
     }
-    request_t *r = &ARENA_PUSH(c->arena, p->request, p->n, p->cap);
+    request_t *r = &ARENA_PUSH(c->lasting, p->request, p->n, p->cap);
     *r = (request_t){.helper = h, .type = t, .lanes = lanes};
     return r;
 }
@@ -464,8 +464,8 @@ static request_t *request(emitter_t *c, helper_t h, ltype_t t, const int *lanes)
 const char *c_helper(emitter_t *c, helper_t h, ltype_t t) {
     request_t *r = request(c, h, t, NULL);
     if (!r->name)
-        r->name =
-            arena_printf(c->arena, "%s_%s%s", helpers[h].name, type_suffix(c, t), c->target_suffix);
+        r->name = arena_printf(c->lasting, "%s_%s%s", helpers[h].name, type_suffix(c, t),
+                               c->target_suffix);
     return r->name;
 }
 
@@ -492,7 +492,7 @@ static const char *pattern_name(emitter_t *c, const int *lanes, int n) {
 const char *c_shuffle(emitter_t *c, ltype_t t, const int *lanes, bool *one_operand) {
     request_t *r = request(c, H_SHUFFLE, t, lanes);
     if (!r->name)
-        r->name = arena_printf(c->arena, "%s_%s%s", pattern_name(c, lanes, t.lanes),
+        r->name = arena_printf(c->lasting, "%s_%s%s", pattern_name(c, lanes, t.lanes),
                                type_suffix(c, t), c->target_suffix);
     *one_operand = one_source(lanes, t.lanes);
     return r->name;

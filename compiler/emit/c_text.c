@@ -90,6 +90,7 @@ static name_t *entry(names_t *n, const char *name) {
 
 /* f32, i32x8, u16x4_u: names of vector types, and what ends in one, are the prelude's. */
 static bool is_type_name(const char *s) {
+    if (!strchr("fbiu", *s)) return false;
     static const char *const elems[] = {"f32", "f64", "bf16", "i8", "u8",
                                         "i32", "u32", "i64",  "u64"};
     for (size_t i = 0; i < sizeof elems / sizeof *elems; i++) {
@@ -104,7 +105,7 @@ static bool is_type_name(const char *s) {
 /* Locals end in no type at all, so that they hide neither helpers nor functions like exp_f32x16. */
 static bool is_reserved(const names_t *n, const char *name) {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strcmp(name, reserved[i]) == 0) return true;
+        if (*name == *reserved[i] && strcmp(name, reserved[i]) == 0) return true;
     if (is_type_name(name)) return true;
     const char *last = strrchr(name, '_');
     if (!last || last == name || !is_type_name(last + 1)) return false;
@@ -123,11 +124,15 @@ void names_reserve(names_t *n, const char *name) {
     entry(n, name)->used = true;
 }
 
+/* In any locale. */
+static bool is_name_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 const char *names_make(names_t *n, const char *base) {
     char *clean = arena_strdup(n->arena, base);
     for (char *p = clean; *p; p++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *p))
-            *p = '_';
+        if (!is_name_character(*p)) *p = '_';
     const char *name = clean;
     if (is_reserved(n, clean) || !*clean || *clean == '_')
         name = arena_printf(n->arena, "v_%s", clean);
@@ -183,17 +188,15 @@ static size_t best_break(const char *s, size_t room) {
 }
 
 static void indent(sbuf_t *out, int columns) {
-    for (int i = 0; i < columns; i++) sbuf_write(out, " ", 1);
+    static const char spaces[] = "                                ";
+    for (int n; columns > 0; columns -= n) {
+        n = columns < (int)sizeof spaces - 1 ? columns : (int)sizeof spaces - 1;
+        sbuf_write(out, spaces, (size_t)n);
+    }
 }
 
-void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
-    sbuf_t text = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    sbuf_vprintf(&text, fmt, ap);
-    va_end(ap);
-    const char *s = text.data ? text.data : "";
-    int columns = depth * INDENT;
+/* Of a line that does not fit. */
+static void put_wrapped(sbuf_t *out, int columns, const char *s) {
     /* what opens a body stands out from it where it continues */
     int more = *s && s[strlen(s) - 1] == '{' ? 2 * INDENT : INDENT;
     for (bool first = true;; first = false) {
@@ -207,7 +210,28 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
         if (!at) break;
         s += at;
     }
-    sbuf_free(&text);
+}
+
+/* Written where it stands, if it fits; else taken back. */
+void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
+    size_t start = out->size;
+    int columns = depth * INDENT;
+    indent(out, columns);
+    size_t text = out->size;
+    va_list ap;
+    va_start(ap, fmt);
+    sbuf_vprintf(out, fmt, ap);
+    va_end(ap);
+    size_t room = columns < COLUMNS - 20 ? (size_t)(COLUMNS - columns) : 20;
+    if (out->size == text) out->size = start;
+    if (out->size - text <= room || out->size == start) {
+        sbuf_write(out, "\n", 1);
+        return;
+    }
+    char *copy = heap_text(out->data + text);
+    out->size = start;
+    put_wrapped(out, columns, copy);
+    heap_free(copy);
 }
 
 /* Comment signs inside become "* /" and "/ *"; what is no printable UTF-8 and what turns the direction of writing,

@@ -1,4 +1,7 @@
-/* A bump allocator over a list of blocks. Paper: none; the textbook region allocator. */
+/* A bump allocator over a list of blocks. Paper: none; the textbook region allocator.
+ *
+ * Blocks double, up to a size that malloc() still cuts from its heap: many arenas are of one short task. Memory is
+ * zeroed where it is handed out, since what comes back from the last task is not. */
 #include "support/arena.h"
 
 #include <stdint.h>
@@ -8,6 +11,7 @@
 
 #include "support/bug.h"
 #include "support/guard.h"
+#include "support/print.h"
 
 typedef struct block {
     struct block *next;
@@ -16,10 +20,10 @@ typedef struct block {
 } block_t;
 
 struct arena {
-    block_t *head;
+    block_t *head; /* what is left of it is used next */
 };
 
-enum { BLOCK_BYTES = 1 << 16, ALIGN = 16 };
+enum { FIRST_BYTES = 1 << 12, BLOCK_BYTES = 1 << 16, ALIGN = 16 };
 static const size_t header = (sizeof(block_t) + ALIGN - 1) / ALIGN * ALIGN;
 
 static void release_blocks(arena_t *a) {
@@ -49,37 +53,64 @@ void arena_free(arena_t *a) {
     release_blocks(a);
 }
 
-void *arena_try(arena_t *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) return NULL;
-    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (!a->head || a->head->size - a->head->used < bytes) {
-        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-        block_t *b = calloc(1, header + size);
-        if (!b) return NULL;
-        b->size = size;
-        b->next = a->head;
-        a->head = b;
-    }
-    void *p = (char *)a->head + header + a->head->used;
-    a->head->used += bytes;
-    return p;
+/* Becomes the block that is used next; a large one stands behind that. */
+static block_t *add_block(arena_t *a, size_t size, bool zero) {
+    block_t *b = zero ? calloc(1, header + size) : malloc(header + size);
+    if (!b) return NULL;
+    bool large = a->head && size > BLOCK_BYTES;
+    block_t **place = large ? &a->head->next : &a->head;
+    b->size = size;
+    b->used = 0;
+    b->next = *place;
+    *place = b;
+    return b;
 }
 
-void *arena_alloc(arena_t *a, size_t bytes) {
-    void *p = arena_try(a, bytes);
+static size_t next_size(const arena_t *a) {
+    if (!a->head) return FIRST_BYTES;
+    return a->head->size < BLOCK_BYTES / 2 ? 2 * a->head->size : BLOCK_BYTES;
+}
+
+/* NULL: so much is not to be had. Pages of a large block are zero, and are there, when they are touched. */
+static void *take(arena_t *a, size_t bytes, bool zero) {
+    if (bytes > SIZE_MAX / 2) return NULL;
+    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    block_t *b = a->head;
+    bool large = bytes > BLOCK_BYTES;
+    if (!b || b->size - b->used < bytes) {
+        size_t size = next_size(a);
+        b = add_block(a, bytes > size ? bytes : size, zero && large);
+    }
+    if (!b) return NULL;
+    void *p = (char *)b + header + b->used;
+    b->used += bytes;
+    return zero && !large ? memset(p, 0, bytes) : p;
+}
+
+static void *must_take(arena_t *a, size_t bytes, bool zero) {
+    void *p = take(a, bytes, zero);
     if (!p) guard_no_memory(bytes);
     return p;
 }
 
+void *arena_try(arena_t *a, size_t bytes) {
+    return take(a, bytes, true);
+}
+
+void *arena_alloc(arena_t *a, size_t bytes) {
+    return must_take(a, bytes, true);
+}
+
 void *arena_copy(arena_t *a, const void *data, size_t bytes) {
-    void *p = arena_alloc(a, bytes);
+    void *p = must_take(a, bytes, false);
     if (bytes) memcpy(p, data, bytes);
     return p;
 }
 
 char *arena_strndup(arena_t *a, const char *s, size_t n) {
-    char *p = arena_alloc(a, n + 1);
+    char *p = must_take(a, n + 1, false);
     if (n) memcpy(p, s, n);
+    p[n] = 0;
     return p;
 }
 
@@ -87,15 +118,17 @@ char *arena_strdup(arena_t *a, const char *s) {
     return arena_strndup(a, s, strlen(s));
 }
 
+/* Into what is left of the block; where that is too short, its length is known. */
 char *arena_vprintf(arena_t *a, const char *fmt, va_list ap) {
-    char first[256]; /* most texts are names, formatted once */
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(first, sizeof first, fmt, ap);
+    size_t room = a->head ? a->head->size - a->head->used : 0;
+    char *p = room ? (char *)a->head + header + a->head->used : NULL;
+    int n = print_text(p, room, fmt, ap);
     if (n < 0) bug("bad format '%s'", fmt);
-    char *p = arena_alloc(a, (size_t)n + 1);
-    if ((size_t)n < sizeof first) memcpy(p, first, (size_t)n);
-    else vsnprintf(p, (size_t)n + 1, fmt, again);
+    bool fits = (size_t)n < room;
+    p = must_take(a, (size_t)n + 1, false);
+    if (!fits) (void)print_text(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return p;
 }
@@ -111,8 +144,9 @@ char *arena_printf(arena_t *a, const char *fmt, ...) {
 void *arena_grow(arena_t *a, void *list, size_t n, size_t *cap, size_t elem) {
     if (n < *cap) return list;
     size_t want = *cap ? *cap * 2 : 8;
-    void *bigger = arena_alloc(a, want * elem);
+    char *bigger = must_take(a, want * elem, false);
     if (n) memcpy(bigger, list, n * elem);
+    memset(bigger + n * elem, 0, (want - n) * elem);
     *cap = want;
     return bigger;
 }

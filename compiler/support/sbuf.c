@@ -1,11 +1,11 @@
 /* The growing string of sbuf.h. */
 #include "support/sbuf.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "support/bug.h"
 #include "support/heap.h"
+#include "support/print.h"
 
 static void reserve(sbuf_t *s, size_t more) {
     if (s->size + more + 1 <= s->cap) return;
@@ -29,10 +29,13 @@ void sbuf_puts(sbuf_t *s, const char *text) {
 void sbuf_vprintf(sbuf_t *s, const char *fmt, va_list ap) {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    size_t room = s->cap - s->size;
+    int n = print_text(room ? s->data + s->size : NULL, room, fmt, ap);
     if (n < 0) bug("bad format '%s'", fmt);
-    reserve(s, (size_t)n);
-    vsnprintf(s->data + s->size, (size_t)n + 1, fmt, again);
+    if ((size_t)n >= room) {
+        reserve(s, (size_t)n);
+        (void)print_text(s->data + s->size, (size_t)n + 1, fmt, again);
+    }
     s->size += (size_t)n;
     va_end(again);
 }
