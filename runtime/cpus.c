@@ -8,6 +8,11 @@
 #define _GNU_SOURCE /* sched_getaffinity; strict C11 otherwise */
 #include "rt_int.h"
 
+#if defined(REFORMER_SERIAL) /* nothing of the system is there to be asked */
+int reformer_default_threads(void) {
+    return 1;
+}
+#else
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
@@ -207,3 +212,4 @@ int reformer_default_threads(void) {
     }
     return reformer_threads_within("", cpus);
 }
+#endif

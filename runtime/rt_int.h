@@ -58,7 +58,9 @@ void reformer_run(reformer_call_t *call, reformer_work_fn *work, void *ctx);
 void reformer_run_variant(const reformer_variant_t *v, reformer_call_t *call);
 
 /* At most so many threads, of `cpus`, as the quota allows that files below `root` tell (cpus.c). */
+#if !defined(REFORMER_SERIAL)
 int reformer_threads_within(const char *root, int cpus);
+#endif
 
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
 /* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */

@@ -200,6 +200,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
     float *gradients = first ? t->sum : t->gradients;
     const reformer_desc_t *d = t->model->desc;
     error = reformer_gradients(d, t->model, &mine, gradients, d->gradients_bytes, workspace, bytes);
+    if (error && first) move_rotations(t, 0); /* the step has not begun */
     if (error || (first && share == 1)) return error;
     reformer_update_t u = update_of(t, io->threads, io->pool);
     u.gradients = gradients;

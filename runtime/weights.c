@@ -106,9 +106,11 @@ int reformer_check_model(const reformer_desc_t *desc, const reformer_model_t *m)
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
                   size_t bytes) {
     if (!m) return REFORMER_E_ARGUMENT;
-    *m = (reformer_model_t){0};
+    m->size =
+        0; /* not bound. No more of it, before it is known whose it is: a model of ABI 5 is smaller */
     int error = reformer_check_desc(desc);
     if (error) return error;
+    *m = (reformer_model_t){0};
     if (!weights || !desc->variants) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)weights % 64) return REFORMER_E_ALIGNMENT;
     error = check_header(desc, (const unsigned char *)weights, bytes);

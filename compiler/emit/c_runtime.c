@@ -24,6 +24,7 @@ static const struct {
     {DUTY_ALL, "reformer_pool_begin"},
     {DUTY_ALL, "reformer_pool_end"},
     {DUTY_ALL, "reformer_pool_threads"},
+    {DUTY_ALL, "reformer_default_threads"},
     {DUTY_ALL, "reformer_checksum"},
     {DUTY_ALL, "reformer_version"},
     {DUTY_ALL, "reformer_abi"},

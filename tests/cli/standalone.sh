@@ -51,6 +51,13 @@ says '2 threads'
 check pack 0 '' "$r" pack small.yaml --weights random:2 -o other.weights
 check 'self-test of other weights' 1 - alone/test other.weights
 says '^WRONG$'
+overflow() { "$FORGE" poke "$1" "$1" reformer.embeddings.position_embeddings.weights.1 $2 7f7fffff; }
+check unpack 0 '' "$r" pack small.yaml --weights random:1 -o huge.safetensors
+overflow huge.safetensors 0 && overflow huge.safetensors 1
+check 'pack what overflows' 0 '' "$r" pack small.yaml --weights huge.safetensors -o huge.weights
+check 'self-test of what is no number' 1 - alone/test huge.weights
+says '^logits: largest error NaN of 64 values, .* is -?nan, recorded -?[0-9.]*\)$'
+says '^WRONG$'
 check 'self-test of no weights' 1 'bind: not a weights file' alone/test alone/product.c
 check 'self-test of no file' 1 'nothing: cannot be read' alone/test nothing
 check 'weights of another folder' 0 - cc -O0 "-DPRODUCT_WEIGHTS_FILE=\"$PWD/other.weights\"" -DPRODUCT_SELFTEST alone/product.c -o elsewhere
@@ -146,6 +153,7 @@ enum { FIRST_NUMBER = 1, SECOND_NUMBER, THIRD_NUMBER };
 int main(int argc, char **argv) {
     int64_t next = 0, at;
     int ONE = argc > 1 ? atoi(argv[1]) : 0;
+    if (reformer_default_threads() < 1) return 2;
     RUN(first, FIRST);
     RUN(second, SECOND);
     RUN(third, THIRD);

@@ -214,6 +214,28 @@ static void chooses_the_best_target(void **state) {
     free(file);
 }
 
+/* Code of other versions may have a smaller model: of that only the word is written that says it is not bound. */
+static void writes_no_model_of_another_version(void **state) {
+    (void)state;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+    unsigned char *file = fake_file(&d);
+    const uint32_t old = 5; /* what code of ABI 5 begins with */
+    for (int i = 0; i < 2; i++) {
+        union {
+            reformer_model_t model;
+            unsigned char byte[sizeof(reformer_model_t)];
+        } m;
+        memset(&m, 0x5A, sizeof m);
+        if (i) d.abi--;
+        else memcpy(&d, &old, sizeof old);
+        assert_int_equal(reformer_bind(&m.model, &d, file, WEIGHTS_BYTES), REFORMER_E_VERSION);
+        assert_int_equal(m.model.size, 0);
+        for (size_t k = sizeof m.model.size; k < sizeof m; k++) assert_int_equal(m.byte[k], 0x5A);
+        d = fake_desc(REFORMER_HEAD_NONE);
+    }
+    free(file);
+}
+
 /* What generated code says about itself and what it shares with the runtime. */
 static void refuses_other_layouts(void **state) {
     (void)state;
@@ -322,12 +344,19 @@ static void environment_caps_the_target(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codes_are_pinned),        cmocka_unit_test(cpu_features),
-        cmocka_unit_test(checksum_pins),           cmocka_unit_test(checksum_sees_every_bit),
-        cmocka_unit_test(checksum_sees_order),     cmocka_unit_test(binds_and_checks),
-        cmocka_unit_test(refuses_wrong_headers),   cmocka_unit_test(refuses_wrong_arguments),
-        cmocka_unit_test(chooses_the_best_target), cmocka_unit_test(refuses_other_layouts),
-        cmocka_unit_test(refuses_other_models),    cmocka_unit_test(environment_caps_the_target),
+        cmocka_unit_test(codes_are_pinned),
+        cmocka_unit_test(cpu_features),
+        cmocka_unit_test(checksum_pins),
+        cmocka_unit_test(checksum_sees_every_bit),
+        cmocka_unit_test(checksum_sees_order),
+        cmocka_unit_test(binds_and_checks),
+        cmocka_unit_test(refuses_wrong_headers),
+        cmocka_unit_test(refuses_wrong_arguments),
+        cmocka_unit_test(chooses_the_best_target),
+        cmocka_unit_test(refuses_other_layouts),
+        cmocka_unit_test(writes_no_model_of_another_version),
+        cmocka_unit_test(refuses_other_models),
+        cmocka_unit_test(environment_caps_the_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

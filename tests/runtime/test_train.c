@@ -275,6 +275,24 @@ static void rotations_come_and_go(void **state) {
     end(&e);
 }
 
+/* A step that does not begin, for whatever reason, has drawn nothing. */
+static void refused_batches_draw_nothing(void **state) {
+    (void)state;
+    env_t e;
+    begin(&e);
+    static const int32_t wrong[8] = {1, 2, VOCAB, 4};
+    reformer_io_t good = io_of(five, 2), bad = good;
+    bad.input_ids = wrong;
+    for (int i = 0; i < 2; i++) {
+        size_t bytes = i ? e.workspace_bytes : 64;
+        assert_int_equal(
+            reformer_train_accumulate(&e.trainer, i ? &bad : &good, 1, 1, e.workspace, bytes),
+            i ? REFORMER_E_TOKEN : REFORMER_E_WORKSPACE);
+        for (int k = 0; k < ROTATIONS; k++) assert_true(packed(&e)[16 + k] == (float)k);
+    }
+    end(&e);
+}
+
 static void what_is_no_number_changes_nothing(void **state) {
     (void)state;
     env_t e;
@@ -500,6 +518,7 @@ int main(void) {
         cmocka_unit_test(steps_of_one_batch),
         cmocka_unit_test(batches_without_labels),
         cmocka_unit_test(rotations_come_and_go),
+        cmocka_unit_test(refused_batches_draw_nothing),
         cmocka_unit_test(what_is_no_number_changes_nothing),
         cmocka_unit_test(goes_on_where_it_was),
         cmocka_unit_test(what_cannot_be_is_refused),
