@@ -26,8 +26,10 @@ set_target_properties(reformerc_shared PROPERTIES
 target_include_directories(reformerc_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/compiler>
                                                       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime>)
 add_library(reformerc::library ALIAS reformerc_shared)
-target_link_options(reformerc_shared PRIVATE LINKER:--version-script=${symbols}
-                    $<$<NOT:$<BOOL:${REFORMERC_SANITIZE}>>:LINKER:-z,defs>)
+target_link_options(reformerc_shared PRIVATE LINKER:--version-script=${symbols})
+if(NOT REFORMERC_SANITIZE) # whose runtime is the program's
+  target_link_options(reformerc_shared PRIVATE LINKER:-z,defs)
+endif()
 target_link_libraries(reformerc_shared PRIVATE reformer_rt PkgConfig::YAML PkgConfig::JANSSON Threads::Threads m
                                                ${CMAKE_DL_LIBS})
 if(NOT PROJECT_IS_TOP_LEVEL)
