@@ -243,6 +243,12 @@ int options_parse(arena_t *a, const command_t *commands, int argc, char **argv, 
     return take_operands(o, argc, argv);
 }
 
+int no_such_operand(const options_t *o) {
+    complain("there is no command, file or folder", o->model, "");
+    suggest_command(o);
+    return usage_hint(o->command);
+}
+
 int check_needed(const options_t *o, const option_id_t *needed, int n) {
     const char *missing = NULL;
     for (int i = n - 1; i >= 0; i--)

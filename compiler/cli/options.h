@@ -101,6 +101,9 @@ extern const option_row_t option_rows[OPT_COUNT];
 
 const command_t *command_find(const command_t *commands, const char *name); /* NULL: none */
 
+/* After a message: MODEL is none, and may be the name of a command, mistyped. */
+int no_such_operand(const options_t *o);
+
 /* 0 when MODEL and all of these options are there, else EXIT_USAGE after a message. */
 int check_needed(const options_t *o, const option_id_t *needed, int n);
 

@@ -90,7 +90,9 @@ edit names 's/layers\.0\.y1\([ ,)]\)/int\1/g; s/layers\.0\.y2\([ ,)]\)/main\1/g;
 sed -e '/^layers.1.feed_forward_act/s/act=relu/act=gelu/' \
     -e '/^encoder.layers.2.attention.layer_norm/d; /^layers.2.attention_norm =/d; s/layers.2.attention_norm,/layers.1.y2,/' \
     -e '/^layers.3.self_attention/s/chunk=8/chunk=16/' -e '/^layers.2.self_attention/s/before=1/before=2/' -e '/^layers.0.feed_forward_norm/s/eps=1e-12/eps=0.01/' names.graph >all.graph
-edited all reference,interpreter,jit,c
+jit=jit,
+"$r" --version | grep -q 'no LLVM' && jit=
+edited all reference,interpreter,${jit}c
 run all --verify --backend c
 mv all.st c.st
 run all --backend interpreter

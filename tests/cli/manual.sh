@@ -54,6 +54,8 @@ reformerc pack --set num_ha|reformerc pack --set num_hashes=
 reformerc run --input inp|reformerc run --input input.safetensors
 reformerc train --out fol|reformerc train --out folder/
 reformerc train --task dupl|reformerc train --task duplicate
+reformerc pack --target x86-64,aarch64+|reformerc pack --target x86-64,aarch64+bf16
+reformerc verify --backends jit,c,inter|reformerc verify --backends jit,c,interpreter
 reformerc model.yaml --lib|reformerc model.yaml --libs
 END
 

@@ -46,7 +46,19 @@ check missing-argument-letter 2 "'-o' needs an argument" "$r" "$model" -o
 check flag-with-argument 2 "'--verify' takes no argument" "$r" "$model" --verify=1
 check two-models 2 "unexpected argument 'b'" "$r" a b -o x.c
 check mistyped-command 2 "did you mean the command 'run'" "$r" runn "$model" --output x
+check mistyped-alone 2 "did you mean the command 'verify'" "$r" verfy
+check no-command-no-file 2 "^reformerc: error: there is no command, file or folder 'nosuchcommand'" "$r" nosuchcommand
+check no-output-of-stdin 2 'missing -o OUT' "$r" -
 check schema-operand 2 "unexpected argument" "$r" schema x
+
+if [ "$(uname -m)" = x86_64 ]; then # what REFORMER_CPU takes away is not there for any command
+    for cpu in x86-64 none; do
+        check "targets of $cpu" 1 'does not run aarch64; it runs x86-64' env REFORMER_CPU=$cpu "$r" bench "$model" --targets x86-64,aarch64
+    done
+    check capped 1 'does not run x86-64-v3; it runs x86-64$' env REFORMER_CPU=x86-64 "$r" bench "$model" --targets x86-64-v3
+    check 'capped, predicted' 0 '' env REFORMER_CPU=x86-64 "$r" explain "$model" --target x86-64-v3
+    says 'not predicted: this CPU does not run x86-64-v3'
+fi
 
 for n in abc -1 0 1e9 1025 '' ' 4' 4x 99999999999999999999 0x4; do
     check "threads '$n'" 1 '^--threads: error' "$r" run "$model" --input i --output o --threads "$n"

@@ -116,7 +116,7 @@ static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
     bool known;
     if (!given_rates(o, &given, d)) return false;
     bool all = peak_of(&given) > 0 && given.bandwidth > 0;
-    e->has_machine = all || reformer_cpu_supports((int)e->m->target->id);
+    e->has_machine = all || reformer_cpu_takes((int)e->m->target->id);
     if (e->has_machine && !all && !measure_peaks(e, &peaks, d)) return false;
     e->machine = (machine_t){.flops = peak_of(&given) > 0 ? given.flops : peaks.flops,
                              .bandwidth = given.bandwidth > 0 ? given.bandwidth : peaks.bandwidth,

@@ -39,7 +39,7 @@ static const char bash_head[] =
     "# Completion of reformerc for bash, printed by: reformerc help --format bash\n"
     "_reformerc() {\n"
     "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local command='' options='' words=''\n"
+    "    local command='' options='' words='' head=''\n"
     "    COMPREPLY=()\n"
     "    # bash makes three words of --option=VALUE\n"
     "    if [[ $current == = ]]; then current=''\n"
@@ -47,7 +47,7 @@ static const char bash_head[] =
     "    fi\n";
 static const char bash_tail[] =
     "    if [[ $words ]]; then\n"
-    "        COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+    "        COMPREPLY=($(compgen -P \"$head\" -W \"$words\" -- \"${current#\"$head\"}\"))\n"
     "    elif [[ $current == -* ]]; then\n"
     "        COMPREPLY=($(compgen -W \"$options\" -- \"$current\"))\n"
     "    elif [[ $COMP_CWORD -eq 1 ]]; then\n"
@@ -73,7 +73,8 @@ static void bash_words(const command_t *c, sbuf_t *out) {
         if (!takes(c, i) || option_offer((option_id_t)i) != OFFER_WORDS) continue;
         sbuf_printf(out, "        --%s) words='", option_rows[i].name);
         put_words(out, (option_id_t)i);
-        sbuf_puts(out, "' ;;\n");
+        sbuf_puts(out, option_is_list((option_id_t)i) ? "'; head=${current%\"${current##*,}\"} ;;\n"
+                                                      : "' ;;\n");
     }
 }
 
@@ -125,6 +126,7 @@ static void zsh_doc(sbuf_t *out, const char *doc) {
 
 static void zsh_argument(sbuf_t *out, int option) {
     const char *argument = option_rows[option].argument;
+    bool list = option_is_list((option_id_t)option);
     if (!argument) return;
     sbuf_puts(out, ":");
     put_quoted(out, argument, ":\\", zsh_quote);
@@ -134,9 +136,9 @@ static void zsh_argument(sbuf_t *out, int option) {
     case OFFER_FOLDERS: sbuf_puts(out, ":_files -/"); break;
     case OFFER_SETTINGS: sbuf_puts(out, ":_reformerc_settings"); break;
     case OFFER_WORDS:
-        sbuf_puts(out, ":(");
+        sbuf_puts(out, list ? ": _reformerc_list " : ":(");
         put_words(out, (option_id_t)option);
-        sbuf_puts(out, ")");
+        if (!list) sbuf_puts(out, ")");
     }
 }
 
@@ -171,6 +173,7 @@ static void zsh_lists(sbuf_t *out, const command_t *all) {
         sbuf_puts(out, "'");
     }
     sbuf_puts(out, ")\n  _describe -t commands command commands\n}\n"
+                   "_reformerc_list() {\n  compset -P '*,'\n  compadd -S '' -- \"$@\"\n}\n"
                    "_reformerc_settings() {\n  compadd -S '' -- ");
     put_words(out, OPT_SET);
     sbuf_puts(out, "\n}\n");
@@ -198,6 +201,7 @@ void completion_zsh(const command_t *all, sbuf_t *out) {
 static const char fish_quote[] = "\\'", fish_escapes[] = "\\";
 
 static void fish_argument(sbuf_t *out, int option) {
+    bool list = option_is_list((option_id_t)option);
     if (!option_rows[option].argument) return;
     switch (option_offer((option_id_t)option)) {
     case OFFER_NOTHING: sbuf_puts(out, " -x"); break;
@@ -205,9 +209,9 @@ static void fish_argument(sbuf_t *out, int option) {
     case OFFER_FOLDERS: sbuf_puts(out, " -x -a '(__fish_complete_directories)'"); break;
     case OFFER_SETTINGS: sbuf_puts(out, " -x -a \"$__reformerc_settings\""); break;
     case OFFER_WORDS:
-        sbuf_puts(out, " -x -a '");
+        sbuf_puts(out, list ? " -x -a '(__reformerc_list " : " -x -a '");
         put_words(out, (option_id_t)option);
-        sbuf_puts(out, "'");
+        sbuf_puts(out, list ? ")'" : "'");
     }
 }
 
@@ -253,6 +257,10 @@ void completion_fish(const command_t *all, sbuf_t *out) {
                    "    if contains -- \"$line[2]\" ");
     put_command_names(out, all, ' ');
     sbuf_puts(out, "\n        set command $line[2]\n    end\n    test \"$command\" = \"$argv[1]\"\n"
-                   "end\n");
+                   "end\n"
+                   "function __reformerc_list -d 'these words, behind those that stand there'\n"
+                   "    set -l typed (commandline -ct | string replace -r '^--[a-z-]*=' '')\n"
+                   "    set -l head (string replace -r '[^,]*$' '' -- \"$typed\")\n"
+                   "    printf '%s\\n' \"$head\"$argv\nend\n");
     for (const command_t *c = all; c->run; c++) fish_command(all, c, out);
 }

@@ -14,6 +14,8 @@ void completion_fish(const command_t *all, sbuf_t *out);
 /* What a shell offers in the place of an option's argument. */
 typedef enum { OFFER_NOTHING, OFFER_FILES, OFFER_FOLDERS, OFFER_WORDS, OFFER_SETTINGS } offer_t;
 offer_t option_offer(option_id_t id);
+/* Several, with commas between them. */
+bool option_is_list(option_id_t id);
 /* OFFER_WORDS, OFFER_SETTINGS: the words, a line each; a setting ends with its '='. */
 void option_words(option_id_t id, sbuf_t *out);
 /* The first words of a text, about a line of a menu. */

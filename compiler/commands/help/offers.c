@@ -41,6 +41,10 @@ offer_t option_offer(option_id_t id) {
     return number || among(argument, typed) ? OFFER_NOTHING : OFFER_FILES;
 }
 
+bool option_is_list(option_id_t id) {
+    return option_rows[id].argument && strstr(option_rows[id].argument, "[,");
+}
+
 void option_words(option_id_t id, sbuf_t *out) {
     int row = word_row(id);
     if (id == OPT_SET) {

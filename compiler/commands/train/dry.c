@@ -111,7 +111,7 @@ static machine_t machine_of(const training_t *t) {
     bool known;
     machine_t m = {.efficiency = target_efficiency(target, &known)};
     peaks_t peaks = {.bandwidth = 0};
-    if (!reformer_cpu_supports((int)target->id)) return m;
+    if (!reformer_cpu_takes((int)target->id)) return m;
     diag_t *silent = diag_new();
     pool_t *pool = pool_new(t->s->threads);
     exec_options_t eo = {.backend = backend_settle(backend_default(), NULL, silent), .pool = pool};

@@ -5,6 +5,7 @@
  * has been computed. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/help.h"
 #include "cli/name.h"
@@ -437,6 +438,8 @@ int command_compile(const options_t *o, diag_t *d) {
     bool looks_only = o->given[OPT_DUMP] || o->given[OPT_VERIFY] || o->given[OPT_TIME_PASSES];
     bool is_rir = o->model && strcmp(path_suffix(o->model), ".rir") == 0;
     if (!o->model || (!o->given[OPT_OUTPUT] && !looks_only && !is_rir)) {
+        if (o->model && strcmp(o->model, "-") != 0 && access(o->model, F_OK) != 0)
+            return no_such_operand(o);
         fprintf(stderr, "reformerc: error: %s\n    see: reformerc --help\n",
                 o->model ? "missing -o OUT" : "missing MODEL");
         return EXIT_USAGE;
