@@ -544,100 +544,62 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 17 + step) * 32], 0, 2);
+                        192 + tile * 16 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step;
+                const int64_t at = column * 264 + tile * 24 + step;
                 const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
                 __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
@@ -653,91 +615,58 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 17 + step) * 32 + 4896], 0, 2);
+                        192 + tile * 16 + step) * 32 + 4608], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
                     2);
-                const int64_t at = column * 187 + tile * 17 + step + 153;
+                const int64_t at = column * 264 + tile * 24 + step + 216;
                 const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
                 __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
@@ -755,100 +684,62 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 17 + step) * 32 + 16], 0, 2);
+                        192 + tile * 16 + step) * 32 + 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32], 0, 2);
+                        * 192 + tile * 16 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&k_out[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step + 374;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
+                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
             store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
@@ -864,91 +755,58 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                        192 + tile * 16 + step) * 32 + 4624], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&k_out[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728],
                     0, 2);
-                const int64_t at = column * 187 + tile * 17 + step + 527;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
             store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
@@ -966,100 +824,61 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 17 + step) * 32], 0, 2);
+                        * 192 + tile * 16 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k]);
+                const int64_t low_1 = min_i64(block * 64 + 127, 511);
+                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
@@ -1075,90 +894,57 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
                     2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 511);
                 __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11232]);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
@@ -1203,86 +989,48 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 2; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 4; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
                 __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 48]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 96]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 144]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 192]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 240]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 48]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 96]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 144]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 192]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 240]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k + 22]);
-                const f32x8 v =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 704]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 712]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + k + 70]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + k + 118]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + k + 166]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + k + 214]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + k + 262]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
                 load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
@@ -1321,77 +1069,44 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
             store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 2; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 4; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
                 __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2592]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2592]);
                     const f32x8 v =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2640]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2688]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2736]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2784]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2640]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2688]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2736]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2784]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2614]);
-                const f32x8 v =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 704]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 712]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + k + 2662]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + k + 2710]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + k + 2758]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + k + 2806]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
                 acc0_0;
@@ -1502,95 +1217,57 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + panel) *
-                        192 + tile * 17 + step) * 32 + rem * 16], 0, 2);
+                        192 + tile * 16 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 6 * 768 + tile *
-                        17 + step) * 32], 0, 2);
+                        16 + step) * 32], 0, 2);
                 }
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k + 208]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 208]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k + 416]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 416]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k + 624]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 624]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k + 832]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 832]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 11 + k + 1040]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 1040]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192 + k)
-                    * 32 + rem_1 * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192 + k)
-                    * 32 + rem_1 * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1621,85 +1298,52 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 3928], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + panel) *
-                        192 + tile * 17 + step) * 32 + rem * 16 + 4896], 0, 2);
+                        192 + tile * 16 + step) * 32 + rem * 16 + 4608], 0, 2);
                 } else {
                     __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 6 * 768 + tile *
-                        17 + step) * 32 + 4896], 0, 2);
+                        16 + step) * 32 + 4608], 0, 2);
                 }
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 11 + k + 11232]);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11232]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 11 + k + 11440]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11440]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 11 + k + 11648]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11648]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 11 + k + 11856]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11856]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 11 + k + 12064]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 12064]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192 + k)
-                    * 32 + rem_1 * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192 + k)
-                    * 32 + rem_1 * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1734,92 +1378,54 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 69; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 96; step++) {
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
-                    tile * 69 + step) * 32 + rem * 16], 0, 2);
+                    tile * 67 + step) * 32 + rem * 16], 0, 2);
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&y2[(block * 64 + tile * 6 + low) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k + 784]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 784]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k + 1568]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 1568]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k + 2352]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 2352]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k + 3136]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 3136]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 11 + k + 3920]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 3920]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 759]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768 + k)
-                    * 32 + rem_1 * 16 + 24288]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768 + k)
-                    * 32 + rem_1 * 16 + 24296]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 1543]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 2327]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 3111]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 3895]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_act[tile * 6 * 784 + k + 4679]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
@@ -1863,83 +1469,50 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 69; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 96; step++) {
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
-                    tile * 69 + step) * 32 + rem * 16 + 19872], 0, 2);
+                    tile * 67 + step) * 32 + rem * 16 + 19296], 0, 2);
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&y2[(block * 64 + tile * 5 + low) * 192 + column * 16 + 10368],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 42336]);
+                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 42336]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 43120]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 43120]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 43904]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 43904]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 44688]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 44688]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 11 + k + 45472]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 45472]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_act[tile * 5 * 784 + k + 43095]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768 + k)
-                    * 32 + rem_1 * 16 + 24288]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768 + k)
-                    * 32 + rem_1 * 16 + 24296]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 5 * 784 + k + 43879]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 5 * 784 + k + 44663]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 5 * 784 + k + 45447]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 5 * 784 + k + 46231]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
@@ -2052,112 +1625,69 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 17 + step) * 32 + 16], 0, 2);
+                        tile * 16 + step) * 32 + 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32], 0, 2);
+                        * 192 + tile * 16 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t at = column * 374 + tile * 34 + step * 2;
+                const int64_t at = column * 264 + tile * 24 + step;
                 const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
                 __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
-                const int64_t low_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + at_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        * 192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        * 192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         208]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         416]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         624]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         832]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         1040]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
-                    192 + k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
-                    192 + k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
@@ -2173,104 +1703,64 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 17 + step) * 32 + 4912], 0, 2);
+                        tile * 16 + step) * 32 + 4624], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4896], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
                     2);
-                const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
+                const int64_t at = column * 264 + tile * 24 + step + 216;
                 const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
                 __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
-                const int64_t low_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + at_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        * 192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        * 192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11440]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11648]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11856]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         12064]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
-                    192 + k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group) *
-                    192 + k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
@@ -2288,112 +1778,69 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 16], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 17 + step) * 32], 0, 2);
+                        tile * 16 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
+                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
                 const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
                 __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                const int64_t low_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
-                const int64_t low_4 = min_i64(block * 64 + low_3 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_4 * 192 + low_3 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         208]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         416]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         624]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         832]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
                         1040]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 187]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 395]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 603]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 811]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1019]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + k + 1227]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
@@ -2409,101 +1856,64 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 17; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 24; step++) {
                 if (less) {
                     __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 17 + step) * 32 + 4912], 0, 2);
+                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 17 + step) * 32 + 4896], 0, 2);
+                        tile * 16 + step) * 32 + 4608], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
                     2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
-                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
+                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        192 + step * 8 + k) * 32 + column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 11 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        192 + step * 8 + k) * 32 + column * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11440]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11648]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         11856]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
                         12064]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11419]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5984]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) * 192 +
-                    k) * 32 + column * 16 + 5992]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11627]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 11835]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12043]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + k + 12251]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
@@ -2586,91 +1996,53 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 2; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 4; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
                 __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 48]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 48]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 96]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 96]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 144]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 144]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 192]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 192]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 240]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 240]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 22]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 704]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 712]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 70]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 118]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 166]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 214]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 262]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
                 load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
@@ -2709,82 +2081,49 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 2; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 4; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
                     tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
                 __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2592]);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2592]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 11 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2640]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2640]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2688]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2688]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2736]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2736]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2784]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2784]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2614]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 704]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 + k +
-                    group * 32) * 32 + rem_1 * 16 + 712]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2662]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2710]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2758]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2806]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
                 acc0_0;
@@ -2937,88 +2276,47 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             const int64_t panel_1 = column / 2;
             const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 48; step++) {
+                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 33 + step) *
                         32 + rem * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k]);
+                    for (int64_t k = 0; k < 8; k++) {
+                        const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k]);
                         const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v, carried);
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
+                            + rem_1 * 16]);
+                        acc0_0 = fma_f32x8(s, v, acc0_0);
                         const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_1, carried_1);
-                        const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 400]);
-                        carried_2 = fma_f32x8(s_1, v, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                        const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 800]);
-                        carried_4 = fma_f32x8(s_2, v, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 1200]);
-                        carried_6 = fma_f32x8(s_3, v, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 1600]);
-                        carried_8 = fma_f32x8(s_4, v, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 2000]);
-                        carried_10 = fma_f32x8(s_5, v, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
+                            + rem_1 * 16 + 8]);
+                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                        const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 400]);
+                        acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                        const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 800]);
+                        acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                        const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 1200]);
+                        acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                        const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 1600]);
+                        acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                        const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 2000]);
+                        acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                        acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                     }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + k + 374]);
-                    const f32x8 v =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11968]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11976]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + k + 774]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + k + 1174]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 400 + k + 1574]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 400 + k + 1974]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 400 + k + 2374]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
                 const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
                 store_f32x8(&of_logits[tile * 6 * 288 + column * 16], acc0_0 + v);
@@ -3036,79 +2334,46 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
                 store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1448], acc5_1 + v_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
-                        32 + rem * 16 + 9792], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 21600]);
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 48; step++) {
+                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 33 + step) *
+                        32 + rem * 16 + 9504], 0, 2);
+                    for (int64_t k = 0; k < 8; k++) {
+                        const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 21600]);
                         const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v, carried);
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
+                            + rem_1 * 16]);
+                        acc0_0 = fma_f32x8(s, v, acc0_0);
                         const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_1, carried_1);
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
+                            + rem_1 * 16 + 8]);
+                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
                         const f32x8 s_1 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22000]);
-                        carried_2 = fma_f32x8(s_1, v, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22000]);
+                        acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                         const f32x8 s_2 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22400]);
-                        carried_4 = fma_f32x8(s_2, v, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22400]);
+                        acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                         const f32x8 s_3 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22800]);
-                        carried_6 = fma_f32x8(s_3, v, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22800]);
+                        acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                         const f32x8 s_4 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 23200]);
-                        carried_8 = fma_f32x8(s_4, v, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 23200]);
+                        acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                     }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + k + 21974]);
-                    const f32x8 v =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11968]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11976]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 400 + k + 22374]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 400 + k + 22774]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 400 + k + 23174]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 400 + k + 23574]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
                 const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
                 store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15552], acc0_0 + v);

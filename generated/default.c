@@ -475,105 +475,65 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 12 + group)
-                        * 2 * 256 + tile * 23 + step) * 32], 0, 2);
+                        * 2 * 256 + tile * 22 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step;
-                const int64_t low_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + at % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
+                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step, 1023);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
+                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
@@ -589,96 +549,61 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 12 + group)
-                        * 2 * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
+                        * 2 * 256 + tile * 22 + step) * 32 + 6336], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
                     2);
-                const int64_t at = column * 253 + tile * 23 + step + 207;
-                const int64_t low_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + at % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
+                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
@@ -701,106 +626,65 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel) *
-                        256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32], 0, 2);
+                        tile * 22 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&k_out[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-                __builtin_prefetch(&y2[low_1 * 256 + low_2 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
+                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
             store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
@@ -816,96 +700,61 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel) *
-                        256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32 + 6624], 0, 2);
+                        tile * 22 + step) * 32 + 6336], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&k_out[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456],
                     0, 2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
                 __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
             store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
@@ -928,105 +777,65 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_weight[((index * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32], 0, 2);
+                        tile * 22 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
                 __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
@@ -1042,96 +851,61 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_weight[((index * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32 + 6624], 0, 2);
+                        tile * 22 + step) * 32 + 6336], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
                     2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
                 __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
@@ -1175,86 +949,49 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 8; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
                     tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k]);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 80]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 160]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 240]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 320]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 400]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 80]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 160]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 240]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 320]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 400]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k + 55]);
-                const f32x8 v =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 135]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 215]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 295]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 375]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 455]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16],
                 load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16]) + acc0_0);
@@ -1293,77 +1030,45 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
             store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 8; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
                     tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 256 + column * 16 + 13824],
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4320]);
                     const f32x8 v =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4400]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4480]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4560]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4640]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4400]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4480]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4560]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4640]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4375]);
-                const f32x8 v =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4455]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4535]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4615]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4695]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824]) +
                 acc0_0;
@@ -1474,95 +1179,57 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
-                        256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
-                        23 + step) * 32], 0, 2);
+                        22 + step) * 32], 0, 2);
                 }
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 272]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 272]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 544]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 544]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 816]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 816]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 1088]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 1088]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 1360]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 1360]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
-                    * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
-                    * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1593,85 +1260,52 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2648], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
-                        256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
-                        23 + step) * 32 + 6624], 0, 2);
+                        22 + step) * 32 + 6336], 0, 2);
                 }
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 14688]);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 14688]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 14960]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 14960]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15232]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15232]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15504]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15504]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15776]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15776]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
-                    * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
-                    * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1706,92 +1340,54 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 46; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 64; step++) {
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
-                    tile * 46 + step) * 32 + rem * 16], 0, 2);
+                    tile * 44 + step) * 32 + rem * 16], 0, 2);
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&y2[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k]);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 528]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 528]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 1056]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 1056]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 1584]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 1584]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 2112]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 2112]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 2640]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 2640]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 506]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
-                    * 32 + rem_1 * 16 + 16192]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
-                    * 32 + rem_1 * 16 + 16200]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 1034]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 1562]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 2090]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 2618]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 3146]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
@@ -1835,83 +1431,50 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 46; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 64; step++) {
                 __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
-                    tile * 46 + step) * 32 + rem * 16 + 13248], 0, 2);
+                    tile * 44 + step) * 32 + rem * 16 + 12672], 0, 2);
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&y2[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 28512]);
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 28512]);
                     const f32x8 v =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
+                        + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 29040]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 29040]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 29568]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 29568]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 30096]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 30096]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 30624]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 30624]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 29018]);
-                const f32x8 v =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
-                    * 32 + rem_1 * 16 + 16192]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
-                    * 32 + rem_1 * 16 + 16200]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 29546]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 30074]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 30602]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 31130]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v =
                 load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
@@ -2029,115 +1592,72 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel) * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        panel) * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32], 0, 2);
+                        tile * 22 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step;
-                const int64_t low_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + at % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step, 1023);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
+                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         272]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         544]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         816]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         1088]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         1360]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                    panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                    panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
@@ -2153,106 +1673,67 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        panel) * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 23 + step) * 32 + 6624], 0, 2);
+                        tile * 22 + step) * 32 + 6336], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
                     2);
-                const int64_t at = column * 253 + tile * 23 + step + 207;
-                const int64_t low_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + at % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
+                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
+                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         14688]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         14960]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15232]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15504]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15776]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                    panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                    panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
             store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
@@ -2275,115 +1756,71 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 12 + group) * 2 * 256
-                        + tile * 23 + step) * 32], 0, 2);
+                        + tile * 22 + step) * 32], 0, 2);
                 }
                 const int64_t low = min_i64(step, 5);
                 __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-                __builtin_prefetch(&y2[low_1 * 256 + low_2 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k]);
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         272]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         544]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         816]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         1088]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
                         1360]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 253]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
@@ -2399,105 +1836,66 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 32; step++) {
                 if (less) {
                     __builtin_prefetch(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
                 } else {
                     __builtin_prefetch(
                         &w_attention_self_attention_query_key_weight[((index * 12 + group) * 2 * 256
-                        + tile * 23 + step) * 32 + 6624], 0, 2);
+                        + tile * 22 + step) * 32 + 6336], 0, 2);
                 }
                 const int64_t low = min_i64(step, 4);
                 __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
                     2);
                 const int64_t low_1 = min_i64(block * 64 + 127, 4095);
                 __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         14688]);
                     const f32x8 v_1 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(
                         &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         14960]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15232]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15504]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
                         15776]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 14941]);
-                const f32x8 v_1 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8096]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(
-                    &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel_1) *
-                    256 + k) * 32 + rem_1 * 16 + 8104]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
             store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
@@ -2568,91 +1966,54 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 8; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
                     tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k]);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 80]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 80]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 160]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 160]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 240]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 240]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 320]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 320]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 400]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 400]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 55]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 135]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 215]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 295]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 375]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 455]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
             store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16],
                 load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16]) + acc0_0);
@@ -2691,82 +2052,50 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_10);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 8; step++) {
                 __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
                     tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 256 + column * 16 + 13824],
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
                     0, 2);
-                for (int64_t k = 0; k < 11; k++) {
+                for (int64_t k = 0; k < 8; k++) {
                     const f32x8 s =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4320]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4400]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4400]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4480]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4480]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4560]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4560]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4640]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4640]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4375]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
-                    group * 64) * 32 + rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4455]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4535]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4615]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4695]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
             const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824]) +
                 acc0_0;

@@ -52,12 +52,24 @@ static void fetch_target(lower_t *L, builder_t *b, const dense_ctx_t *c, affine_
     if (last) b_end_if(b, last, NULL);
 }
 
+int64_t cadence(int64_t depth, int64_t tiles) {
+    for (int64_t every = tiles; 3 * every >= 2 * tiles; every--)
+        if (depth % every == 0) return every;
+    return tiles;
+}
+
+static int64_t steps_of(int64_t depth, int64_t tiles) {
+    return depth / cadence(depth, tiles);
+}
+
 /* Memory is asked for long before it is needed, a little in every step. The row tiles of a column tile
- * share the work of fetching the next one's part of the panel; each fetches the rows that it will write. */
+ * share the work of fetching the next one's part of the panel, where steps are more than rows some of them
+ * twice; each fetches the rows that it will write. */
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
-    int64_t share = c->depth / c->row_tiles;
-    affine_t row = ax_add(ax_scale(c->ordinal, share), step);
+    int64_t steps = steps_of(c->depth, c->row_tiles), more_tiles = c->row_tiles - 1;
+    int64_t share = more_tiles ? (c->depth - steps) / more_tiles : steps;
+    affine_t row = ax_add(ax_scale(c->ordinal, share < steps ? share : steps), step);
     row = ax_add(row, c->d->base);
     inst_t *more = c->d->next ? b_if(b, c->more, 0, NULL) : NULL;
     prefetch_panel(L, b, &c->d->w, c->next_panel, ax_add(row, c->next_first), c->next_lane);
@@ -69,7 +81,7 @@ static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     fetch_target(L, b, c, step);
     if (c->d->meanwhile) {
         affine_t tile = ax_add(ax_scale(ax_v(c->column), c->row_tiles), c->ordinal);
-        c->d->meanwhile(L, b, c->d->ctx, ax_add(ax_scale(tile, share), step));
+        c->d->meanwhile(L, b, c->d->ctx, ax_add(ax_scale(tile, steps), step));
     }
 }
 
@@ -78,7 +90,7 @@ int64_t column_tiles(const lower_t *L, int64_t n) {
 }
 
 int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t depth) {
-    return column_tiles(L, n) * row_tiles(L, m) * (depth / row_tiles(L, m));
+    return column_tiles(L, n) * row_tiles(L, m) * steps_of(depth, row_tiles(L, m));
 }
 
 /* Accumulator i of a tile in the sums so far. */
@@ -121,7 +133,7 @@ static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .step = small_step(c->d),
                    .ctx = c,
                    .init = c->so_far ? init : NULL,
-                   .every = c->row_tiles,
+                   .every = cadence(c->depth, c->row_tiles),
                    .ahead = dense_ahead};
     if (is_of_integers(c->d)) integer_product(L, b, c, &p, acc);
     else tile_product(L, b, &p, acc);

@@ -118,6 +118,7 @@ static void add_slice(lower_t *L, builder_t *b, dense_ctx_t *c, const product_t 
     value_t *acc[MAX_TILE];
     product_t slice = *p;
     slice.depth = c->depth = depth;
+    slice.every = cadence(depth, c->row_tiles);
     c->first = c->next_first = first;
     tile_product(L, b, &slice, acc);
     add_to_sums(L, b, c, acc);
