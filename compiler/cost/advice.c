@@ -58,9 +58,28 @@ static void hint_crossover(const advice_t *a, int layer) {
                   (long long)a->s->max_position_embeddings, instead);
 }
 
-/* Of `layers` layers like this one. */
+/* Flops of exact attention, per token and layer, at least: each query meets every key, or where it is causal half of
+ * them, in one product for scores and one for values. Of small types a machine does more at once. */
+static double exact_at_least(const advice_t *a, int layer) {
+    spec_layer_t l = spec_layer(a->s, layer);
+    double at_once = 1, keys = (double)a->padded / (a->s->is_decoder ? 2 : 1);
+    for (int k = 0; k < FACTOR_COUNT && spec_dtype(a->s, layer) != DTYPE_FLOAT32; k++)
+        at_once = fmax(at_once, flops_at_once[k]);
+    return 2 * 2 * keys * (double)(l.num_attention_heads * l.attention_head_size) / at_once;
+}
+
+/* What these layers can waste at most: were all that hashes theirs, and some more, since a layer by itself is lowered
+ * otherwise than among others. */
+static double lsh_waste_at_most(const advice_t *a, int layer, int layers) {
+    double all = lsh_flops(a) + flops_of(a, "lsh.sort") + flops_of(a, "lsh.norms");
+    return 1.25 * all - exact_at_least(a, layer) * a->tokens * layers;
+}
+
+/* Of `layers` layers like this one. Both ways are lowered only where the answer is not plain: it takes as long as all
+ * else. */
 static void advise_on_lsh_layer(const advice_t *a, int layer, int layers) {
     crossing_t x;
+    if (!worth_it(a, lsh_waste_at_most(a, layer, layers))) return;
     if (!crossing_at(a->s, layer, a->m->target, a->padded, &x) || x.lsh <= x.exact) return;
     if (!worth_it(a, (x.lsh - x.exact) * a->tokens * layers)) return;
     diag_warning(a->d, a->s->at[KEY_attn_layers],
