@@ -312,12 +312,11 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     put_own_names(c, true, out);
     sbuf_write(out, prelude.data, prelude.size);
     sbuf_puts(out, "\n");
-    sbuf_write(out, code.data, code.size);
+    sbuf_join(out, &code);
     put_own_names(c, false, out);
     put_target_close(t, out);
     sbuf_puts(out, "\n");
     sbuf_free(&prelude);
-    sbuf_free(&code);
 }
 
 /* ---- the descriptor ---------------------------------------------------------------------------------------- */
@@ -713,11 +712,10 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     if (r) put_runtime_features(r, source);
     put_guards(&c, source);
     if (r) put_runtime(r, source);
-    sbuf_write(source, body.data, body.size);
+    sbuf_join(source, &body);
     if (r) put_runtime_end(r, source);
     put_end(source);
     if (o->selftest) put_selftest(&c, source);
-    sbuf_free(&body);
     put_header(&c, &d, v, header);
     arena_free(a);
 }

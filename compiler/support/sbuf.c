@@ -47,6 +47,21 @@ void sbuf_printf(sbuf_t *s, const char *fmt, ...) {
     va_end(ap);
 }
 
+void sbuf_join(sbuf_t *s, sbuf_t *tail) {
+    if (s->size < tail->size) { /* the other way round: what is long stays where it is */
+        reserve(tail, s->size);
+        memmove(tail->data + s->size, tail->data, tail->size + 1);
+        if (s->size) memcpy(tail->data, s->data, s->size);
+        tail->size += s->size;
+        sbuf_t whole = *tail;
+        *tail = *s;
+        *s = whole;
+    } else if (tail->size) {
+        sbuf_write(s, tail->data, tail->size);
+    }
+    sbuf_free(tail);
+}
+
 void sbuf_free(sbuf_t *s) {
     heap_free(s->data);
     *s = (sbuf_t){0};

@@ -15,6 +15,8 @@ void sbuf_printf(sbuf_t *s, const char *fmt, ...) __attribute__((format(printf, 
 void sbuf_vprintf(sbuf_t *s, const char *fmt, va_list ap);
 void sbuf_write(sbuf_t *s, const void *data, size_t n);
 void sbuf_puts(sbuf_t *s, const char *text);
+/* Puts `tail` behind `s` and frees it; as much is moved as `s` is long. */
+void sbuf_join(sbuf_t *s, sbuf_t *tail);
 void sbuf_free(sbuf_t *s);
 
 #endif

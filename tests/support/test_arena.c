@@ -78,12 +78,41 @@ static void growing_string(void **state) {
     assert_int_equal(s.size, 0);
 }
 
+/* Either way round, of nothing too. */
+static void joined_strings(void **state) {
+    (void)state;
+    for (int head = 0; head < 5; head++)
+        for (int tail = 0; tail < 5; tail++) {
+            sbuf_t s = {0}, t = {0};
+            char want[16] = "";
+            for (int i = 0; i < head; i++) sbuf_puts(&s, "a");
+            for (int i = 0; i < tail; i++) sbuf_puts(&t, "b");
+            snprintf(want, sizeof want, "%.*s%.*s", head, "aaaaa", tail, "bbbbb");
+            sbuf_join(&s, &t);
+            assert_int_equal(s.size, head + tail);
+            assert_string_equal(s.data ? s.data : "", want);
+            assert_null(t.data);
+            sbuf_puts(&s, "c");
+            assert_int_equal(s.size, head + tail + 1);
+            sbuf_free(&s);
+        }
+    sbuf_t s = {0}, t = {0};
+    sbuf_puts(&s, "short ");
+    for (int i = 0; i < 4000; i++) sbuf_puts(&t, "long ");
+    sbuf_join(&s, &t);
+    assert_int_equal(s.size, 20006);
+    assert_memory_equal(s.data, "short long ", 11);
+    assert_string_equal(s.data + 20001, "long ");
+    sbuf_free(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeroed_aligned_apart),
         cmocka_unit_test(strings),
         cmocka_unit_test(pushing),
         cmocka_unit_test(growing_string),
+        cmocka_unit_test(joined_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
