@@ -69,7 +69,7 @@ static void label_tokens(const data_t *data, uint32_t place, uint64_t number, in
     out->items += n - 1;
 }
 
-static bool put_tokens(const data_t *data, const span_t *span, int64_t at, uint32_t place,
+static bool put_tokens(const data_t *data, const token_span_t *span, int64_t at, uint32_t place,
                        uint64_t number, int64_t i, data_batch_t *out, diag_t *d) {
     int64_t n = out->length;
     int32_t *ids = out->input_ids + i * n;

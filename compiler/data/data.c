@@ -49,19 +49,19 @@ static int64_t kept(const data_options_t *o, int64_t n) {
 /* ---- sources -------------------------------------------------------------------------------- */
 
 static void hold_out(data_t *data, source_t *eval) {
-    span_t *t = &data->train, *e = &data->eval;
+    token_span_t *t = &data->train, *e = &data->eval;
     t->n = source_count(t->source);
     if (eval) {
-        *e = (span_t){eval, 0, source_count(eval)};
+        *e = (token_span_t){eval, 0, source_count(eval)};
     } else if (data->o.held_out > 0) {
         int64_t all = t->n;
         t->n = kept(&data->o, all);
-        *e = (span_t){t->source, t->n, all - t->n};
+        *e = (token_span_t){t->source, t->n, all - t->n};
     }
 }
 
 static bool long_enough(const data_t *data, diag_t *d) {
-    const span_t *t = &data->train, *e = &data->eval;
+    const token_span_t *t = &data->train, *e = &data->eval;
     bool shared = e->source == t->source;
     if (t->n < data->o.length) {
         diag_error(d, IN_FILE(source_path(t->source)),
@@ -77,7 +77,7 @@ static bool long_enough(const data_t *data, diag_t *d) {
 }
 
 static bool ids_fit(const data_t *data, diag_t *d) {
-    const span_t *t = &data->train, *e = &data->eval;
+    const token_span_t *t = &data->train, *e = &data->eval;
     return source_check(t->source, data->o.vocabulary, d) &&
            (!e->source || e->source == t->source || source_check(e->source, data->o.vocabulary, d));
 }

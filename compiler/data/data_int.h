@@ -8,11 +8,11 @@
 typedef struct {
     source_t *source;
     int64_t from, n;
-} span_t;
+} token_span_t;
 
 struct data {
     data_options_t o;          /* masking.never is a copy */
-    span_t train, eval;        /* of sources; eval.source may be train's */
+    token_span_t train, eval;  /* of sources; eval.source may be train's */
     tsv_t *table, *eval_table; /* of tables; eval_table NULL: rows of `table` are held out */
     task_t task;               /* kind TASK_NONE: it is none */
     int64_t epoch_rows;        /* 0: every row is new */

@@ -128,15 +128,15 @@ bool task_check(const task_t *t, diag_t *d) {
 typedef struct {
     int32_t *ids, *labels;
     int64_t n; /* tokens so far */
-} row_t;
+} task_row_t;
 
-static void put(row_t *r, int32_t id, bool counts) {
+static void put(task_row_t *r, int32_t id, bool counts) {
     r->ids[r->n] = id;
     r->labels[r->n++] = counts ? id : TASK_IGNORED;
 }
 
 /* 0 w 0 w; the second 0 is not counted. w is drawn into the row itself. */
-static void put_twice(row_t *r, random_t *words, int64_t n, int64_t symbols, bool backwards) {
+static void put_twice(task_row_t *r, random_t *words, int64_t n, int64_t symbols, bool backwards) {
     put(r, 0, false);
     for (int64_t i = 0; i < n; i++)
         put(r, (int32_t)(1 + random_below(words, (uint64_t)symbols)), false);
@@ -145,7 +145,7 @@ static void put_twice(row_t *r, random_t *words, int64_t n, int64_t symbols, boo
 }
 
 /* Little endian as 1 … base; the most significant digit is not 0 unless it is the only one. */
-static void put_number(row_t *r, random_t *words, int64_t digits, int64_t base) {
+static void put_number(task_row_t *r, random_t *words, int64_t digits, int64_t base) {
     for (int64_t i = 1; i < digits; i++)
         put(r, (int32_t)(1 + random_below(words, (uint64_t)base)), false);
     int lowest = digits > 1 ? 1 : 0;
@@ -153,7 +153,7 @@ static void put_number(row_t *r, random_t *words, int64_t digits, int64_t base) 
 }
 
 /* Without leading zeros, since the highest digits are none; 0 + 0 is one 0. */
-static void put_sum(row_t *r, const int32_t *x, int64_t nx, const int32_t *y, int64_t ny,
+static void put_sum(task_row_t *r, const int32_t *x, int64_t nx, const int32_t *y, int64_t ny,
                     int64_t base) {
     int64_t carry = 0;
     for (int64_t i = 0; i < nx || i < ny || carry; i++) {
@@ -163,7 +163,7 @@ static void put_sum(row_t *r, const int32_t *x, int64_t nx, const int32_t *y, in
     }
 }
 
-static void put_addition(row_t *r, random_t *words, const task_t *t) {
+static void put_addition(task_row_t *r, random_t *words, const task_t *t) {
     int64_t base = t->vocabulary - 3;
     int64_t nx = first_of(t) + (int64_t)random_below(words, (uint64_t)ways_of(t));
     int64_t ny = 1 + (int64_t)random_below(words, (uint64_t)(t->most - nx - 1));
@@ -175,7 +175,7 @@ static void put_addition(row_t *r, random_t *words, const task_t *t) {
     put_sum(r, r->ids + 1, nx, r->ids + 2 + nx, ny, base);
 }
 
-static bool put_row(row_t *r, random_t *words, const task_t *t, diag_t *d) {
+static bool put_row(task_row_t *r, random_t *words, const task_t *t, diag_t *d) {
     switch (t->kind) {
     case TASK_DUPLICATE:
     case TASK_REVERSE:
@@ -195,7 +195,7 @@ static bool put_row(row_t *r, random_t *words, const task_t *t, diag_t *d) {
 bool task_example(const task_t *t, uint64_t seed, task_split_t split, uint64_t example,
                   int32_t *ids, uint8_t *mask, int32_t *labels, diag_t *d) {
     random_t words = random_at(seed, (uint32_t)t->kind * 16 + split, example);
-    row_t r = {ids, labels, 0};
+    task_row_t r = {ids, labels, 0};
     if (!put_row(&r, &words, t, d)) return false;
     size_t tokens = (size_t)r.n, rest = (size_t)(t->length - r.n);
     memset(mask, 1, tokens);

@@ -15,10 +15,10 @@
 typedef struct {
     const char *at;
     size_t n;
-} word_t;
+} tsv_field_t;
 
 typedef struct {
-    word_t text, label;
+    tsv_field_t text, label;
     int line; /* from 1 */
     int32_t class;
     int64_t from, n; /* its ids in tsv_t.ids */
@@ -41,7 +41,7 @@ typedef struct {
     const char *path;
     int text, label; /* columns, from 0; -1: the last one */
     diag_t *d;
-} reader_t;
+} tsv_reader_t;
 
 void tsv_free(tsv_t *t) {
     if (!t) return;
@@ -55,26 +55,26 @@ void tsv_free(tsv_t *t) {
 enum { MOST_COLUMNS = 1024 };
 
 /* Column i of a line, -1: the last one; n of the result is SIZE_MAX where there is none. */
-static word_t column(word_t line, int i) {
+static tsv_field_t column(tsv_field_t line, int i) {
     const char *end = line.at + line.n;
     for (int c = 0;; c++) {
         const char *tab = memchr(line.at, '\t', (size_t)(end - line.at));
         if (c == i || (i < 0 && !tab))
-            return (word_t){line.at, (size_t)((tab ? tab : end) - line.at)};
-        if (!tab) return (word_t){NULL, SIZE_MAX};
+            return (tsv_field_t){line.at, (size_t)((tab ? tab : end) - line.at)};
+        if (!tab) return (tsv_field_t){NULL, SIZE_MAX};
         line.at = tab + 1;
     }
 }
 
-static bool is(word_t w, const char *name) {
+static bool is(tsv_field_t w, const char *name) {
     return strlen(name) == w.n && strncasecmp(w.at, name, w.n) == 0;
 }
 
 /* The column of the header with one of these names, NULL-terminated; -1: none. */
-static int find_column(word_t header, const char *const *names) {
+static int find_column(tsv_field_t header, const char *const *names) {
     for (; *names; names++)
         for (int c = 0; c < MOST_COLUMNS; c++) {
-            word_t w = column(header, c);
+            tsv_field_t w = column(header, c);
             if (w.n == SIZE_MAX) break;
             if (is(w, *names)) return c;
         }
@@ -82,7 +82,7 @@ static int find_column(word_t header, const char *const *names) {
 }
 
 /* A column as the user named it, a number from 1 included; -1: not given; -2 after an error in d. */
-static int asked_column(reader_t *r, const char *name, word_t header, bool *is_name) {
+static int asked_column(tsv_reader_t *r, const char *name, tsv_field_t header, bool *is_name) {
     *is_name = false;
     if (!name) return -1;
     char *end;
@@ -101,7 +101,7 @@ static const char *const label_names[] = {"label", "target", NULL};
 static const char *const text_names[] = {"text", "sentence", "source", NULL};
 
 /* Whether the first line is a header, in *is_header. */
-static bool find_columns(reader_t *r, word_t first, bool *is_header) {
+static bool find_columns(tsv_reader_t *r, tsv_field_t first, bool *is_header) {
     bool named_text, named_label;
     int label = asked_column(r, r->o->label_column, first, &named_label);
     int text = asked_column(r, r->o->text_column, first, &named_text);
@@ -122,7 +122,7 @@ static bool find_columns(reader_t *r, word_t first, bool *is_header) {
 }
 
 /* Whether a column of a line is UTF-8; otherwise an error that says where it is not. */
-static bool is_utf8(reader_t *r, word_t w, int number, int column) {
+static bool is_utf8(tsv_reader_t *r, tsv_field_t w, int number, int column) {
     const char *p = w.at, *end = w.at + w.n;
     for (size_t n; p < end; p += n)
         if ((n = utf8_char(p, end)) == 0) break;
@@ -134,11 +134,11 @@ static bool is_utf8(reader_t *r, word_t w, int number, int column) {
 }
 
 /* Of the lines behind an error, so that more of them are told at once. */
-static bool goes_on(const reader_t *r) {
+static bool goes_on(const tsv_reader_t *r) {
     return diag_errors(r->d) < DIAG_MOST_PRINTED;
 }
 
-static bool add_line(reader_t *r, word_t line, int number) {
+static bool add_line(tsv_reader_t *r, tsv_field_t line, int number) {
     tsv_row_t row = {column(line, r->text), column(line, r->label), number, 0, 0, 0};
     int missing = row.text.n == SIZE_MAX ? r->text : row.label.n == SIZE_MAX ? r->label : -1;
     if (missing >= 0) {
@@ -154,22 +154,22 @@ static bool add_line(reader_t *r, word_t line, int number) {
     return true;
 }
 
-static word_t next_line(const char **at, const char *end) {
+static tsv_field_t next_line(const char **at, const char *end) {
     const char *feed = memchr(*at, '\n', (size_t)(end - *at));
-    word_t line = {*at, (size_t)((feed ? feed : end) - *at)};
+    tsv_field_t line = {*at, (size_t)((feed ? feed : end) - *at)};
     *at = feed ? feed + 1 : end;
     if (line.n && line.at[line.n - 1] == '\r') line.n--;
     return line;
 }
 
-static bool read_lines(reader_t *r, const char *content, size_t bytes) {
+static bool read_lines(tsv_reader_t *r, const char *content, size_t bytes) {
     static const char mark[] = "\xEF\xBB\xBF";
     const char *at = content, *end = content + bytes;
     if (bytes >= 3 && memcmp(at, mark, 3) == 0) at += 3;
     int number = 0, before = diag_errors(r->d);
     bool begun = false;
     while (at < end) {
-        word_t line = next_line(&at, end);
+        tsv_field_t line = next_line(&at, end);
         bool is_header = false;
         number++;
         if (line.n == 0) continue;
@@ -185,17 +185,17 @@ static bool read_lines(reader_t *r, const char *content, size_t bytes) {
 
 /* ---- classes -------------------------------------------------------------------------------- */
 
-static int compare(word_t a, word_t b) {
+static int compare(tsv_field_t a, tsv_field_t b) {
     int c = memcmp(a.at, b.at, a.n < b.n ? a.n : b.n);
     return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
 static int by_bytes(const void *a, const void *b) {
-    return compare(*(const word_t *)a, *(const word_t *)b);
+    return compare(*(const tsv_field_t *)a, *(const tsv_field_t *)b);
 }
 
 /* A number of decimal digits below `most`; -1: none. */
-static int64_t class_number(word_t w, int64_t most) {
+static int64_t class_number(tsv_field_t w, int64_t most) {
     int64_t x = 0;
     if (w.n == 0 || w.n > 9) return -1;
     for (size_t i = 0; i < w.n; i++) {
@@ -205,14 +205,14 @@ static int64_t class_number(word_t w, int64_t most) {
     return x < most ? x : -1;
 }
 
-static bool all_numbers(const reader_t *r) {
+static bool all_numbers(const tsv_reader_t *r) {
     for (size_t i = 0; i < r->t->n; i++)
         if (class_number(r->t->rows[i].label, r->o->n_labels) < 0) return false;
     return true;
 }
 
 /* Names without a row are nobody's to guess, and a model is saved with all of them. */
-static bool wrong_classes(reader_t *r) {
+static bool wrong_classes(tsv_reader_t *r) {
     long long found = (long long)r->t->n_names;
     diag_error(r->d, IN_FILE(r->path), "has %lld class%s, the model %lld ('num_labels')", found,
                found == 1 ? "" : "es", (long long)r->o->n_labels);
@@ -224,9 +224,9 @@ static bool wrong_classes(reader_t *r) {
 }
 
 /* The file's own names, sorted. */
-static bool collect_names(reader_t *r) {
+static bool collect_names(tsv_reader_t *r) {
     tsv_t *t = r->t;
-    word_t *all = ARENA_ARRAY(t->arena, word_t, t->n);
+    tsv_field_t *all = ARENA_ARRAY(t->arena, tsv_field_t, t->n);
     for (size_t i = 0; i < t->n; i++) all[i] = t->rows[i].label;
     qsort(all, t->n, sizeof *all, by_bytes);
     t->names = ARENA_ARRAY(t->arena, const char *, r->o->n_labels);
@@ -239,7 +239,7 @@ static bool collect_names(reader_t *r) {
     return t->n_names == r->o->n_labels || wrong_classes(r);
 }
 
-static void copy_names(reader_t *r) {
+static void copy_names(tsv_reader_t *r) {
     tsv_t *t = r->t;
     t->names = ARENA_ARRAY(t->arena, const char *, r->o->n_labels);
     for (int64_t i = 0; i < r->o->n_labels; i++)
@@ -247,13 +247,13 @@ static void copy_names(reader_t *r) {
     t->n_names = r->o->n_labels;
 }
 
-static int32_t find_name(const tsv_t *t, word_t w) {
+static int32_t find_name(const tsv_t *t, tsv_field_t w) {
     for (int64_t i = 0; i < t->n_names; i++)
         if (strlen(t->names[i]) == w.n && memcmp(t->names[i], w.at, w.n) == 0) return (int32_t)i;
     return -1;
 }
 
-static void unknown_class(reader_t *r, const tsv_row_t *row) {
+static void unknown_class(tsv_reader_t *r, const tsv_row_t *row) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(row->label.n < 63 ? row->label.n : 63),
              row->label.at);
@@ -269,7 +269,7 @@ static const char *class_text(const tsv_t *t, int32_t class) {
 }
 
 /* Whether the rows can teach to tell classes apart; which of the model's they say nothing of. */
-static bool check_classes(reader_t *r) {
+static bool check_classes(tsv_reader_t *r) {
     const tsv_t *t = r->t;
     bool *is_there = ARENA_ARRAY(t->arena, bool, r->o->n_labels);
     int64_t n = 0, first = 0;
@@ -290,7 +290,7 @@ static bool check_classes(reader_t *r) {
     return true;
 }
 
-static bool find_classes(reader_t *r) {
+static bool find_classes(tsv_reader_t *r) {
     tsv_t *t = r->t;
     int before = diag_errors(r->d);
     bool numbers = all_numbers(r);
@@ -317,7 +317,7 @@ static void push_ids(tsv_t *t, const int32_t *ids, int64_t n) {
     t->n_ids += n;
 }
 
-static bool encode_row(reader_t *r, tsv_row_t *row) {
+static bool encode_row(tsv_reader_t *r, tsv_row_t *row) {
     tsv_t *t = r->t;
     int32_t *ids = NULL;
     int64_t n = 0;
@@ -334,7 +334,7 @@ static bool encode_row(reader_t *r, tsv_row_t *row) {
     return goes_on(r);
 }
 
-static bool encode_rows(reader_t *r) {
+static bool encode_rows(tsv_reader_t *r) {
     int before = diag_errors(r->d);
     for (size_t i = 0; i < r->t->n; i++)
         if (!encode_row(r, &r->t->rows[i])) return false;
@@ -346,7 +346,7 @@ static bool encode_rows(reader_t *r) {
 tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d) {
     size_t bytes = 0;
     tsv_t *t = heap_new(1, sizeof *t);
-    reader_t r = {t, o, path, 0, 0, d};
+    tsv_reader_t r = {t, o, path, 0, 0, d};
     t->arena = arena_new();
     t->path = arena_strdup(t->arena, path);
     char *content = file_read(path, 0, &bytes, d);

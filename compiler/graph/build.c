@@ -60,19 +60,19 @@ typedef struct {
     gnode_t *positions; /* of a step; NULL: a forward */
     const gnode_t *
         *hashed; /* of a step, by layer: LSH_HASH of the forward; NULL: it does not hash */
-} builder_t;
+} graph_builder_t;
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
-static void place(builder_t *b, spec_key_t key) {
+static void place(graph_builder_t *b, spec_key_t key) {
     b->at = b->layer < 0 ? b->s->at[key] : spec_layer_at(b->s, b->layer, key);
 }
 
-static const char *in_layer(builder_t *b, const char *what) {
+static const char *in_layer(graph_builder_t *b, const char *what) {
     return b->layer < 0 ? what : arena_printf(b->g->arena, "layers.%d.%s", b->layer, what);
 }
 
-static gnode_t *append(builder_t *b, gop_t op, const char *name) {
+static gnode_t *append(graph_builder_t *b, gop_t op, const char *name) {
     gnode_t *n = graph_append(b->g, op);
     n->name = name;
     n->layer = b->layer;
@@ -80,7 +80,7 @@ static gnode_t *append(builder_t *b, gop_t op, const char *name) {
     return n;
 }
 
-static gnode_t *leaf(builder_t *b, gop_t op, const char *name, gtype_t type, int rank,
+static gnode_t *leaf(graph_builder_t *b, gop_t op, const char *name, gtype_t type, int rank,
                      const dim_t *shape) {
     gnode_t *n = append(b, op, name);
     n->type = type;
@@ -89,16 +89,17 @@ static gnode_t *leaf(builder_t *b, gop_t op, const char *name, gtype_t type, int
     return n;
 }
 
-static gnode_t *input(builder_t *b, const char *name, gtype_t type, int rank, dim_t width) {
+static gnode_t *input(graph_builder_t *b, const char *name, gtype_t type, int rank, dim_t width) {
     return leaf(b, G_INPUT, name, type, rank, (dim_t[]){dim(b->g->batch), width});
 }
 
-static gnode_t *param(builder_t *b, const char *name, int rank, int64_t rows, int64_t columns) {
+static gnode_t *param(graph_builder_t *b, const char *name, int rank, int64_t rows,
+                      int64_t columns) {
     return leaf(b, G_PARAM, name, G_F32, rank, (dim_t[]){dim(rows), dim(columns)});
 }
 
 /* An op on x, y, z, w (NULL: none); attributes are the caller's to set before finish(). */
-static gnode_t *node(builder_t *b, gop_t op, const char *what, int n_in, gnode_t *const *in) {
+static gnode_t *node(graph_builder_t *b, gop_t op, const char *what, int n_in, gnode_t *const *in) {
     gnode_t *n = append(b, op, in_layer(b, what));
     n->n_in = n_in;
     for (int i = 0; i < n_in; i++) n->in[i] = in[i];
@@ -109,7 +110,7 @@ static gnode_t *node(builder_t *b, gop_t op, const char *what, int n_in, gnode_t
          (gnode_t *[]){__VA_ARGS__})
 
 /* Infers the shape; after an error the node keeps rank 0 and building stops soon. */
-static gnode_t *finish(builder_t *b, gnode_t *n) {
+static gnode_t *finish(graph_builder_t *b, gnode_t *n) {
     if (b->ok && !graph_infer(b->g, n, b->d)) b->ok = false;
     return n;
 }
@@ -121,7 +122,7 @@ static gnode_t *traced(gnode_t *n) {
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
-static gnode_t *norm(builder_t *b, const char *what, gnode_t *x, const char *prefix,
+static gnode_t *norm(graph_builder_t *b, const char *what, gnode_t *x, const char *prefix,
                      int64_t width) {
     static const gop_t norms[] = {G_LAYER_NORM, G_RMS_NORM}; /* by extensions.norm */
     gop_t op = norms[b->s->extensions.norm];
@@ -134,7 +135,7 @@ static gnode_t *norm(builder_t *b, const char *what, gnode_t *x, const char *pre
     return finish(b, n);
 }
 
-static gnode_t *dense(builder_t *b, const char *what, gnode_t *x, const char *weight_name,
+static gnode_t *dense(graph_builder_t *b, const char *what, gnode_t *x, const char *weight_name,
                       const char *bias_name, int64_t out, int64_t in) {
     gnode_t *weight = param(b, weight_name, 2, out, in);
     gnode_t *bias = bias_name ? param(b, bias_name, 1, out, 0) : NULL;
@@ -142,21 +143,21 @@ static gnode_t *dense(builder_t *b, const char *what, gnode_t *x, const char *we
 }
 
 /* "<prefix>.<part>.weight" and, if wanted, ".bias" */
-static gnode_t *linear(builder_t *b, const char *what, gnode_t *x, const char *prefix, bool bias,
-                       int64_t out, int64_t in) {
+static gnode_t *linear(graph_builder_t *b, const char *what, gnode_t *x, const char *prefix,
+                       bool bias, int64_t out, int64_t in) {
     arena_t *a = b->g->arena;
     return dense(b, what, x, arena_printf(a, "%s.weight", prefix),
                  bias ? arena_printf(a, "%s.bias", prefix) : NULL, out, in);
 }
 
-static gnode_t *activation(builder_t *b, const char *what, gnode_t *x, act_t act) {
+static gnode_t *activation(graph_builder_t *b, const char *what, gnode_t *x, act_t act) {
     gnode_t *n = NODE(b, G_ACTIVATION, what, x);
     n->act = act;
     return finish(b, n);
 }
 
 /* x itself where nothing is dropped. */
-static gnode_t *dropout(builder_t *b, const char *what, gnode_t *x, spec_key_t key,
+static gnode_t *dropout(graph_builder_t *b, const char *what, gnode_t *x, spec_key_t key,
                         dropout_place_t at, double rate) {
     if (!b->train || rate == 0) return x;
     place(b, key);
@@ -166,18 +167,20 @@ static gnode_t *dropout(builder_t *b, const char *what, gnode_t *x, spec_key_t k
     return finish(b, n);
 }
 
-static gnode_t *hidden_dropout(builder_t *b, const char *what, gnode_t *x, dropout_place_t at) {
+static gnode_t *hidden_dropout(graph_builder_t *b, const char *what, gnode_t *x,
+                               dropout_place_t at) {
     return dropout(b, what, x, KEY_hidden_dropout_prob, at, b->s->hidden_dropout_prob);
 }
 
-static gnode_t *classifier_dropout(builder_t *b, const char *what, gnode_t *x, dropout_place_t at) {
+static gnode_t *classifier_dropout(graph_builder_t *b, const char *what, gnode_t *x,
+                                   dropout_place_t at) {
     const spec_t *s = b->s;
     if (!s->has_classifier_dropout) return hidden_dropout(b, what, x, at);
     return dropout(b, what, x, KEY_classifier_dropout, at, s->classifier_dropout);
 }
 
 /* positions NULL: token t stands at position t. */
-static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
+static gnode_t *embed(graph_builder_t *b, gnode_t *ids, gnode_t *positions) {
     const spec_t *s = b->s;
     gnode_t *in[G_MAX_INPUTS] = {ids, positions};
     int n_in = positions ? 2 : 1;
@@ -202,7 +205,7 @@ static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
 /* ---- attention ----------------------------------------------------------------------------- */
 
 /* Of the probabilities of the layer's attention. */
-static void set_rate(builder_t *b, gnode_t *n) {
+static void set_rate(graph_builder_t *b, gnode_t *n) {
     const spec_t *s = b->s;
     if (!b->train) return;
     n->rate =
@@ -218,20 +221,20 @@ static bool is_exact(const graph_t *g, int64_t chunk) {
     return all;
 }
 
-static void place_window(builder_t *b) {
+static void place_window(graph_builder_t *b) {
     place(b, spec_window_keys(b->facts.lsh).chunk);
 }
 
-static void set_heads(builder_t *b, gnode_t *n) {
+static void set_heads(graph_builder_t *b, gnode_t *n) {
     n->heads = b->facts.num_attention_heads;
     n->head_size = b->facts.attention_head_size;
 }
 
-static int64_t heads_width(const builder_t *b) {
+static int64_t heads_width(const graph_builder_t *b) {
     return b->facts.num_attention_heads * b->facts.attention_head_size;
 }
 
-static void set_window(builder_t *b, gnode_t *n) {
+static void set_window(graph_builder_t *b, gnode_t *n) {
     set_heads(b, n);
     n->chunk = b->facts.chunk_length;
     n->before = b->facts.num_chunks_before;
@@ -239,13 +242,13 @@ static void set_window(builder_t *b, gnode_t *n) {
     n->causal = b->s->is_decoder;
 }
 
-static gnode_t *projection(builder_t *b, const char *what, gnode_t *x) {
+static gnode_t *projection(graph_builder_t *b, const char *what, gnode_t *x) {
     const char *prefix =
         arena_printf(b->g->arena, "encoder.layers.%d.attention.self_attention.%s", b->layer, what);
     return linear(b, what, x, prefix, false, heads_width(b), b->s->hidden_size);
 }
 
-static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
+static gnode_t *exact_attention(graph_builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
     gnode_t *n = NODE(b, G_EXACT_ATTENTION, "self_attention", q, k, v, b->mask);
     set_heads(b, n);
     n->causal = b->s->is_decoder;
@@ -255,14 +258,14 @@ static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v
 }
 
 /* The layer's buckets: a step has those of the forward. */
-static int factors_of(const builder_t *b, int64_t factors[MAX_FACTORS]) {
+static int factors_of(const graph_builder_t *b, int64_t factors[MAX_FACTORS]) {
     if (!b->hashed) return spec_bucket_factors(b->s, b->layer, b->bucket_length, factors);
     const gnode_t *like = b->hashed[b->layer];
     for (int i = 0; like && i < like->n_factors; i++) factors[i] = like->factors[i];
     return like ? like->n_factors : 0;
 }
 
-static gnode_t *rotations(builder_t *b) {
+static gnode_t *rotations(graph_builder_t *b) {
     int64_t columns = 0, factors[MAX_FACTORS];
     int n = factors_of(b, factors);
     for (int i = 0; i < n; i++) columns += factors[i] / 2;
@@ -272,7 +275,7 @@ static gnode_t *rotations(builder_t *b) {
     return leaf(b, G_PARAM, in_layer(b, "rotations"), G_F32, 4, shape);
 }
 
-static void set_hash(builder_t *b, gnode_t *n) {
+static void set_hash(graph_builder_t *b, gnode_t *n) {
     graph_t *g = b->g;
     set_heads(b, n);
     n->rounds = b->facts.num_hashes;
@@ -282,7 +285,7 @@ static void set_hash(builder_t *b, gnode_t *n) {
     for (int i = 0; i < n->n_factors; i++) g->factors[i] = n->factors[i];
 }
 
-static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
+static gnode_t *sorted_idx(graph_builder_t *b, gnode_t *qk) {
     gnode_t *drawn = rotations(b);
     place(b, KEY_num_buckets);
     gnode_t *hash = NODE(b, G_LSH_HASH, "buckets", qk, drawn, b->mask);
@@ -292,14 +295,14 @@ static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
 }
 
 /* What both kinds of step have in common. */
-static void set_step(builder_t *b, gnode_t *n) {
+static void set_step(graph_builder_t *b, gnode_t *n) {
     set_window(b, n);
     n->causal = false; /* what is cached came before */
     n->upstream = b->s->compile.decode == DECODE_HUGGINGFACE;
 }
 
 /* A state is told what its step is told. */
-static void copy_state(builder_t *b, gnode_t *state, const gnode_t *step) {
+static void copy_state(graph_builder_t *b, gnode_t *state, const gnode_t *step) {
     state->heads = step->heads;
     state->head_size = step->head_size;
     state->rounds = step->rounds;
@@ -312,7 +315,7 @@ static void copy_state(builder_t *b, gnode_t *state, const gnode_t *step) {
 }
 
 /* One token per row, against the cache. */
-static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
+static gnode_t *lsh_step(graph_builder_t *b, gnode_t *qk, gnode_t *v) {
     gnode_t *drawn = b->hashed[b->layer] ? rotations(b) : NULL;
     place_window(b);
     gnode_t *state = append(b, G_LSH_STATE, in_layer(b, "state"));
@@ -324,7 +327,7 @@ static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
     return finish(b, n);
 }
 
-static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
+static gnode_t *local_step(graph_builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
     place_window(b);
     gnode_t *state = append(b, G_LOCAL_STATE, in_layer(b, "state"));
     gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions, state);
@@ -333,7 +336,7 @@ static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
     return finish(b, n);
 }
 
-static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
+static gnode_t *lsh_attention(graph_builder_t *b, gnode_t *x) {
     gnode_t *qk = projection(b, "query_key", x), *v = projection(b, "value", x);
     if (b->positions) return lsh_step(b, qk, v);
     if (is_exact(b->g, b->facts.chunk_length)) return exact_attention(b, qk, qk, v);
@@ -346,7 +349,7 @@ static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
     return traced(finish(b, n));
 }
 
-static gnode_t *local_attention(builder_t *b, gnode_t *x) {
+static gnode_t *local_attention(graph_builder_t *b, gnode_t *x) {
     gnode_t *q = projection(b, "query", x), *k = projection(b, "key", x);
     gnode_t *v = projection(b, "value", x);
     if (b->positions) return local_step(b, q, k, v);
@@ -358,7 +361,7 @@ static gnode_t *local_attention(builder_t *b, gnode_t *x) {
     return traced(finish(b, n));
 }
 
-static gnode_t *attention(builder_t *b, gnode_t *y2) {
+static gnode_t *attention(graph_builder_t *b, gnode_t *y2) {
     const spec_t *s = b->s;
     arena_t *a = b->g->arena;
     const char *prefix = arena_printf(a, "encoder.layers.%d.attention.layer_norm", b->layer);
@@ -372,7 +375,7 @@ static gnode_t *attention(builder_t *b, gnode_t *y2) {
     return hidden_dropout(b, "attention_dropout", out, PLACE_ATTENTION);
 }
 
-static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
+static gnode_t *feed_forward(graph_builder_t *b, gnode_t *y1) {
     int64_t hidden = b->s->hidden_size, inner = b->facts.feed_forward_size;
     arena_t *a = b->g->arena;
     const char *prefix = arena_printf(a, "encoder.layers.%d.feed_forward", b->layer);
@@ -397,7 +400,7 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
 /* ---- the stack ----------------------------------------------------------------------------- */
 
 /* The stack on what embeds the tokens: last_hidden_state. */
-static gnode_t *layers(builder_t *b, gnode_t *embedded) {
+static gnode_t *layers(graph_builder_t *b, gnode_t *embedded) {
     const spec_t *s = b->s;
     gnode_t *y1 = embedded, *y2 = y1;
     for (b->layer = 0; b->layer < s->n_layers && b->ok; b->layer++) {
@@ -415,7 +418,7 @@ static gnode_t *layers(builder_t *b, gnode_t *embedded) {
     return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
 }
 
-static gnode_t *encoder(builder_t *b) {
+static gnode_t *encoder(graph_builder_t *b) {
     place(b, KEY_vocab_size);
     gnode_t *raw_ids = input(b, "input_ids", G_I32, 2, b->g->length);
     gnode_t *raw_mask = input(b, "attention_mask", G_I32, 2, b->g->length);
@@ -430,13 +433,13 @@ static gnode_t *encoder(builder_t *b) {
 
 /* ---- heads --------------------------------------------------------------------------------- */
 
-static gnode_t *lm_logits(builder_t *b, gnode_t *z) {
+static gnode_t *lm_logits(graph_builder_t *b, gnode_t *z) {
     place(b, KEY_vocab_size);
     return dense(b, "logits", z, "lm_head.decoder.weight", "lm_head.bias", b->s->vocab_size,
                  2 * b->s->hidden_size);
 }
 
-static void head_lm(builder_t *b, gnode_t *z) {
+static void head_lm(graph_builder_t *b, gnode_t *z) {
     gnode_t *logits = lm_logits(b, z);
     gnode_t *labels = input(b, "labels", G_I32, 2, b->g->length);
     gnode_t *loss = NODE(b, G_CROSS_ENTROPY, "loss", logits, labels);
@@ -444,17 +447,17 @@ static void head_lm(builder_t *b, gnode_t *z) {
     finish(b, loss);
 }
 
-static void loss_of_classes(builder_t *b, gnode_t *logits) {
+static void loss_of_classes(graph_builder_t *b, gnode_t *logits) {
     gnode_t *labels = input(b, "labels", G_I32, 1, dim(0));
     finish(b, NODE(b, G_CROSS_ENTROPY, "loss", logits, labels));
 }
 
-static void loss_of_numbers(builder_t *b, gop_t op, const char *name, gnode_t *logits) {
+static void loss_of_numbers(graph_builder_t *b, gop_t op, const char *name, gnode_t *logits) {
     gnode_t *labels = input(b, "labels_f32", G_F32, 2, dim(b->s->num_labels));
     finish(b, NODE(b, op, name, logits, labels));
 }
 
-static void classifier_loss(builder_t *b, gnode_t *logits) {
+static void classifier_loss(graph_builder_t *b, gnode_t *logits) {
     place(b, b->s->problem_type == PROBLEM_UNSET ? KEY_num_labels : KEY_problem_type);
     switch (b->s->problem_type) {
     case PROBLEM_REGRESSION: loss_of_numbers(b, G_MSE_LOSS, "loss", logits); break;
@@ -471,7 +474,7 @@ static void classifier_loss(builder_t *b, gnode_t *logits) {
     }
 }
 
-static void head_classifier(builder_t *b, gnode_t *z) {
+static void head_classifier(graph_builder_t *b, gnode_t *z) {
     const spec_t *s = b->s;
     place(b, KEY_hidden_size);
     gnode_t *x = finish(b, NODE(b, G_FIRST_TOKEN, "first_token", z));
@@ -484,13 +487,13 @@ static void head_classifier(builder_t *b, gnode_t *z) {
     classifier_loss(b, x);
 }
 
-static gnode_t *column(builder_t *b, const char *name, gnode_t *x, int64_t which) {
+static gnode_t *column(graph_builder_t *b, const char *name, gnode_t *x, int64_t which) {
     gnode_t *n = NODE(b, G_COLUMN, name, x);
     n->shift = which;
     return finish(b, n);
 }
 
-static void head_qa(builder_t *b, gnode_t *z) {
+static void head_qa(graph_builder_t *b, gnode_t *z) {
     place(b, KEY_num_labels);
     gnode_t *qa = linear(b, "qa", z, "qa_outputs", true, 2, 2 * b->s->hidden_size);
     gnode_t *start = column(b, "start_logits", qa, 0), *end = column(b, "end_logits", qa, 1);
@@ -499,7 +502,7 @@ static void head_qa(builder_t *b, gnode_t *z) {
     finish(b, NODE(b, G_QA_LOSS, "loss", start, end, first, last));
 }
 
-static void head(builder_t *b, gnode_t *z) {
+static void head(graph_builder_t *b, gnode_t *z) {
     switch (b->s->architecture) {
     case ARCH_UNSET: bug("graph_build: the architecture is not resolved");
     case ARCH_BASE: break;
@@ -548,7 +551,7 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
     *g = (graph_t){.arena = a, .spec = s, .batch = o->batch};
     set_lengths(g, o);
     if (!length_fits(g, s, d)) return NULL;
-    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true, .train = o->train};
+    graph_builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true, .train = o->train};
     b.bucket_length = o->bucket_length ? o->bucket_length : dim_at(g->padded, g->units.max);
     gnode_t *z = encoder(&b);
     if (b.ok) head(&b, z);
@@ -575,7 +578,7 @@ graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t
     if (s->of_graph) return graph_step_of(a, like, batch, d);
     graph_t *g = ARENA_NEW(a, graph_t);
     *g = (graph_t){.arena = a, .spec = s, .batch = batch, .length = dim(1), .padded = dim(1)};
-    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    graph_builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
     b.hashed = ARENA_ARRAY(a, const gnode_t *, s->n_layers);
     for (const gnode_t *n = NULL; (n = graph_next(like, G_LSH_HASH, n));) b.hashed[n->layer] = n;
     place(&b, KEY_vocab_size);

@@ -88,7 +88,7 @@ static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
     if (tokens <= row->room) return;
     size_t room = (size_t)(tokens > 2 * row->room ? tokens : 2 * row->room);
     for (int k = 0; k < c->n_states; k++) {
-        kept_t *x = &row->states[k];
+        eval_kept_t *x = &row->states[k];
         size_t width = room * (size_t)x->width, hashes = room * (size_t)x->hashes;
         x->keys = heap_regrow(x->keys, width, sizeof *x->keys);
         x->values = heap_regrow(x->values, width, sizeof *x->values);
@@ -107,8 +107,8 @@ void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     if (row->tokens == 0) return;
     size_t tokens = (size_t)source->tokens;
     for (int k = 0; k < c->n_states; k++) {
-        const kept_t *x = &source->states[k];
-        kept_t *y = &row->states[k];
+        const eval_kept_t *x = &source->states[k];
+        eval_kept_t *y = &row->states[k];
         size_t width = tokens * (size_t)x->width;
         memcpy(y->keys, x->keys, width * sizeof *y->keys);
         memcpy(y->values, x->values, width * sizeof *y->values);

@@ -12,19 +12,19 @@
 #include "support/heap.h"
 
 /* INPUT has no value of its own: the ops that read one read io. PARAM: the caller's array. */
-int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_input(eval_t *e, const gnode_t *n, eval_value_t *out) {
     (void)e, (void)n, (void)out;
     return REFORMER_OK;
 }
 
 /* What a cache holds is read and written where it stands, by those who have the state as an input. */
-int eval_state(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_state(eval_t *e, const gnode_t *n, eval_value_t *out) {
     (void)e, (void)n, (void)out;
     return REFORMER_OK;
 }
 
 /* As the caller has it, or rounded. */
-int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_param(eval_t *e, const gnode_t *n, eval_value_t *out) {
     const float *w = e->param(e->param_ctx, n->name);
     if (!w) bug("param %s has no value", n->name);
     if (n->type == G_I8) {
@@ -49,7 +49,7 @@ static eval_fn *const functions[G_COUNT] = {
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
+static void make_value(const eval_t *e, const gnode_t *n, eval_value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
     bool sum = graph_kind(n) == K_REDUCE || graph_kind(n) == K_SUM;
@@ -63,7 +63,7 @@ static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     else v->i = eval_alloc(v->elements, sizeof *v->i);
 }
 
-static void drop_value(value_t *v) {
+static void drop_value(eval_value_t *v) {
     heap_free(v->f);
     heap_free(v->i);
     heap_free(v->rounded);
@@ -72,13 +72,13 @@ static void drop_value(value_t *v) {
     v->rounded = NULL;
 }
 
-static float *as_floats(const value_t *v) {
+static float *as_floats(const eval_value_t *v) {
     float *f = eval_alloc(v->elements, sizeof *f);
     for (int64_t k = 0; k < v->elements; k++) f[k] = (float)v->f[k];
     return f;
 }
 
-static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
+static void trace(const eval_t *e, const gnode_t *n, const eval_value_t *v) {
     if (!eval_has_floats(n)) {
         e->io->trace(e->io->trace_ctx, n->trace, v->i, REFORMER_I32, v->shape, v->rank);
         return;
@@ -127,7 +127,7 @@ static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list
 
 static void deliver(const eval_t *e, const wanted_t *w) {
     if (!w->to) return;
-    const value_t *v = &e->values[w->node->id];
+    const eval_value_t *v = &e->values[w->node->id];
     int64_t rows = w->per_token ? v->shape[0] : 1;
     int64_t row = v->elements / rows;
     int64_t kept = w->per_token ? row / v->shape[1] * e->length : row;
@@ -165,7 +165,7 @@ static bool is_led(const eval_t *e, const gnode_t *n) {
     return e->lead && (n->trace || output_name(e, n));
 }
 
-static void lead(const eval_t *e, const gnode_t *n, const value_t *v) {
+static void lead(const eval_t *e, const gnode_t *n, const eval_value_t *v) {
     graph_shown_t x = {.node = n,
                        .trace = n->trace,
                        .output = output_name(e, n),
@@ -201,7 +201,7 @@ static int run(eval_t *e, const int *last_use) {
     int error = REFORMER_OK;
     for (size_t i = 0; i < e->g->n_nodes && error == REFORMER_OK; i++) {
         const gnode_t *n = e->g->nodes[i];
-        value_t *v = &e->values[i];
+        eval_value_t *v = &e->values[i];
         if (last_use[i] >= 0) {
             make_value(e, n, v);
             error = functions[n->op](e, n, v);

@@ -161,22 +161,22 @@ static const struct {
     [ACT_SQRTSOFTPLUS] = {sqrtsoftplus, d_sqrtsoftplus},
 };
 
-int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_activation(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = activations[n->act].value(x->f[k]);
     return REFORMER_OK;
 }
 
 /* Straight from the value as a float, which is what kernels round. */
-int eval_round(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_round(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = bf16_round((float)x->f[k]);
     return REFORMER_OK;
 }
 
 /* The same: rows of floats first. */
-int eval_quantize(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_quantize(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     int64_t width = x->shape[x->rank - 1];
     float *row = eval_alloc(width, sizeof *row);
     for (int64_t at = 0; at < x->elements; at += width) {
@@ -187,8 +187,8 @@ int eval_quantize(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_activation_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1);
+int eval_activation_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1);
     for (int64_t k = 0; k < x->elements; k++)
         out->f[k] = dy->f[k] * activations[n->act].derivative(x->f[k]);
     return REFORMER_OK;

@@ -16,7 +16,7 @@
 
 static const double MASKED = -1e9, SELF = EVAL_SELF; /* what scores are set to */
 
-int64_t eval_flat(const attention_t *a, int64_t slot) {
+int64_t eval_flat(const eval_head_t *a, int64_t slot) {
     return a->order ? a->order[slot] : slot;
 }
 
@@ -36,14 +36,14 @@ static int64_t neighbour(int64_t c, int64_t offset, int64_t chunks) {
     return (c + offset + chunks) % chunks;
 }
 
-void eval_window(const attention_t *a, int64_t c, int64_t *positions) {
+void eval_window(const eval_head_t *a, int64_t c, int64_t *positions) {
     for (int64_t o = -a->before; o <= a->after; o++) {
         int64_t from = neighbour(c, o, a->slots / a->chunk) * a->chunk;
         for (int64_t j = 0; j < a->chunk; j++) *positions++ = eval_flat(a, from + j) % a->length;
     }
 }
 
-double eval_score(const attention_t *a, int64_t query, int64_t key, bool *set) {
+double eval_score(const eval_head_t *a, int64_t query, int64_t key, bool *set) {
     *set = true;
     if (a->self_mask && query == key) return SELF;
     if ((a->mask && a->mask[key] == 0) || (a->causal && query < key)) return MASKED;
@@ -70,7 +70,7 @@ double eval_soften(double *x, int64_t n) {
     return lse;
 }
 
-double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t j) {
+double eval_kept_key(const eval_head_t *a, int64_t slot, int64_t width, int64_t j) {
     return eval_kept(a->e, a->n, PLACE_PROBABILITIES, a->n->rate,
                      dropout_element(a->first + slot, width, j));
 }
@@ -99,17 +99,17 @@ double eval_soften_rounded(double *x, int64_t n, double norm) {
     return lse;
 }
 
-double eval_norm(const attention_t *a, int64_t query) {
+double eval_norm(const eval_head_t *a, int64_t query) {
     const double *q = a->q + query * a->stride;
     return a->self_mask ? sqrt(eval_dot(q, q, a->head_size)) : INFINITY;
 }
 
-static double soften_query(const attention_t *a, int64_t query, double *x, int64_t n) {
+static double soften_query(const eval_head_t *a, int64_t query, double *x, int64_t n) {
     return a->rounds ? eval_soften_rounded(x, n, eval_norm(a, query)) : eval_soften(x, n);
 }
 
 /* The query of a slot: `keys` are the positions of its window, p is room for as many numbers. */
-static void attend_query(const attention_t *a, int64_t slot, const int64_t *keys, int64_t n,
+static void attend_query(const eval_head_t *a, int64_t slot, const int64_t *keys, int64_t n,
                          double *p) {
     int64_t flat = eval_flat(a, slot), query = flat % a->length;
     bool set;
@@ -125,7 +125,7 @@ static void attend_query(const attention_t *a, int64_t slot, const int64_t *keys
     }
 }
 
-static void attend(const attention_t *a) {
+static void attend(const eval_head_t *a) {
     int64_t width = (a->before + 1 + a->after) * a->chunk;
     int64_t *keys = eval_alloc(width, sizeof *keys);
     double *p = eval_alloc(width, sizeof *p);
@@ -166,7 +166,7 @@ void eval_weigh_rounds(double *lse, int64_t rounds) {
 }
 
 /* to: [length] rows `stride` apart. */
-static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
+static void combine_rounds(const eval_head_t *a, int64_t rounds, double *to) {
     double *weight = eval_alloc(rounds, sizeof *weight);
     for (int64_t t = 0; t < a->length; t++) {
         for (int64_t r = 0; r < rounds; r++) weight[r] = a->lse[r * a->length + t];
@@ -184,12 +184,12 @@ int64_t eval_head_at(const eval_t *e, const gnode_t *n, int64_t i) {
     return (i / n->heads * e->padded * n->heads + i % n->heads) * n->head_size;
 }
 
-attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64_t i,
+eval_head_t eval_head(const eval_t *e, const gnode_t *n, const eval_heads_t *h, int64_t i,
                       double *keys) {
     int64_t d = n->head_size, stride = n->heads * d, slots = h->rounds * e->padded;
     int64_t row = i / n->heads, first = eval_head_at(e, n, i);
     make_keys(h->k->f + first, e->padded, stride, d, h->shared_qk, keys);
-    return (attention_t){
+    return (eval_head_t){
         .slots = slots,
         .chunk = h->chunk,
         .before = h->before,
@@ -212,7 +212,7 @@ attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64
 }
 
 /* lse [length]: of all rounds, `heads` apart. */
-static void sum_rounds(const attention_t *a, int64_t rounds, int64_t heads, double *to) {
+static void sum_rounds(const eval_head_t *a, int64_t rounds, int64_t heads, double *to) {
     double *lse = eval_alloc(rounds, sizeof *lse);
     for (int64_t t = 0; t < a->length; t++) {
         for (int64_t r = 0; r < rounds; r++) lse[r] = a->lse[r * a->length + t];
@@ -221,13 +221,13 @@ static void sum_rounds(const attention_t *a, int64_t rounds, int64_t heads, doub
     heap_free(lse);
 }
 
-static void run_heads(eval_t *e, const gnode_t *n, const heads_t *h, value_t *out) {
+static void run_heads(eval_t *e, const gnode_t *n, const eval_heads_t *h, eval_value_t *out) {
     int64_t d = n->head_size, slots = h->rounds * e->padded;
     double *keys = eval_alloc(e->padded * d, sizeof *keys);
     double *rounds_out = h->v ? eval_alloc(slots * d, sizeof *rounds_out) : NULL;
     double *lse = eval_alloc(slots, sizeof *lse);
     for (int64_t i = 0; i < e->rows * n->heads; i++) {
-        attention_t a = eval_head(e, n, h, i, keys);
+        eval_head_t a = eval_head(e, n, h, i, keys);
         a.out = rounds_out;
         a.lse = lse;
         attend(&a);
@@ -241,17 +241,17 @@ static void run_heads(eval_t *e, const gnode_t *n, const heads_t *h, value_t *ou
     heap_free(lse);
 }
 
-static const value_t *next_if(const eval_t *e, const gnode_t *n, int *at, bool there) {
+static const eval_value_t *next_if(const eval_t *e, const gnode_t *n, int *at, bool there) {
     return there ? eval_optional(e, n, (*at)++) : NULL;
 }
 
-heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
-    heads_t h = {.rounds = n->rounds,
-                 .chunk = n->chunk,
-                 .before = n->before,
-                 .after = n->after,
-                 .shared_qk = true,
-                 .rounded = n->in[first]->type == G_BF16};
+eval_heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    eval_heads_t h = {.rounds = n->rounds,
+                      .chunk = n->chunk,
+                      .before = n->before,
+                      .after = n->after,
+                      .shared_qk = true,
+                      .rounded = n->in[first]->type == G_BF16};
     h.q = h.k = eval_in(e, n, first++);
     h.v = next_if(e, n, &first, has_v);
     h.order = eval_in(e, n, first++);
@@ -259,8 +259,8 @@ heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v)
     return h;
 }
 
-static heads_t apart(const eval_t *e, const gnode_t *n, int first, bool has_v) {
-    heads_t h = {.rounds = 1, .rounded = n->in[first]->type == G_BF16};
+static eval_heads_t apart(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    eval_heads_t h = {.rounds = 1, .rounded = n->in[first]->type == G_BF16};
     h.q = eval_in(e, n, first++);
     h.k = eval_in(e, n, first++);
     h.v = next_if(e, n, &first, has_v);
@@ -268,44 +268,44 @@ static heads_t apart(const eval_t *e, const gnode_t *n, int first, bool has_v) {
     return h;
 }
 
-heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
-    heads_t h = apart(e, n, first, has_v);
+eval_heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    eval_heads_t h = apart(e, n, first, has_v);
     h.chunk = n->chunk;
     h.before = n->before;
     h.after = n->after;
     return h;
 }
 
-heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
-    heads_t h = apart(e, n, first, has_v);
+eval_heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    eval_heads_t h = apart(e, n, first, has_v);
     h.chunk = e->padded;
     h.shared_qk = n->shared_qk;
     return h;
 }
 
-typedef heads_t heads_fn(const eval_t *e, const gnode_t *n, int first, bool has_v);
+typedef eval_heads_t heads_fn(const eval_t *e, const gnode_t *n, int first, bool has_v);
 
-static int run_op(eval_t *e, const gnode_t *n, heads_fn *heads, bool has_v, value_t *out) {
-    heads_t h = heads(e, n, 0, has_v);
+static int run_op(eval_t *e, const gnode_t *n, heads_fn *heads, bool has_v, eval_value_t *out) {
+    eval_heads_t h = heads(e, n, 0, has_v);
     run_heads(e, n, &h, out);
     return REFORMER_OK;
 }
 
-int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_lsh_attention(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_lsh_heads, true, out);
 }
-int eval_local_attention(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_local_attention(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_local_heads, true, out);
 }
-int eval_exact_attention(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_exact_attention(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_exact_heads, true, out);
 }
-int eval_lsh_lse(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_lsh_lse(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_lsh_heads, false, out);
 }
-int eval_local_lse(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_local_lse(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_local_heads, false, out);
 }
-int eval_exact_lse(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_exact_lse(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return run_op(e, n, eval_exact_heads, false, out);
 }

@@ -23,40 +23,41 @@ typedef struct {
     const eval_t *e;
     const gnode_t *n;
     int64_t first; /* rows of probabilities before slot 0 */
-} attention_t;
+} eval_head_t;
 
 /* All heads and rows. */
 typedef struct {
-    const value_t *q, *k, *v, *mask, *order; /* v, mask, order: may be NULL */
+    const eval_value_t *q, *k, *v, *mask, *order; /* v, mask, order: may be NULL */
     int64_t rounds, chunk, before, after;
     bool shared_qk;
     bool rounded; /* q, k and v are of bf16 */
-} heads_t;
+} eval_heads_t;
 
 /* The operands of an LSH, a local or an exact attention or of what has the same as inputs `first` onwards: without v where
  * the op (a *_LSE) has none. */
-heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
-heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
-heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
+eval_heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
+eval_heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
+eval_heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
 
 /* Head i % heads of row i / heads, without out and lse; its keys are made in keys [padded][head_size]. */
-attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64_t i, double *keys);
+eval_head_t eval_head(const eval_t *e, const gnode_t *n, const eval_heads_t *h, int64_t i,
+                      double *keys);
 /* Where token 0 of that head stands in q, k, v and results. */
 int64_t eval_head_at(const eval_t *e, const gnode_t *n, int64_t i);
 /* The token of a slot, in flattened rounds. */
-int64_t eval_flat(const attention_t *a, int64_t slot);
+int64_t eval_flat(const eval_head_t *a, int64_t slot);
 /* What dropout multiplies the probability of key j of the slot's window of `width` keys by. */
-double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t j);
+double eval_kept_key(const eval_head_t *a, int64_t slot, int64_t width, int64_t j);
 /* Positions of the keys that a chunk sees: [(before + 1 + after) * chunk]. */
-void eval_window(const attention_t *a, int64_t chunk, int64_t *positions);
+void eval_window(const eval_head_t *a, int64_t chunk, int64_t *positions);
 /* Of bf16, what weights are exp(score - shift) with, where the greatest score is `most`: in LSH layers |q|, of others `norm` is
  * infinite. */
 double eval_rounded_shift(double norm, double most);
 /* |q| of a query in LSH layers, else infinite. */
-double eval_norm(const attention_t *a, int64_t query);
+double eval_norm(const eval_head_t *a, int64_t query);
 /* A shift as the log-sum-exp is rounded by. */
 double eval_far(double x);
 /* The score of positions; *set: a mask sets it. */
-double eval_score(const attention_t *a, int64_t query, int64_t key, bool *set);
+double eval_score(const eval_head_t *a, int64_t query, int64_t key, bool *set);
 
 #endif

@@ -12,7 +12,7 @@
 
 typedef struct {
     const gnode_t *n;
-    kept_t *kept;
+    eval_kept_t *kept;
     double *margin;  /* the row's */
     int64_t last;    /* the new token; there are last + 1 */
     int64_t width;   /* heads * head_size */
@@ -20,21 +20,21 @@ typedef struct {
     bool rounds;     /* the state is of bf16: so are all factors */
     const double *q; /* [width], of the new token */
     double *out;     /* [width] */
-} step_t;
+} eval_step_t;
 
-static kept_t *kept_of(const eval_t *e, const gnode_t *state) {
+static eval_kept_t *kept_of(const eval_t *e, const gnode_t *state) {
     return &e->cached->states[e->state_at[state->id]];
 }
 
-static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *out) {
-    step_t s = {.n = n,
-                .kept = kept_of(e, n->in[value + 2]),
-                .margin = &e->cached->margin,
-                .last = e->cached->tokens,
-                .width = n->heads * n->head_size,
-                .rounds = n->in[value + 2]->type == G_BF16,
-                .q = eval_in(e, n, 0)->f,
-                .out = out->f};
+static eval_step_t begin(eval_t *e, const gnode_t *n, int key, int value, eval_value_t *out) {
+    eval_step_t s = {.n = n,
+                     .kept = kept_of(e, n->in[value + 2]),
+                     .margin = &e->cached->margin,
+                     .last = e->cached->tokens,
+                     .width = n->heads * n->head_size,
+                     .rounds = n->in[value + 2]->type == G_BF16,
+                     .q = eval_in(e, n, 0)->f,
+                     .out = out->f};
     size_t bytes = (size_t)s.width * sizeof(double);
     memcpy(s.kept->keys + s.last * s.width, eval_in(e, n, key)->f, bytes);
     memcpy(s.kept->values + s.last * s.width, eval_in(e, n, value)->f, bytes);
@@ -44,7 +44,7 @@ static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *ou
 /* ---- one query against some tokens --------------------------------------------------------------- */
 
 /* to [head_size]: the head of a token's row, as a factor of products. */
-static const double *factors(const step_t *s, const double *row, int64_t head, double *to) {
+static const double *factors(const eval_step_t *s, const double *row, int64_t head, double *to) {
     int64_t d = s->n->head_size;
     for (int64_t k = 0; k < d; k++) {
         double x = row[head * d + k];
@@ -54,7 +54,8 @@ static const double *factors(const step_t *s, const double *row, int64_t head, d
 }
 
 /* out [head_size]: what the new token's head takes from these tokens; returns the log-sum-exp of the scores. */
-static double attend(const step_t *s, int64_t head, const int64_t *tokens, int64_t n, double *out) {
+static double attend(const eval_step_t *s, int64_t head, const int64_t *tokens, int64_t n,
+                     double *out) {
     int64_t d = s->n->head_size;
     double *p = eval_alloc(n, sizeof *p), *room = eval_alloc(2 * d, sizeof *room);
     const double *q = factors(s, s->q, head, room);
@@ -75,7 +76,7 @@ static double attend(const step_t *s, int64_t head, const int64_t *tokens, int64
 }
 
 /* Every head sees the tokens from `start` to the new one. */
-static void attend_from(const step_t *s, int64_t start) {
+static void attend_from(const eval_step_t *s, int64_t start) {
     int64_t n = s->last + 1 - start;
     int64_t *tokens = eval_alloc(n, sizeof *tokens);
     for (int64_t j = 0; j < n; j++) tokens[j] = start + j;
@@ -88,26 +89,27 @@ static void attend_from(const step_t *s, int64_t start) {
 
 /* The first token seen. A start before the first token is the first; Hugging Face slices a list of `last` tokens
  * with it, which counts from their end (Q7). */
-static int64_t local_start(const step_t *s) {
+static int64_t local_start(const eval_step_t *s) {
     int64_t start = (s->last / s->n->chunk - s->n->before) * s->n->chunk;
     if (start < 0 && s->n->upstream) start += s->last;
     return start < 0 ? 0 : start;
 }
 
-int eval_local_step(eval_t *e, const gnode_t *n, value_t *out) {
-    step_t s = begin(e, n, 1, 2, out);
+int eval_local_step(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_step_t s = begin(e, n, 1, 2, out);
     attend_from(&s, local_start(&s));
     return REFORMER_OK;
 }
 
 /* ---- LSH: buckets -------------------------------------------------------------------------------- */
 
-static int32_t *bucket_at(const step_t *s, int64_t token, int64_t head, int64_t round) {
+static int32_t *bucket_at(const eval_step_t *s, int64_t token, int64_t head, int64_t round) {
     return s->kept->buckets + (token * s->n->heads + head) * s->n->rounds + round;
 }
 
 /* Buckets of a token in every head and round. */
-static void hash_token(const step_t *s, const float *rotations, int64_t token, int64_t offset) {
+static void hash_token(const eval_step_t *s, const float *rotations, int64_t token,
+                       int64_t offset) {
     const gnode_t *n = s->n;
     double margin;
     for (int64_t head = 0; head < n->heads; head++) {
@@ -122,7 +124,7 @@ static void hash_token(const step_t *s, const float *rotations, int64_t token, i
 
 /* How far rounds lie apart for the new token. Hugging Face does not remember whether padding had a bucket when the
  * others were hashed: it takes a bucket beyond those without padding as the sign of it (Q6). */
-static int64_t offset_of(const step_t *s) {
+static int64_t offset_of(const eval_step_t *s) {
     const gnode_t *n = s->n;
     if (!n->upstream) return s->kept->offset;
     int64_t buckets = eval_buckets(n), most = 0;
@@ -135,7 +137,7 @@ static int64_t offset_of(const step_t *s) {
 
 /* The tokens around the new one in the order of one round's buckets, from `before` chunks back, around the ends:
  * fewer tokens than places repeat (Q23). */
-static void window_of(const step_t *s, int64_t head, int64_t round, int64_t width,
+static void window_of(const eval_step_t *s, int64_t head, int64_t round, int64_t width,
                       int64_t *window) {
     int64_t tokens = s->last + 1, place = 0, chunk = s->n->chunk;
     int32_t *buckets = eval_alloc(tokens, sizeof *buckets);
@@ -152,7 +154,7 @@ static void window_of(const step_t *s, int64_t head, int64_t round, int64_t widt
     heap_free(order);
 }
 
-static void attend_rounds(const step_t *s, int64_t head) {
+static void attend_rounds(const eval_step_t *s, int64_t head) {
     const gnode_t *n = s->n;
     int64_t d = n->head_size, width = n->chunk * (n->before + 1 + n->after);
     int64_t *window = eval_alloc(width, sizeof *window);
@@ -171,16 +173,16 @@ static void attend_rounds(const step_t *s, int64_t head) {
 }
 
 /* Tokens without buckets are all seen; when they fill a chunk, they get buckets, for the next step. */
-static void step_without_buckets(const step_t *s, const float *rotations) {
+static void step_without_buckets(const eval_step_t *s, const float *rotations) {
     attend_from(s, 0);
     if (s->last + 1 < s->n->chunk || !rotations) return;
     s->kept->offset = eval_buckets(s->n);
     for (int64_t t = 0; t <= s->last; t++) hash_token(s, rotations, t, s->kept->offset);
 }
 
-int eval_lsh_step(eval_t *e, const gnode_t *n, value_t *out) {
-    step_t s = begin(e, n, 0, 1, out);
-    const value_t *rotations = eval_optional(e, n, 4);
+int eval_lsh_step(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_step_t s = begin(e, n, 0, 1, out);
+    const eval_value_t *rotations = eval_optional(e, n, 4);
     s.shared_qk = true;
     if (s.kept->offset == 0) {
         step_without_buckets(&s, rotations ? rotations->w : NULL);
@@ -195,7 +197,7 @@ int eval_lsh_step(eval_t *e, const gnode_t *n, value_t *out) {
 
 /* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
  * rounds lie further apart. */
-static void keep_buckets(const eval_t *e, const gnode_t *hash, kept_t *to) {
+static void keep_buckets(const eval_t *e, const gnode_t *hash, eval_kept_t *to) {
     const int32_t *buckets = e->values[hash->id].i;
     for (int64_t t = 0; t < e->length; t++)
         for (int64_t h = 0; h < to->hashes; h++)
@@ -203,8 +205,8 @@ static void keep_buckets(const eval_t *e, const gnode_t *hash, kept_t *to) {
     to->offset = eval_buckets(hash) + (e->padded > e->length);
 }
 
-int eval_keep(eval_t *e, const gnode_t *n, value_t *out) {
-    kept_t *to = kept_of(e, n->in[2]);
+int eval_keep(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_kept_t *to = kept_of(e, n->in[2]);
     size_t bytes = (size_t)(e->length * to->width) * sizeof(double);
     (void)out;
     memcpy(to->keys, eval_in(e, n, 0)->f, bytes);

@@ -9,7 +9,7 @@
 
 /* ---- padding ------------------------------------------------------------------------------- */
 
-int eval_pad_ids(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_pad_ids(eval_t *e, const gnode_t *n, eval_value_t *out) {
     for (int64_t b = 0; b < e->rows; b++)
         for (int64_t s = 0; s < e->padded; s++)
             out->i[b * e->padded + s] =
@@ -18,7 +18,7 @@ int eval_pad_ids(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* 1 = token, 0 = padding: beyond the input, or masked by the caller. */
-int eval_pad_mask(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_pad_mask(eval_t *e, const gnode_t *n, eval_value_t *out) {
     const uint8_t *mask = n->in[0] ? e->io->attention_mask : NULL;
     for (int64_t b = 0; b < e->rows; b++)
         for (int64_t s = 0; s < e->length; s++)
@@ -35,7 +35,7 @@ static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t p
     int64_t stride = 1;
     for (int a = 1; a < n->n_axial; a++) stride *= n->axial_shape[a];
     for (int a = 0; a < n->n_in - first; a++) {
-        const value_t *table = eval_in(e, n, first + a);
+        const eval_value_t *table = eval_in(e, n, first + a);
         int64_t index = n->n_axial ? position / stride % n->axial_shape[a] : position;
         int64_t width = table->shape[1];
         for (int64_t k = 0; k < width; k++) row[k] += table->w[index * width + k];
@@ -44,9 +44,9 @@ static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t p
     }
 }
 
-int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_embed(eval_t *e, const gnode_t *n, eval_value_t *out) {
     int input = graph_word_input(n);
-    const value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, input);
+    const eval_value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, input);
     int64_t h = word->shape[1];
     for (int64_t t = 0; t < ids->elements; t++) {
         int64_t id = ids->i[t];
@@ -65,8 +65,8 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* The token of a step, at the place after those of its row. */
-int eval_embed_at(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *word = eval_in(e, n, 2);
+int eval_embed_at(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *word = eval_in(e, n, 2);
     int64_t h = word->shape[1], id = e->io->input_ids[0];
     if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
     for (int64_t k = 0; k < h; k++) out->f[k] = eval_weight(word, id * h + k);
@@ -90,16 +90,16 @@ static void normalise(const double *x, const float *weight, const float *bias, d
     for (int64_t k = 0; k < n; k++) y[k] = (x[k] - mean) * scale * weight[k] + bias[k];
 }
 
-int eval_layer_norm(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1), *bias = eval_in(e, n, 2);
+int eval_layer_norm(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1), *bias = eval_in(e, n, 2);
     int64_t width = weight->elements;
     for (int64_t at = 0; at < x->elements; at += width)
         normalise(&x->f[at], weight->w, bias->w, n->eps, width, &out->f[at]);
     return REFORMER_OK;
 }
 
-int eval_rms_norm(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
+int eval_rms_norm(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
     int64_t width = weight->elements;
     for (int64_t at = 0; at < x->elements; at += width) {
         double squares = 0;
@@ -113,7 +113,7 @@ int eval_rms_norm(eval_t *e, const gnode_t *n, value_t *out) {
 /* ---- dense --------------------------------------------------------------------------------- */
 
 /* [out, in] float → [in, out] double, so that the inner loop over outputs is contiguous. */
-static double *transposed(const value_t *weight) {
+static double *transposed(const eval_value_t *weight) {
     int64_t out = weight->shape[0], in = weight->shape[1];
     double *t = eval_alloc(out * in, sizeof *t);
     for (int64_t o = 0; o < out; o++)
@@ -143,9 +143,9 @@ static void multiply_block(const double *x, int64_t in, const double *wt, int64_
         for (int64_t o = 0; o < width; o++) y[t * out + o] += sum[t][o];
 }
 
-int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
-    const value_t *bias = eval_optional(e, n, 2);
+int eval_dense(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
+    const eval_value_t *bias = eval_optional(e, n, 2);
     int64_t width = weight->shape[0], in = weight->shape[1], tokens = x->elements / in;
     double *wt = transposed(weight);
     for (int64_t t = 0; bias && t < tokens; t++)
@@ -160,24 +160,24 @@ int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
-int eval_add(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+int eval_add(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = x->f[k] + y->f[k];
     return REFORMER_OK;
 }
 
-int eval_mul(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+int eval_mul(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = x->f[k] * y->f[k];
     return REFORMER_OK;
 }
 
-static int64_t width_of(const value_t *x) {
+static int64_t width_of(const eval_value_t *x) {
     return x->shape[x->rank - 1];
 }
 
-int eval_concat(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+int eval_concat(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
     int64_t left = width_of(x), right = width_of(y), rows = x->elements / left;
     for (int64_t r = 0; r < rows; r++) {
         double *to = out->f + r * (left + right);
@@ -188,25 +188,25 @@ int eval_concat(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* The first `kept` tokens of each row. */
-static void keep_tokens(const value_t *x, int64_t kept, double *to) {
+static void keep_tokens(const eval_value_t *x, int64_t kept, double *to) {
     int64_t tokens = x->shape[1], width = width_of(x);
     for (int64_t b = 0; b < x->shape[0]; b++)
         memcpy(to + b * kept * width, x->f + b * tokens * width,
                sizeof *to * (size_t)(kept * width));
 }
 
-int eval_slice(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_slice(eval_t *e, const gnode_t *n, eval_value_t *out) {
     keep_tokens(eval_in(e, n, 0), out->shape[1], out->f);
     return REFORMER_OK;
 }
 
-int eval_first_token(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_first_token(eval_t *e, const gnode_t *n, eval_value_t *out) {
     keep_tokens(eval_in(e, n, 0), 1, out->f);
     return REFORMER_OK;
 }
 
-int eval_column(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_column(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < out->elements; k++) out->f[k] = x->f[k * width_of(x) + n->shift];
     return REFORMER_OK;
 }

@@ -20,7 +20,7 @@ double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, doubl
 }
 
 double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
-                    const value_t *x, int64_t k) {
+                    const eval_value_t *x, int64_t k) {
     if (!e->dropout || rate <= 0) return 1;
     int64_t width = x->shape[x->rank - 1], own = k / width;
     int64_t rows = x->elements / width / x->shape[0]; /* of a row of the batch */
@@ -33,8 +33,8 @@ double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, do
     return eval_kept(e, n, place, rate, dropout_element(row / rows, columns, column));
 }
 
-int eval_dropout(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_dropout(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     for (int64_t k = 0; k < x->elements; k++)
         out->f[k] = x->f[k] * eval_kept_at(e, n, (dropout_place_t)n->place, n->rate, x, k);
     return REFORMER_OK;

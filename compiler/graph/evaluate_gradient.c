@@ -5,26 +5,26 @@
 
 #include "graph/evaluate_ops.h"
 
-int eval_seed(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_seed(eval_t *e, const gnode_t *n, eval_value_t *out) {
     (void)e, (void)n;
     out->f[0] = 1;
     return REFORMER_OK;
 }
 
-int eval_sub(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+int eval_sub(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
     for (int64_t k = 0; k < x->elements; k++) out->f[k] = x->f[k] - y->f[k];
     return REFORMER_OK;
 }
 
-static int64_t width_of(const value_t *x) {
+static int64_t width_of(const eval_value_t *x) {
     return x->shape[x->rank - 1];
 }
 
 /* ---- dense --------------------------------------------------------------------------------- */
 
-int eval_dense_t(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
+int eval_dense_t(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
     int64_t width = weight->shape[0], in = weight->shape[1];
     for (int64_t t = 0; t < dy->elements / width; t++)
         for (int64_t o = 0; o < width; o++)
@@ -33,8 +33,8 @@ int eval_dense_t(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_outer(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1);
+int eval_outer(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1);
     int64_t width = width_of(dy), in = width_of(x);
     for (int64_t t = 0; t < dy->elements / width; t++)
         for (int64_t o = 0; o < width; o++)
@@ -43,8 +43,8 @@ int eval_outer(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_sum_rows(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0);
+int eval_sum_rows(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0);
     for (int64_t k = 0; k < dy->elements; k++) out->f[k % out->elements] += dy->f[k];
     return REFORMER_OK;
 }
@@ -62,18 +62,18 @@ static double normalise(const double *x, int64_t n, double eps, bool rms, double
     return scale;
 }
 
-static int normalise_rows(const eval_t *e, const gnode_t *n, bool rms, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+static int normalise_rows(const eval_t *e, const gnode_t *n, bool rms, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     int64_t width = width_of(x);
     for (int64_t at = 0; at < x->elements; at += width)
         (void)normalise(x->f + at, width, n->eps, rms, out->f + at);
     return REFORMER_OK;
 }
 
-int eval_layer_norm_unit(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_layer_norm_unit(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return normalise_rows(e, n, false, out);
 }
-int eval_rms_norm_unit(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_rms_norm_unit(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return normalise_rows(e, n, true, out);
 }
 
@@ -90,8 +90,8 @@ static void norm_gradient(const double *dy, double scale, const float *weight, i
     for (int64_t k = 0; k < n; k++) dx[k] = scale * (dy[k] * weight[k] - mean - dx[k] * along);
 }
 
-static int norm_gradients(const eval_t *e, const gnode_t *n, bool rms, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1), *weight = eval_in(e, n, 2);
+static int norm_gradients(const eval_t *e, const gnode_t *n, bool rms, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *x = eval_in(e, n, 1), *weight = eval_in(e, n, 2);
     int64_t width = width_of(x);
     for (int64_t at = 0; at < x->elements; at += width) {
         double scale = normalise(x->f + at, width, n->eps, rms, out->f + at);
@@ -100,25 +100,25 @@ static int norm_gradients(const eval_t *e, const gnode_t *n, bool rms, value_t *
     return REFORMER_OK;
 }
 
-int eval_layer_norm_grad(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_layer_norm_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return norm_gradients(e, n, false, out);
 }
-int eval_rms_norm_grad(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_rms_norm_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return norm_gradients(e, n, true, out);
 }
 
 /* ---- rows and columns ---------------------------------------------------------------------- */
 
-int eval_part(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
+int eval_part(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *x = eval_in(e, n, 0);
     int64_t width = width_of(x);
     for (int64_t r = 0; r < x->elements / width; r++)
         memcpy(out->f + r * n->width, x->f + r * width + n->first, sizeof *x->f * (size_t)n->width);
     return REFORMER_OK;
 }
 
-int eval_pad_rows(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0);
+int eval_pad_rows(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0);
     int64_t each = dy->elements / dy->shape[0], room = out->elements / out->shape[0];
     (void)n;
     for (int64_t b = 0; b < dy->shape[0]; b++)
@@ -126,8 +126,8 @@ int eval_pad_rows(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_uncolumn(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0);
+int eval_uncolumn(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0);
     for (int64_t k = 0; k < dy->elements; k++) out->f[k * n->width + n->shift] = dy->f[k];
     return REFORMER_OK;
 }
@@ -135,8 +135,8 @@ int eval_uncolumn(eval_t *e, const gnode_t *n, value_t *out) {
 /* ---- tables -------------------------------------------------------------------------------- */
 
 /* Padding may hold anything (eval_embed). */
-int eval_word_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *ids = eval_in(e, n, 1);
+int eval_word_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *ids = eval_in(e, n, 1);
     int64_t width = width_of(dy);
     for (int64_t t = 0; t < ids->elements; t++) {
         int64_t id = ids->i[t] < n->entries ? ids->i[t] : 0;
@@ -145,8 +145,8 @@ int eval_word_grad(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_position_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0);
+int eval_position_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0);
     int64_t width = width_of(dy), stride = 1;
     for (int64_t a = n->axis + 1; a < n->n_axial; a++) stride *= n->axial_shape[a];
     for (int64_t t = 0; t < dy->elements / width; t++) {
@@ -157,7 +157,7 @@ int eval_position_grad(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_gradient(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_gradient(eval_t *e, const gnode_t *n, eval_value_t *out) {
     memcpy(out->f, eval_in(e, n, 0)->f, sizeof *out->f * (size_t)out->elements);
     return REFORMER_OK;
 }

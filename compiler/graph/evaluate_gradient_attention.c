@@ -14,7 +14,7 @@
 
 /* One head of one row. */
 typedef struct {
-    attention_t a;
+    eval_head_t a;
     const double *dy, *y, *lse; /* token 0; a row is a.stride, lse's `heads` away */
     const double *x;            /* keys before they are scaled, as q */
     int64_t heads;
@@ -30,7 +30,7 @@ static void add(double *to, double factor, const double *x, int64_t n) {
 
 /* The query of a slot. Dropout, of which y knows already, is between the probabilities and the values. */
 static void query_gradient(const gradient_t *g, int64_t slot, const int64_t *keys, int64_t n) {
-    const attention_t *a = &g->a;
+    const eval_head_t *a = &g->a;
     int64_t query = eval_flat(a, slot) % a->length, d = a->head_size, at = query * a->stride;
     const double *dy = g->dy + at, *q = a->q + at;
     double mean = eval_dot(dy, g->y + at, d), lse = g->lse[query * g->heads];
@@ -56,13 +56,13 @@ static double rounded(double x) {
 
 /* In a sorted order, a query whose rounds have the weights that Hugging Face rounds to: what it is known by from a round on
  * is that one's log-sum-exp. */
-static bool is_far(const attention_t *a, int64_t query) {
+static bool is_far(const eval_head_t *a, int64_t query) {
     static const double FAR = 256;
     return a->order && eval_norm(a, query) > FAR;
 }
 
 /* The greatest score of a query's window; of a far one that log-sum-exp. scores: room. */
-static double greatest_score(const attention_t *a, int64_t query, const int64_t *keys, int64_t n,
+static double greatest_score(const eval_head_t *a, int64_t query, const int64_t *keys, int64_t n,
                              double *scores) {
     double most = -INFINITY;
     bool set;
@@ -75,7 +75,7 @@ static double greatest_score(const attention_t *a, int64_t query, const int64_t 
 
 /* Of all rounds. */
 static void find_shifts(const gradient_t *g) {
-    const attention_t *a = &g->a;
+    const eval_head_t *a = &g->a;
     int64_t width = (a->before + 1 + a->after) * a->chunk;
     int64_t *keys = eval_alloc(width, sizeof *keys);
     double *scores = eval_alloc(width, sizeof *scores);
@@ -100,7 +100,7 @@ static bool sees_only_itself(const gradient_t *g, int64_t query) {
 
 static void rounded_query_gradient(const gradient_t *g, int64_t slot, const int64_t *keys,
                                    int64_t n) {
-    const attention_t *a = &g->a;
+    const eval_head_t *a = &g->a;
     int64_t query = eval_flat(a, slot) % a->length, d = a->head_size, at = query * a->stride;
     double shift = g->shift[query], scale = exp(eval_far(shift) - g->lse[query * g->heads]);
     bool alone = sees_only_itself(g, query);
@@ -128,7 +128,7 @@ static void rounded_query_gradient(const gradient_t *g, int64_t slot, const int6
 /* ---- windows ------------------------------------------------------------------------------------- */
 
 static void windows_gradient(const gradient_t *g) {
-    const attention_t *a = &g->a;
+    const eval_head_t *a = &g->a;
     int64_t width = (a->before + 1 + a->after) * a->chunk;
     int64_t *keys = eval_alloc(width, sizeof *keys);
     for (int64_t c = 0; c < a->slots / a->chunk; c++) {
@@ -164,7 +164,8 @@ static void clear(double *x, int64_t n) {
     for (int64_t k = 0; k < n; k++) x[k] = 0;
 }
 
-static int run_heads(eval_t *e, const gnode_t *n, const heads_t *h, int parts, value_t *out) {
+static int run_heads(eval_t *e, const gnode_t *n, const eval_heads_t *h, int parts,
+                     eval_value_t *out) {
     int64_t d = n->head_size, all = e->padded * d;
     double *keys = eval_alloc(all, sizeof *keys), *room = eval_alloc(3 * all, sizeof *room);
     double *shift = eval_alloc(e->padded, sizeof *shift), *row = eval_alloc(d, sizeof *row);
@@ -195,17 +196,17 @@ static int run_heads(eval_t *e, const gnode_t *n, const heads_t *h, int parts, v
 
 enum { OPERANDS = 3 }; /* inputs before them: dy, y, lse */
 
-int eval_lsh_attention_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    heads_t h = eval_lsh_heads(e, n, OPERANDS, true);
+int eval_lsh_attention_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_heads_t h = eval_lsh_heads(e, n, OPERANDS, true);
     return run_heads(e, n, &h, 2, out);
 }
 
-int eval_local_attention_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    heads_t h = eval_local_heads(e, n, OPERANDS, true);
+int eval_local_attention_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_heads_t h = eval_local_heads(e, n, OPERANDS, true);
     return run_heads(e, n, &h, 3, out);
 }
 
-int eval_exact_attention_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    heads_t h = eval_exact_heads(e, n, OPERANDS, true);
+int eval_exact_attention_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    eval_heads_t h = eval_exact_heads(e, n, OPERANDS, true);
     return run_heads(e, n, &h, 3, out);
 }

@@ -20,7 +20,7 @@ int64_t eval_buckets(const gnode_t *n) {
     return buckets;
 }
 
-static hash_size_t hash_size(const gnode_t *n, const value_t *mask) {
+static hash_size_t hash_size(const gnode_t *n, const eval_value_t *mask) {
     hash_size_t s = {eval_buckets(n), eval_buckets(n)};
     for (int64_t k = 0; mask && k < mask->elements; k++)
         if (mask->i[k] == 0) s.offset = s.buckets + 1;
@@ -97,7 +97,7 @@ static bool is_imposed(const eval_t *e, int number) {
 /* Copies this layer's part of io->buckets, laid out for the graph's batch. Round r must hold
  * buckets of round r, so that sorting keeps the rounds apart. */
 static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int64_t first_row,
-                  value_t *out) {
+                  eval_value_t *out) {
     if (!e->io->buckets) return REFORMER_E_ARGUMENT;
     const int32_t *from = e->io->buckets + first_row * e->padded;
     for (int64_t k = 0; k < out->elements; k++) {
@@ -109,10 +109,10 @@ static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int64_t fir
 }
 
 /* out: [rows][heads][rounds][padded]; margin: the same, or NULL */
-static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t *out,
+static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, eval_value_t *out,
                      float *margin) {
-    const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1),
-                  *mask = eval_optional(e, n, 2);
+    const eval_value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1),
+                       *mask = eval_optional(e, n, 2);
     double own;
     for (int64_t at = 0; at < out->elements; at++) {
         int64_t token = at % e->padded, round = at / e->padded % n->rounds;
@@ -126,7 +126,7 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
     }
 }
 
-int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_lsh_hash(eval_t *e, const gnode_t *n, eval_value_t *out) {
     hash_size_t s = hash_size(n, eval_optional(e, n, 2));
     imposed_rows_t before = e->imposed;
     if (is_imposed(e, before.hashes)) return impose(e, n, &s, before.rows, out);
@@ -138,8 +138,8 @@ int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* Without round offsets. */
-int eval_pack_buckets(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *buckets = eval_in(e, n, 0);
+int eval_pack_buckets(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *buckets = eval_in(e, n, 0);
     hash_size_t s = hash_size(n, eval_optional(e, n, 1));
     int64_t rounds = out->shape[2];
     for (int64_t k = 0; k < out->elements; k++)
@@ -148,8 +148,8 @@ int eval_pack_buckets(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* As if anything were padding: that keeps rounds apart too. */
-int eval_unpack_buckets(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *packed = eval_in(e, n, 0);
+int eval_unpack_buckets(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *packed = eval_in(e, n, 0);
     int64_t rounds = out->shape[2], offset = eval_buckets(n) + 1;
     for (int64_t k = 0; k < out->elements; k++)
         out->i[k] = packed->i[k] + (int32_t)(k / e->padded % rounds * offset);
@@ -169,8 +169,8 @@ void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order) {
 }
 
 /* buckets [rows][heads][rounds][padded] → order [rows][heads][rounds * padded] */
-int eval_lsh_sort(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *buckets = eval_in(e, n, 0);
+int eval_lsh_sort(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *buckets = eval_in(e, n, 0);
     int64_t slots = out->shape[2];
     for (int64_t at = 0; at < buckets->elements; at += slots)
         eval_sort_stably(buckets->i + at, slots, out->i + at);

@@ -26,8 +26,8 @@ static void cross_entropy_gradient(const double *x, int64_t n, int64_t target, d
 
 /* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. What each
  * token of a language model adds goes to io->token_losses too. */
-int eval_cross_entropy(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *logits = eval_in(e, n, 0);
+int eval_cross_entropy(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *logits = eval_in(e, n, 0);
     int64_t classes = logits->shape[logits->rank - 1];
     int64_t tokens = logits->rank == 3 ? logits->shape[1] : 1;
     int64_t given = logits->rank == 3 ? e->length : 1;
@@ -51,14 +51,14 @@ int eval_cross_entropy(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* The logits that predict label k; -1: none do, or the label is ignored. */
-static int64_t predicting(const value_t *logits, int64_t given, int64_t shift, int64_t k,
+static int64_t predicting(const eval_value_t *logits, int64_t given, int64_t shift, int64_t k,
                           int32_t label) {
     int64_t tokens = logits->rank == 3 ? logits->shape[1] : 1, token = k % given - shift;
     return label == IGNORED || token < 0 ? -1 : k / given * tokens + token;
 }
 
-int eval_cross_entropy_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+int eval_cross_entropy_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
     int64_t classes = logits->shape[logits->rank - 1], given = logits->rank == 3 ? e->length : 1;
     const int32_t *labels = e->io->labels;
     double count = 0;
@@ -78,7 +78,7 @@ int eval_cross_entropy_grad(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* Mean over rows of the cross entropy over positions; targets beyond the last are ignored. */
-static double position_loss(const eval_t *e, const value_t *logits, const int32_t *positions) {
+static double position_loss(const eval_t *e, const eval_value_t *logits, const int32_t *positions) {
     double sum = 0, count = 0;
     for (int64_t b = 0; b < e->rows; b++) {
         int64_t target = positions[b] < 0 ? 0 : positions[b];
@@ -89,7 +89,7 @@ static double position_loss(const eval_t *e, const value_t *logits, const int32_
     return sum / count;
 }
 
-int eval_qa_loss(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_qa_loss(eval_t *e, const gnode_t *n, eval_value_t *out) {
     if (!e->io->start_positions || !e->io->end_positions) return REFORMER_E_ARGUMENT;
     out->f[0] = (position_loss(e, eval_in(e, n, 0), e->io->start_positions) +
                  position_loss(e, eval_in(e, n, 1), e->io->end_positions)) /
@@ -98,7 +98,7 @@ int eval_qa_loss(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* For start or end: which of the two columns of dx. */
-static void position_gradient(const eval_t *e, const value_t *logits, const int32_t *positions,
+static void position_gradient(const eval_t *e, const eval_value_t *logits, const int32_t *positions,
                               double dy, double *dx) {
     int64_t length = logits->shape[1];
     double count = 0, *own = eval_alloc(length, sizeof *own);
@@ -113,7 +113,7 @@ static void position_gradient(const eval_t *e, const value_t *logits, const int3
     heap_free(own);
 }
 
-int eval_qa_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_qa_loss_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
     double dy = eval_in(e, n, 0)->f[0] / 2;
     if (!e->io->start_positions || !e->io->end_positions) return REFORMER_E_ARGUMENT;
     position_gradient(e, eval_in(e, n, 1), e->io->start_positions, dy, out->f);
@@ -122,15 +122,15 @@ int eval_qa_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* One label: integers are numbers too. */
-static bool has_numbers(const eval_t *e, const value_t *logits) {
+static bool has_numbers(const eval_t *e, const eval_value_t *logits) {
     return e->io->labels_f32 || (e->io->labels && logits->shape[1] == 1);
 }
 static double number(const eval_t *e, int64_t k) {
     return e->io->labels_f32 ? (double)e->io->labels_f32[k] : e->io->labels[k];
 }
 
-int eval_mse_loss(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *logits = eval_in(e, n, 0);
+int eval_mse_loss(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *logits = eval_in(e, n, 0);
     double sum = 0;
     if (!has_numbers(e, logits)) return REFORMER_E_ARGUMENT;
     for (int64_t k = 0; k < logits->elements; k++) {
@@ -141,8 +141,8 @@ int eval_mse_loss(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_mse_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+int eval_mse_loss_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
     if (!has_numbers(e, logits)) return REFORMER_E_ARGUMENT;
     for (int64_t k = 0; k < logits->elements; k++)
         out->f[k] = dy->f[0] * 2 * (logits->f[k] - number(e, k)) / (double)logits->elements;
@@ -150,8 +150,8 @@ int eval_mse_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 /* With logits: x - x * label + log(1 + exp(-x)), written so that nothing overflows. */
-int eval_bce_loss(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *logits = eval_in(e, n, 0);
+int eval_bce_loss(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *logits = eval_in(e, n, 0);
     double sum = 0;
     if (!e->io->labels_f32) return REFORMER_E_ARGUMENT;
     for (int64_t k = 0; k < logits->elements; k++) {
@@ -162,8 +162,8 @@ int eval_bce_loss(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-int eval_bce_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+int eval_bce_loss_grad(eval_t *e, const gnode_t *n, eval_value_t *out) {
+    const eval_value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
     if (!e->io->labels_f32) return REFORMER_E_ARGUMENT;
     for (int64_t k = 0; k < logits->elements; k++)
         out->f[k] = dy->f[0] * (1 / (1 + exp(-logits->f[k])) - e->io->labels_f32[k]) /

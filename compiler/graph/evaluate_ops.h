@@ -14,13 +14,13 @@ typedef struct {
     float *rounded; /* its own: of a bf16 param, rounded */
     int rank;
     int64_t shape[G_MAX_RANK], elements;
-} value_t;
+} eval_value_t;
 
 static inline bool eval_has_floats(const gnode_t *n) {
     return n->type == G_F32 || n->type == G_BF16 || n->type == G_I8;
 }
 /* Element k of a param. */
-static inline double eval_weight(const value_t *param, int64_t k) {
+static inline double eval_weight(const eval_value_t *param, int64_t k) {
     return param->w ? param->w[k] : param->f[k];
 }
 /* n elements, rows of this width, from what they are as floats to the values that G_I8 has of them. */
@@ -34,11 +34,11 @@ typedef struct {
         *values; /* [room][width]: query_key or key, and value, as projected; of a bf16 state not yet rounded */
     int32_t *buckets; /* LSH: [room][heads][rounds], round offsets included */
     int64_t offset;   /* theirs, from round to round; 0: no token has a bucket yet */
-} kept_t;
+} eval_kept_t;
 typedef struct {
     int64_t tokens, room;
-    double margin;  /* the least of all hashes of the row (evaluate.h) */
-    kept_t *states; /* [states of the step] */
+    double margin;       /* the least of all hashes of the row (evaluate.h) */
+    eval_kept_t *states; /* [states of the step] */
 } cached_row_t;
 
 typedef struct {
@@ -60,22 +60,22 @@ typedef struct {
     int64_t rows, length;   /* given by io */
     int64_t padded;         /* P */
     int64_t loss_length;    /* positions of the QA loss */
-    value_t *values;        /* [n_nodes] */
+    eval_value_t *values;   /* [n_nodes] */
     imposed_rows_t imposed; /* before the node that it is at */
 } eval_t;
 
 /* Fills *out, whose arrays are allocated and zero. Returns REFORMER_OK or an error code. */
-typedef int eval_fn(eval_t *e, const gnode_t *n, value_t *out);
+typedef int eval_fn(eval_t *e, const gnode_t *n, eval_value_t *out);
 #define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) eval_fn eval_##evaluate;
 #include "graph/ops.def"
 #undef X
 
 /* The value of input i. */
-static inline const value_t *eval_in(const eval_t *e, const gnode_t *n, int i) {
+static inline const eval_value_t *eval_in(const eval_t *e, const gnode_t *n, int i) {
     return &e->values[n->in[i]->id];
 }
 /* NULL: missing. */
-static inline const value_t *eval_optional(const eval_t *e, const gnode_t *n, int i) {
+static inline const eval_value_t *eval_optional(const eval_t *e, const gnode_t *n, int i) {
     return i < n->n_in && n->in[i] ? eval_in(e, n, i) : NULL;
 }
 
@@ -115,7 +115,7 @@ int64_t eval_position(const eval_t *e, const gnode_t *n, int64_t row, int64_t t)
 double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
                  int64_t element);
 double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
-                    const value_t *x, int64_t k);
+                    const eval_value_t *x, int64_t k);
 
 /* Zeroed memory; never NULL, running out of it gives up the call (guard.h). */
 void *eval_alloc(int64_t count, size_t size);

@@ -13,15 +13,15 @@ typedef struct {
     int64_t elements, matrices, rows, columns;
     double clip; /* of gradients */
     double rate, t, decay;
-} tensor_t;
+} adafactor_tensor_t;
 
-static double gradient_at(const tensor_t *x, int64_t i) {
+static double gradient_at(const adafactor_tensor_t *x, int64_t i) {
     return x->m->gradient[i] * x->clip;
 }
 
-static tensor_t tensor_of(const update_t *u, int i, const update_memory_t *m) {
+static adafactor_tensor_t tensor_of(const update_t *u, int i, const update_memory_t *m) {
     const update_tensor_t *t = &u->tensors[i];
-    tensor_t x = {.rule = &u->rule, .m = m, .elements = 1, .matrices = 1, .rows = 1};
+    adafactor_tensor_t x = {.rule = &u->rule, .m = m, .elements = 1, .matrices = 1, .rows = 1};
     for (int k = 0; k < t->rank; k++) x.elements *= t->shape[k];
     for (int k = 0; k < t->rank - 2; k++) x.matrices *= t->shape[k];
     if (t->rank >= 2) x.rows = t->shape[t->rank - 2];
@@ -30,14 +30,14 @@ static tensor_t tensor_of(const update_t *u, int i, const update_memory_t *m) {
     return x;
 }
 
-static bool is_trax(const tensor_t *x) {
+static bool is_trax(const adafactor_tensor_t *x) {
     return x->rule->dialect == REFORMER_TRAX;
 }
 
 double update_norm(const update_t *u, const update_memory_t *m) {
     double squares = 0;
     for (int i = 0; i < u->n; i++) {
-        tensor_t x = tensor_of(u, i, &m[i]);
+        adafactor_tensor_t x = tensor_of(u, i, &m[i]);
         for (int64_t k = 0; k < x.elements; k++)
             squares += (double)m[i].gradient[k] * m[i].gradient[k];
     }
@@ -52,7 +52,7 @@ static double keep(float *state, double value) {
     return value;
 }
 
-static void adam(const tensor_t *x) {
+static void adam(const adafactor_tensor_t *x) {
     const reformer_optimizer_t *o = x->rule;
     bool coupled = o->type == REFORMER_ADAM && !is_trax(x);
     double exponent = is_trax(x) ? x->t + 1 : x->t;
@@ -69,7 +69,7 @@ static void adam(const tensor_t *x) {
     }
 }
 
-static void sgd(const tensor_t *x) {
+static void sgd(const adafactor_tensor_t *x) {
     const reformer_optimizer_t *o = x->rule;
     for (int64_t i = 0; i < x->elements; i++) {
         double p = x->m->param[i], g = gradient_at(x, i);
@@ -94,27 +94,27 @@ static double root_mean_square(const float *x, int64_t n) {
 }
 
 /* Hugging Face's joins the means, trax's their use. */
-static double joins(const tensor_t *x) {
+static double joins(const adafactor_tensor_t *x) {
     return is_trax(x) ? 0 : x->rule->eps[0];
 }
-static double used(const tensor_t *x, double mean) {
+static double used(const adafactor_tensor_t *x, double mean) {
     return is_trax(x) ? mean + x->rule->eps[0] : mean;
 }
 
-static double square_at(const tensor_t *x, int64_t i) {
+static double square_at(const adafactor_tensor_t *x, int64_t i) {
     double g = gradient_at(x, i);
     return g * g + joins(x);
 }
 
 /* A mean over n squares, from one on, `step` apart; it joins the state. */
-static void join_mean(const tensor_t *x, double beta, float *state, int64_t from, int64_t step,
-                      int64_t n) {
+static void join_mean(const adafactor_tensor_t *x, double beta, float *state, int64_t from,
+                      int64_t step, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += square_at(x, from + i * step);
     (void)keep(state, beta * *state + (1 - beta) * sum / (double)n);
 }
 
-static void join_squares(const tensor_t *x, double beta, bool factored) {
+static void join_squares(const adafactor_tensor_t *x, double beta, bool factored) {
     float *rows = x->m->state[0], *columns = x->m->state[1];
     int64_t matrix = x->rows * x->columns;
     if (!factored) {
@@ -129,7 +129,7 @@ static void join_squares(const tensor_t *x, double beta, bool factored) {
 }
 
 /* A row: the gradient over the root of what is known of its squares; `mean` is that of the rows' state. */
-static void divide_row(const tensor_t *x, int64_t row, double mean, double *update) {
+static void divide_row(const adafactor_tensor_t *x, int64_t row, double mean, double *update) {
     const float *rows = x->m->state[0];
     const float *columns = &x->m->state[1][row / x->rows * x->columns];
     for (int64_t c = 0; c < x->columns; c++) {
@@ -139,7 +139,7 @@ static void divide_row(const tensor_t *x, int64_t row, double mean, double *upda
     }
 }
 
-static void divide(const tensor_t *x, bool factored, double *update) {
+static void divide(const adafactor_tensor_t *x, bool factored, double *update) {
     const float *rows = x->m->state[0];
     for (int64_t i = 0; i < x->elements && !factored; i++)
         update[i] = gradient_at(x, i) / sqrt(used(x, rows[i]));
@@ -152,13 +152,13 @@ static void divide(const tensor_t *x, bool factored, double *update) {
 }
 
 /* Transformers' and trax's rate of a tensor. */
-static double rate_of(const tensor_t *x) {
+static double rate_of(const adafactor_tensor_t *x) {
     const reformer_optimizer_t *o = x->rule;
     if (!o->scale_parameter) return x->rate;
     return x->rate * fmax(o->eps[1], root_mean_square(x->m->param, x->elements));
 }
 
-static void adafactor(const tensor_t *x, bool factored, double *update) {
+static void adafactor(const adafactor_tensor_t *x, bool factored, double *update) {
     const reformer_optimizer_t *o = x->rule;
     double rate = rate_of(x), squares = 0, clip = 1;
     join_squares(x, 1 - pow(is_trax(x) ? x->t + 1 : x->t, o->decay_rate), factored);
@@ -177,7 +177,7 @@ static void adafactor(const tensor_t *x, bool factored, double *update) {
 
 /* ---- all of them ---------------------------------------------------------------------------------- */
 
-static void evaluate(const tensor_t *x, bool factored) {
+static void evaluate(const adafactor_tensor_t *x, bool factored) {
     switch (x->rule->type) {
     case REFORMER_ADAMW:
     case REFORMER_ADAM: adam(x); return;
@@ -193,7 +193,7 @@ void update_evaluate(const update_t *u, const update_memory_t *m, double norm, d
                      int64_t t) {
     if (!isfinite(norm)) return;
     for (int i = 0; i < u->n; i++) {
-        tensor_t x = tensor_of(u, i, &m[i]);
+        adafactor_tensor_t x = tensor_of(u, i, &m[i]);
         x.clip = u->max_norm > 0 ? fmin(1, u->max_norm / (norm + 1e-6)) : 1;
         x.rate = rate;
         x.t = (double)t;

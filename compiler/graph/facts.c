@@ -70,15 +70,15 @@ facts_t facts_of_spec(arena_t *a, const spec_t *s) {
 typedef struct {
     const gnode_t *hashed;      /* in the graph of the least padded length; NULL: nowhere */
     int64_t least, most, chunk; /* padded: hashed at least; not hashed at most; of its attention */
-} hashing_t;
+} hashed_lengths_t;
 
 typedef struct {
     const spec_t *head;
     const graph_t *g;
     facts_t *f;
-    layer_facts_t *layers; /* [MAX_LAYERS] */
-    hashing_t *hashing;    /* [MAX_LAYERS] */
-    bool first, ok;        /* first: nothing is known yet */
+    layer_facts_t *layers;     /* [MAX_LAYERS] */
+    hashed_lengths_t *hashing; /* [MAX_LAYERS] */
+    bool first, ok;            /* first: nothing is known yet */
     diag_t *d;
 } finder_t;
 
@@ -244,7 +244,7 @@ static void read_head(finder_t *x) {
 
 static void read_attention(finder_t *x, const gnode_t *n, bool lsh) {
     layer_facts_t *l = &x->layers[n->layer];
-    hashing_t *h = &x->hashing[n->layer];
+    hashed_lengths_t *h = &x->hashing[n->layer];
     int64_t least = dim_at(x->g->padded, x->g->units.min),
             most = dim_at(x->g->padded, x->g->units.max);
     l->attends = true;
@@ -275,7 +275,7 @@ static void read_layers(finder_t *x) {
 static void finish_layers(finder_t *x) {
     for (int i = 0; i < x->f->n_layers; i++) {
         layer_facts_t *l = &x->layers[i];
-        const hashing_t *h = &x->hashing[i];
+        const hashed_lengths_t *h = &x->hashing[i];
         if (!l->rounds) l->rounds = 1;
         if (h->hashed && h->least <= h->most)
             WRONG(x, h->hashed->at,
@@ -331,7 +331,7 @@ bool facts_of_graphs(arena_t *a, const spec_t *head, graph_t *const *graphs, int
     finder_t x = {.head = head,
                   .f = facts,
                   .layers = ARENA_ARRAY(a, layer_facts_t, MAX_LAYERS),
-                  .hashing = ARENA_ARRAY(a, hashing_t, MAX_LAYERS),
+                  .hashing = ARENA_ARRAY(a, hashed_lengths_t, MAX_LAYERS),
                   .ok = true,
                   .d = d};
     size_t n_params;

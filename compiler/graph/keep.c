@@ -14,15 +14,15 @@ typedef struct {
     gnode_t **nodes;
     size_t n, cap;
     diag_t *d;
-} keeping_t;
+} keep_walk_t;
 
-static void add(keeping_t *k, gnode_t *n) {
+static void add(keep_walk_t *k, gnode_t *n) {
     n->id = (int)k->n;
     ARENA_PUSH(k->g->arena, k->nodes, k->n, k->cap) = n;
 }
 
 /* The step of this attention; NULL: there is none of its name. */
-static const gnode_t *step_of(keeping_t *k, const gnode_t *attention) {
+static const gnode_t *step_of(keep_walk_t *k, const gnode_t *attention) {
     for (size_t i = 0; i < k->step->n_nodes; i++) {
         size_t at = (k->next + i) % k->step->n_nodes;
         const gnode_t *n = k->step->nodes[at];
@@ -33,14 +33,14 @@ static const gnode_t *step_of(keeping_t *k, const gnode_t *attention) {
     return NULL;
 }
 
-static gnode_t *new_node(keeping_t *k, gop_t op, const gnode_t *like, const char *what) {
+static gnode_t *new_node(keep_walk_t *k, gop_t op, const gnode_t *like, const char *what) {
     gnode_t *n = ARENA_NEW(k->g->arena, gnode_t);
     *n = (gnode_t){.op = op, .layer = like->layer, .at = like->at};
     n->name = arena_printf(k->g->arena, "%s.%s", like->name, what);
     return n;
 }
 
-static gnode_t *add_state(keeping_t *k, const gnode_t *of) {
+static gnode_t *add_state(keep_walk_t *k, const gnode_t *of) {
     gnode_t *state = ARENA_NEW(k->g->arena, gnode_t);
     *state = *of;
     add(k, state);
@@ -58,7 +58,7 @@ static gnode_t *operand(const gnode_t *attention, int k) {
     return n->op == G_ROUND ? n->in[0] : n;
 }
 
-static bool keep(keeping_t *k, const gnode_t *attention, const gnode_t *step) {
+static bool keep(keep_walk_t *k, const gnode_t *attention, const gnode_t *step) {
     bool lsh = step->op == G_LSH_STEP;
     bool fits = lsh ? attention->op == G_LSH_ATTENTION ||
                           (attention->op == G_EXACT_ATTENTION && attention->shared_qk)
@@ -80,7 +80,7 @@ static bool keep(keeping_t *k, const gnode_t *attention, const gnode_t *step) {
 }
 
 bool graph_keep(graph_t *g, const graph_t *step, diag_t *d) {
-    keeping_t k = {.g = g, .step = step, .d = d};
+    keep_walk_t k = {.g = g, .step = step, .d = d};
     bool ok = true;
     int kept = 0, states = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {

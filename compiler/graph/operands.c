@@ -15,7 +15,7 @@
 
 #include "support/hash.h"
 
-typedef enum { NO_ROLE, QUERY, KEY, VALUE, RESULT } role_t; /* RESULT: the gradient of it */
+typedef enum { NO_ROLE, QUERY, KEY, VALUE, RESULT } operand_role_t; /* RESULT: the gradient of it */
 
 /* What an input is to the attention that a mixer belongs to; what is missing is no operand. */
 static const unsigned char roles[G_COUNT][G_MAX_INPUTS] = {
@@ -35,8 +35,8 @@ static const unsigned char roles[G_COUNT][G_MAX_INPUTS] = {
     [G_LOCAL_KEEP] = {KEY, VALUE},
 };
 
-static role_t role_of(const gnode_t *n, int k) {
-    role_t role = roles[n->op][k];
+static operand_role_t role_of(const gnode_t *n, int k) {
+    operand_role_t role = roles[n->op][k];
     if (!n->in[k] || graph_kind(n->in[k]) != K_ROW) return NO_ROLE;
     return role == KEY && n->shared_qk ? QUERY : role;
 }
@@ -44,7 +44,7 @@ static role_t role_of(const gnode_t *n, int k) {
 /* An operand as one attention reads it. */
 typedef struct own {
     const gnode_t *attention;
-    role_t role;
+    operand_role_t role;
     gnode_t *operand;
     struct own *next;
 } own_t;
@@ -56,19 +56,19 @@ typedef struct {
         const gnode_t *node;
     } * at;
     size_t n; /* a power of two; 0: not made yet */
-} names_t;
+} node_names_t;
 
 /* Arrays are by id of the nodes of `from`. */
 typedef struct {
     const graph_t *from;
     arena_t *arena;
     graph_t *g;
-    names_t names;
+    node_names_t names;
     const gnode_t **
         *readers; /* in the graph's order, ended by NULL; who reads twice stands twice */
     const gnode_t **attention; /* that a mixer belongs to */
     const gnode_t **first;     /* of an operand: whose it was first; and as what */
-    role_t *role;
+    operand_role_t *role;
     bool *shared;    /* others read it too, in another role, or it is what another gives */
     bool *elsewhere; /* whoever is no mixer reads it */
     gnode_t **to;
@@ -81,7 +81,7 @@ static bool is_attention(const gnode_t *n) {
     return graph_is_attention(n) || graph_is_step(n);
 }
 
-static struct name *place_of(const names_t *names, const char *name) {
+static struct name *place_of(const node_names_t *names, const char *name) {
     size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (names->n - 1);
     while (names->at[at].name && strcmp(names->at[at].name, name) != 0)
         at = (at + 1) & (names->n - 1);
@@ -138,7 +138,7 @@ static const gnode_t *first_made(operands_t *o, const gnode_t *attention) {
     return made && made->op == attention->op ? made : attention;
 }
 
-static const gnode_t *input_in(const gnode_t *n, role_t role) {
+static const gnode_t *input_in(const gnode_t *n, operand_role_t role) {
     for (int k = 0; k < n->n_in; k++)
         if (role_of(n, k) == role) return n->in[k];
     return NULL;
@@ -221,7 +221,8 @@ static bool meets_two(const operands_t *o, const gnode_t *n) {
     return begins_elsewhere(o, n, NULL);
 }
 
-static bool note_operand(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role) {
+static bool note_operand(operands_t *o, const gnode_t *x, const gnode_t *whose,
+                         operand_role_t role) {
     bool other = o->first[x->id] && (o->first[x->id] != whose || o->role[x->id] != role);
     if (other || begins_elsewhere(o, x, whose)) o->shared[x->id] = true;
     if (!o->first[x->id]) o->first[x->id] = whose, o->role[x->id] = role;
@@ -244,7 +245,7 @@ static bool find_shared(operands_t *o) {
         const gnode_t *n = o->from->nodes[i], *whose = o->attention[i];
         any = any || meets_two(o, n);
         for (int k = 0; k < n->n_in && whose; k++) {
-            role_t role = role_of(n, k);
+            operand_role_t role = role_of(n, k);
             if (role == NO_ROLE) continue;
             const gnode_t *x = rounds(n->in[k]);
             bool shared = note_operand(o, n->in[k], whose, role);
@@ -304,10 +305,11 @@ static gnode_t *made_again(operands_t *o, const gnode_t *x) {
     return n;
 }
 
-static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role);
+static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose,
+                            operand_role_t role);
 
-static gnode_t *own_operand(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role,
-                            bool first) {
+static gnode_t *own_operand(operands_t *o, const gnode_t *x, const gnode_t *whose,
+                            operand_role_t role, bool first) {
     const gnode_t *rounded = rounds(x);
     if (rounded && !begins_elsewhere(o, rounded, whose)) {
         gnode_t *value = operand_for(o, rounded, whose, role);
@@ -321,7 +323,8 @@ static gnode_t *own_operand(operands_t *o, const gnode_t *x, const gnode_t *whos
 }
 
 /* Whoever reads it first has it as it is, if nothing stands in the way. */
-static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role) {
+static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose,
+                            operand_role_t role) {
     own_t **at = &o->own[x->id];
     for (; *at; at = &(*at)->next)
         if ((*at)->attention == whose && (*at)->role == role) return (*at)->operand;
@@ -335,7 +338,7 @@ static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whos
 static gnode_t *input_for(operands_t *o, const gnode_t *n, int k) {
     const gnode_t *x = n->in[k], *whose = o->attention[n->id];
     if (!x) return NULL;
-    role_t role = whose ? role_of(n, k) : NO_ROLE;
+    operand_role_t role = whose ? role_of(n, k) : NO_ROLE;
     if (role != NO_ROLE && o->shared[x->id]) return operand_for(o, x, whose, role);
     if (meets_two(o, n) && is_mixed(x)) return operand_for(o, x, n, NO_ROLE);
     return o->to[x->id];
@@ -358,7 +361,7 @@ const graph_t *graph_with_own_operands(arena_t *a, const graph_t *g) {
                     .arena = a,
                     .attention = ARENA_ARRAY(a, const gnode_t *, n),
                     .first = ARENA_ARRAY(a, const gnode_t *, n),
-                    .role = ARENA_ARRAY(a, role_t, n),
+                    .role = ARENA_ARRAY(a, operand_role_t, n),
                     .shared = ARENA_ARRAY(a, bool, n),
                     .elsewhere = ARENA_ARRAY(a, bool, n)};
     find_readers(&o);

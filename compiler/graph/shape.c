@@ -13,7 +13,7 @@
 /* ---- rules --------------------------------------------------------------------------------- */
 
 /* Declared: a named tensor of the caller. */
-void rule_input(rule_t *r) {
+void rule_input(shape_rule_t *r) {
     static const struct {
         const char *name;
         gtype_t type;
@@ -39,7 +39,7 @@ void rule_input(rule_t *r) {
     FAIL(r, "there is no input named %s", n->name);
 }
 
-void rule_param(rule_t *r) {
+void rule_param(shape_rule_t *r) {
     for (int i = 0; i < r->n->rank; i++)
         if (!dim_literal(r->n->shape[i])) FAIL(r, "param %s depends on the length", r->n->name);
     gtype_t type = r->n->type;
@@ -50,7 +50,7 @@ void rule_param(rule_t *r) {
     result_like(r, r->n);
 }
 
-void rule_pad_ids(rule_t *r) {
+void rule_pad_ids(shape_rule_t *r) {
     if (!WANT(r, 0, G_I32, batch(r), r->g->length)) return;
     if (!dim_le(r->g->length, r->g->padded, r->g->units))
         FAIL(r, "%s: the padded length is below the length", r->n->name);
@@ -59,13 +59,13 @@ void rule_pad_ids(rule_t *r) {
     result(r, G_I32, SHAPE(batch(r), r->g->padded));
 }
 
-void rule_pad_mask(rule_t *r) {
+void rule_pad_mask(shape_rule_t *r) {
     if (r->n->in[0] && !WANT(r, 0, G_I32, batch(r), r->g->length)) return;
     result(r, G_I32, SHAPE(batch(r), r->g->padded));
 }
 
 /* One table per axis, or a single one; widths of axes sum to the hidden size. */
-void rule_embed(rule_t *r) {
+void rule_embed(shape_rule_t *r) {
     const gnode_t *n = r->n;
     int word = graph_word_input(n), tables = n->n_in - word - 1;
     if (!WANT(r, 0, G_I32, batch(r), r->g->padded)) return;
@@ -98,7 +98,7 @@ void rule_embed(rule_t *r) {
 }
 
 /* x, and vectors as wide as its rows. */
-void rule_norm(rule_t *r) {
+void rule_norm(shape_rule_t *r) {
     if (!want_vectors(r, 0)) return;
     for (int i = 1; i < r->n->n_in; i++)
         if (!WANT(r, i, G_F32, last(r->n->in[0]))) return;
@@ -107,7 +107,7 @@ void rule_norm(rule_t *r) {
 }
 
 /* Sums of products of i8 are counted in 32 bits. */
-static bool want_summable(rule_t *r) {
+static bool want_summable(shape_rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (x->type != G_I8 || last(x).c <= I8_MOST_PRODUCTS) return true;
     FAIL(r, "%s: x is %lld wide, of i8 the limit is %d", r->n->name, (long long)last(x).c,
@@ -116,7 +116,7 @@ static bool want_summable(rule_t *r) {
 }
 
 /* Sums of products of any type, and a bias, are f32. */
-void rule_dense(rule_t *r) {
+void rule_dense(shape_rule_t *r) {
     gnode_t *const *in = r->n->in;
     gtype_t type = in[0]->type;
     if (!want_factors_alike(r, 0, 1) || !want_summable(r) ||
@@ -127,12 +127,12 @@ void rule_dense(rule_t *r) {
     r->shape[r->rank - 1] = in[1]->shape[0];
 }
 
-void rule_round(rule_t *r) {
+void rule_round(shape_rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (want_type(r, 0, G_F32)) result(r, G_BF16, x->rank, x->shape);
 }
 
-void rule_quantize(rule_t *r) {
+void rule_quantize(shape_rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (!want_vectors(r, 0)) return;
     if (!dim_literal(last(x)))
@@ -140,13 +140,13 @@ void rule_quantize(rule_t *r) {
     result(r, G_I8, x->rank, x->shape);
 }
 
-void rule_activation(rule_t *r) {
+void rule_activation(shape_rule_t *r) {
     if (want_type(r, 0, G_F32)) result_like(r, r->n->in[0]);
     if (r->n->act < 0 || r->n->act >= ACT_COUNT) FAIL(r, "%s: no such activation", r->n->name);
 }
 
 /* Places have their own form: dropout.h. */
-void rule_dropout(rule_t *r) {
+void rule_dropout(shape_rule_t *r) {
     const gnode_t *n = r->n;
     bool rows = n->place == PLACE_CLASSIFIER_IN || n->place == PLACE_CLASSIFIER_OUT;
     if (n->place < 0 || n->place >= PLACE_COUNT || n->place == PLACE_PROBABILITIES)
@@ -163,12 +163,12 @@ void rule_dropout(rule_t *r) {
         result_like(r, n->in[0]);
 }
 
-void rule_elementwise(rule_t *r) {
+void rule_elementwise(shape_rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (want_type(r, 0, G_F32) && want_shape(r, 1, G_F32, x->rank, x->shape)) result_like(r, x);
 }
 
-void rule_concat(rule_t *r) {
+void rule_concat(shape_rule_t *r) {
     gnode_t *const *in = r->n->in;
     if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, in[0]->rank)) return;
     dim_t shape[G_MAX_RANK];
@@ -180,21 +180,21 @@ void rule_concat(rule_t *r) {
 }
 
 /* Rotations are [H,d,n,R], R half the sum of the factors. */
-static bool want_rotations(rule_t *r, int input) {
+static bool want_rotations(shape_rule_t *r, int input) {
     const gnode_t *n = r->n;
     int64_t columns;
     return want_factors(r, &columns) &&
            WANT(r, input, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns));
 }
 
-void rule_lsh_hash(rule_t *r) {
+void rule_lsh_hash(shape_rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_heads(r, 0) || !want_mask(r, 2) || !want_positive(r, n->rounds, "rounds")) return;
     if (!want_rotations(r, 1)) return;
     result(r, G_I32, SHAPE(batch(r), dim(n->heads), dim(n->rounds), r->g->padded));
 }
 
-void rule_lsh_sort(rule_t *r) {
+void rule_lsh_sort(shape_rule_t *r) {
     if (!want_rank(r, 0, G_I32, 4)) return;
     const dim_t *s = r->n->in[0]->shape;
     if (!WANT(r, 0, G_I32, batch(r), s[1], s[2], r->g->padded)) return;
@@ -209,7 +209,7 @@ void rule_lsh_sort(rule_t *r) {
     result(r, G_I32, SHAPE(s[0], s[1], all));
 }
 
-void rule_lsh_attention(rule_t *r) {
+void rule_lsh_attention(shape_rule_t *r) {
     const gnode_t *n = r->n;
     int64_t rounds = n->rounds;
     if (!want_heads_alike(r, 0, 2) || !want_mask(r, 3) || !want_window(r)) return;
@@ -219,13 +219,13 @@ void rule_lsh_attention(rule_t *r) {
         result(r, G_F32, n->in[0]->rank, n->in[0]->shape);
 }
 
-void rule_local_attention(rule_t *r) {
+void rule_local_attention(shape_rule_t *r) {
     const gnode_t *q = r->n->in[0];
     if (want_heads_alike(r, 0, 3) && want_mask(r, 3) && want_window(r) && want_rate(r, r->n->rate))
         result(r, G_F32, q->rank, q->shape);
 }
 
-void rule_exact_attention(rule_t *r) {
+void rule_exact_attention(shape_rule_t *r) {
     const gnode_t *q = r->n->in[0];
     if (!want_heads_alike(r, 0, 3) || !want_mask(r, 3)) return;
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
@@ -234,7 +234,7 @@ void rule_exact_attention(rule_t *r) {
 }
 
 /* What a cache holds of rows of other batches too: their number is the step's. Its type is as declared. */
-void rule_state(rule_t *r) {
+void rule_state(shape_rule_t *r) {
     const gnode_t *n = r->n;
     int64_t width;
     if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
@@ -250,7 +250,7 @@ void rule_state(rule_t *r) {
 }
 
 /* Input i is a state, and says of itself what n says of it. */
-static bool want_state(rule_t *r, int i) {
+static bool want_state(shape_rule_t *r, int i) {
     const gnode_t *n = r->n, *state = n->in[i];
     for (int k = 0; k < N_GRAPH_ATTRS; k++) {
         const gattr_t *attr = &graph_attrs[k];
@@ -263,12 +263,12 @@ static bool want_state(rule_t *r, int i) {
 }
 
 /* One token per row, at its position. */
-static bool want_step(rule_t *r, int positions) {
+static bool want_step(shape_rule_t *r, int positions) {
     return WANT(r, positions, G_I32, batch(r), dim(1)) && want_reach(r) &&
            want_state(r, positions + 1);
 }
 
-void rule_lsh_step(rule_t *r) {
+void rule_lsh_step(shape_rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_step(r, 2)) return;
     if (!want_positive(r, n->rounds, "rounds")) return;
@@ -278,13 +278,13 @@ void rule_lsh_step(rule_t *r) {
     if (!drawn || want_rotations(r, 4)) result_like(r, n->in[0]);
 }
 
-void rule_local_step(rule_t *r) {
+void rule_local_step(shape_rule_t *r) {
     if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_step(r, 3))
         result_like(r, r->n->in[0]);
 }
 
 /* The buckets are of as many heads and rounds as the state's. */
-void rule_keep(rule_t *r) {
+void rule_keep(shape_rule_t *r) {
     const gnode_t *n = r->n, *state = n->in[2];
     bool buckets = n->n_in > 3 && n->in[3];
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_state(r, 2)) return;
@@ -302,15 +302,15 @@ void rule_keep(rule_t *r) {
     result_like(r, state);
 }
 
-void rule_slice(rule_t *r) {
+void rule_slice(shape_rule_t *r) {
     if (want_stream(r, 0)) result(r, G_F32, SHAPE(batch(r), r->g->length, last(r->n->in[0])));
 }
 
-void rule_first_token(rule_t *r) {
+void rule_first_token(shape_rule_t *r) {
     if (want_rank(r, 0, G_F32, 3)) result(r, G_F32, SHAPE(batch(r), last(r->n->in[0])));
 }
 
-void rule_column(rule_t *r) {
+void rule_column(shape_rule_t *r) {
     if (!want_rank(r, 0, G_F32, 3)) return;
     if (r->n->shift < 0 || !dim_literal(last(r->n->in[0])) || r->n->shift >= last(r->n->in[0]).c)
         FAIL(r, "%s: there is no column %lld", r->n->name, (long long)r->n->shift);
@@ -318,7 +318,7 @@ void rule_column(rule_t *r) {
 }
 
 /* Labels have the shape of the logits but for the classes. */
-void rule_cross_entropy(rule_t *r) {
+void rule_cross_entropy(shape_rule_t *r) {
     const gnode_t *logits = r->n->in[0];
     if (!want_type(r, 0, G_F32)) return;
     if (logits->rank < 2) {
@@ -331,18 +331,18 @@ void rule_cross_entropy(rule_t *r) {
     result(r, G_F32, 0, NULL);
 }
 
-void rule_qa_loss(rule_t *r) {
+void rule_qa_loss(shape_rule_t *r) {
     if (WANT(r, 0, G_F32, batch(r), r->g->length) && WANT(r, 1, G_F32, batch(r), r->g->length) &&
         WANT(r, 2, G_I32, batch(r)) && WANT(r, 3, G_I32, batch(r)))
         result(r, G_F32, 0, NULL);
 }
 
-void rule_float_loss(rule_t *r) {
+void rule_float_loss(shape_rule_t *r) {
     if (!want_rank(r, 0, G_F32, 2)) return;
     if (want_shape(r, 1, G_F32, 2, r->n->in[0]->shape)) result(r, G_F32, 0, NULL);
 }
 
-static rule_fn *const rules[G_COUNT] = {
+static shape_rule_fn *const rules[G_COUNT] = {
 #define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) [G_##op] = rule_##shape,
 #include "graph/ops.def"
 #undef X
@@ -351,7 +351,7 @@ static rule_fn *const rules[G_COUNT] = {
 /* ---- a node, a graph ----------------------------------------------------------------------- */
 
 /* Every required input is there, and no more. */
-static bool inputs_present(rule_t *r) {
+static bool inputs_present(shape_rule_t *r) {
     const char *name;
     int n, i = 0;
     garg_kind_t kind;
@@ -407,7 +407,7 @@ static bool is_own_tensor(const gnode_t *x, const char *name, int n) {
     return strlen(x->name) == (size_t)n && memcmp(x->name, name, (size_t)n) == 0;
 }
 
-static bool sources_fit(rule_t *r) {
+static bool sources_fit(shape_rule_t *r) {
     for (int i = 0; i < r->n->n_in; i++) {
         int n;
         const char *name = input_name(r, i, &n);
@@ -425,7 +425,7 @@ static bool sources_fit(rule_t *r) {
 }
 
 /* Dimensions are positive and all elements can be counted, for every U. */
-static void check_size(rule_t *r) {
+static void check_size(shape_rule_t *r) {
     units_t u = r->g->units;
     int64_t elements = 8; /* bytes of the widest representation */
     for (int i = 0; i < r->rank; i++) {
@@ -439,7 +439,7 @@ static void check_size(rule_t *r) {
     }
 }
 
-static bool run_rule(rule_t *r) {
+static bool run_rule(shape_rule_t *r) {
     if (!inputs_present(r) || !sources_fit(r)) return false;
     rules[r->n->op](r);
     if (r->ok) check_size(r);
@@ -447,7 +447,7 @@ static bool run_rule(rule_t *r) {
 }
 
 bool graph_infer(const graph_t *g, gnode_t *n, diag_t *d) {
-    rule_t r = {.g = g, .n = n, .d = d, .ok = true};
+    shape_rule_t r = {.g = g, .n = n, .d = d, .ok = true};
     if (!run_rule(&r)) return false;
     n->type = r.type;
     n->rank = r.rank;
@@ -455,7 +455,7 @@ bool graph_infer(const graph_t *g, gnode_t *n, diag_t *d) {
     return true;
 }
 
-static bool same_result(const rule_t *r) {
+static bool same_result(const shape_rule_t *r) {
     if (r->type != r->n->type || r->rank != r->n->rank) return false;
     for (int i = 0; i < r->rank; i++)
         if (!dim_equal(r->shape[i], r->n->shape[i])) return false;
@@ -463,7 +463,7 @@ static bool same_result(const rule_t *r) {
 }
 
 static bool check_node(const graph_t *g, gnode_t *n, diag_t *d) {
-    rule_t r = {.g = g, .n = n, .d = d, .ok = true};
+    shape_rule_t r = {.g = g, .n = n, .d = d, .ok = true};
     if (!run_rule(&r)) return false;
     if (!same_result(&r))
         FAIL(&r, "%s: the result is not what %s gives", n->name, graph_ops[n->op].name);

@@ -16,22 +16,23 @@ typedef struct {
     gtype_t type; /* the result */
     int rank;
     dim_t shape[G_MAX_RANK];
-} rule_t;
+} shape_rule_t;
 
-typedef void rule_fn(rule_t *);
-#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) rule_fn rule_##shape;
+typedef void shape_rule_fn(shape_rule_t *);
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad)                          \
+    shape_rule_fn rule_##shape;
 #include "graph/ops.def"
 #undef X
 
 #define FAIL(r, ...) ((r)->ok = false, diag_error((r)->d, (r)->n->at, __VA_ARGS__))
 
-static inline void result(rule_t *r, gtype_t type, int rank, const dim_t *shape) {
+static inline void result(shape_rule_t *r, gtype_t type, int rank, const dim_t *shape) {
     r->type = type;
     r->rank = rank;
     if (rank) memcpy(r->shape, shape, sizeof *shape * (size_t)rank);
 }
 
-static inline void result_like(rule_t *r, const gnode_t *x) {
+static inline void result_like(shape_rule_t *r, const gnode_t *x) {
     result(r, x->type, x->rank, x->shape);
 }
 
@@ -40,7 +41,7 @@ static inline dim_t last(const gnode_t *x) {
 }
 
 /* "x" of input i, for messages */
-static inline const char *input_name(const rule_t *r, int i, int *n) {
+static inline const char *input_name(const shape_rule_t *r, int i, int *n) {
     const char *name = "?";
     garg_kind_t kind;
     *n = 1;
@@ -48,7 +49,7 @@ static inline const char *input_name(const rule_t *r, int i, int *n) {
     return name;
 }
 
-static inline bool want_type(rule_t *r, int i, gtype_t type) {
+static inline bool want_type(shape_rule_t *r, int i, gtype_t type) {
     const gnode_t *x = r->n->in[i];
     if (x->type == type) return true;
     int n;
@@ -58,7 +59,7 @@ static inline bool want_type(rule_t *r, int i, gtype_t type) {
     return false;
 }
 
-static inline bool want_rank(rule_t *r, int i, gtype_t type, int rank) {
+static inline bool want_rank(shape_rule_t *r, int i, gtype_t type, int rank) {
     const gnode_t *x = r->n->in[i];
     if (!want_type(r, i, type)) return false;
     if (x->rank == rank) return true;
@@ -75,7 +76,7 @@ static inline void dim_text(dim_t d, char text[64]) {
 }
 
 /* Input i has this type and exactly this shape. */
-static inline bool want_shape(rule_t *r, int i, gtype_t type, int rank, const dim_t *shape) {
+static inline bool want_shape(shape_rule_t *r, int i, gtype_t type, int rank, const dim_t *shape) {
     if (!want_rank(r, i, type, rank)) return false;
     const gnode_t *x = r->n->in[i];
     for (int k = 0; k < rank; k++) {
@@ -97,14 +98,14 @@ static inline bool want_shape(rule_t *r, int i, gtype_t type, int rank, const di
     }
 #define WANT(r, i, type, ...) want_shape(r, i, type, SHAPE(__VA_ARGS__))
 
-static inline bool want_positive(rule_t *r, int64_t value, const char *attr) {
+static inline bool want_positive(shape_rule_t *r, int64_t value, const char *attr) {
     if (value > 0) return true;
     FAIL(r, "%s: %s must be positive", r->n->name, attr);
     return false;
 }
 
 /* Of dropout; 0: none. */
-static inline bool want_rate(rule_t *r, double rate) {
+static inline bool want_rate(shape_rule_t *r, double rate) {
     if (dropout_is_rate(rate)) return true;
     FAIL(r, "%s: dropout at the rate %g leaves nothing", r->n->name, rate);
     return false;
@@ -118,28 +119,28 @@ static inline int64_t product(int n, const int64_t *f) {
     return p;
 }
 
-static inline dim_t batch(const rule_t *r) {
+static inline dim_t batch(const shape_rule_t *r) {
     return dim(r->g->batch);
 }
 
 /* Where rows begin, if the node says that. */
-static inline bool want_begins(rule_t *r, const gnode_t *n) {
+static inline bool want_begins(shape_rule_t *r, const gnode_t *n) {
     return !graph_positions(n) || WANT(r, 1, G_I32, batch(r));
 }
 
 /* [B,P,w], w free */
-static inline bool want_stream(rule_t *r, int i) {
+static inline bool want_stream(shape_rule_t *r, int i) {
     if (!want_rank(r, i, G_F32, 3)) return false;
     return WANT(r, i, G_F32, batch(r), r->g->padded, last(r->n->in[i]));
 }
 
 /* Optional, like all masks. */
-static inline bool want_mask(rule_t *r, int i) {
+static inline bool want_mask(shape_rule_t *r, int i) {
     return !r->n->in[i] || WANT(r, i, G_I32, batch(r), r->g->padded);
 }
 
 /* Input i is [B,P,heads * head_size] of this type. */
-static inline bool want_heads_of(rule_t *r, int i, gtype_t type) {
+static inline bool want_heads_of(shape_rule_t *r, int i, gtype_t type) {
     const gnode_t *n = r->n;
     int64_t width;
     if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
@@ -151,19 +152,19 @@ static inline bool want_heads_of(rule_t *r, int i, gtype_t type) {
     return WANT(r, i, type, batch(r), r->g->padded, dim(width));
 }
 
-static inline bool want_heads(rule_t *r, int i) {
+static inline bool want_heads(shape_rule_t *r, int i) {
     return want_heads_of(r, i, G_F32);
 }
 
 /* The n inputs from `first` on are such, all f32 or all bf16, as the factors of any product. */
-static inline bool want_heads_alike(rule_t *r, int first, int n) {
+static inline bool want_heads_alike(shape_rule_t *r, int first, int n) {
     gtype_t type = r->n->in[first]->type == G_BF16 ? G_BF16 : G_F32;
     for (int i = first; i < first + n; i++)
         if (!want_heads_of(r, i, type)) return false;
     return true;
 }
 
-static inline bool want_reach(rule_t *r) {
+static inline bool want_reach(shape_rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_positive(r, n->chunk, "chunk")) return false;
     int64_t chunks, window;
@@ -176,7 +177,7 @@ static inline bool want_reach(rule_t *r) {
     return true;
 }
 
-static inline bool want_window(rule_t *r) {
+static inline bool want_window(shape_rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_reach(r)) return false;
     if (!dim_divisible(r->g->padded, n->chunk)) {
@@ -194,14 +195,14 @@ static inline bool dim_most(dim_t d, units_t units, int64_t *most) {
 }
 
 /* A tensor of this type with a last dimension. */
-static inline bool want_vectors_of(rule_t *r, int i, gtype_t type) {
+static inline bool want_vectors_of(shape_rule_t *r, int i, gtype_t type) {
     if (!want_type(r, i, type)) return false;
     if (r->n->in[i]->rank >= 1) return true;
     FAIL(r, "%s: a tensor is needed, not a number", r->n->name);
     return false;
 }
 
-static inline bool want_vectors(rule_t *r, int i) {
+static inline bool want_vectors(shape_rule_t *r, int i) {
     return want_vectors_of(r, i, G_F32);
 }
 
@@ -212,7 +213,7 @@ static inline gtype_t factor_type(const gnode_t *n, const gnode_t *x) {
 }
 
 /* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension. */
-static inline bool want_one_type(rule_t *r, int x, int y) {
+static inline bool want_one_type(shape_rule_t *r, int x, int y) {
     const gnode_t *n = r->n;
     gtype_t type = factor_type(n, n->in[x]);
     if (!want_type(r, x, type)) return false;
@@ -227,17 +228,17 @@ static inline bool want_one_type(rule_t *r, int x, int y) {
 }
 
 /* y a matrix. */
-static inline bool want_factors_alike(rule_t *r, int x, int y) {
+static inline bool want_factors_alike(shape_rule_t *r, int x, int y) {
     return want_one_type(r, x, y) && want_rank(r, y, r->n->in[x]->type, 2);
 }
 
 /* y of as many dimensions as x: products along all but their last. */
-static inline bool want_factor_rows(rule_t *r, int x, int y) {
+static inline bool want_factor_rows(shape_rule_t *r, int x, int y) {
     return want_one_type(r, x, y) && want_rank(r, y, r->n->in[x]->type, r->n->in[x]->rank);
 }
 
 /* Half the sum of the factors, of which there are some, all even; columns NULL: not asked for. */
-static inline bool want_factors(rule_t *r, int64_t *half) {
+static inline bool want_factors(shape_rule_t *r, int64_t *half) {
     const gnode_t *n = r->n;
     int64_t columns = 0;
     for (int i = 0; i < n->n_factors; i++) {

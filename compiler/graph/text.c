@@ -119,7 +119,7 @@ void graph_print_forward(const graph_t *g, sbuf_t *out) {
 typedef struct {
     const char *name; /* NULL: free */
     gnode_t *node;    /* NULL: its line was wrong, so uses of it are not reported */
-} symbol_t;
+} graph_symbol_t;
 
 typedef struct {
     graph_t *g;
@@ -127,16 +127,16 @@ typedef struct {
     const char *file, *at, *end, *line_start; /* end: of the text */
     int line;
     bool ok, quiet; /* quiet: this line was reported */
-    symbol_t *symbols;
+    graph_symbol_t *symbols;
     size_t mask, n_symbols; /* mask: table size - 1 */
-} parser_t;
+} graph_parser_t;
 
-static srcloc_t here(const parser_t *p) {
+static srcloc_t here(const graph_parser_t *p) {
     return (srcloc_t){p->file, p->line, (int)(p->at - p->line_start) + 1};
 }
 
 /* Reports one error per line of text; always false. */
-__attribute__((format(printf, 2, 3))) static bool syntax(parser_t *p, const char *fmt, ...) {
+__attribute__((format(printf, 2, 3))) static bool syntax(graph_parser_t *p, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     if (!p->quiet) diag_error(p->d, here(p), "%s", arena_vprintf(p->g->arena, fmt, ap));
@@ -146,13 +146,13 @@ __attribute__((format(printf, 2, 3))) static bool syntax(parser_t *p, const char
     return false;
 }
 
-static int peek(parser_t *p) {
+static int peek(graph_parser_t *p) {
     while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r')) p->at++;
     if (p->at == p->end || *p->at == '\n' || *p->at == '#') return 0;
     return *p->at ? (unsigned char)*p->at : 256; /* a NUL is not the end of the line */
 }
 
-static bool accept(parser_t *p, const char *text) {
+static bool accept(graph_parser_t *p, const char *text) {
     size_t n = strlen(text);
     if (!peek(p) || (size_t)(p->end - p->at) < n || memcmp(p->at, text, n) != 0) return false;
     p->at += n;
@@ -160,14 +160,14 @@ static bool accept(parser_t *p, const char *text) {
 }
 
 /* Whether this is next; nothing is taken. */
-static bool follows(parser_t *p, const char *text) {
+static bool follows(graph_parser_t *p, const char *text) {
     const char *at = p->at;
     bool is = accept(p, text);
     p->at = at;
     return is;
 }
 
-static bool expect(parser_t *p, const char *text) {
+static bool expect(graph_parser_t *p, const char *text) {
     return accept(p, text) || syntax(p, "expected '%s'", text);
 }
 
@@ -177,7 +177,7 @@ static bool is_name_char(int c) {
 }
 
 /* Letters, digits, '_' and '.', NUL-terminated; empty after an error. */
-static bool word(parser_t *p, char text[MAX_NAME], const char *what) {
+static bool word(graph_parser_t *p, char text[MAX_NAME], const char *what) {
     size_t n = 0;
     text[0] = 0;
     peek(p);
@@ -191,7 +191,7 @@ static bool word(parser_t *p, char text[MAX_NAME], const char *what) {
 }
 
 /* A name of a node: it becomes a part of names in C. */
-static bool node_name(parser_t *p, char text[MAX_NAME]) {
+static bool node_name(graph_parser_t *p, char text[MAX_NAME]) {
     int first = peek(p);
     if ((first >= '0' && first <= '9') || first == '.')
         return syntax(p, "a name begins with a letter");
@@ -199,7 +199,7 @@ static bool node_name(parser_t *p, char text[MAX_NAME]) {
 }
 
 /* 0 … max */
-static bool integer(parser_t *p, int64_t max, int64_t *value) {
+static bool integer(graph_parser_t *p, int64_t max, int64_t *value) {
     *value = 0;
     int c = peek(p);
     if (c < '0' || c > '9') return syntax(p, "expected a number");
@@ -212,7 +212,7 @@ static bool integer(parser_t *p, int64_t max, int64_t *value) {
     return true;
 }
 
-static bool real(parser_t *p, double *value) {
+static bool real(graph_parser_t *p, double *value) {
     char text[64], *stop;
     size_t n = 0;
     peek(p);
@@ -228,7 +228,7 @@ static bool real(parser_t *p, double *value) {
 }
 
 /* c, u*U or c+u*U */
-static bool dimension(parser_t *p, dim_t *out) {
+static bool dimension(graph_parser_t *p, dim_t *out) {
     int64_t value;
     *out = dim(0);
     if (!integer(p, MAX_DIM, &value)) return false;
@@ -242,7 +242,7 @@ static bool dimension(parser_t *p, dim_t *out) {
     return true;
 }
 
-static bool list(parser_t *p, int max, int *n, int64_t *values) {
+static bool list(graph_parser_t *p, int max, int *n, int64_t *values) {
     *n = 0;
     if (accept(p, "none")) return true;
     do {
@@ -254,18 +254,18 @@ static bool list(parser_t *p, int max, int *n, int64_t *values) {
 
 /* ---- parse: names -------------------------------------------------------------------------- */
 
-static symbol_t *lookup(parser_t *p, const char *name) {
+static graph_symbol_t *lookup(graph_parser_t *p, const char *name) {
     size_t i = hash64(HASH64_INIT, name, strlen(name)) & p->mask;
     while (p->symbols[i].name && strcmp(p->symbols[i].name, name) != 0) i = (i + 1) & p->mask;
     return &p->symbols[i];
 }
 
 /* Room for a graph, a name per line at most. */
-static void make_table(parser_t *p) {
+static void make_table(graph_parser_t *p) {
     size_t lines = 2, size = 16;
     for (const char *c = p->at; c < p->end && lines <= MAX_NODES; c++) lines += *c == '\n';
     while (size < 2 * lines) size *= 2;
-    p->symbols = ARENA_ARRAY(p->g->arena, symbol_t, size);
+    p->symbols = ARENA_ARRAY(p->g->arena, graph_symbol_t, size);
     p->mask = size - 1;
     p->n_symbols = 0;
 }
@@ -278,7 +278,7 @@ static const char *nearest_op(const char *name) {
 
 /* ---- parse: a node ------------------------------------------------------------------------- */
 
-static bool parse_op(parser_t *p, gop_t *op) {
+static bool parse_op(graph_parser_t *p, gop_t *op) {
     char name[MAX_NAME];
     peek(p);
     const char *start = p->at;
@@ -292,14 +292,14 @@ static bool parse_op(parser_t *p, gop_t *op) {
     return false;
 }
 
-static bool parse_input(parser_t *p, gnode_t *n) {
+static bool parse_input(graph_parser_t *p, gnode_t *n) {
     char name[MAX_NAME];
     peek(p);
     const char *start = p->at;
     if (n->n_in == G_MAX_INPUTS) return syntax(p, "at most %d inputs", G_MAX_INPUTS);
     if (!word(p, name, "an input")) return false;
     if (strcmp(name, "_") == 0) return n->in[n->n_in++] = NULL, true;
-    symbol_t *s = lookup(p, name);
+    graph_symbol_t *s = lookup(p, name);
     p->quiet = s->name && !s->node;
     n->in[n->n_in++] = s->node;
     if (s->node) return true;
@@ -307,7 +307,7 @@ static bool parse_input(parser_t *p, gnode_t *n) {
     return syntax(p, "'%s' is not made above", name);
 }
 
-static bool parse_inputs(parser_t *p, gnode_t *n) {
+static bool parse_inputs(graph_parser_t *p, gnode_t *n) {
     if (!expect(p, "(")) return false;
     if (accept(p, ")")) return true;
     do
@@ -316,7 +316,7 @@ static bool parse_inputs(parser_t *p, gnode_t *n) {
     return expect(p, ")");
 }
 
-static bool parse_act(parser_t *p, act_t *act) {
+static bool parse_act(graph_parser_t *p, act_t *act) {
     char name[MAX_NAME];
     if (!word(p, name, "an activation")) return false;
     for (int i = 0; i < ACT_COUNT; i++)
@@ -324,7 +324,7 @@ static bool parse_act(parser_t *p, act_t *act) {
     return syntax(p, "there is no activation '%s'", name);
 }
 
-static bool parse_value(parser_t *p, const gattr_t *attr, gnode_t *n) {
+static bool parse_value(graph_parser_t *p, const gattr_t *attr, gnode_t *n) {
     void *value = graph_attr_at(attr, n);
     int64_t number;
     switch (attr->kind) {
@@ -340,7 +340,7 @@ static bool parse_value(parser_t *p, const gattr_t *attr, gnode_t *n) {
 }
 
 /* Exactly the attributes of the op, in the order of the table. */
-static bool parse_attrs(parser_t *p, gnode_t *n) {
+static bool parse_attrs(graph_parser_t *p, gnode_t *n) {
     for (int i = 0; i < N_GRAPH_ATTRS; i++) {
         if (!graph_op_has_attr(n->op, &graph_attrs[i])) continue;
         if (graph_attr_optional(n->op, &graph_attrs[i]) && !follows(p, graph_attrs[i].name))
@@ -352,7 +352,7 @@ static bool parse_attrs(parser_t *p, gnode_t *n) {
     return true;
 }
 
-static bool parse_type(parser_t *p, gnode_t *n) {
+static bool parse_type(graph_parser_t *p, gnode_t *n) {
     if (!expect(p, ":")) return false;
     while (n->type < G_TYPES && !accept(p, graph_type_names[n->type])) n->type++;
     if (n->type == G_TYPES) return syntax(p, "expected 'f32', 'bf16', 'i8' or 'i32'");
@@ -365,7 +365,7 @@ static bool parse_type(parser_t *p, gnode_t *n) {
     return expect(p, "]");
 }
 
-static bool parse_marks(parser_t *p, gnode_t *n) {
+static bool parse_marks(graph_parser_t *p, gnode_t *n) {
     if (accept(p, "layer=")) {
         int64_t layer;
         if (!integer(p, MAX_LAYERS - 1, &layer)) return false;
@@ -379,11 +379,11 @@ static bool parse_marks(parser_t *p, gnode_t *n) {
     return true;
 }
 
-static bool end_of_line(parser_t *p) {
+static bool end_of_line(graph_parser_t *p) {
     return !peek(p) || syntax(p, "unexpected text");
 }
 
-static gnode_t *parse_right_side(parser_t *p) {
+static gnode_t *parse_right_side(graph_parser_t *p) {
     gop_t op = G_INPUT;
     if (!expect(p, "=") || !parse_op(p, &op)) return NULL;
     gnode_t *n = ARENA_NEW(p->g->arena, gnode_t);
@@ -394,13 +394,13 @@ static gnode_t *parse_right_side(parser_t *p) {
 }
 
 /* Enters the node under its name, also when the line is wrong. */
-static void parse_node(parser_t *p) {
+static void parse_node(graph_parser_t *p) {
     char name[MAX_NAME];
     peek(p);
     const char *start = p->at;
     srcloc_t at = here(p);
     if (!node_name(p, name)) return;
-    symbol_t *s = lookup(p, name);
+    graph_symbol_t *s = lookup(p, name);
     if (s->name) {
         p->at = start;
         syntax(p, "'%s' is made twice", name);
@@ -413,7 +413,7 @@ static void parse_node(parser_t *p) {
         return;
     }
     gnode_t *n = parse_right_side(p);
-    *s = (symbol_t){arena_strdup(p->g->arena, name), n};
+    *s = (graph_symbol_t){arena_strdup(p->g->arena, name), n};
     if (!n) return;
     gnode_t *slot = graph_append(p->g, n->op);
     n->id = slot->id;
@@ -425,7 +425,7 @@ static void parse_node(parser_t *p) {
 
 /* ---- parse: a graph ------------------------------------------------------------------------ */
 
-static bool parse_shorter(parser_t *p) {
+static bool parse_shorter(graph_parser_t *p) {
     char name[MAX_NAME];
     if (!word(p, name, "padded, unpadded or absent")) return false;
     for (int i = SHORTER_PADDED; i <= SHORTER_ABSENT; i++)
@@ -433,7 +433,7 @@ static bool parse_shorter(parser_t *p) {
     return syntax(p, "'%s' is not one of padded, unpadded, absent", name);
 }
 
-static bool parse_units(parser_t *p) {
+static bool parse_units(graph_parser_t *p) {
     graph_t *g = p->g;
     g->shorter = SHORTER_UNPADDED;
     return integer(p, INT32_MAX, &g->units.min) && expect(p, "..") &&
@@ -452,7 +452,7 @@ static bool is_header(const char *at, const char *end) {
 }
 
 /* Whether the graph can be checked: what its header says is there. */
-static bool parse_header(parser_t *p) {
+static bool parse_header(graph_parser_t *p) {
     peek(p);
     p->g->at = here(p);
     graph_t *g = p->g;
@@ -464,7 +464,7 @@ static bool parse_header(parser_t *p) {
     return ok && end_of_line(p);
 }
 
-static void next_line(parser_t *p) {
+static void next_line(graph_parser_t *p) {
     while (p->at < p->end && *p->at != '\n') p->at++;
     if (p->at < p->end) p->at++;
     p->line_start = p->at;
@@ -482,12 +482,12 @@ static void find_factors(graph_t *g) {
     }
 }
 
-static bool is_next_header(const parser_t *p) {
+static bool is_next_header(const graph_parser_t *p) {
     return is_header(p->line_start, p->end);
 }
 
 /* From its first line to the next graph's. Lines that are wrong are left out, and the others checked. */
-static graph_t *parse_one(parser_t *p, arena_t *a) {
+static graph_t *parse_one(graph_parser_t *p, arena_t *a) {
     graph_t *g = p->g = ARENA_NEW(a, graph_t);
     g->arena = a;
     make_table(p);
@@ -500,27 +500,28 @@ static graph_t *parse_one(parser_t *p, arena_t *a) {
 }
 
 /* At a line that is not blank; false at the end. */
-static bool skip_blank(parser_t *p) {
+static bool skip_blank(graph_parser_t *p) {
     while (p->at < p->end && !peek(p)) next_line(p);
     return p->at < p->end;
 }
 
-static parser_t parser(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d) {
+static graph_parser_t parser(arena_t *a, const char *file, const char *text, size_t bytes,
+                             diag_t *d) {
     graph_t *none = ARENA_NEW(a, graph_t); /* for messages before there is any */
     none->arena = a;
-    return (parser_t){.g = none,
-                      .d = d,
-                      .file = file,
-                      .at = text,
-                      .end = text + bytes,
-                      .line_start = text,
-                      .line = 1,
-                      .ok = true};
+    return (graph_parser_t){.g = none,
+                            .d = d,
+                            .file = file,
+                            .at = text,
+                            .end = text + bytes,
+                            .line_start = text,
+                            .line = 1,
+                            .ok = true};
 }
 
 graph_t **graph_parse_all(arena_t *a, const char *file, const char *text, size_t bytes, size_t from,
                           int most, int *n, diag_t *d) {
-    parser_t p = parser(a, file, text, bytes, d);
+    graph_parser_t p = parser(a, file, text, bytes, d);
     graph_t **graphs = ARENA_ARRAY(a, graph_t *, most);
     while (p.at < text + from) next_line(&p);
     for (*n = 0; skip_blank(&p);) {

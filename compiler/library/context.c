@@ -88,10 +88,10 @@ typedef struct {
     const reformerc_context_t *c;
     const reformer_io_t *io;
     float *gradients; /* NULL: a forward */
-} run_t;
+} forward_call_t;
 
 static int run(void *arg, diag_t *d) {
-    const run_t *r = arg;
+    const forward_call_t *r = arg;
     const exec_t *e = r->c->m->exec;
     if (!r->gradients) return exec_run(e, r->io, r->c->workspace, r->c->bytes, d);
     return exec_run_gradients(e, r->io, r->gradients, r->c->workspace, r->c->bytes, d);
@@ -120,7 +120,7 @@ static int run_on(reformerc_context_t *c, const reformer_io_t *given, float *gra
     size_t bytes = gradients ? exec_train_bytes(e, io.length, io.threads)
                              : exec_workspace_bytes(e, io.length, io.threads);
     if (!make_room(c, bytes)) return context_refuse(c, REFORMERC_E_MEMORY);
-    run_t r = {c, &io, gradients};
+    forward_call_t r = {c, &io, gradients};
     return is_code(c->m) ? context_refuse(c, run(&r, NULL)) : context_told(c, run, &r);
 }
 
@@ -190,10 +190,10 @@ typedef struct {
     exec_cache_t *exec;
     const reformer_decode_t *io;
     decode_fn *call;
-} decode_t;
+} decode_call_t;
 
 static int decode_guarded(void *arg, diag_t *d) {
-    const decode_t *x = arg;
+    const decode_call_t *x = arg;
     return x->call(x->exec, x->io, d);
 }
 
@@ -206,7 +206,7 @@ static int decode(reformerc_cache_t *cache, const reformer_decode_t *given, deco
     if (!io.pool) io.pool = pool_interface(c->pool);
     if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
     if (is_code(c->m)) return context_refuse(c, call(cache->exec, &io, NULL));
-    return context_told(c, decode_guarded, &(decode_t){cache->exec, &io, call});
+    return context_told(c, decode_guarded, &(decode_call_t){cache->exec, &io, call});
 }
 
 int reformerc_prefill(reformerc_cache_t *cache, const reformer_decode_t *io) {
@@ -220,10 +220,10 @@ int reformerc_step(reformerc_cache_t *cache, const reformer_decode_t *io) {
 typedef struct {
     exec_cache_t *exec;
     size_t from, to;
-} copy_t;
+} cache_copy_t;
 
 static int copy_row(void *arg, diag_t *d) {
-    const copy_t *x = arg;
+    const cache_copy_t *x = arg;
     (void)d;
     return exec_cache_copy_row(x->exec, x->from, x->to);
 }
@@ -232,7 +232,7 @@ int reformerc_cache_copy_row(reformerc_cache_t *cache, size_t from, size_t to) {
     if (!cache) return REFORMER_E_ARGUMENT;
     if (is_code(cache->c->m))
         return context_refuse(cache->c, exec_cache_copy_row(cache->exec, from, to));
-    return context_told(cache->c, copy_row, &(copy_t){cache->exec, from, to});
+    return context_told(cache->c, copy_row, &(cache_copy_t){cache->exec, from, to});
 }
 
 size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row) {

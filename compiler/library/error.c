@@ -37,7 +37,7 @@ typedef struct {
     diag_t *d;
     char *text;
     int code;
-} call_t;
+} guarded_call_t;
 
 typedef struct {
     FILE *file;
@@ -70,19 +70,19 @@ static char *text_of(diag_t *d) {
 }
 
 static void work(void *arg) {
-    call_t *c = arg;
+    guarded_call_t *c = arg;
     c->d = diag_new();
     c->code = c->work(c->arg, c->d);
     if (c->code != REFORMER_OK && diag_ran_out(c->d)) c->code = REFORMERC_E_MEMORY;
 }
 
 static void tell(void *arg) {
-    call_t *c = arg;
+    guarded_call_t *c = arg;
     c->text = text_of(c->d);
 }
 
 /* What was done stays done where there is no memory to say more of it. */
-static char *told(call_t *c) {
+static char *told(guarded_call_t *c) {
     guard_report_t report;
     return guard_run(tell, c, &report) ? c->text : NULL;
 }
@@ -97,7 +97,7 @@ static char *text_of_report(const guard_report_t *r) {
 /* Whoever links us may write numbers with a comma: uselocale() is of this thread alone, and newlocale() of "C"
  * costs nothing. */
 int call_guarded(call_fn *fn, void *arg, char **message) {
-    call_t c = {.work = fn, .arg = arg};
+    guarded_call_t c = {.work = fn, .arg = arg};
     guard_report_t report;
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!plain) return REFORMERC_E_MEMORY;

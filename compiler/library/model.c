@@ -14,9 +14,9 @@
 typedef struct {
     const char *path;
     st_file_t *tensors;
-} source_t;
+} weights_source_t;
 
-static bool is_given(const source_t *w) {
+static bool is_given(const weights_source_t *w) {
     return w->path || w->tensors;
 }
 
@@ -25,7 +25,7 @@ static bool is_read_again(const reformerc_model_t *m) {
     return m->backend == BACKEND_REFERENCE || m->plan->updates;
 }
 
-static store_t *load(const reformerc_model_t *m, const source_t *w, diag_t *d) {
+static store_t *load(const reformerc_model_t *m, const weights_source_t *w, diag_t *d) {
     const graph_t *longest = m->plan->variants[m->plan->n_variants - 1].graph;
     store_options_t o = {
         .path = w->path, .tensors = w->tensors, .rotations_path = m->rotations, .seed = m->seed};
@@ -44,7 +44,7 @@ static void keep_store(reformerc_model_t *m, store_t *s) {
     store_free(done);
 }
 
-static int bind(reformerc_model_t *m, const source_t *w, diag_t *d) {
+static int bind(reformerc_model_t *m, const weights_source_t *w, diag_t *d) {
     store_t *s = load(m, w, d);
     if (!s) return REFORMERC_E_WEIGHTS;
     if (!exec_bind(m->exec, s, d)) {
@@ -57,7 +57,7 @@ static int bind(reformerc_model_t *m, const source_t *w, diag_t *d) {
 
 typedef struct {
     reformerc_model_t *m;
-    source_t w;
+    weights_source_t w;
     const reformerc_tensor_t *tensors; /* [n] */
     size_t n;
 } bind_t;
@@ -97,7 +97,7 @@ typedef struct {
     const reformerc_options_t *o;
     const char *model, *text; /* as in reformerc.h */
     request_t request;
-    source_t weights;
+    weights_source_t weights;
     diag_t *d;
     bool ended; /* else the call was given up, and the model with it */
 } compile_t;
@@ -121,7 +121,7 @@ static int read_model(compile_t *c, const char *model, const char *text) {
 /* The weights' names decide the architecture where the spec does not. */
 static int find_weights(compile_t *c) {
     const reformerc_options_t *o = c->o;
-    source_t *w = &c->weights;
+    weights_source_t *w = &c->weights;
     weights_kind_t kind = {0};
     if (o->tensors || o->n_tensors) {
         w->tensors = tensors_open(o->tensors, o->n_tensors, c->d);

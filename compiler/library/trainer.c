@@ -57,10 +57,10 @@ typedef struct {
     const reformer_io_t *io; /* [n] */
     size_t n;
     reformer_train_report_t *report;
-} step_t;
+} trainer_step_t;
 
 /* With the context's threads where the caller names none. */
-static int derive(const step_t *s, diag_t *d) {
+static int derive(const trainer_step_t *s, diag_t *d) {
     reformer_io_t *io = heap_new(s->n, sizeof *io);
     for (size_t i = 0; i < s->n; i++) io[i] = context_io(s->t->c, &s->io[i]);
     int code = exec_learn_run_step(s->t->learner, io, s->n, s->report->items, &s->report->loss, d);
@@ -75,7 +75,7 @@ static int64_t number_of(const reformerc_trainer_t *t, const char *name) {
     bug("no gradient '%s'", name);
 }
 
-static int update(const step_t *s, diag_t *d) {
+static int update(const trainer_step_t *s, diag_t *d) {
     exec_update_t done;
     if (!exec_learn_update(s->t->learner, &done, d)) return EXEC_FAILED;
     s->report->grad_norm = done.norm;
@@ -96,7 +96,7 @@ static int half_rows(size_t i, diag_t *d) {
 }
 
 static int run_step(void *arg, diag_t *d) {
-    const step_t *s = arg;
+    const trainer_step_t *s = arg;
     exec_learner_t *l = s->t->learner;
     *s->report = (reformer_train_report_t){
         .size = sizeof *s->report, .step = exec_learner_step(l), .bad = -1};
@@ -118,7 +118,7 @@ int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t
     if (report && report->size != sizeof *report) return context_refuse(t->c, REFORMER_E_SIZE);
     for (size_t i = 0; i < n; i++)
         if (io[i].size != sizeof *io) return context_refuse(t->c, REFORMER_E_SIZE);
-    step_t s = {t, io, n, report ? report : &own};
+    trainer_step_t s = {t, io, n, report ? report : &own};
     return context_told(t->c, run_step, &s);
 }
 

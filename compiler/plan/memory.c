@@ -59,13 +59,13 @@ typedef struct {
     const graph_t *g;
     const kept_kind_t *kind; /* by id */
     const gop_t *of;
-} values_t;
+} kept_values_t;
 
-static bool belongs(const values_t *v, size_t id, const kept_row_t *row) {
+static bool belongs(const kept_values_t *v, size_t id, const kept_row_t *row) {
     return v->kind[id] == row->kind && (row->of == G_COUNT || v->of[id] == row->of);
 }
 
-static void add_row(kept_t *k, const values_t *v, kept_row_t row) {
+static void add_row(kept_t *k, const kept_values_t *v, kept_row_t row) {
     for (size_t i = 0; i < v->g->n_nodes; i++) {
         if (!belongs(v, i, &row)) continue;
         row.values++;
@@ -74,7 +74,7 @@ static void add_row(kept_t *k, const values_t *v, kept_row_t row) {
     if (row.values > 0) k->rows[k->n++] = row;
 }
 
-static void find_rows(kept_t *k, const values_t *v) {
+static void find_rows(kept_t *k, const kept_values_t *v) {
     for (kept_kind_t kind = KEPT_NONE + 1; kind < KEPT_KINDS; kind++) {
         kept_row_t row = {
             .kind = kind, .of = G_COUNT, .name = kinds[kind].name, .lowered = kinds[kind].lowered};
@@ -87,17 +87,17 @@ static void find_rows(kept_t *k, const values_t *v) {
     }
 }
 
-static values_t find_values(arena_t *a, const graph_t *forward) {
-    return (values_t){.arena = a,
-                      .g = forward,
-                      .kind = graph_kept_kinds(a, forward),
-                      .of = find_attentions(a, forward)};
+static kept_values_t find_values(arena_t *a, const graph_t *forward) {
+    return (kept_values_t){.arena = a,
+                           .g = forward,
+                           .kind = graph_kept_kinds(a, forward),
+                           .of = find_attentions(a, forward)};
 }
 
 /* ---- what they save ---------------------------------------------------------------------------- */
 
 /* Flops of a step that keeps these; below 0 after errors in d. */
-static double work_with(const values_t *v, const bool *keep, const char *loss, diag_t *d) {
+static double work_with(const kept_values_t *v, const bool *keep, const char *loss, diag_t *d) {
     graph_gradient_options_t o = {.loss = loss, .keep = keep};
     arena_t *scratch = arena_new();
     const graph_t *train = graph_gradient(scratch, v->g, &o, d);
@@ -107,7 +107,7 @@ static double work_with(const values_t *v, const bool *keep, const char *loss, d
     return work_total(&w);
 }
 
-static bool measure_rows(kept_t *k, const values_t *v, const char *loss, diag_t *d) {
+static bool measure_rows(kept_t *k, const kept_values_t *v, const char *loss, diag_t *d) {
     double all = work_with(v, NULL, loss, d);
     for (int i = 0; i < k->n && all >= 0; i++) {
         bool *keep = ARENA_ARRAY(v->arena, bool, v->g->n_nodes);
@@ -139,7 +139,7 @@ static void sort_rows(kept_t *k) {
 
 /* ---- the choice -------------------------------------------------------------------------------- */
 
-static void set_flags(kept_t *k, const values_t *v) {
+static void set_flags(kept_t *k, const kept_values_t *v) {
     bool *keep = ARENA_ARRAY(v->arena, bool, v->g->n_nodes);
     k->bytes = 0;
     k->keep = NULL;
@@ -155,7 +155,7 @@ static void set_flags(kept_t *k, const values_t *v) {
 kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double room, bool lowered,
                     diag_t *d) {
     kept_t *k = ARENA_NEW(a, kept_t);
-    values_t v = find_values(a, forward);
+    kept_values_t v = find_values(a, forward);
     *k = (kept_t){.room = room};
     find_rows(k, &v);
     if (!measure_rows(k, &v, loss, d)) return NULL;
@@ -171,7 +171,7 @@ kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double
 }
 
 void kept_mark(arena_t *a, kept_t *k, const graph_t *forward) {
-    values_t v = find_values(a, forward);
+    kept_values_t v = find_values(a, forward);
     set_flags(k, &v);
 }
 

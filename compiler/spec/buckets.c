@@ -12,29 +12,29 @@
 typedef struct {
     int n; /* 0: nothing is hashed */
     int64_t factors[MAX_FACTORS];
-} choice_t;
+} bucket_choice_t;
 
-static choice_t upstream(const buckets_taken_t *t, int64_t length) {
+static bucket_choice_t upstream(const buckets_taken_t *t, int64_t length) {
     const spec_t *s = t->spec;
-    choice_t c = {0};
+    bucket_choice_t c = {0};
     int64_t padded = spec_padded_length(s, length);
     if (padded > spec_layer(s, t->layer).chunk_length)
         c.n = spec_bucket_factors(s, t->layer, padded, c.factors);
     return c;
 }
 
-static choice_t chosen(const buckets_taken_t *t) {
-    choice_t c = {.n = t->n};
+static bucket_choice_t chosen(const buckets_taken_t *t) {
+    bucket_choice_t c = {.n = t->n};
     memcpy(c.factors, t->factors, sizeof *t->factors * (size_t)t->n);
     return c;
 }
 
-static bool same(const choice_t *x, const choice_t *y) {
+static bool same(const bucket_choice_t *x, const bucket_choice_t *y) {
     return x->n == y->n && memcmp(x->factors, y->factors, sizeof *x->factors * (size_t)x->n) == 0;
 }
 
 /* "64", "[8, 16]" */
-static const char *value_of(arena_t *a, const choice_t *c) {
+static const char *value_of(arena_t *a, const bucket_choice_t *c) {
     const char *text = c->n > 1 ? "[" : "";
     for (int i = 0; i < c->n; i++)
         text = arena_printf(a, "%s%s%lld", text, i ? ", " : "", (long long)c->factors[i]);
@@ -42,7 +42,7 @@ static const char *value_of(arena_t *a, const choice_t *c) {
 }
 
 /* What a shell takes as one word. */
-static const char *setting_of(arena_t *a, const choice_t *c) {
+static const char *setting_of(arena_t *a, const bucket_choice_t *c) {
     const char *quote = c->n > 1 ? "'" : "";
     return arena_printf(a, "--set %snum_buckets=%s%s", quote, value_of(a, c), quote);
 }
@@ -57,7 +57,7 @@ static bool open_to_all(const buckets_taken_t *t) {
 
 bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag_t *d) {
     if (!open_to_all(t)) return false;
-    choice_t here = chosen(t), theirs = upstream(t, length);
+    bucket_choice_t here = chosen(t), theirs = upstream(t, length);
     if (theirs.n == 0 || same(&here, &theirs)) return false;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],
@@ -91,7 +91,7 @@ static int64_t shortest(const buckets_taken_t *t) {
 void buckets_warn_ahead(const buckets_taken_t *t, diag_t *d) {
     int64_t length = open_to_all(t) ? shortest(t) : 0;
     if (length == 0) return;
-    choice_t here = chosen(t), theirs = upstream(t, length);
+    bucket_choice_t here = chosen(t), theirs = upstream(t, length);
     if (theirs.n == 0 || same(&here, &theirs)) return;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],

@@ -38,7 +38,7 @@ typedef enum {
     KIND_ANYTHING
 } kind_t;
 
-typedef enum { ROLE_MODEL, ROLE_TRAIN, ROLE_PLAIN, ROLE_OWN, ROLE_IGNORED } role_t;
+typedef enum { ROLE_MODEL, ROLE_TRAIN, ROLE_PLAIN, ROLE_OWN, ROLE_IGNORED } key_role_t;
 
 /* A word and what it stands for: a value of an enum, or a factor of a unit. */
 typedef struct {
@@ -51,7 +51,7 @@ typedef struct {
     const char *name;    /* without the section */
     const char *full;    /* with it: "compile.name" */
     kind_t kind;
-    role_t role;
+    key_role_t role;
     size_t at, extra; /* offsets in spec_t: the value, its flag or count; NO_PLACE */
     double low, high;
     const word_t *words;  /* ended by {NULL} */

@@ -45,9 +45,9 @@ typedef struct {
     size_t n_anchors, n_nodes;
     int n_soft;
     node_t *root;
-} builder_t;
+} tree_builder_t;
 
-static srcloc_t place(builder_t *b, yaml_mark_t mark) {
+static srcloc_t place(tree_builder_t *b, yaml_mark_t mark) {
     if (!b->lines) return IN_FILE(b->path);
     cursor_to_char(&b->cursor, mark.index);
     return (srcloc_t){b->path, b->cursor.line, b->cursor.col};
@@ -58,7 +58,7 @@ static srcloc_t place(builder_t *b, yaml_mark_t mark) {
 #define SOFT(b, at, ...)                                                                           \
     ((b)->failed = ++(b)->n_soft >= MAX_ERRORS, diag_error((b)->diag, (at), __VA_ARGS__))
 
-static node_t *new_node(builder_t *b, node_kind_t kind, srcloc_t at) {
+static node_t *new_node(tree_builder_t *b, node_kind_t kind, srcloc_t at) {
     if (++b->n_nodes > MAX_NODES) {
         FAIL(b, at, "more than %d values: this is no model description", MAX_NODES);
         return NULL;
@@ -73,16 +73,16 @@ static node_t *new_node(builder_t *b, node_kind_t kind, srcloc_t at) {
 typedef struct {
     node_t *key, *value;
     size_t rank; /* where it came from: own keys first, then merged ones in order */
-} pair_t;
+} yaml_pair_t;
 
 static int by_key(const void *pa, const void *pb) {
-    const pair_t *a = pa, *b = pb;
+    const yaml_pair_t *a = pa, *b = pb;
     int c = strcmp(a->key->text, b->key->text);
     return c ? c : a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
 static int by_rank(const void *pa, const void *pb) {
-    const pair_t *a = pa, *b = pb;
+    const yaml_pair_t *a = pa, *b = pb;
     return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
@@ -90,7 +90,8 @@ static bool is_merge(const node_t *key) {
     return key->plain && node_is(key, "<<");
 }
 
-static bool add_merged(builder_t *b, const node_t *source, pair_t **pairs, size_t *n, size_t *cap) {
+static bool add_merged(tree_builder_t *b, const node_t *source, yaml_pair_t **pairs, size_t *n,
+                       size_t *cap) {
     if (source->kind != NODE_MAP) {
         FAIL(b, source->at, "a merge key '<<' takes a mapping or a list of mappings");
         return false;
@@ -100,20 +101,20 @@ static bool add_merged(builder_t *b, const node_t *source, pair_t **pairs, size_
             FAIL(b, source->at, "merge keys make more than %d values", MAX_NODES);
             return false;
         }
-        pair_t p = {source->items[2 * i], source->items[2 * i + 1], *n};
+        yaml_pair_t p = {source->items[2 * i], source->items[2 * i + 1], *n};
         ARENA_PUSH(b->arena, *pairs, *n, *cap) = p;
     }
     return true;
 }
 
 /* Own pairs first, each `<<`'s behind them: the first of a name is the one that counts. */
-static pair_t *collect_pairs(builder_t *b, const node_t *m, size_t *n, size_t *own) {
-    pair_t *pairs = NULL;
+static yaml_pair_t *collect_pairs(tree_builder_t *b, const node_t *m, size_t *n, size_t *own) {
+    yaml_pair_t *pairs = NULL;
     size_t cap = 0;
     *n = 0;
     for (size_t i = 0; i < m->n; i++)
         if (!is_merge(m->items[2 * i])) {
-            pair_t p = {m->items[2 * i], m->items[2 * i + 1], *n};
+            yaml_pair_t p = {m->items[2 * i], m->items[2 * i + 1], *n};
             ARENA_PUSH(b->arena, pairs, *n, cap) = p;
         }
     *own = *n;
@@ -135,9 +136,9 @@ static bool same_key(const node_t *a, const node_t *b) {
 }
 
 /* Expands merge keys and finds names that stand twice. */
-static void finish_map(builder_t *b, node_t *m) {
+static void finish_map(tree_builder_t *b, node_t *m) {
     size_t n, own, kept = 0;
-    pair_t *pairs = collect_pairs(b, m, &n, &own);
+    yaml_pair_t *pairs = collect_pairs(b, m, &n, &own);
     if (b->failed || n == 0) {
         m->n = 0;
         return;
@@ -168,7 +169,7 @@ static void finish_map(builder_t *b, node_t *m) {
 
 /* Puts a complete or just opened node where the innermost open collection wants it. In a map under
  * construction n counts keys and values one by one; end_collection() halves it. */
-static void attach(builder_t *b, node_t *n) {
+static void attach(tree_builder_t *b, node_t *n) {
     if (b->depth == 0) {
         b->root = n;
         return;
@@ -182,7 +183,7 @@ static void attach(builder_t *b, node_t *n) {
 }
 
 /* Where the number of this anchor stands, or would. */
-static int *anchor_slot(builder_t *b, const char *name) {
+static int *anchor_slot(tree_builder_t *b, const char *name) {
     size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (ANCHOR_SLOTS - 1);
     while (b->slots[at] && strcmp(b->anchors[b->slots[at] - 1].name, name) != 0)
         at = (at + 1) & (ANCHOR_SLOTS - 1);
@@ -190,7 +191,7 @@ static int *anchor_slot(builder_t *b, const char *name) {
 }
 
 /* Index + 1 of the anchor, 0 for none. A name used again means the newer node from then on. */
-static size_t define_anchor(builder_t *b, const yaml_char_t *name, node_t *n, bool open) {
+static size_t define_anchor(tree_builder_t *b, const yaml_char_t *name, node_t *n, bool open) {
     if (!name) return 0;
     int *slot = anchor_slot(b, (const char *)name);
     if (!*slot && b->n_anchors == MAX_ANCHORS) {
@@ -206,11 +207,11 @@ static size_t define_anchor(builder_t *b, const yaml_char_t *name, node_t *n, bo
     return (size_t)*slot;
 }
 
-static void refuse_tag(builder_t *b, const yaml_char_t *tag, srcloc_t at) {
+static void refuse_tag(tree_builder_t *b, const yaml_char_t *tag, srcloc_t at) {
     if (tag) SOFT(b, at, "a spec needs no tags ('!' and '!!')");
 }
 
-static void on_scalar(builder_t *b, const yaml_event_t *e) {
+static void on_scalar(tree_builder_t *b, const yaml_event_t *e) {
     node_t *n = new_node(b, NODE_SCALAR, place(b, e->start_mark));
     if (!n) return;
     refuse_tag(b, e->data.scalar.tag, n->at);
@@ -222,7 +223,7 @@ static void on_scalar(builder_t *b, const yaml_event_t *e) {
     attach(b, n);
 }
 
-static void start_collection(builder_t *b, node_kind_t kind, yaml_mark_t mark,
+static void start_collection(tree_builder_t *b, node_kind_t kind, yaml_mark_t mark,
                              const yaml_char_t *tag, const yaml_char_t *anchor) {
     srcloc_t at = place(b, mark);
     if (b->depth == MAX_DEPTH) {
@@ -236,7 +237,7 @@ static void start_collection(builder_t *b, node_kind_t kind, yaml_mark_t mark,
     b->stack[b->depth++] = (frame_t){.node = n, .anchor = define_anchor(b, anchor, n, true)};
 }
 
-static void end_collection(builder_t *b) {
+static void end_collection(tree_builder_t *b) {
     frame_t *f = &b->stack[--b->depth];
     if (f->node->kind == NODE_MAP) {
         f->node->n /= 2;
@@ -246,7 +247,7 @@ static void end_collection(builder_t *b) {
         b->anchors[f->anchor - 1].open = false;
 }
 
-static void on_alias(builder_t *b, const yaml_event_t *e) {
+static void on_alias(tree_builder_t *b, const yaml_event_t *e) {
     srcloc_t at = place(b, e->start_mark);
     const char *name = (const char *)e->data.alias.anchor;
     if (++b->n_nodes > MAX_NODES) {
@@ -260,13 +261,13 @@ static void on_alias(builder_t *b, const yaml_event_t *e) {
     else attach(b, b->anchors[slot - 1].node);
 }
 
-static void on_document(builder_t *b, const yaml_event_t *e) {
+static void on_document(tree_builder_t *b, const yaml_event_t *e) {
     if (!b->root) return;
     FAIL(b, place(b, e->start_mark), "a second document");
     diag_hint(b->diag, "one file holds one spec; remove the line '---' and what belongs to it");
 }
 
-static void on_event(builder_t *b, const yaml_event_t *e) {
+static void on_event(tree_builder_t *b, const yaml_event_t *e) {
     switch (e->type) {
     case YAML_DOCUMENT_START_EVENT: on_document(b, e); break;
     case YAML_SCALAR_EVENT: on_scalar(b, e); break;
@@ -287,7 +288,7 @@ static void on_event(builder_t *b, const yaml_event_t *e) {
 
 /* ---- the parser's own errors ----------------------------------------------------------------- */
 
-static const char *syntax_hint(const builder_t *b, const char *problem) {
+static const char *syntax_hint(const tree_builder_t *b, const char *problem) {
     size_t at = b->cursor.byte;
     if (strstr(problem, "Unicode character escape"))
         return "write the character itself, or its code as \\U with eight digits";
@@ -300,7 +301,7 @@ static const char *syntax_hint(const builder_t *b, const char *problem) {
 }
 
 /* What began before the line at fault may be a ':' that only looks like one. */
-static const char *unusual_before(const builder_t *b, const yaml_parser_t *p) {
+static const char *unusual_before(const tree_builder_t *b, const yaml_parser_t *p) {
     const char *line = b->text.text, *end = line + b->text.bytes;
     size_t first = p->context ? p->context_mark.line : p->problem_mark.line;
     if (first == p->problem_mark.line && first > 0) first--;
@@ -313,7 +314,7 @@ static const char *unusual_before(const builder_t *b, const yaml_parser_t *p) {
     return NULL;
 }
 
-static void syntax_error(builder_t *b) {
+static void syntax_error(tree_builder_t *b) {
     const yaml_parser_t *p = &b->parser;
     if (p->error == YAML_MEMORY_ERROR) guard_no_memory(0);
     const char *problem = p->problem ? p->problem : "unreadable";
@@ -329,7 +330,7 @@ static void syntax_error(builder_t *b) {
                   before ? before : "");
 }
 
-static void run(builder_t *b) {
+static void run(tree_builder_t *b) {
     for (bool more = true; more && !b->failed;) {
         if (!yaml_parser_parse(&b->parser, &b->event)) {
             syntax_error(b);
@@ -343,14 +344,14 @@ static void run(builder_t *b) {
 
 /* What libyaml allocated. */
 static void end(void *builder, size_t bytes) {
-    builder_t *b = builder;
+    tree_builder_t *b = builder;
     (void)bytes;
     yaml_event_delete(&b->event);
     yaml_parser_delete(&b->parser);
 }
 
 /* libyaml compares each directive with all before it. */
-static bool directives_fit(builder_t *b) {
+static bool directives_fit(tree_builder_t *b) {
     const char *end = b->text.text + b->text.bytes;
     int line = 1, n = 0;
     for (const char *p = b->text.text; p && p < end; line++) {
@@ -369,8 +370,8 @@ static bool directives_fit(builder_t *b) {
 
 node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, bool lines,
                   diag_t *d) {
-    builder_t *b = ARENA_NEW(a, builder_t);
-    *b = (builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
+    tree_builder_t *b = ARENA_NEW(a, tree_builder_t);
+    *b = (tree_builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
     if (!text_prepare(a, path, text, bytes, lines, &b->text, d)) return NULL;
     b->cursor = cursor_start(&b->text);
     if (!directives_fit(b)) return NULL;

@@ -13,21 +13,21 @@
 #include "support/guard.h"
 #include "support/print.h"
 
-typedef struct block {
-    struct block *next;
+typedef struct arena_block {
+    struct arena_block *next;
     size_t used, size;
     /* the bytes follow, 16-byte aligned */
-} block_t;
+} arena_block_t;
 
 struct arena {
-    block_t *head; /* what is left of it is used next */
+    arena_block_t *head; /* what is left of it is used next */
 };
 
 enum { FIRST_BYTES = 1 << 12, BLOCK_BYTES = 1 << 16, ALIGN = 16 };
-static const size_t header = (sizeof(block_t) + ALIGN - 1) / ALIGN * ALIGN;
+static const size_t header = (sizeof(arena_block_t) + ALIGN - 1) / ALIGN * ALIGN;
 
 static void release_blocks(arena_t *a) {
-    for (block_t *b = a->head, *next; b; b = next) {
+    for (arena_block_t *b = a->head, *next; b; b = next) {
         next = b->next;
         free(b);
     }
@@ -54,11 +54,11 @@ void arena_free(arena_t *a) {
 }
 
 /* Becomes the block that is used next; a large one stands behind that. */
-static block_t *add_block(arena_t *a, size_t size, bool zero) {
-    block_t *b = zero ? calloc(1, header + size) : malloc(header + size);
+static arena_block_t *add_block(arena_t *a, size_t size, bool zero) {
+    arena_block_t *b = zero ? calloc(1, header + size) : malloc(header + size);
     if (!b) return NULL;
     bool large = a->head && size > BLOCK_BYTES;
-    block_t **place = large ? &a->head->next : &a->head;
+    arena_block_t **place = large ? &a->head->next : &a->head;
     b->size = size;
     b->used = 0;
     b->next = *place;
@@ -75,7 +75,7 @@ static size_t next_size(const arena_t *a) {
 static void *take(arena_t *a, size_t bytes, bool zero) {
     if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    block_t *b = a->head;
+    arena_block_t *b = a->head;
     bool large = bytes > BLOCK_BYTES;
     if (!b || b->size - b->used < bytes) {
         size_t size = next_size(a);

@@ -23,13 +23,13 @@ typedef struct {
 typedef struct {
     const char *file, *text;
     size_t bytes;
-} source_t;
+} quoted_text_t;
 
 struct diag {
     arena_t *arena;
     message_t *messages;
     size_t n, cap;
-    source_t *sources;
+    quoted_text_t *sources;
     size_t n_sources, cap_sources;
     const char **inputs;
     size_t n_inputs, cap_inputs;
@@ -50,7 +50,8 @@ void diag_free(diag_t *d) {
 }
 
 void diag_source(diag_t *d, const char *file, const char *text, size_t bytes) {
-    ARENA_PUSH(d->arena, d->sources, d->n_sources, d->cap_sources) = (source_t){file, text, bytes};
+    ARENA_PUSH(d->arena, d->sources, d->n_sources, d->cap_sources) =
+        (quoted_text_t){file, text, bytes};
 }
 
 void diag_note_input(diag_t *d, const char *path) {
@@ -215,13 +216,13 @@ static void put_note(const diag_t *d, const char *note, sbuf_t *out) {
 /* Where the last message stood in its source: the next one, in file order, is looked for from there, so that all of
  * them together take one walk over the text. */
 typedef struct {
-    const source_t *source;
+    const quoted_text_t *source;
     const char *line; /* its first byte, and of column `col` */
     const char *at;
     int number, col;
-} place_t;
+} quote_place_t;
 
-static const source_t *source_of(const diag_t *d, const char *file) {
+static const quoted_text_t *source_of(const diag_t *d, const char *file) {
     for (size_t i = d->n_sources; i-- > 0;)
         if (strcmp(d->sources[i].file, file) == 0) return &d->sources[i];
     return NULL;
@@ -229,11 +230,11 @@ static const source_t *source_of(const diag_t *d, const char *file) {
 
 /* Moves to a line and column, or to the line's end before it; false where the text has no such line. Columns count
  * characters, as libyaml's marks do. */
-static bool move_to(place_t *q, const source_t *s, int line, int col) {
+static bool move_to(quote_place_t *q, const quoted_text_t *s, int line, int col) {
     const char *end = s->text + s->bytes;
     bool ok;
     if (q->source != s || line < q->number)
-        *q = (place_t){.source = s, .line = s->text, .number = 1, .at = s->text, .col = 1};
+        *q = (quote_place_t){.source = s, .line = s->text, .number = 1, .at = s->text, .col = 1};
     for (; q->number < line; q->number++, q->at = q->line, q->col = 1) {
         const char *feed = memchr(q->line, '\n', (size_t)(end - q->line));
         q->line = feed ? feed + 1 : end;
@@ -254,8 +255,8 @@ static const char *line_note(const diag_t *d, const char *line, const char *end)
 
 /* Quotes the line with a caret under the column. A long line is cut to a window around it. True: a note says what is
  * unusual in it. */
-static bool quote(const diag_t *d, const message_t *m, place_t *q, sbuf_t *out) {
-    const source_t *s = source_of(d, m->at.file);
+static bool quote(const diag_t *d, const message_t *m, quote_place_t *q, sbuf_t *out) {
+    const quoted_text_t *s = source_of(d, m->at.file);
     int from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
     if (!s || m->at.line < 1 || !move_to(q, s, m->at.line, from)) return false;
     const char *p = q->at, *end = s->text + s->bytes;
@@ -268,7 +269,7 @@ static bool quote(const diag_t *d, const message_t *m, place_t *q, sbuf_t *out) 
     return note != NULL;
 }
 
-static void print_message(const diag_t *d, const message_t *m, place_t *q, sbuf_t *out) {
+static void print_message(const diag_t *d, const message_t *m, quote_place_t *q, sbuf_t *out) {
     if (!m->at.file) sbuf_puts(out, "reformerc");
     else put_text(d, shortened(d->arena, m->at.file), out);
     if (m->at.file && m->at.line > 0) sbuf_printf(out, ":%d:%d", m->at.line, m->at.col);
@@ -284,7 +285,7 @@ static void print_message(const diag_t *d, const message_t *m, place_t *q, sbuf_
 
 static void put_messages(diag_t *d, const message_t *sorted, sbuf_t *out) {
     size_t seen[2] = {0, 0}; /* warnings, errors */
-    place_t place = {0};
+    quote_place_t place = {0};
     for (size_t i = 0; i < d->n; i++)
         if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MOST_PRINTED)
             print_message(d, &sorted[i], &place, out);

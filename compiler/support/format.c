@@ -28,14 +28,14 @@ typedef enum {
     NUMBERS, /* weights, arrays, tables: no text of any language */
     ARCHIVE, /* what may hold anything; to a model of bytes, bytes */
     WRITING  /* reads as text; a spec cannot be it, a text may */
-} class_t;
+} content_class_t;
 
 typedef struct {
     const char *magic;
     size_t n;
     const char *what;
     hint_t hint;
-    class_t class;
+    content_class_t class;
 } format_t;
 
 #define MAGIC(text) text, sizeof text - 1

@@ -10,11 +10,11 @@
 #include "support/sbuf.h"
 #include "support/utf8.h"
 
-typedef enum { USUAL, UNSEEN, MARK, LETTER } kind_t;
+typedef enum { USUAL, UNSEEN, MARK, LETTER } character_kind_t;
 
 typedef struct {
     uint32_t code;
-    kind_t kind;
+    character_kind_t kind;
     const char *name;
 } unusual_t;
 
@@ -61,7 +61,7 @@ static unsigned variation_selector(uint32_t c) {
     return between(c, 0xE0100, 0xE01EF) ? c - 0xE0100 + 17 : 0;
 }
 
-static kind_t kind_of(uint32_t c) {
+static character_kind_t kind_of(uint32_t c) {
     if (c < 0x80) return USUAL;
     if (is_fullwidth(c)) return MARK;
     if (is_tag(c) || c == 0xE0001 || c == 0xE007F || variation_selector(c)) return UNSEEN;
@@ -180,7 +180,7 @@ static bool is_word(const char *p, const char *begin, const char *end) {
 
 /* A word of another script is nothing unusual, a letter of it amid ASCII is. */
 static bool stands_out(const char *begin, const char *p, size_t n, const char *end, uint32_t c) {
-    kind_t kind = kind_of(c);
+    character_kind_t kind = kind_of(c);
     if (kind == USUAL) return false;
     return kind != LETTER || is_word(p - 1, begin, end) || is_word(p + n, begin, end);
 }

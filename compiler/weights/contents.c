@@ -58,16 +58,16 @@ typedef struct {
     const char *at, *end;
     layout_t *l;
     size_t cap;
-} reader_t;
+} contents_reader_t;
 
 /* Up to a blank or the end of the line, at least a byte; NULL: there is none. */
-static const char *read_word(reader_t *r) {
+static const char *read_word(contents_reader_t *r) {
     const char *from = r->at;
     while (r->at < r->end && *r->at != ' ' && *r->at != '\n') r->at++;
     return r->at > from ? arena_strndup(r->arena, from, (size_t)(r->at - from)) : NULL;
 }
 
-static bool skip(reader_t *r, const char *text) {
+static bool skip(contents_reader_t *r, const char *text) {
     size_t n = strlen(text);
     if ((size_t)(r->end - r->at) < n || memcmp(r->at, text, n) != 0) return false;
     r->at += n;
@@ -75,7 +75,7 @@ static bool skip(reader_t *r, const char *text) {
 }
 
 /* Digits, of a number that no file is as large as. */
-static bool read_number(reader_t *r, int64_t *n) {
+static bool read_number(contents_reader_t *r, int64_t *n) {
     const int64_t most = INT64_C(1) << 50;
     const char *from = r->at;
     for (*n = 0; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
@@ -83,7 +83,7 @@ static bool read_number(reader_t *r, int64_t *n) {
     return r->at > from;
 }
 
-static bool read_dims(reader_t *r, const char *key, int most, int *rank, int64_t *dims) {
+static bool read_dims(contents_reader_t *r, const char *key, int most, int *rank, int64_t *dims) {
     if (!skip(r, key)) return false;
     do
         if (*rank == most || !read_number(r, &dims[*rank]) || dims[(*rank)++] == 0) return false;
@@ -91,14 +91,14 @@ static bool read_dims(reader_t *r, const char *key, int most, int *rank, int64_t
     return true;
 }
 
-static bool read_kind(reader_t *r, pack_kind_t *kind) {
+static bool read_kind(contents_reader_t *r, pack_kind_t *kind) {
     const char *word = read_word(r);
     for (int i = 0; word && i < KINDS; i++)
         if (strcmp(word, kind_names[i]) == 0) return *kind = (pack_kind_t)i, true;
     return false;
 }
 
-static bool read_type(reader_t *r, gtype_t *type) {
+static bool read_type(contents_reader_t *r, gtype_t *type) {
     static const gtype_t types[] = {G_F32, G_BF16, G_I8};
     const char *word = read_word(r);
     for (size_t i = 0; word && i < sizeof types / sizeof *types; i++)
@@ -108,7 +108,7 @@ static bool read_type(reader_t *r, gtype_t *type) {
 
 /* ---- parsing: an entry ------------------------------------------------------------------------------ */
 
-static bool read_line(reader_t *r, layout_entry_t *e) {
+static bool read_line(contents_reader_t *r, layout_entry_t *e) {
     e->name = read_word(r);
     return e->name && skip(r, " ") && read_kind(r, &e->kind) && skip(r, " ") &&
            read_type(r, &e->type) && skip(r, " offset=") && read_number(r, &e->offset) &&
@@ -120,7 +120,7 @@ static bool read_line(reader_t *r, layout_entry_t *e) {
            (!skip(r, " heads=") || read_number(r, &e->heads)) && skip(r, "\n");
 }
 
-static bool read_sources(reader_t *r, layout_entry_t *e) {
+static bool read_sources(contents_reader_t *r, layout_entry_t *e) {
     while (skip(r, "  ")) {
         const char *name = read_word(r);
         if (!name || !skip(r, "\n")) return false;
@@ -160,7 +160,7 @@ static bool is_right(const layout_entry_t *e, int64_t data_end) {
            (e->starts_at != 0) == (want.rows && e->kind != PACK_ROWS);
 }
 
-static bool read_entry(reader_t *r) {
+static bool read_entry(contents_reader_t *r) {
     layout_entry_t e = {0};
     if (!read_line(r, &e) || !read_sources(r, &e) || !is_right(&e, r->l->data_end)) return false;
     layout_shape_entry(&e); /* the rest of it; what was read is compared with what it prints as */
@@ -215,7 +215,8 @@ static bool prints_as(const layout_t *l, const char *text, size_t bytes) {
 }
 
 layout_t *contents_parse(arena_t *a, const char *text, size_t bytes, int64_t data_end) {
-    reader_t r = {.arena = a, .at = text, .end = text + bytes, .l = ARENA_NEW(a, layout_t)};
+    contents_reader_t r = {
+        .arena = a, .at = text, .end = text + bytes, .l = ARENA_NEW(a, layout_t)};
     r.l->data_end = data_end;
     sbuf_t head = {0};
     print_head(&head);

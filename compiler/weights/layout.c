@@ -17,16 +17,16 @@ struct place {
 typedef struct {
     struct place *places;
     size_t n; /* a power of two, at least twice what it will hold */
-} table_t;
+} layout_index_t;
 
-static struct place *place_of(const table_t *t, const char *key) {
+static struct place *place_of(const layout_index_t *t, const char *key) {
     size_t at = (size_t)hash64(HASH64_INIT, key, strlen(key)) & (t->n - 1);
     while (t->places[at].key && strcmp(t->places[at].key, key) != 0) at = (at + 1) & (t->n - 1);
     return &t->places[at];
 }
 
-static table_t table_for(arena_t *a, size_t keys) {
-    table_t t = {.n = 2};
+static layout_index_t table_for(arena_t *a, size_t keys) {
+    layout_index_t t = {.n = 2};
     while (t.n < 2 * keys) t.n *= 2;
     t.places = ARENA_ARRAY(a, struct place, t.n);
     return t;
@@ -127,7 +127,7 @@ typedef struct {
     arena_t *arena;
     layout_t *l;
     size_t cap;
-    table_t stacks, sources, names; /* names: of stacks, with how many there are of each */
+    layout_index_t stacks, sources, names; /* names: of stacks, with how many there are of each */
 } maker_t;
 
 /* The pattern's part after the layer; numbered, where a stack of another shape has it already. */
@@ -265,7 +265,7 @@ static maker_t begin_layout(arena_t *a, const graph_t *g) {
 }
 
 /* The sections of a file, in their order; scales of integers are floats, what their sums start at are integers. */
-typedef enum { SECTION_F32, SECTION_BF16, SECTION_INTEGERS } section_t;
+typedef enum { SECTION_F32, SECTION_BF16, SECTION_INTEGERS } layout_section_t;
 
 static int64_t place(int64_t *offset, int64_t bytes, int64_t at) {
     *offset = at;
@@ -273,11 +273,11 @@ static int64_t place(int64_t *offset, int64_t bytes, int64_t at) {
 }
 
 /* What an entry has in this section, from byte `at` on; where it ends. */
-static int64_t place_entry(layout_entry_t *e, section_t section, int64_t at) {
+static int64_t place_entry(layout_entry_t *e, layout_section_t section, int64_t at) {
     int64_t own = 4 * e->count * e->rows;
-    section_t main = e->type == G_F32    ? SECTION_F32
-                     : e->type == G_BF16 ? SECTION_BF16
-                                         : SECTION_INTEGERS;
+    layout_section_t main = e->type == G_F32    ? SECTION_F32
+                            : e->type == G_BF16 ? SECTION_BF16
+                                                : SECTION_INTEGERS;
     if (section == main) at = place(&e->offset, e->bytes, at);
     if (e->rows == 0) return at;
     if (section == SECTION_F32) at = place(&e->scales_at, own, at);
@@ -285,7 +285,7 @@ static int64_t place_entry(layout_entry_t *e, section_t section, int64_t at) {
     return at;
 }
 
-static int64_t place_section(layout_t *l, section_t section, int64_t at) {
+static int64_t place_section(layout_t *l, layout_section_t section, int64_t at) {
     for (int i = 0; i < l->n; i++) at = place_entry(&l->entries[i], section, at);
     return at;
 }
@@ -348,7 +348,7 @@ layout_t *layout_state(arena_t *a, const layout_t *gradients, const update_t *u,
 }
 
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index) {
-    table_t t = {l->places, l->n_places};
+    layout_index_t t = {l->places, l->n_places};
     const struct place *place = l->n_places ? place_of(&t, source) : NULL;
     if (!place || !place->key) return NULL;
     *index = place->index;

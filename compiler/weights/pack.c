@@ -23,15 +23,15 @@ typedef struct {
     float *packed;
     uint16_t *halves; /* of a packed array of bf16, in the place of `packed` */
     float *plain;
-} move_t;
+} packing_t;
 
 /* bf16 are rounded on their way into the file, and come out as they are there. */
-static void move_half(const move_t *m, int64_t packed, int64_t plain) {
+static void move_half(const packing_t *m, int64_t packed, int64_t plain) {
     if (m->unpack) m->plain[plain] = bf16_value(m->halves[packed]);
     else m->halves[packed] = bf16_bits(m->plain[plain]);
 }
 
-static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) {
+static void move_row(const packing_t *m, int64_t packed, int64_t plain, int64_t n) {
     size_t bytes = (size_t)n * sizeof(float);
     if (m->halves)
         for (int64_t i = 0; i < n; i++) move_half(m, packed + i, plain + i);
@@ -40,7 +40,7 @@ static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) 
 }
 
 /* Elements of a panel that is `depth` deep. */
-static int64_t panel_elements(const move_t *m, int64_t depth) {
+static int64_t panel_elements(const packing_t *m, int64_t depth) {
     return (m->halves ? (depth + 1) / 2 * 2 : depth) * PANEL;
 }
 
@@ -50,7 +50,7 @@ static int64_t in_pairs(int64_t k, int64_t j) {
 }
 
 /* Elements from `k` to `end` of column j of a panel ↔ those of a row. */
-static void move_run(const move_t *m, int64_t panel, int64_t row, int64_t j, int64_t k,
+static void move_run(const packing_t *m, int64_t panel, int64_t row, int64_t j, int64_t k,
                      int64_t end) {
     if (m->halves) {
         for (; k < end; k++) move_half(m, panel + in_pairs(k, j), row + k);
@@ -66,7 +66,7 @@ static void move_run(const move_t *m, int64_t panel, int64_t row, int64_t j, int
 /* `rows` rows of length `depth` (row-major, from `plain`) ↔ panels of 32 rows, K-major. 16 values
  * of K at a time: a panel's 32 rows are often a power of two apart and would evict each other line
  * by line. */
-static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t rows,
+static void move_panels(const packing_t *m, int64_t packed, int64_t plain, int64_t rows,
                         int64_t depth) {
     enum { STEP = 16 };
     for (int64_t p = 0; p < rows; p += PANEL, packed += panel_elements(m, depth))
@@ -78,7 +78,7 @@ static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t 
 }
 
 /* The same of columns: 32 of them follow each other in every row. */
-static void move_columns(const move_t *m, int64_t rows, int64_t width) {
+static void move_columns(const packing_t *m, int64_t rows, int64_t width) {
     int64_t packed = 0;
     for (int64_t p = 0; p < width; p += PANEL, packed += panel_elements(m, rows)) {
         int64_t n = width - p < PANEL ? width - p : PANEL;
@@ -90,12 +90,12 @@ static void move_columns(const move_t *m, int64_t rows, int64_t width) {
     }
 }
 
-static int64_t panels_elements(const move_t *m, int64_t rows, int64_t depth) {
+static int64_t panels_elements(const packing_t *m, int64_t rows, int64_t depth) {
     return (rows + PANEL - 1) / PANEL * panel_elements(m, depth);
 }
 
 /* [H, d, n, R] ↔ [H][n][d][R] */
-static void move_rotations(const move_t *m, const int64_t *s) {
+static void move_rotations(const packing_t *m, const int64_t *s) {
     int64_t d = s[1], n = s[2], r = s[3];
     for (int64_t h = 0; h < s[0]; h++)
         for (int64_t i = 0; i < n; i++)
@@ -109,7 +109,7 @@ static int64_t elements_of(const layout_entry_t *e) {
     return n;
 }
 
-static void move_tensor(const layout_entry_t *e, const move_t *m) {
+static void move_tensor(const layout_entry_t *e, const packing_t *m) {
     switch (e->kind) {
     case PACK_ROWS: move_row(m, 0, 0, elements_of(e)); break;
     case PACK_PANELS: move_panels(m, 0, 0, e->shape[0], e->shape[1]); break;
@@ -130,10 +130,10 @@ static size_t stride_of(const layout_entry_t *e) {
 }
 
 /* Of one tensor of an entry. A file that is unpacked is only read. */
-static move_t move_of(const layout_entry_t *e, int index, const unsigned char *file) {
+static packing_t move_of(const layout_entry_t *e, int index, const unsigned char *file) {
     void *at = (void *)(uintptr_t)(file + e->offset + (size_t)index * stride_of(e));
-    return (move_t){.packed = e->type == G_BF16 ? NULL : at,
-                    .halves = e->type == G_BF16 ? at : NULL};
+    return (packing_t){.packed = e->type == G_BF16 ? NULL : at,
+                       .halves = e->type == G_BF16 ? at : NULL};
 }
 
 /* ---- packing -------------------------------------------------------------------------------- */
@@ -157,7 +157,7 @@ void weights_pack_tensor(const layout_entry_t *e, int index, const float *values
         pack_i8(e, index, values, file);
         return;
     }
-    move_t m = move_of(e, index, file);
+    packing_t m = move_of(e, index, file);
     m.plain = (float *)(uintptr_t)values; /* only read */
     move_tensor(e, &m);
 }
@@ -269,7 +269,7 @@ void weights_unpack_tensor(const layout_entry_t *e, int index, const unsigned ch
         unpack_i8(e, index, file, values);
         return;
     }
-    move_t m = move_of(e, index, file);
+    packing_t m = move_of(e, index, file);
     m.unpack = true;
     m.plain = values;
     move_tensor(e, &m);

@@ -52,12 +52,12 @@ typedef struct {
     st_file_t *f;
     diag_t *d;
     size_t bytes; /* after the header */
-} reader_t;
+} header_reader_t;
 
 /* One name per line of the message, printable whatever the file holds. */
-static bool refuse(reader_t *r, const char *tensor, const char *fmt, ...)
+static bool refuse(header_reader_t *r, const char *tensor, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-static bool refuse(reader_t *r, const char *tensor, const char *fmt, ...) {
+static bool refuse(header_reader_t *r, const char *tensor, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     char *text = arena_vprintf(r->f->arena, fmt, ap);
@@ -74,7 +74,7 @@ static bool read_count(const json_t *j, int64_t *out) {
     return true;
 }
 
-static bool read_dtype(reader_t *r, const json_t *entry, st_tensor_t *t) {
+static bool read_dtype(header_reader_t *r, const json_t *entry, st_tensor_t *t) {
     const json_t *dtype = json_object_get(entry, "dtype");
     if (!json_is_string(dtype)) return refuse(r, t->name, "'dtype' is missing or not a string");
     t->dtype_name = arena_strdup(r->f->arena, json_string_value(dtype));
@@ -83,7 +83,7 @@ static bool read_dtype(reader_t *r, const json_t *entry, st_tensor_t *t) {
     return true;
 }
 
-static bool read_shape(reader_t *r, const json_t *entry, st_tensor_t *t) {
+static bool read_shape(header_reader_t *r, const json_t *entry, st_tensor_t *t) {
     const json_t *shape = json_object_get(entry, "shape");
     if (!json_is_array(shape)) return refuse(r, t->name, "'shape' is missing or not a list");
     size_t rank = json_array_size(shape);
@@ -101,7 +101,7 @@ static bool read_shape(reader_t *r, const json_t *entry, st_tensor_t *t) {
     return true;
 }
 
-static bool read_offsets(reader_t *r, const json_t *entry, st_tensor_t *t) {
+static bool read_offsets(header_reader_t *r, const json_t *entry, st_tensor_t *t) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     int64_t begin, end;
     if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||
@@ -120,7 +120,7 @@ static bool read_offsets(reader_t *r, const json_t *entry, st_tensor_t *t) {
     return true;
 }
 
-static bool check_size(reader_t *r, const st_tensor_t *t) {
+static bool check_size(header_reader_t *r, const st_tensor_t *t) {
     const dtype_info_t *info = dtype_named(t->dtype_name);
     if (!info) return true; /* size unknown */
     uint64_t bytes;
@@ -134,7 +134,7 @@ static bool check_size(reader_t *r, const st_tensor_t *t) {
     return true;
 }
 
-static bool read_entry(reader_t *r, const char *name, const json_t *entry, st_tensor_t *t) {
+static bool read_entry(header_reader_t *r, const char *name, const json_t *entry, st_tensor_t *t) {
     t->name = arena_strdup(r->f->arena, name);
     if (!json_is_object(entry)) return refuse(r, name, "its entry is not an object");
     return read_dtype(r, entry, t) && read_shape(r, entry, t) && read_offsets(r, entry, t) &&
@@ -151,7 +151,7 @@ static int by_data(const void *pa, const void *pb) {
 }
 
 /* Sorted tensors must follow each other exactly. */
-static bool check_cover(reader_t *r) {
+static bool check_cover(header_reader_t *r) {
     size_t at = 0;
     for (size_t i = 0; i < r->f->n; i++) {
         const st_tensor_t *t = &r->f->tensors[i];
@@ -172,7 +172,7 @@ static bool check_cover(reader_t *r) {
     return false;
 }
 
-static bool check_metadata(reader_t *r, const json_t *metadata) {
+static bool check_metadata(header_reader_t *r, const json_t *metadata) {
     if (json_is_null(metadata)) return true; /* the reference reads it as none */
     bool ok = json_is_object(metadata);
     const char *key;
@@ -184,7 +184,7 @@ static bool check_metadata(reader_t *r, const json_t *metadata) {
     return ok;
 }
 
-static bool read_entries(reader_t *r, json_t *header) {
+static bool read_entries(header_reader_t *r, json_t *header) {
     st_file_t *f = r->f;
     size_t n = json_object_size(header);
     f->tensors = ARENA_ARRAY(f->arena, st_tensor_t, n);
@@ -204,7 +204,7 @@ static bool read_entries(reader_t *r, json_t *header) {
 }
 
 /* Where the header lies; all checks that need no JSON. `begin`: the file's first bytes. */
-static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
+static bool find_header(header_reader_t *r, const unsigned char *begin, size_t n_begin,
                         uint64_t file_bytes, size_t *header) {
     srcloc_t at = IN_FILE(r->f->path);
     if (!format_fits(r->f->path, begin, n_begin, WANT_SAFETENSORS, r->d)) return false;
@@ -233,7 +233,7 @@ static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
     return true;
 }
 
-static bool read_header(reader_t *r, const char *text, size_t bytes) {
+static bool read_header(header_reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
     json_t *header = json_load_bounded(text, bytes, &error);
     if (!header) {
@@ -250,7 +250,7 @@ static bool read_header(reader_t *r, const char *text, size_t bytes) {
 
 /* The header alone, then, where values are wanted, what stands behind it. */
 static bool read_file(st_file_t *f, const input_t *in, bool values, diag_t *d) {
-    reader_t r = {.f = f, .d = d};
+    header_reader_t r = {.f = f, .d = d};
     unsigned char begin[FORMAT_BYTES];
     size_t n = in->bytes < sizeof begin ? (size_t)in->bytes : sizeof begin, header;
     if (!input_read(in, 0, begin, n, d) || !find_header(&r, begin, n, in->bytes, &header))
@@ -286,7 +286,7 @@ st_file_t *st_open(const char *path, diag_t *d) {
 /* ---- tensors in memory ---------------------------------------------------------------------- */
 
 /* Fills in what follows from dtype and shape. */
-static bool take_tensor(reader_t *r, st_tensor_t *t, bool values) {
+static bool take_tensor(header_reader_t *r, st_tensor_t *t, bool values) {
     if (t->rank < 0 || t->rank > (int)(sizeof t->shape / sizeof *t->shape))
         return refuse(r, t->name, "has %d dimensions, 0 to 8 are possible", t->rank);
     const dtype_info_t *info = dtype_info(t->dtype);
@@ -305,7 +305,7 @@ static bool take_tensor(reader_t *r, st_tensor_t *t, bool values) {
     return true;
 }
 
-static bool check_twins(reader_t *r) {
+static bool check_twins(header_reader_t *r) {
     bool ok = true;
     for (size_t i = 1; i < r->f->n; i++)
         if (strcmp(r->f->by_name[i - 1]->name, r->f->by_name[i]->name) == 0)
@@ -319,7 +319,7 @@ st_file_t *st_from_arena(const char *shown, const st_tensor_t *tensors, size_t n
     st_file_t *f = ARENA_NEW(a, st_file_t);
     *f = (st_file_t){.arena = a, .path = arena_strdup(a, shown), .n = n};
     f->tensors = arena_copy(a, tensors, n * sizeof *tensors);
-    reader_t r = {.f = f, .d = d};
+    header_reader_t r = {.f = f, .d = d};
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++) ok = take_tensor(&r, &f->tensors[i], values);
     if (ok) st_sort(f);

@@ -12,7 +12,7 @@ enum { D = 3, MAX_T = 64 };
 typedef struct {
     graph_t g;
     gnode_t nodes[5], op;
-    value_t values[6];
+    eval_value_t values[6];
     reformer_io_t io;
     eval_t e;
     double q[MAX_T * D], k[MAX_T * D], v[MAX_T * D], out[MAX_T * D];
@@ -45,11 +45,11 @@ static void bench_init(bench_t *b, int64_t tokens) {
     b->op.heads = 1;
     b->op.head_size = D;
     b->op.id = 5;
-    b->values[5] = (value_t){.f = b->out, .elements = tokens * D};
+    b->values[5] = (eval_value_t){.f = b->out, .elements = tokens * D};
     double *data[] = {b->q, b->k, b->v};
-    for (int i = 0; i < 3; i++) b->values[i] = (value_t){.f = data[i], .elements = tokens * D};
-    b->values[3] = (value_t){.i = b->order};
-    b->values[4] = (value_t){.i = b->mask, .elements = tokens};
+    for (int i = 0; i < 3; i++) b->values[i] = (eval_value_t){.f = data[i], .elements = tokens * D};
+    b->values[3] = (eval_value_t){.i = b->order};
+    b->values[4] = (eval_value_t){.i = b->mask, .elements = tokens};
     for (int i = 0; i < 5; i++) b->nodes[i].id = i;
 }
 
@@ -365,7 +365,7 @@ static void test_exact_shared(void **unused) {
 /* Tokens with 2 numbers each, a head of size 2; rotation columns are given as rows of 2. */
 typedef struct {
     bench_t b;
-    value_t *buckets;
+    eval_value_t *buckets;
     float rotation[2 * 16];
     int32_t out[MAX_T];
 } hash_t;
@@ -387,7 +387,7 @@ static void run_hash(hash_t *h, int64_t rows, int64_t tokens, const double *qk, 
     for (int i = 0; i < 2 * columns * rounds; i++) h->rotation[i] = (float)rotation[i];
     b->values[1].w = h->rotation;
     b->values[4].elements = rows * tokens;
-    b->values[5] = (value_t){.i = h->out, .elements = rows * rounds * tokens};
+    b->values[5] = (eval_value_t){.i = h->out, .elements = rows * rounds * tokens};
     b->op.n_in = 3;
     for (int i = 0; i < 3; i++) b->op.in[i] = &b->nodes[(int[]){0, 1, 4}[i]];
     assert_int_equal(eval_lsh_hash(&b->e, &b->op, &b->values[5]), REFORMER_OK);
@@ -458,8 +458,8 @@ static void test_sort(void **unused) {
     int32_t order[20];
     bench_t b;
     bench_init(&b, 5);
-    b.values[0] = (value_t){.i = keys, .elements = 20};
-    b.values[5] = (value_t){.i = order, .elements = 20, .shape = {2, 1, 10}};
+    b.values[0] = (eval_value_t){.i = keys, .elements = 20};
+    b.values[5] = (eval_value_t){.i = order, .elements = 20, .shape = {2, 1, 10}};
     b.op.in[0] = &b.nodes[0];
     assert_int_equal(eval_lsh_sort(&b.e, &b.op, &b.values[5]), REFORMER_OK);
     assert_memory_equal(order, want, sizeof want);

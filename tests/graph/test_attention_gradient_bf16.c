@@ -15,7 +15,7 @@ typedef struct {
     bool lsh;
     graph_t g;
     gnode_t nodes[N_NODES];
-    value_t values[N_NODES];
+    eval_value_t values[N_NODES];
     reformer_io_t io;
     eval_t e;
     double q[T * D], k[T * D], v[T * D], y[T * D], lse[T], dy[T * D], grad[T * 3 * D];
@@ -41,7 +41,7 @@ static void begin(bench_t *b, bool lsh, double size) {
                                 .before = BEFORE,
                                 .causal = true,
                                 .rounds = lsh ? ROUNDS : 0};
-        b->values[i] = (value_t){.f = data[i]};
+        b->values[i] = (eval_value_t){.f = data[i]};
         if (i <= VALUE) b->nodes[i].type = G_BF16;
     }
     b->values[ORDER].i = b->order;

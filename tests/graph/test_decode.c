@@ -228,10 +228,10 @@ enum { TOKENS = 8, PLACES = 16 };
 
 typedef struct {
     gnode_t node, in[5];
-    value_t values[5];
+    eval_value_t values[5];
     gnode_t *unused;
     cached_row_t row;
-    kept_t kept;
+    eval_kept_t kept;
     int state_at[5];
     double keys[2 * TOKENS], v[2 * TOKENS], zero[2], value[2], out[2];
     int32_t buckets[4 * TOKENS];
@@ -256,7 +256,7 @@ static hand_t *by_hand(int64_t last, const int *buckets, int64_t rounds, int64_t
     h->value[0] = value_of(last);
     for (int64_t r = 0; r < rounds; r++) /* [2][rounds][2] */
         h->rotations[r * 2] = h->rotations[(rounds + r) * 2 + 1] = 1;
-    h->kept = (kept_t){2, rounds, h->keys, h->v, h->buckets, offset};
+    h->kept = (eval_kept_t){2, rounds, h->keys, h->v, h->buckets, offset};
     h->row = (cached_row_t){.tokens = last, .room = TOKENS, .states = &h->kept};
     h->values[0].f = h->values[1].f = h->zero;
     h->values[2].f = h->value;
@@ -279,7 +279,7 @@ static void run_lsh(hand_t *h) {
     h->node.in[1] = &h->in[2];
     h->node.in[3] = &h->in[4];
     h->node.in[4] = &h->in[3];
-    value_t out = {.f = h->out};
+    eval_value_t out = {.f = h->out};
     assert_int_equal(eval_lsh_step(&h->e, &h->node, &out), REFORMER_OK);
 }
 
@@ -289,7 +289,7 @@ static void run_local(hand_t *h) {
     h->node.in[1] = &h->in[1];
     h->node.in[2] = &h->in[2];
     h->node.in[4] = &h->in[4];
-    value_t out = {.f = h->out};
+    eval_value_t out = {.f = h->out};
     assert_int_equal(eval_local_step(&h->e, &h->node, &out), REFORMER_OK);
 }
 

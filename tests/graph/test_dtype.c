@@ -11,11 +11,11 @@
 
 /* By the node ROUND. */
 static double rounded(double x) {
-    value_t values[2] = {{.f = &x, .elements = 1}};
+    eval_value_t values[2] = {{.f = &x, .elements = 1}};
     double y = NAN;
     gnode_t from = {.id = 0}, n = {.id = 1, .op = G_ROUND, .n_in = 1, .in = {&from}};
     eval_t e = {.values = values};
-    value_t out = {.f = &y, .elements = 1};
+    eval_value_t out = {.f = &y, .elements = 1};
     assert_int_equal(eval_round(&e, &n, &out), REFORMER_OK);
     return y;
 }

@@ -490,7 +490,7 @@ static void test_errors(void **unused) {
 /* One op on values made by hand. */
 typedef struct {
     gnode_t op, nodes[4];
-    value_t values[5];
+    eval_value_t values[5];
     graph_t g;
     reformer_io_t io;
     eval_t e;
@@ -504,7 +504,7 @@ static void single(single_t *s, eval_fn *fn, int n_in, double *out, int64_t elem
     for (int i = 0; i < n_in; i++) s->op.in[i] = &s->nodes[i];
     for (int i = 0; i < n_in; i++) s->nodes[i].id = i;
     s->op.id = 4;
-    s->values[4] = (value_t){.f = out, .elements = elements};
+    s->values[4] = (eval_value_t){.f = out, .elements = elements};
     assert_int_equal(fn(&s->e, &s->op, &s->values[4]), REFORMER_OK);
 }
 
@@ -659,17 +659,17 @@ static void test_three_axes(void **unused) {
         table[a] = small_weights(
             &m->w, arena_printf(m->a, "embeddings.position_embeddings.weights.%d", a));
     const gnode_t *embed = graph_find(m->g, "embeddings");
-    value_t values[8] = {{.i = m->ids, .elements = 64},
-                         {.w = word, .shape = {VOCAB, 16}},
-                         {.w = table[0], .shape = {2, 1}},
-                         {.w = table[1], .shape = {4, 5}},
-                         {.w = table[2], .shape = {8, 10}}};
+    eval_value_t values[8] = {{.i = m->ids, .elements = 64},
+                              {.w = word, .shape = {VOCAB, 16}},
+                              {.w = table[0], .shape = {2, 1}},
+                              {.w = table[1], .shape = {4, 5}},
+                              {.w = table[2], .shape = {8, 10}}};
     gnode_t op = *embed, nodes[5];
     for (int i = 0; i < 5; i++) nodes[i].id = i;
     for (int i = 0; i < 5; i++) op.in[i] = &nodes[i];
     double y[64 * 16];
     eval_t e = {.g = m->g, .io = &m->io, .padded = 64, .length = 64, .values = values};
-    value_t out = {.f = y, .elements = 64 * 16};
+    eval_value_t out = {.f = y, .elements = 64 * 16};
     assert_int_equal(eval_embed(&e, &op, &out), REFORMER_OK);
     for (int p = 0; p < 64; p++) {
         const float *w = word + (ptrdiff_t)m->ids[p] * 16;

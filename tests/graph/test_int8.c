@@ -14,11 +14,11 @@ enum { WIDEST = 8 };
 
 /* By the node QUANTIZE: `rows` of this width. */
 static void quantize(const double *x, int64_t rows, int64_t width, double *y) {
-    value_t values[1] = {
+    eval_value_t values[1] = {
         {.f = (double *)(uintptr_t)x, .rank = 2, .shape = {rows, width}, .elements = rows * width}};
     gnode_t from = {.id = 0}, n = {.id = 1, .op = G_QUANTIZE, .n_in = 1, .in = {&from}};
     eval_t e = {.values = values};
-    value_t out = {.f = y, .elements = rows * width};
+    eval_value_t out = {.f = y, .elements = rows * width};
     assert_int_equal(eval_quantize(&e, &n, &out), REFORMER_OK);
 }
 

@@ -13,7 +13,7 @@ static eval_fn *const ops[G_COUNT] = {
 #undef X
 };
 
-static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
+static void make_value(const eval_t *e, const gnode_t *n, eval_value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
     bool sum = graph_kind(n) == K_REDUCE || graph_kind(n) == K_SUM;
@@ -33,7 +33,7 @@ static bool is_constant(const gnode_t *n, double x) {
     return lse && x <= EVAL_SELF / 2;
 }
 
-static void move(const gnode_t *n, value_t *v, double roundings, uint64_t *chance) {
+static void move(const gnode_t *n, eval_value_t *v, double roundings, uint64_t *chance) {
     for (int64_t k = 0; v->f && k < v->elements; k++) {
         *chance = *chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         if (is_constant(n, v->f[k])) continue;
@@ -58,7 +58,7 @@ static const char *output_name(const eval_t *e, const gnode_t *n) {
     return n == loss_of(e) ? "loss" : NULL;
 }
 
-static void show(const eval_t *e, const char *name, const value_t *v) {
+static void show(const eval_t *e, const char *name, const eval_value_t *v) {
     if (!name || !v->f || !e->io->trace) return;
     float *f = eval_alloc(v->elements, sizeof *f);
     for (int64_t k = 0; k < v->elements; k++) f[k] = (float)v->f[k];
@@ -71,7 +71,7 @@ static void show(const eval_t *e, const char *name, const value_t *v) {
 /* Of a ROUND what it reads is moved, for it alone. */
 static int evaluate(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
     if (n->op != G_ROUND || s->to_bf16 == 0) return ops[n->op](e, n, &e->values[n->id]);
-    value_t *x = &e->values[n->in[0]->id];
+    eval_value_t *x = &e->values[n->in[0]->id];
     double *own = x->f;
     size_t bytes = sizeof *own * (size_t)x->elements;
     x->f = memcpy(eval_alloc(x->elements, sizeof *own), own, bytes);
@@ -83,7 +83,7 @@ static int evaluate(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chan
 }
 
 static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
-    value_t *v = &e->values[n->id];
+    eval_value_t *v = &e->values[n->id];
     if (graph_kind(n) == K_REDUCE && !graph_is_backward(n) && n != loss_of(e)) return true;
     make_value(e, n, v);
     if (n->op == G_LSH_HASH) {
