@@ -11,7 +11,7 @@ typedef struct {
     const int64_t *arg;
 } launch_t;
 
-enum { SHARES = 8, MOST_AT_ONCE = 16 }; static void run_task(void *arg, int64_t task, int worker) {
+static void run_task(void *arg, int64_t task, int worker) {
     const launch_t *l = (const launch_t *)arg;
     unsigned char *scratch = l->call->scratch + (size_t)worker * l->call->scratch_stride;
     uint64_t host = reformer_enter(); /* a worker may be anybody's thread */

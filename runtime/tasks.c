@@ -4,8 +4,6 @@
 
 enum { SHARES = 8, MAX_AT_ONCE = 16 }; /* of what is left, a worker takes 1 / SHARES of its part */
 
-/* of what is left, a worker takes 1 / SHARES of its part */
-
 int64_t reformer_take_tasks(int64_t *next, int64_t n, int workers, int64_t *first) {
     int64_t at = __atomic_load_n(next, __ATOMIC_RELAXED), some;
     do {

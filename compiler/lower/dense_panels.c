@@ -2,8 +2,6 @@
  * i8 four. */
 #include "lower/dense_int.h"
 
-/* products of two i8 whose sum f32 holds */
-
 int64_t values_in_row(const buffer_t *w) {
     return w->elem == E_BF16 ? 2 : w->elem == E_I8 ? 4 : 1;
 }

@@ -11,9 +11,7 @@
  * targets have not. A row of x has its scale behind it (scale_column). */
 #include "lower/dense_int.h"
 
-enum {
-    EXACT = 1024
-}; /* ---- bf16 ------------------------------------------------------------------------------------------ */
+enum { EXACT = 1024 }; /* products of two i8 whose sum f32 holds */
 
 /* What stands side by side in a row of a panel, of x[row], in all lanes. */
 static value_t *side_by_side(lower_t *L, builder_t *b, const dense_ctx_t *c, int row, affine_t k) {

@@ -11,6 +11,7 @@
  * store.c        a set of float32 tensors under Hugging Face's names
  * load.c         its values from files
  * initial.c      its values drawn at random; rotations
+ * layout.c       where each weight stands in a packed file (layout.h)
  * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file, and back
  * contents.c     the table at the end of that file, as text
  * packed.c       such a file by its table, without the model: as tensors
