@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc libc6-dev cmake ninja-build pkg-config libyaml-dev libjansson-dev \
     llvm-19-dev gnuplot-nox
 "$root/scripts/packages.sh" g++ libsentencepiece-dev || echo "Going on without SentencePiece: text is bytes only." >&2
-"$root/scripts/build.sh" release -DREFORMERC_TESTS=OFF reformerc
+"$root/scripts/build.sh" release -DREFORMERC_TESTS=OFF
 
 model=$root/tests/golden/checkpoint
 text=$model/validation.txt
@@ -33,5 +33,7 @@ EOF
 "$root/build/release/bin/reformerc" generate "$root/specs/tiny-shakespeare" --prompt 'ROMEO:' --tokens 260 --temperature 0.7 --seed 7
 cat <<EOF
 
-The compiler is build/release/bin/reformerc; --help shows what else it does.
+The compiler is build/release/bin/reformerc; --help shows what else it does. To have it on the path, with its libraries:
+
+  cmake --install build/release --prefix ~/.local
 EOF
