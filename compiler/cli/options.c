@@ -205,6 +205,12 @@ static void suggest_command(const options_t *o) {
     for (const command_t *c = o->commands + 1; c->run; c++) names[n++] = c->name;
     const char *near = did_you_mean(o->model, names, n);
     if (near) fprintf(stderr, "    hint: did you mean the command '%s'?\n", near);
+    else
+        fprintf(
+            stderr,
+            "    hint: '%s' is not a command, and was taken for MODEL; `reformerc MODEL -o OUT` "
+            "compiles\n",
+            o->model);
 }
 
 static int take_operands(options_t *o, int argc, char **argv) {

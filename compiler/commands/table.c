@@ -2,8 +2,9 @@
 #include "commands/commands.h"
 
 const command_t commands[] = {
-    {"", "MODEL -o OUT", "translates a model to C (or loop IR)", FOR_TRANSLATE, OPERAND_MODEL,
-     command_compile},
+    {"", "MODEL -o OUT",
+     "compiles a model: to C, to an object file, or to its graph or loops as text", FOR_TRANSLATE,
+     OPERAND_MODEL, command_compile},
     {"run", "MODEL --weights W --input IN --output OUT [--gradients G]",
      "computes one forward pass, or one training step's gradients", FOR_RUN, OPERAND_MODEL,
      command_run},

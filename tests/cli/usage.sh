@@ -12,6 +12,15 @@ check help-command 0 - "$r" run --help
 says '--dump-activations'
 check help-of-command 0 - "$r" help eval
 says '--text FILE'
+# Of an option that several commands have, help of each says what it does there.
+check help-parts 0 - "$r" help run
+says 'where the output tensors go'
+! grep -qE 'FILE.tsv|FILE.npy|io.trace' .out || fail 'what other commands do'
+check help-parts-of-no-name 0 - "$r" --help
+says 'what to write: FILE.c, or .o'
+! grep -qE 'where the output tensors go|-o: [a-z]' .out || fail 'what other commands do'
+check help-parts-of-several 0 - "$r" help score
+says "the text to score; '-' is stdin"
 check help-of-nothing 2 "'evil' is not a command" "$r" help evil
 check version 0 - "$r" --version
 says '^reformerc [0-9]+\.[0-9]+\.[0-9]+'
@@ -45,6 +54,7 @@ check missing-argument 2 "'--weights' needs an argument" "$r" run "$model" --wei
 check missing-argument-letter 2 "'-o' needs an argument" "$r" "$model" -o
 check flag-with-argument 2 "'--verify' takes no argument" "$r" "$model" --verify=1
 check two-models 2 "unexpected argument 'b'" "$r" a b -o x.c
+check no-such-command 2 "'compile' is not a command, and was taken for MODEL" "$r" compile a.yaml -o x.c
 check mistyped-command 2 "did you mean the command 'run'" "$r" runn "$model" --output x
 check mistyped-alone 2 "did you mean the command 'verify'" "$r" verfy
 check no-command-no-file 2 "^reformerc: error: there is no command, file or folder 'nosuchcommand'" "$r" nosuchcommand

@@ -7,7 +7,7 @@
 #include "commands/help/manual.h"
 
 static void put_plain(const command_t *all, const command_t *c, sbuf_t *out) {
-    if (*c->name) options_help(c, out);
+    if (*c->name) options_help(all, c, out);
     else help_overview(all, out);
 }
 

@@ -4,6 +4,7 @@
  * argument (offers.c), and files where MODEL is. */
 #include <string.h>
 
+#include "cli/help.h"
 #include "commands/help/manual.h"
 
 /* In single quotes, as the shell needs it: `escapes` get a backslash, and a quote the text `quote`. */
@@ -142,23 +143,26 @@ static void zsh_argument(sbuf_t *out, int option) {
     }
 }
 
-static void zsh_option(sbuf_t *out, int option) {
+static void zsh_option(const command_t *all, const command_t *c, int option, sbuf_t *out) {
     const option_row_t *row = &option_rows[option];
+    sbuf_t doc = {0};
+    option_doc(row, all, c, &doc);
     for (int as_letter = 0; as_letter <= (row->letter != 0); as_letter++) {
         if (as_letter)
             sbuf_printf(out, " \\\n      '*-%c%s[", row->letter, row->argument ? "+" : "");
         else sbuf_printf(out, " \\\n      '*--%s%s[", row->name, row->argument ? "=" : "");
-        zsh_doc(out, row->doc);
+        zsh_doc(out, doc.data);
         sbuf_puts(out, "]");
         zsh_argument(out, option);
         sbuf_puts(out, "'");
     }
+    sbuf_free(&doc);
 }
 
-static void zsh_command(const command_t *c, sbuf_t *out) {
+static void zsh_command(const command_t *all, const command_t *c, sbuf_t *out) {
     sbuf_printf(out, "  (%s) _arguments -s -S", *c->name ? c->name : "''");
     for (int i = 0; i < OPT_COUNT; i++)
-        if (takes(c, i)) zsh_option(out, i);
+        if (takes(c, i)) zsh_option(all, c, i, out);
     if (c->operand != OPERAND_NONE)
         sbuf_puts(out, c->operand == OPERAND_COMMAND ? " \\\n      '1:command:_reformerc_commands'"
                                                      : " \\\n      '1:MODEL:_files'");
@@ -190,7 +194,7 @@ void completion_zsh(const command_t *all, sbuf_t *out) {
     put_command_names(out, all, '|');
     sbuf_puts(out,
               ") command=$words[2]; shift words; (( CURRENT-- )) ;; esac\n  case $command in\n");
-    for (const command_t *c = all; c->run; c++) zsh_command(c, out);
+    for (const command_t *c = all; c->run; c++) zsh_command(all, c, out);
     sbuf_puts(out, "  esac\n}\n"
                    "if [[ $funcstack[1] == _reformerc ]]; then _reformerc \"$@\"\n"
                    "else compdef _reformerc reformerc\nfi\n");
@@ -239,7 +243,10 @@ static void fish_command(const command_t *all, const command_t *c, sbuf_t *out) 
         sbuf_printf(out, " -l %s", option_rows[i].name);
         if (option_rows[i].letter) sbuf_printf(out, " -s %c", option_rows[i].letter);
         fish_argument(out, i);
-        fish_doc(out, option_rows[i].doc);
+        sbuf_t doc = {0};
+        option_doc(&option_rows[i], all, c, &doc);
+        fish_doc(out, doc.data);
+        sbuf_free(&doc);
     }
     if (c->operand != OPERAND_COMMAND) return;
     fish_line(out, c->name);

@@ -33,20 +33,24 @@ static void put_paragraph(sbuf_t *out, const char *text) {
     put_line(out, ".PP\n", text, text[strlen(text) - 1] == '\n' ? "" : "\n");
 }
 
-static void put_option(sbuf_t *out, const option_row_t *row) {
+static void put_option(sbuf_t *out, const command_t *all, const command_t *c,
+                       const option_row_t *row) {
+    sbuf_t doc = {0};
+    option_doc(row, all, c, &doc);
     sbuf_puts(out, ".TP\n");
     if (row->letter) sbuf_printf(out, "\\fB\\-%c\\fR, ", row->letter);
     put_line(out, "\\fB\\-\\-", row->name, "\\fR");
     if (row->argument) put_line(out, " \\fI", row->argument, "\\fR");
-    put_line(out, "\n", row->doc, "\n");
+    put_line(out, "\n", doc.data, "\n");
+    sbuf_free(&doc);
 }
 
-static void put_options(sbuf_t *out, const command_t *c) {
+static void put_options(sbuf_t *out, const command_t *all, const command_t *c) {
     int n = 0;
     for (int i = 0; i < OPT_COUNT; i++) {
         if (!(option_rows[i].commands & c->mask)) continue;
         if (n++ == 0) sbuf_puts(out, ".SH OPTIONS\n");
-        put_option(out, &option_rows[i]);
+        put_option(out, all, c, &option_rows[i]);
     }
 }
 
@@ -82,7 +86,7 @@ void manual_page(const command_t *commands, const command_t *c, sbuf_t *out) {
     sbuf_puts(out, ".SH DESCRIPTION\n");
     put_paragraph(out, all ? help_title : c->summary);
     if (all || c->operand != OPERAND_NONE) put_paragraph(out, help_model);
-    put_options(out, c);
+    put_options(out, commands, c);
     if (all) put_commands(out, commands);
     sbuf_puts(out, ".SH EXIT STATUS\n");
     put_paragraph(out, help_exit);

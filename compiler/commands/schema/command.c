@@ -13,7 +13,7 @@ int command_schema(const options_t *o, diag_t *d) {
                    {"dictionary", spec_fuzz_dictionary}};
     const char *name = o->given[OPT_FORMAT] ? o->text[OPT_FORMAT] : "json";
     sbuf_t out = {0};
-    if (o->given[OPT_HELP]) options_help(o->command, &out);
+    if (o->given[OPT_HELP]) options_help(o->commands, o->command, &out);
     for (size_t i = 0; !o->given[OPT_HELP] && i < sizeof formats / sizeof formats[0]; i++)
         if (strcmp(name, formats[i].name) == 0) formats[i].print(&out);
     if (!out.data) {
