@@ -103,11 +103,11 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define i32x8 crime_and_punishment_bytes_i32x8
 #define u32x8 crime_and_punishment_bytes_u32x8
 #define i32x8_u crime_and_punishment_bytes_i32x8_u
-#define load_f32x8 crime_and_punishment_bytes_load_f32x8
+#define load8 crime_and_punishment_bytes_load8
 #define load_i32x8 crime_and_punishment_bytes_load_i32x8
-#define store_f32x8 crime_and_punishment_bytes_store_f32x8
+#define store8 crime_and_punishment_bytes_store8
 #define store_i32x8 crime_and_punishment_bytes_store_i32x8
-#define splat_f32x8 crime_and_punishment_bytes_splat_f32x8
+#define splat8 crime_and_punishment_bytes_splat8
 #define splat_i32x8 crime_and_punishment_bytes_splat_i32x8
 #define bits_f32 crime_and_punishment_bytes_bits_f32
 #define from_bits_f32 crime_and_punishment_bytes_from_bits_f32
@@ -118,23 +118,23 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define sub_i32x8 crime_and_punishment_bytes_sub_i32x8
 #define sub_i64 crime_and_punishment_bytes_sub_i64
 #define mul_f32 crime_and_punishment_bytes_mul_f32
-#define mul_f32x8 crime_and_punishment_bytes_mul_f32x8
+#define mul8 crime_and_punishment_bytes_mul8
 #define div_f32 crime_and_punishment_bytes_div_f32
-#define div_f32x8 crime_and_punishment_bytes_div_f32x8
+#define div8 crime_and_punishment_bytes_div8
 #define div_f64 crime_and_punishment_bytes_div_f64
 #define fma_f32 crime_and_punishment_bytes_fma_f32
-#define fma_f32x8 crime_and_punishment_bytes_fma_f32x8
+#define fma8 crime_and_punishment_bytes_fma8
 #define sqrt_f32 crime_and_punishment_bytes_sqrt_f32
-#define sqrt_f32x8 crime_and_punishment_bytes_sqrt_f32x8
+#define sqrt8 crime_and_punishment_bytes_sqrt8
 #define min_f32 crime_and_punishment_bytes_min_f32
-#define min_f32x8 crime_and_punishment_bytes_min_f32x8
+#define min8 crime_and_punishment_bytes_min8
 #define min_i32 crime_and_punishment_bytes_min_i32
 #define min_i64 crime_and_punishment_bytes_min_i64
 #define max_f32 crime_and_punishment_bytes_max_f32
-#define max_f32x8 crime_and_punishment_bytes_max_f32x8
+#define max8 crime_and_punishment_bytes_max8
 #define max_i32 crime_and_punishment_bytes_max_i32
 #define max_i64 crime_and_punishment_bytes_max_i64
-#define select_f32x8 crime_and_punishment_bytes_select_f32x8
+#define select8 crime_and_punishment_bytes_select8
 #define select_i32x8 crime_and_punishment_bytes_select_i32x8
 #define shuffle_high1_f32x8 crime_and_punishment_bytes_shuffle_high1_f32x8
 #define shuffle_high2_f32x8 crime_and_punishment_bytes_shuffle_high2_f32x8
@@ -158,19 +158,19 @@ typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
 
-INLINE f32x8 load_f32x8(const float *p) {
+INLINE f32x8 load8(const float *p) {
     return *(const f32x8_u *)(const void *)p;
 }
 INLINE i32x8 load_i32x8(const int32_t *p) {
     return *(const i32x8_u *)(const void *)p;
 }
-INLINE void store_f32x8(float *p, f32x8 x) {
+INLINE void store8(float *p, f32x8 x) {
     *(f32x8_u *)(void *)p = x;
 }
 INLINE void store_i32x8(int32_t *p, i32x8 x) {
     *(i32x8_u *)(void *)p = x;
 }
-INLINE f32x8 splat_f32x8(float x) {
+INLINE f32x8 splat8(float x) {
     return (f32x8){x, x, x, x, x, x, x, x};
 }
 INLINE i32x8 splat_i32x8(int32_t x) {
@@ -207,7 +207,7 @@ INLINE float mul_f32(float x, float y) {
     REFORMER_SETTLE(product);
     return product;
 }
-INLINE f32x8 mul_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 mul8(f32x8 x, f32x8 y) {
     f32x8 product = x * y;
     REFORMER_SETTLE(product);
     return product;
@@ -217,7 +217,7 @@ INLINE float div_f32(float x, float y) {
     REFORMER_SETTLE(product);
     return product;
 }
-INLINE f32x8 div_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 div8(f32x8 x, f32x8 y) {
     f32x8 product = x / y;
     REFORMER_SETTLE(product);
     return product;
@@ -230,19 +230,19 @@ INLINE double div_f64(double x, double y) {
 INLINE float fma_f32(float x, float y, float z) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
 }
-INLINE f32x8 fma_f32x8(f32x8 x, f32x8 y, f32x8 z) {
+INLINE f32x8 fma8(f32x8 x, f32x8 y, f32x8 z) {
     return _mm256_fmadd_ps(x, y, z);
 }
 INLINE float sqrt_f32(float x) {
     return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
 }
-INLINE f32x8 sqrt_f32x8(f32x8 x) {
+INLINE f32x8 sqrt8(f32x8 x) {
     return _mm256_sqrt_ps(x);
 }
 INLINE float min_f32(float x, float y) {
     return x < y ? x : y;
 }
-INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 min8(f32x8 x, f32x8 y) {
     return _mm256_min_ps(x, y);
 }
 INLINE int32_t min_i32(int32_t x, int32_t y) {
@@ -254,7 +254,7 @@ INLINE int64_t min_i64(int64_t x, int64_t y) {
 INLINE float max_f32(float x, float y) {
     return x > y ? x : y;
 }
-INLINE f32x8 max_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 max8(f32x8 x, f32x8 y) {
     return _mm256_max_ps(x, y);
 }
 INLINE int32_t max_i32(int32_t x, int32_t y) {
@@ -263,7 +263,7 @@ INLINE int32_t max_i32(int32_t x, int32_t y) {
 INLINE int64_t max_i64(int64_t x, int64_t y) {
     return x > y ? x : y;
 }
-INLINE f32x8 select_f32x8(i32x8 m, f32x8 x, f32x8 y) {
+INLINE f32x8 select8(i32x8 m, f32x8 x, f32x8 y) {
     return _mm256_blendv_ps(y, x, (__m256)m);
 }
 INLINE i32x8 select_i32x8(i32x8 m, i32x8 x, i32x8 y) {
@@ -324,11 +324,11 @@ static const int32_t layer_index[4] = {
 };
 
 static inline float exp_f32(float x) {
-    const float high = max_f32(-87.0f, x);
-    const float low = min_f32(88.0f, high);
-    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float clamped = max_f32(-87.0f, x);
+    const float clamped_1 = min_f32(88.0f, clamped);
+    const float t = fma_f32(clamped_1, 1.442695f, 12582912.0f);
     const float diff = t - 12582912.0f;
-    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_1 = fma_f32(diff, -0.6933594f, clamped_1);
     const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
     const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
     const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
@@ -337,7 +337,7 @@ static inline float exp_f32(float x) {
     const float t_7 = fma_f32(t_6, t_2, 0.5f);
     const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
     const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
-    return x >= -87.0f ? from_bits_f32(sum) : low - -87.0f;
+    return x >= -87.0f ? from_bits_f32(sum) : clamped_1 - -87.0f;
 }
 
 static inline float log_f32(float x) {
@@ -364,32 +364,32 @@ static inline float log_f32(float x) {
 }
 
 static inline f32x8 exp_f32x8(f32x8 x) {
-    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
-    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
-    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
-    const f32x8 diff = t - splat_f32x8(12582912.0f);
-    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
-    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
-    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
-    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
-    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
-    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
-    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
-    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const f32x8 clamped = max8(splat8(-87.0f), x);
+    const f32x8 clamped_1 = min8(splat8(88.0f), clamped);
+    const f32x8 t = fma8(clamped_1, splat8(1.442695f), splat8(12582912.0f));
+    const f32x8 diff = t - splat8(12582912.0f);
+    const f32x8 t_1 = fma8(diff, splat8(-0.6933594f), clamped_1);
+    const f32x8 t_2 = fma8(diff, splat8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma8(splat8(0.00019875691f), t_2, splat8(0.0013981999f));
+    const f32x8 t_4 = fma8(t_3, t_2, splat8(0.008333452f));
+    const f32x8 t_5 = fma8(t_4, t_2, splat8(0.041665796f));
+    const f32x8 t_6 = fma8(t_5, t_2, splat8(0.16666666f));
+    const f32x8 t_7 = fma8(t_6, t_2, splat8(0.5f));
+    const f32x8 t_8 = fma8(t_7, t_2 * t_2, t_2 + splat8(1.0f));
     const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
-    const f32x8 pick = select_f32x8((i32x8)(x >= splat_f32x8(-87.0f)), (f32x8)sum,
-        low - splat_f32x8(-87.0f));
+    const f32x8 pick = select8((i32x8)(x >= splat8(-87.0f)), (f32x8)sum,
+        clamped_1 - splat8(-87.0f));
     return pick;
 }
 
 static inline f32x8 exp2_f32x8(f32x8 x) {
-    const f32x8 sum = x + splat_f32x8(12582912.0f);
-    const f32x8 diff = x - (sum - splat_f32x8(12582912.0f));
-    const f32x8 t = fma_f32x8(splat_f32x8(0.0013264727f), diff, splat_f32x8(0.009671513f));
-    const f32x8 t_1 = fma_f32x8(t, diff, splat_f32x8(0.055507336f));
-    const f32x8 t_2 = fma_f32x8(t_1, diff, splat_f32x8(0.24022242f));
-    const f32x8 t_3 = fma_f32x8(t_2, diff, splat_f32x8(0.693147f));
-    const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
+    const f32x8 sum = x + splat8(12582912.0f);
+    const f32x8 diff = x - (sum - splat8(12582912.0f));
+    const f32x8 t = fma8(splat8(0.0013264727f), diff, splat8(0.009671513f));
+    const f32x8 t_1 = fma8(t, diff, splat8(0.055507336f));
+    const f32x8 t_2 = fma8(t_1, diff, splat8(0.24022242f));
+    const f32x8 t_3 = fma8(t_2, diff, splat8(0.693147f));
+    const f32x8 t_4 = fma8(t_3, diff, splat8(1.0f));
     const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
     return (f32x8)sum_1;
 }
@@ -399,28 +399,28 @@ static inline f32x8 log_f32x8(f32x8 x) {
     const i32x8 diff = sub_i32x8((i32x8)((u32x8)bits >> 23), splat_i32x8(126));
     const i32x8 bits_1 = (bits & splat_i32x8(8388607)) | splat_i32x8(1056964608);
     const f32x8 bits_2 = (f32x8)bits_1;
-    const i32x8 less = (i32x8)(bits_2 < splat_f32x8(0.70710677f));
-    const f32x8 pick = select_f32x8(less, splat_f32x8(-1.0f), splat_f32x8(0.0f));
+    const i32x8 less = (i32x8)(bits_2 < splat8(0.70710677f));
+    const f32x8 pick = select8(less, splat8(-1.0f), splat8(0.0f));
     const f32x8 sum = __builtin_convertvector(diff, f32x8) + pick;
-    const f32x8 pick_1 = select_f32x8(less, bits_2, splat_f32x8(0.0f));
-    const f32x8 sum_1 = bits_2 - splat_f32x8(1.0f) + pick_1;
-    const f32x8 prod = mul_f32x8(sum_1, sum_1);
-    const f32x8 t = fma_f32x8(splat_f32x8(0.070376836f), sum_1, splat_f32x8(-0.1151461f));
-    const f32x8 t_1 = fma_f32x8(t, sum_1, splat_f32x8(0.116769984f));
-    const f32x8 t_2 = fma_f32x8(t_1, sum_1, splat_f32x8(-0.12420141f));
-    const f32x8 t_3 = fma_f32x8(t_2, sum_1, splat_f32x8(0.14249323f));
-    const f32x8 t_4 = fma_f32x8(t_3, sum_1, splat_f32x8(-0.16668057f));
-    const f32x8 t_5 = fma_f32x8(t_4, sum_1, splat_f32x8(0.20000714f));
-    const f32x8 t_6 = fma_f32x8(t_5, sum_1, splat_f32x8(-0.24999994f));
-    const f32x8 t_7 = fma_f32x8(t_6, sum_1, splat_f32x8(0.3333333f));
-    const f32x8 t_8 = fma_f32x8(sum, splat_f32x8(-0.00021219444f), t_7 * sum_1 * prod);
-    const f32x8 t_9 = fma_f32x8(prod, splat_f32x8(-0.5f), t_8);
-    const f32x8 t_10 = fma_f32x8(sum, splat_f32x8(0.6933594f), sum_1 + t_9);
-    return select_f32x8((i32x8)(x <= splat_f32x8(3.4028235e+38f)), t_10, x);
+    const f32x8 pick_1 = select8(less, bits_2, splat8(0.0f));
+    const f32x8 sum_1 = bits_2 - splat8(1.0f) + pick_1;
+    const f32x8 prod = mul8(sum_1, sum_1);
+    const f32x8 t = fma8(splat8(0.070376836f), sum_1, splat8(-0.1151461f));
+    const f32x8 t_1 = fma8(t, sum_1, splat8(0.116769984f));
+    const f32x8 t_2 = fma8(t_1, sum_1, splat8(-0.12420141f));
+    const f32x8 t_3 = fma8(t_2, sum_1, splat8(0.14249323f));
+    const f32x8 t_4 = fma8(t_3, sum_1, splat8(-0.16668057f));
+    const f32x8 t_5 = fma8(t_4, sum_1, splat8(0.20000714f));
+    const f32x8 t_6 = fma8(t_5, sum_1, splat8(-0.24999994f));
+    const f32x8 t_7 = fma8(t_6, sum_1, splat8(0.3333333f));
+    const f32x8 t_8 = fma8(sum, splat8(-0.00021219444f), t_7 * sum_1 * prod);
+    const f32x8 t_9 = fma8(prod, splat8(-0.5f), t_8);
+    const f32x8 t_10 = fma8(sum, splat8(0.6933594f), sum_1 + t_9);
+    return select8((i32x8)(x <= splat8(3.4028235e+38f)), t_10, x);
 }
 
 static inline f32x8 relu_f32x8(f32x8 x) {
-    return max_f32x8(splat_f32x8(0.0f), x);
+    return max8(splat8(0.0f), x);
 }
 
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
@@ -432,40 +432,33 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
     const int64_t block = task % 8;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][512] */
     /* [258][192] */
-    const float *w_embeddings_word_embeddings_weight =
-        (const float *)(const void *)(call->weights + 4096);
+    const float *w_embeddings_word_embeddings_weight = (const void *)(call->weights + 4096);
     /* [16][64] */
     const float *w_embeddings_position_embeddings_weights_0 =
-        (const float *)(const void *)(call->weights + 202240);
+        (const void *)(call->weights + 202240);
     /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 393216);
+    float *restrict y2 = (void *)(call->workspace + 393216);
     /* [32][128] */
     const float *w_embeddings_position_embeddings_weights_1 =
-        (const float *)(const void *)(call->weights + 206336);
+        (const void *)(call->weights + 206336);
     for (int64_t i = 0; i < 64; i++) {
-        const int32_t id = ids[block * 64 + i];
+        const int64_t id = ids[block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 32;
         for (int64_t v = 0; v < 8; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(block * 64 + i) * 192 + v * 8], sum);
-            store_f32x8(&y2[(block * 64 + i) * 192 + v * 8], sum);
+            const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 192 + v * 8) +
+                load8(w_embeddings_position_embeddings_weights_0 + axis * 64 + v * 8);
+            store8(y1 + (block * 64 + i) * 192 + v * 8, sum);
+            store8(y2 + (block * 64 + i) * 192 + v * 8, sum);
         }
         const int64_t axis_1 = position % 32;
         for (int64_t v = 0; v < 16; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8 + 64]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 128 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(block * 64 + i) * 192 + v * 8 + 64], sum);
-            store_f32x8(&y2[(block * 64 + i) * 192 + v * 8 + 64], sum);
+            const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 192 + v * 8 + 64) +
+                load8(w_embeddings_position_embeddings_weights_1 + axis_1 * 128 + v * 8);
+            store8(y1 + (block * 64 + i) * 192 + v * 8 + 64, sum);
+            store8(y2 + (block * 64 + i) * 192 + v * 8 + 64, sum);
         }
     }
 }
@@ -479,483 +472,509 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     const int64_t index = arg[1];
     const int64_t group = arg[2];
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    const float *restrict y2 = (const void *)(call->workspace + 393216);
     /* [4][192] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 222720);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 222720);
     /* [4][192] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 225792);
-    float *restrict attention_norm = (float *)(void *)scratch; /* [64][208] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 225792);
+    float *restrict attention_norm = (void *)scratch; /* [64][208] */
     /* [2][6][1][192][32] */
-    const float *w_attention_self_attention_query_weight =
-        (const float *)(const void *)(call->weights + 228864);
+    const float *w_attention_self_attention_query_weight = (const void *)(call->weights + 228864);
     /* [2][6][1][192][32] */
-    const float *w_attention_self_attention_key_weight =
-        (const float *)(const void *)(call->weights + 523776);
+    const float *w_attention_self_attention_key_weight = (const void *)(call->weights + 523776);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432);
+    float *restrict q = (void *)(call->workspace + 786432);
     /* [4][6][1][192][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 818688);
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 818688);
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    float *restrict k_out = (float *)(void *)(call->workspace + 917504);
+    float *restrict k_out = (void *)(call->workspace + 917504);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict v = (float *)(void *)(call->workspace + 851968);
+    float *restrict v = (void *)(call->workspace + 851968);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y2_i = y2 + (block * 64 + i) * 192;
+        f32x8 sum = {0};
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]);
+            sum = sum + load8(y2_i + v_1 * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 192.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y2_i + v_1 * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&attention_norm[i * 208 + v_1 * 8], t);
+            const f32x8 prod = (load8(y2_i + v_1 * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 192 + v_1 * 8),
+                load8(w_attention_layer_norm_bias + layer * 192 + v_1 * 8));
+            store8(attention_norm + i * 208 + v_1 * 8, t);
         }
     }
     /* → q */
+    const float *query_weight_group = w_attention_self_attention_query_weight + (index * 6 + group)
+        * 192 * 32;
+    const float *key_weight_group = w_attention_self_attention_key_weight + (index * 6 + group) *
+        192 * 32;
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
+        const float *query_weight_column = query_weight_group + column * 16;
+        float *q_column = q + block * 2048 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1248;
+            float *q_tile = q_column + tile * 192;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 16 + step) * 32], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t at = column * 264 + tile * 24 + step;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[208]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[416]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[624]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[832]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 187]);
+                const f32x8 v_1 = load8(query_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(q_tile, acc0_0);
+            store8(q_tile + 8, acc0_1);
+            store8(q_tile + 32, acc1_0);
+            store8(q_tile + 40, acc1_1);
+            store8(q_tile + 64, acc2_0);
+            store8(q_tile + 72, acc2_1);
+            store8(q_tile + 96, acc3_0);
+            store8(q_tile + 104, acc3_1);
+            store8(q_tile + 128, acc4_0);
+            store8(q_tile + 136, acc4_1);
+            store8(q_tile + 160, acc5_0);
+            store8(q_tile + 168, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1040;
+            float *q_tile = q_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
-                    2);
-                const int64_t at = column * 264 + tile * 24 + step + 216;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(q_tile + clamped * 32 + 1728, 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step + 153;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
+                const f32x8 v_1 = load8(query_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(q_tile + 1728, acc0_0);
+            store8(q_tile + 1736, acc0_1);
+            store8(q_tile + 1760, acc1_0);
+            store8(q_tile + 1768, acc1_1);
+            store8(q_tile + 1792, acc2_0);
+            store8(q_tile + 1800, acc2_1);
+            store8(q_tile + 1824, acc3_0);
+            store8(q_tile + 1832, acc3_1);
+            store8(q_tile + 1856, acc4_0);
+            store8(q_tile + 1864, acc4_1);
         }
     }
     /* → k_out */
+    const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 6 + group)
+        * 192 * 32;
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
+        const float *key_weight_column = key_weight_group + column * 16;
+        float *k_out_column = k_out + block * 2048 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1248;
+            float *k_out_tile = k_out_column + tile * 192;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 16 + step) * 32 + 16], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&k_out[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step + 374;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[208]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[416]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[624]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[832]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 187]);
+                const f32x8 v_1 = load8(key_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(key_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(k_out_tile, acc0_0);
+            store8(k_out_tile + 8, acc0_1);
+            store8(k_out_tile + 32, acc1_0);
+            store8(k_out_tile + 40, acc1_1);
+            store8(k_out_tile + 64, acc2_0);
+            store8(k_out_tile + 72, acc2_1);
+            store8(k_out_tile + 96, acc3_0);
+            store8(k_out_tile + 104, acc3_1);
+            store8(k_out_tile + 128, acc4_0);
+            store8(k_out_tile + 136, acc4_1);
+            store8(k_out_tile + 160, acc5_0);
+            store8(k_out_tile + 168, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1040;
+            float *k_out_tile = k_out_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + group) *
-                        192 + tile * 16 + step) * 32 + 4624], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&k_out[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728],
-                    0, 2);
-                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + group) * 192
-                        + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(k_out_tile + clamped * 32 + 1728, 0, 2);
+                const int64_t at = column * 187 + tile * 17 + step + 527;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
+                const f32x8 v_1 = load8(key_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(key_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(k_out_tile + 1728, acc0_0);
+            store8(k_out_tile + 1736, acc0_1);
+            store8(k_out_tile + 1760, acc1_0);
+            store8(k_out_tile + 1768, acc1_1);
+            store8(k_out_tile + 1792, acc2_0);
+            store8(k_out_tile + 1800, acc2_1);
+            store8(k_out_tile + 1824, acc3_0);
+            store8(k_out_tile + 1832, acc3_1);
+            store8(k_out_tile + 1856, acc4_0);
+            store8(k_out_tile + 1864, acc4_1);
         }
     }
     /* → v */
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
+        const float *value_weight_column = value_weight_group + column * 16;
+        float *v_column = v + block * 2048 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1248;
+            float *v_tile = v_column + tile * 192;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 16 + step) * 32], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 208]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 416]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 624]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 832]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 208 + step * 8 + k + 1040]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+                const int64_t clamped_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
+                const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[208]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[416]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[624]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[832]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 187]);
+                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(v_tile, acc0_0);
+            store8(v_tile + 8, acc0_1);
+            store8(v_tile + 32, acc1_0);
+            store8(v_tile + 40, acc1_1);
+            store8(v_tile + 64, acc2_0);
+            store8(v_tile + 72, acc2_1);
+            store8(v_tile + 96, acc3_0);
+            store8(v_tile + 104, acc3_1);
+            store8(v_tile + 128, acc4_0);
+            store8(v_tile + 136, acc4_1);
+            store8(v_tile + 160, acc5_0);
+            store8(v_tile + 168, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1040;
+            float *v_tile = v_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
-                    2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + 176], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11232]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11440]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11648]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 11856]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 208 + step * 8 + k + 12064]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
+                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(v_tile + 1728, acc0_0);
+            store8(v_tile + 1736, acc0_1);
+            store8(v_tile + 1760, acc1_0);
+            store8(v_tile + 1768, acc1_1);
+            store8(v_tile + 1792, acc2_0);
+            store8(v_tile + 1800, acc2_1);
+            store8(v_tile + 1824, acc3_0);
+            store8(v_tile + 1832, acc3_1);
+            store8(v_tile + 1856, acc4_0);
+            store8(v_tile + 1864, acc4_1);
         }
     }
 }
@@ -969,175 +988,156 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict heads = (float *)(void *)scratch; /* [64][48] */
+    const float *restrict q = (const void *)(call->workspace + 786432);
+    float *restrict heads = (void *)scratch; /* [64][48] */
     /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 1408512);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
     /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t v = 0; v < 4; v++) {
-            store_f32x8(&heads[i * 48 + v * 8], load_f32x8(&q[(block * 64 + i) * 32 + v * 8]));
+            store8(heads + i * 48 + v * 8, load8(q + (block * 64 + i) * 32 + v * 8));
         }
     }
     /* y1 */
+    const float *dense_weight_group = w_attention_output_dense_weight + (layer * 1152 + group * 32)
+        * 32;
     for (int64_t column = 0; column < 12; column++) {
         const int64_t next = min_i64(column + 1, 11);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_group + panel_1 * 6144 + rem_1 * 16;
+        float *y1_column = y1 + block * 12288 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 4; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
-                    tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 48]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 96]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 144]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 192]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + step * 8 + k + 240]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            const float *heads_tile = heads + tile * 288;
+            float *y1_tile = y1_column + tile * 1152;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
+                    16, 0, 2);
+                __builtin_prefetch(y1_tile + step * 192, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[48]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[96]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[144]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[192]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(heads_k[240]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
-                load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
-                acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
-                acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
-                acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
-                acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
-                acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
-                acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
-                acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
-                acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776]) +
-                acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
-                acc5_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968])
-                + acc5_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat8(heads_tile[k + 22]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 70]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 118]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 166]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 214]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_tile[k + 262]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            store8(y1_tile, load8(y1_tile) + acc0_0);
+            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+            store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+            store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+            store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+            store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+            store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+            store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+            store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+            store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
+            store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
+            store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 4; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
-                    tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2592]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2640]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2688]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2736]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + step * 8 + k + 2784]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            const float *heads_tile = heads + tile * 240;
+            float *y1_tile = y1_column + tile * 960;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
+                    16 + 576, 0, 2);
+                __builtin_prefetch(y1_tile + step * 192 + 10368, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[2592]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[2640]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[2688]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[2736]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[2784]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
-                acc0_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
-                + acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
-                + acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
-                + acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
-                + acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
-                + acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
-                + acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
-                + acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat8(heads_tile[k + 2614]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 2662]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 2710]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 2758]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 2806]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            store8(y1_tile + 10368, load8(y1_tile + 10368) + acc0_0);
+            store8(y1_tile + 10376, load8(y1_tile + 10376) + acc0_1);
+            store8(y1_tile + 10560, load8(y1_tile + 10560) + acc1_0);
+            store8(y1_tile + 10568, load8(y1_tile + 10568) + acc1_1);
+            store8(y1_tile + 10752, load8(y1_tile + 10752) + acc2_0);
+            store8(y1_tile + 10760, load8(y1_tile + 10760) + acc2_1);
+            store8(y1_tile + 10944, load8(y1_tile + 10944) + acc3_0);
+            store8(y1_tile + 10952, load8(y1_tile + 10952) + acc3_1);
+            store8(y1_tile + 11136, load8(y1_tile + 11136) + acc4_0);
+            store8(y1_tile + 11144, load8(y1_tile + 11144) + acc4_1);
         }
     }
 }
@@ -1149,66 +1149,61 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    const float *restrict y1 = (const void *)call->workspace;
     /* [4][192] */
-    const float *w_feed_forward_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 1998336);
+    const float *w_feed_forward_layer_norm_weight = (const void *)(call->weights + 1998336);
     /* [4][192] */
-    const float *w_feed_forward_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 2001408);
-    float *restrict feed_forward_norm = (float *)(void *)scratch; /* [64][208] */
+    const float *w_feed_forward_layer_norm_bias = (const void *)(call->weights + 2001408);
+    float *restrict norm = (void *)scratch; /* [64][208] */
     /* [4][24][192][32] */
-    const float *w_feed_forward_dense_dense_weight =
-        (const float *)(const void *)(call->weights + 2004480);
+    const float *w_feed_forward_dense_dense_weight = (const void *)(call->weights + 2004480);
     /* [4][6][768][32] */
-    const float *w_feed_forward_output_dense_weight =
-        (const float *)(const void *)(call->weights + 4376064);
+    const float *w_feed_forward_output_dense_weight = (const void *)(call->weights + 4376064);
     /* [4][768] */
-    const float *w_feed_forward_dense_dense_bias =
-        (const float *)(const void *)(call->weights + 4363776);
-    float *restrict feed_forward_act = (float *)(void *)(scratch + 53248); /* [64][784] */
+    const float *w_feed_forward_dense_dense_bias = (const void *)(call->weights + 4363776);
+    float *restrict act = (void *)(scratch + 53248); /* [64][784] */
     /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 393216);
+    float *restrict y2 = (void *)(call->workspace + 393216);
     /* [4][192] */
-    const float *w_feed_forward_output_dense_bias =
-        (const float *)(const void *)(call->weights + 6735360);
+    const float *w_feed_forward_output_dense_bias = (const void *)(call->weights + 6735360);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y1_i = y1 + (block * 64 + i) * 192;
+        f32x8 sum = {0};
         for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]);
+            sum = sum + load8(y1_i + v * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 192.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y1_i + v * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 prod = (load8(y1_i + v * 8) - splat8(mean)) * splat8(scale);
             const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
-                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
-            store_f32x8(&feed_forward_norm[i * 208 + v * 8], t);
+                fma8(prod, load8(w_feed_forward_layer_norm_weight + layer * 192 + v * 8),
+                load8(w_feed_forward_layer_norm_bias + layer * 192 + v * 8));
+            store8(norm + i * 208 + v * 8, t);
         }
     }
     /* feed_forward_act */
+    const float *dense_weight_layer = w_feed_forward_output_dense_weight + layer * 147456;
     for (int64_t column = 0; column < 48; column++) {
         const int64_t next = min_i64(column + 1, 47);
         const int32_t less = -(column < next);
@@ -1216,158 +1211,171 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = w_feed_forward_dense_dense_weight + (layer * 24 + panel_1) *
+            192 * 32 + rem_1 * 16;
+        const float *dense_dense_bias_column = w_feed_forward_dense_dense_bias + layer * 768 +
+            column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *norm_tile = norm + tile * 1248;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + panel) *
-                        192 + tile * 16 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                        ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 6 * 768 + tile *
-                        16 + step) * 32], 0, 2);
+                    __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
                 }
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 208]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 416]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 624]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 832]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 208 + step * 8 + k + 1040]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *norm_k = norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(norm_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(norm_k[208]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(norm_k[416]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(norm_k[624]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(norm_k[832]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(norm_k[1040]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16]);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(norm_tile[k + 187]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load8(dense_dense_bias_column);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16], y);
+            float *act_tile = act + tile * 4704 + column * 16;
+            store8(act_tile, y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 784], y_1);
+            store8(act_tile + 784, y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 1568], y_2);
+            store8(act_tile + 1568, y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 2352], y_3);
+            store8(act_tile + 2352, y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 3136], y_4);
+            store8(act_tile + 3136, y_4);
             const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 3920], y_5);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16 + 8]);
+            store8(act_tile + 3920, y_5);
+            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
             const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 8], y_6);
+            store8(act_tile + 8, y_6);
             const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 792], y_7);
+            store8(act_tile + 792, y_7);
             const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 1576], y_8);
+            store8(act_tile + 1576, y_8);
             const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 2360], y_9);
+            store8(act_tile + 2360, y_9);
             const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 3144], y_10);
+            store8(act_tile + 3144, y_10);
             const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 784 + column * 16 + 3928], y_11);
+            store8(act_tile + 3928, y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *norm_tile = norm + tile * 1040;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + panel) *
-                        192 + tile * 16 + step) * 32 + rem * 16 + 4608], 0, 2);
+                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                        ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16 + 4896, 0,
+                        2);
                 } else {
-                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 6 * 768 + tile *
-                        16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32 + 4896, 0, 2);
                 }
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11232]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + panel_1) * 192
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11440]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11648]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 11856]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 208 + step * 8 + k + 12064]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *norm_k = norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(norm_k[11232]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(norm_k[11440]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(norm_k[11648]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(norm_k[11856]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(norm_k[12064]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16]);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(norm_tile[k + 11419]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load8(dense_dense_bias_column);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 42336], y);
+            float *act_tile = act + tile * 3920 + column * 16;
+            store8(act_tile + 42336, y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 43120], y_1);
+            store8(act_tile + 43120, y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 43904], y_2);
+            store8(act_tile + 43904, y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 44688], y_3);
+            store8(act_tile + 44688, y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 45472], y_4);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + column * 16 + 8]);
+            store8(act_tile + 45472, y_4);
+            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
             const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 42344], y_5);
+            store8(act_tile + 42344, y_5);
             const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 43128], y_6);
+            store8(act_tile + 43128, y_6);
             const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 43912], y_7);
+            store8(act_tile + 43912, y_7);
             const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 44696], y_8);
+            store8(act_tile + 44696, y_8);
             const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 784 + column * 16 + 45480], y_9);
+            store8(act_tile + 45480, y_9);
         }
     }
     /* y2 */
@@ -1377,177 +1385,144 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_layer + panel_1 * 24576 + rem_1 * 16;
+        float *y2_column = y2 + block * 12288 + column * 16;
+        const float *dense_bias_column = w_feed_forward_output_dense_bias + layer * 192 + column *
+            16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 96; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
-                    tile * 67 + step) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y2[(block * 64 + tile * 6 + low) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 784]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 1568]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 2352]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 3136]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 784 + step * 8 + k + 3920]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            const float *act_tile = act + tile * 4704;
+            float *y2_tile = y2_column + tile * 1152;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 69; step++) {
+                __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem
+                    * 16, 0, 2);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *act_k = act_tile + step * 11 + k;
+                    const f32x8 s = splat8(act_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(act_k[784]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(act_k[1568]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(act_k[2352]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(act_k[3136]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(act_k[3920]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
-            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16]) +
-                (acc0_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16], sum);
-            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
-                (acc1_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
-                (acc2_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
-                (acc3_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
-                (acc4_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
-                (acc5_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_5);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
-                (acc0_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
-                (acc1_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
-                (acc2_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
-                (acc3_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 776])
-                + (acc4_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_10);
-            const f32x8 sum_11 = load_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 968])
-                + (acc5_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_11);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(act_tile[k + 759]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_tile[k + 1543]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_tile[k + 2327]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_tile[k + 3111]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_tile[k + 3895]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(act_tile[k + 4679]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load8(dense_bias_column);
+            store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+            store8(y2_tile + 192, load8(y2_tile + 192) + (acc1_0 + v));
+            store8(y2_tile + 384, load8(y2_tile + 384) + (acc2_0 + v));
+            store8(y2_tile + 576, load8(y2_tile + 576) + (acc3_0 + v));
+            store8(y2_tile + 768, load8(y2_tile + 768) + (acc4_0 + v));
+            store8(y2_tile + 960, load8(y2_tile + 960) + (acc5_0 + v));
+            const f32x8 v_1 = load8(dense_bias_column + 8);
+            store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+            store8(y2_tile + 200, load8(y2_tile + 200) + (acc1_1 + v_1));
+            store8(y2_tile + 392, load8(y2_tile + 392) + (acc2_1 + v_1));
+            store8(y2_tile + 584, load8(y2_tile + 584) + (acc3_1 + v_1));
+            store8(y2_tile + 776, load8(y2_tile + 776) + (acc4_1 + v_1));
+            store8(y2_tile + 968, load8(y2_tile + 968) + (acc5_1 + v_1));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 96; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + panel) * 768 +
-                    tile * 67 + step) * 32 + rem * 16 + 19296], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y2[(block * 64 + tile * 5 + low) * 192 + column * 16 + 10368],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 42336]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + panel_1) * 768
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 43120]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 43904]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 44688]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 784 + step * 8 + k + 45472]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            const float *act_tile = act + tile * 3920;
+            float *y2_tile = y2_column + tile * 960;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 69; step++) {
+                __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem
+                    * 16 + 19872, 0, 2);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(y2_tile + clamped * 192 + 10368, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *act_k = act_tile + step * 11 + k;
+                    const f32x8 s = splat8(act_k[42336]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(act_k[43120]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(act_k[43904]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(act_k[44688]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(act_k[45472]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16]);
-            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
-                (acc0_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
-            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
-                + (acc1_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
-                + (acc2_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
-                + (acc3_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
-                + (acc4_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_4);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
-                + (acc0_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
-                + (acc1_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
-                + (acc2_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
-                + (acc3_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
-                + (acc4_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(act_tile[k + 43095]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_tile[k + 43879]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_tile[k + 44663]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_tile[k + 45447]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_tile[k + 46231]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load8(dense_bias_column);
+            store8(y2_tile + 10368, load8(y2_tile + 10368) + (acc0_0 + v));
+            store8(y2_tile + 10560, load8(y2_tile + 10560) + (acc1_0 + v));
+            store8(y2_tile + 10752, load8(y2_tile + 10752) + (acc2_0 + v));
+            store8(y2_tile + 10944, load8(y2_tile + 10944) + (acc3_0 + v));
+            store8(y2_tile + 11136, load8(y2_tile + 11136) + (acc4_0 + v));
+            const f32x8 v_1 = load8(dense_bias_column + 8);
+            store8(y2_tile + 10376, load8(y2_tile + 10376) + (acc0_1 + v_1));
+            store8(y2_tile + 10568, load8(y2_tile + 10568) + (acc1_1 + v_1));
+            store8(y2_tile + 10760, load8(y2_tile + 10760) + (acc2_1 + v_1));
+            store8(y2_tile + 10952, load8(y2_tile + 10952) + (acc3_1 + v_1));
+            store8(y2_tile + 11144, load8(y2_tile + 11144) + (acc4_1 + v_1));
         }
     }
 }
@@ -1561,370 +1536,371 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     const int64_t index = arg[1];
     const int64_t group = arg[2];
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    const float *restrict y2 = (const void *)(call->workspace + 393216);
     /* [4][192] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 222720);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 222720);
     /* [4][192] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 225792);
-    float *restrict lsh_project_attention_norm = (float *)(void *)scratch; /* [64][208] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 225792);
+    float *restrict attention_norm = (void *)scratch; /* [64][208] */
     /* [2][6][1][192][32] */
     const float *w_attention_self_attention_query_key_weight =
-        (const float *)(const void *)(call->weights + 6738432);
+        (const void *)(call->weights + 6738432);
     /* [4][6][1][192][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 818688);
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 818688);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432);
+    float *restrict q = (void *)(call->workspace + 786432);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict v = (float *)(void *)(call->workspace + 851968);
+    float *restrict v = (void *)(call->workspace + 851968);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
+    float *restrict run_max = (void *)(call->workspace + 995392);
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
+    float *restrict run_sum = (void *)(call->workspace + 997440);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y2_i = y2 + (block * 64 + i) * 192;
+        f32x8 sum = {0};
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]);
+            sum = sum + load8(y2_i + v_1 * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 192.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y2_i + v_1 * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v_1 * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&lsh_project_attention_norm[i * 208 + v_1 * 8], t);
+            const f32x8 prod = (load8(y2_i + v_1 * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 192 + v_1 * 8),
+                load8(w_attention_layer_norm_bias + layer * 192 + v_1 * 8));
+            store8(attention_norm + i * 208 + v_1 * 8, t);
         }
     }
     /* → q */
+    const float *query_key_weight_group = w_attention_self_attention_query_key_weight +
+        (index * 6 + group) * 192 * 32;
+    const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 6 + group)
+        * 192 * 32;
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
+        const float *query_key_weight_column = query_key_weight_group + column * 16;
+        float *q_column = q + block * 2048 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1248;
+            float *q_tile = q_column + tile * 192;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 16 + step) * 32 + 16], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t at = column * 264 + tile * 24 + step;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        208]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        416]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        624]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        832]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        1040]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+                const int64_t at = column * 374 + tile * 34 + step * 2;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
+                const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[208]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[416]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[624]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[832]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 187]);
+                const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_key_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(q_tile, acc0_0);
+            store8(q_tile + 8, acc0_1);
+            store8(q_tile + 32, acc1_0);
+            store8(q_tile + 40, acc1_1);
+            store8(q_tile + 64, acc2_0);
+            store8(q_tile + 72, acc2_1);
+            store8(q_tile + 96, acc3_0);
+            store8(q_tile + 104, acc3_1);
+            store8(q_tile + 128, acc4_0);
+            store8(q_tile + 136, acc4_1);
+            store8(q_tile + 160, acc5_0);
+            store8(q_tile + 168, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1040;
+            float *q_tile = q_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 16 + step) * 32 + 4624], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 4912, 0,
+                        2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
-                    2);
-                const int64_t at = column * 264 + tile * 24 + step + 216;
-                const int64_t low_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_1 * 192 + at % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11232]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + group)
-                        * 192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11440]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11648]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11856]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        12064]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(q_tile + clamped * 32 + 1728, 0, 2);
+                const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
+                const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
+                const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_key_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(q_tile + 1728, acc0_0);
+            store8(q_tile + 1736, acc0_1);
+            store8(q_tile + 1760, acc1_0);
+            store8(q_tile + 1768, acc1_1);
+            store8(q_tile + 1792, acc2_0);
+            store8(q_tile + 1800, acc2_1);
+            store8(q_tile + 1824, acc3_0);
+            store8(q_tile + 1832, acc3_1);
+            store8(q_tile + 1856, acc4_0);
+            store8(q_tile + 1864, acc4_1);
         }
     }
     /* → v */
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
+        const float *value_weight_column = value_weight_group + column * 16;
+        float *v_column = v + block * 2048 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1248;
+            float *v_tile = v_column + tile * 192;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 16], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 16 + step) * 32], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 32 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        208]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        416]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        624]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        832]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 208 + step * 8 + k +
-                        1040]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+                const int64_t clamped_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
+                const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+                const int64_t clamped_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
+                const int64_t clamped_4 = min_i64(block * 64 + clamped_3 / 12 + 64, 511);
+                __builtin_prefetch(y2 + clamped_4 * 192 + clamped_3 % 12 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[208]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[416]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[624]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[832]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 8], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 32], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 40], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 64], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 72], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 96], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 104], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 128], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 136], acc4_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 160], acc5_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 32 + column * 16 + 168], acc5_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 187]);
+                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(v_tile, acc0_0);
+            store8(v_tile + 8, acc0_1);
+            store8(v_tile + 32, acc1_0);
+            store8(v_tile + 40, acc1_1);
+            store8(v_tile + 64, acc2_0);
+            store8(v_tile + 72, acc2_1);
+            store8(v_tile + 96, acc3_0);
+            store8(v_tile + 104, acc3_1);
+            store8(v_tile + 128, acc4_0);
+            store8(v_tile + 136, acc4_1);
+            store8(v_tile + 160, acc5_0);
+            store8(v_tile + 168, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 24; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1040;
+            float *v_tile = v_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 17; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + group)
-                        * 192 + tile * 16 + step) * 32 + 4624], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 6 + group) * 192 +
-                        tile * 16 + step) * 32 + 4608], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 4896, 0,
+                        2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 32 + column * 16 + 1728], 0,
-                    2);
-                const int64_t low_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 12 + 64, 511);
-                __builtin_prefetch(&y2[low_2 * 192 + low_1 % 12 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11232]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + group) *
-                        192 + step * 8 + k) * 32 + column * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11440]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11648]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        11856]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 208 + step * 8 + k +
-                        12064]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
+                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
+                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1728], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1736], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1760], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1768], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1792], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1800], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1824], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1832], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1856], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 32 + column * 16 + 1864], acc4_1);
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
+                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(v_tile + 1728, acc0_0);
+            store8(v_tile + 1736, acc0_1);
+            store8(v_tile + 1760, acc1_0);
+            store8(v_tile + 1768, acc1_1);
+            store8(v_tile + 1792, acc2_0);
+            store8(v_tile + 1800, acc2_1);
+            store8(v_tile + 1824, acc3_0);
+            store8(v_tile + 1832, acc3_1);
+            store8(v_tile + 1856, acc4_0);
+            store8(v_tile + 1864, acc4_1);
         }
     }
     for (int64_t i = 0; i < 64; i++) {
@@ -1942,27 +1918,25 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440);
+    const float *restrict run_sum = (const void *)(call->workspace + 997440);
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
-    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][48] */
+    const float *restrict k_out = (const void *)(call->workspace + 917504);
+    float *restrict heads = (void *)scratch; /* [64][48] */
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 987200);
+    const int32_t *restrict self_count = (const void *)(call->workspace + 987200);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const float *restrict v = (const void *)(call->workspace + 851968);
     /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 1408512);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
     /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         const float sum = run_sum[block * 64 + i];
         if (sum != 0.0f) {
             const float quot = div_f32(1.0f, sum);
             for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + v_1 * 8]),
-                    splat_f32x8(quot));
-                store_f32x8(&lsh_output_heads[i * 48 + v_1 * 8], prod);
+                store8(heads + i * 48 + v_1 * 8,
+                    mul8(load8(k_out + (block * 64 + i) * 32 + v_1 * 8), splat8(quot)));
             }
         } else {
             const float x = (float)self_count[block * 64 + i];
@@ -1972,189 +1946,160 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             const float x_1 = (float)self_count[block * 64 + i + 512];
             const float y_2 = log_f32(x_1);
             const float sum_2 = -1e+05f + y_2;
-            const float high = max_f32(sum_1, sum_2);
-            const float y_3 = exp_f32(sum_1 - high);
-            const float y_4 = exp_f32(sum_2 - high);
+            const float larger = max_f32(sum_1, sum_2);
+            const float y_3 = exp_f32(sum_1 - larger);
+            const float y_4 = exp_f32(sum_2 - larger);
             const float y_5 = log_f32(y_3 + y_4);
-            const float sum_3 = y_5 + high;
+            const float sum_3 = y_5 + larger;
             const float y_6 = exp_f32(sum_1 - sum_3);
             const float y_7 = exp_f32(-1e+05f - sum_2);
             const float y_8 = exp_f32(sum_2 - sum_3);
             const float weight = mul_f32(x * y_1, y_6) + mul_f32(x_1 * y_7, y_8);
             for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&v[(block * 64 + i) * 32 + v_1 * 8]),
-                    splat_f32x8(weight));
-                store_f32x8(&lsh_output_heads[i * 48 + v_1 * 8], prod);
+                store8(heads + i * 48 + v_1 * 8, mul8(load8(v + (block * 64 + i) * 32 + v_1 * 8),
+                    splat8(weight)));
             }
         }
     }
     /* y1 */
+    const float *dense_weight_group = w_attention_output_dense_weight + (layer * 1152 + group * 32)
+        * 32;
     for (int64_t column = 0; column < 12; column++) {
         const int64_t next = min_i64(column + 1, 11);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_group + panel_1 * 6144 + rem_1 * 16;
+        float *y1_column = y1 + block * 12288 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 4; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
-                    tile * 2 + step + group * 32) * 32 + rem * 16], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + step) * 192 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 48]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 96]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 144]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 192]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 8 + k + 240]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            const float *heads_tile = heads + tile * 288;
+            float *y1_tile = y1_column + tile * 1152;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
+                    16, 0, 2);
+                __builtin_prefetch(y1_tile + step * 192, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[0]);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[48]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[96]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[144]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[192]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(heads_k[240]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16],
-                load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16]) + acc0_0);
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8]) +
-                acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 8], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192]) +
-                acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 192], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200]) +
-                acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 200], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384]) +
-                acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 384], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392]) +
-                acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 392], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576]) +
-                acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 576], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584]) +
-                acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 584], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768]) +
-                acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 768], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776]) +
-                acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 776], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960]) +
-                acc5_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 960], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968])
-                + acc5_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 192 + column * 16 + 968], sum_10);
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat8(heads_tile[k + 22]);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 704);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 712);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 70]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 118]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 166]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 214]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(heads_tile[k + 262]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(y1_tile, load8(y1_tile) + acc0_0);
+            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+            store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+            store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+            store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+            store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+            store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+            store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+            store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+            store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
+            store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
+            store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 4; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + panel) * 192 +
-                    tile * 2 + step + group * 32) * 32 + rem * 16 + 576], 0, 2);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + step) * 192 + column * 16 + 10368],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2592]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + panel_1) * 192 +
-                        step * 8 + k + group * 32) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2640]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2688]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2736]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 8 + k + 2784]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            const float *heads_tile = heads + tile * 240;
+            float *y1_tile = y1_column + tile * 960;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
+                    16 + 576, 0, 2);
+                __builtin_prefetch(y1_tile + step * 192 + 10368, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[2592]);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[2640]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[2688]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[2736]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[2784]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368]) +
-                acc0_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10368], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376])
-                + acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10376], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560])
-                + acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10560], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568])
-                + acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10568], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752])
-                + acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10752], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760])
-                + acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10760], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944])
-                + acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10944], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952])
-                + acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 10952], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11136], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 192 + column * 16 + 11144], sum_9);
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat8(heads_tile[k + 2614]);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 704);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 712);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 2662]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 2710]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 2758]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 2806]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(y1_tile + 10368, load8(y1_tile + 10368) + acc0_0);
+            store8(y1_tile + 10376, load8(y1_tile + 10376) + acc0_1);
+            store8(y1_tile + 10560, load8(y1_tile + 10560) + acc1_0);
+            store8(y1_tile + 10568, load8(y1_tile + 10568) + acc1_1);
+            store8(y1_tile + 10752, load8(y1_tile + 10752) + acc2_0);
+            store8(y1_tile + 10760, load8(y1_tile + 10760) + acc2_1);
+            store8(y1_tile + 10944, load8(y1_tile + 10944) + acc3_0);
+            store8(y1_tile + 10952, load8(y1_tile + 10952) + acc3_1);
+            store8(y1_tile + 11136, load8(y1_tile + 11136) + acc4_0);
+            store8(y1_tile + 11144, load8(y1_tile + 11144) + acc4_1);
         }
     }
 }
@@ -2166,103 +2111,98 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
     (void)arg;
     const int64_t block = task % 8;
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    const float *restrict y1 = (const void *)call->workspace;
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    const float *restrict y2 = (const void *)(call->workspace + 393216);
     /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict hidden = (float *)(void *)scratch; /* [64][400] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [64][400] */
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
     /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
-    /* [1][288] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
-    float *restrict of_logits = (float *)(void *)(scratch + 102400); /* [64][288] */
+    const float *w_lm_head_decoder_weight = (const void *)(call->weights + 7060992);
+    const float *w_lm_head_bias = (const void *)(call->weights + 7503360); /* [1][288] */
+    float *restrict of_logits = (void *)(scratch + 102400); /* [64][288] */
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
     /* [1][512]: [batch][rows]: where there is a target */
-    float *restrict row_loss = (float *)(void *)(call->workspace + 786432);
+    float *restrict row_loss = (void *)(call->workspace + 786432);
     float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
     /* layer norm of 64 rows of 384 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y1_i = y1 + (block * 64 + i) * 192;
+        f32x8 sum = {0};
         for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]);
+            sum = sum + load8(y1_i + v * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float *y2_i = y2 + (block * 64 + i) * 192;
+        const float lane = sum_3[0];
+        f32x8 sum_4 = {0};
         for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]);
+            sum_4 = sum_4 + load8(y2_i + v * 8);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float mean = div_f32(lane + sum_7[0], 384.0f);
+        f32x8 sum_8 = {0};
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
+            const f32x8 diff = load8(y1_i + v * 8) - splat8(mean);
+            sum_8 = fma8(diff, diff, sum_8);
         }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
+        const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+        const f32x8 sum_9 = sum_8 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_8;
+        const float lane_1 = sum_11[0];
+        f32x8 sum_12 = {0};
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
+            const f32x8 diff = load8(y2_i + v * 8) - splat8(mean);
+            sum_12 = fma8(diff, diff, sum_12);
         }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+        const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+        const f32x8 sum_13 = sum_12 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+        const f32x8 sum_14 = sum_13 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+        const f32x8 sum_15 = sum_14 + mix_11;
+        const float var = div_f32(lane_1 + sum_15[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&hidden[i * 400 + v * 8], t);
+            const f32x8 prod = (load8(y1_i + v * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+                load8(w_encoder_layer_norm_bias + v * 8));
+            store8(hidden + i * 400 + v * 8, t);
         }
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
+            const f32x8 prod = (load8(y2_i + v * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 192),
+                load8(w_encoder_layer_norm_bias + v * 8 + 192));
+            store8(hidden + i * 400 + v * 8 + 192, t);
         }
     }
     if (control[0]) {
         for (int64_t i = 0; i < 64; i++) {
             const int32_t out_row = row[block * 64 + i];
             if (out_row >= 0) {
-                const int32_t high = max_i32(out_row, 0);
+                const int64_t clamped = max_i32(out_row, 0);
                 for (int64_t v = 0; v < 48; v++) {
-                    store_f32x8(&last_hidden_state[(int64_t)high * 384 + v * 8],
-                        load_f32x8(&hidden[i * 400 + v * 8]));
+                    store8(last_hidden_state + clamped * 384 + v * 8,
+                        load8(hidden + i * 400 + v * 8));
                 }
             }
         }
@@ -2275,131 +2215,150 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
             const int64_t rem_1 = column % 2;
+            const float *decoder_weight_rem = w_lm_head_decoder_weight + panel_1 * 12288 + rem_1 *
+                16;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 48; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 33 + step) *
-                        32 + rem * 16], 0, 2);
-                    for (int64_t k = 0; k < 8; k++) {
-                        const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k]);
-                        const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
-                            + rem_1 * 16]);
-                        acc0_0 = fma_f32x8(s, v, acc0_0);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
-                            + rem_1 * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                        const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 400]);
-                        acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                        const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 800]);
-                        acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                        const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 1200]);
-                        acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                        const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 1600]);
-                        acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                        const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 400 + step * 8 + k + 2000]);
-                        acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                        acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                const float *hidden_tile = hidden + tile * 2400;
+                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
+                    acc5_0 = {0}, acc5_1 = {0};
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) *
+                        32 + rem * 16, 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const float *hidden_k = hidden_tile + step * 11 + k;
+                        const f32x8 s = splat8(hidden_k[0]);
+                        const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                        acc0_0 = fma8(s, v, acc0_0);
+                        const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                        acc0_1 = fma8(s, v_1, acc0_1);
+                        const f32x8 s_1 = splat8(hidden_k[400]);
+                        acc1_0 = fma8(s_1, v, acc1_0);
+                        acc1_1 = fma8(s_1, v_1, acc1_1);
+                        const f32x8 s_2 = splat8(hidden_k[800]);
+                        acc2_0 = fma8(s_2, v, acc2_0);
+                        acc2_1 = fma8(s_2, v_1, acc2_1);
+                        const f32x8 s_3 = splat8(hidden_k[1200]);
+                        acc3_0 = fma8(s_3, v, acc3_0);
+                        acc3_1 = fma8(s_3, v_1, acc3_1);
+                        const f32x8 s_4 = splat8(hidden_k[1600]);
+                        acc4_0 = fma8(s_4, v, acc4_0);
+                        acc4_1 = fma8(s_4, v_1, acc4_1);
+                        const f32x8 s_5 = splat8(hidden_k[2000]);
+                        acc5_0 = fma8(s_5, v, acc5_0);
+                        acc5_1 = fma8(s_5, v_1, acc5_1);
                     }
                 }
-                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16], acc0_0 + v);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 288], acc1_0 + v);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 576], acc2_0 + v);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 864], acc3_0 + v);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1152], acc4_0 + v);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1440], acc5_0 + v);
-                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 8], acc0_1 + v_1);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 296], acc1_1 + v_1);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 584], acc2_1 + v_1);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 872], acc3_1 + v_1);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1160], acc4_1 + v_1);
-                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1448], acc5_1 + v_1);
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat8(hidden_tile[k + 374]);
+                    const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(hidden_tile[k + 774]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(hidden_tile[k + 2374]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
+                }
+                const f32x8 v = load8(w_lm_head_bias + column * 16);
+                float *of_logits_tile = of_logits + tile * 1728 + column * 16;
+                store8(of_logits_tile, acc0_0 + v);
+                store8(of_logits_tile + 288, acc1_0 + v);
+                store8(of_logits_tile + 576, acc2_0 + v);
+                store8(of_logits_tile + 864, acc3_0 + v);
+                store8(of_logits_tile + 1152, acc4_0 + v);
+                store8(of_logits_tile + 1440, acc5_0 + v);
+                const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
+                store8(of_logits_tile + 8, acc0_1 + v_1);
+                store8(of_logits_tile + 296, acc1_1 + v_1);
+                store8(of_logits_tile + 584, acc2_1 + v_1);
+                store8(of_logits_tile + 872, acc3_1 + v_1);
+                store8(of_logits_tile + 1160, acc4_1 + v_1);
+                store8(of_logits_tile + 1448, acc5_1 + v_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 48; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 33 + step) *
-                        32 + rem * 16 + 9504], 0, 2);
-                    for (int64_t k = 0; k < 8; k++) {
-                        const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 21600]);
-                        const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
-                            + rem_1 * 16]);
-                        acc0_0 = fma_f32x8(s, v, acc0_0);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 8 + k) * 32
-                            + rem_1 * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22000]);
-                        acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22400]);
-                        acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 22800]);
-                        acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(hidden[tile * 5 * 400 + step * 8 + k + 23200]);
-                        acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const float *hidden_tile = hidden + tile * 2000;
+                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) *
+                        32 + rem * 16 + 9792, 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const float *hidden_k = hidden_tile + step * 11 + k;
+                        const f32x8 s = splat8(hidden_k[21600]);
+                        const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                        acc0_0 = fma8(s, v, acc0_0);
+                        const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                        acc0_1 = fma8(s, v_1, acc0_1);
+                        const f32x8 s_1 = splat8(hidden_k[22000]);
+                        acc1_0 = fma8(s_1, v, acc1_0);
+                        acc1_1 = fma8(s_1, v_1, acc1_1);
+                        const f32x8 s_2 = splat8(hidden_k[22400]);
+                        acc2_0 = fma8(s_2, v, acc2_0);
+                        acc2_1 = fma8(s_2, v_1, acc2_1);
+                        const f32x8 s_3 = splat8(hidden_k[22800]);
+                        acc3_0 = fma8(s_3, v, acc3_0);
+                        acc3_1 = fma8(s_3, v_1, acc3_1);
+                        const f32x8 s_4 = splat8(hidden_k[23200]);
+                        acc4_0 = fma8(s_4, v, acc4_0);
+                        acc4_1 = fma8(s_4, v_1, acc4_1);
                     }
                 }
-                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15552], acc0_0 + v);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15840], acc1_0 + v);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16128], acc2_0 + v);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16416], acc3_0 + v);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16704], acc4_0 + v);
-                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15560], acc0_1 + v_1);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15848], acc1_1 + v_1);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16136], acc2_1 + v_1);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16424], acc3_1 + v_1);
-                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16712], acc4_1 + v_1);
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat8(hidden_tile[k + 21974]);
+                    const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(hidden_tile[k + 22374]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(hidden_tile[k + 22774]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(hidden_tile[k + 23174]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(hidden_tile[k + 23574]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                }
+                const f32x8 v = load8(w_lm_head_bias + column * 16);
+                float *of_logits_tile = of_logits + tile * 1440 + column * 16;
+                store8(of_logits_tile + 15552, acc0_0 + v);
+                store8(of_logits_tile + 15840, acc1_0 + v);
+                store8(of_logits_tile + 16128, acc2_0 + v);
+                store8(of_logits_tile + 16416, acc3_0 + v);
+                store8(of_logits_tile + 16704, acc4_0 + v);
+                const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
+                store8(of_logits_tile + 15560, acc0_1 + v_1);
+                store8(of_logits_tile + 15848, acc1_1 + v_1);
+                store8(of_logits_tile + 16136, acc2_1 + v_1);
+                store8(of_logits_tile + 16424, acc3_1 + v_1);
+                store8(of_logits_tile + 16712, acc4_1 + v_1);
             }
         }
         if (control[1]) {
             for (int64_t i = 0; i < 64; i++) {
                 const int32_t out_row = row[block * 64 + i];
                 if (out_row >= 0) {
-                    const int32_t high = max_i32(out_row, 0);
+                    const int64_t clamped = max_i32(out_row, 0);
                     for (int64_t v = 0; v < 32; v++) {
-                        store_f32x8(&logits[(int64_t)high * 258 + v * 8],
-                            load_f32x8(&of_logits[i * 288 + v * 8]));
+                        store8(logits + clamped * 258 + v * 8, load8(of_logits + i * 288 + v * 8));
                     }
                     for (int64_t e = 0; e < 2; e++) {
-                        logits[(int64_t)high * 258 + e + 256] = of_logits[i * 288 + e + 256];
+                        logits[clamped * 258 + e + 256] = of_logits[i * 288 + e + 256];
                     }
                 }
             }
@@ -2409,44 +2368,42 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
                 const int32_t v = target[block * 64 + i];
                 float chosen;
                 if (v >= 0) {
-                    const int32_t high = max_i32(v, 0);
-                    f32x8 carried = splat_f32x8(-3.4028235e+38f);
+                    const int64_t clamped = max_i32(v, 0);
+                    f32x8 most = splat8(-3.4028235e+38f);
                     for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        carried = max_f32x8(load_f32x8(&of_logits[i * 288 + v_1 * 8]), carried);
+                        most = max8(load8(of_logits + i * 288 + v_1 * 8), most);
                     }
-                    const f32x8 mix = shuffle_swap4_f32x8(carried);
-                    const f32x8 high_1 = max_f32x8(carried, mix);
-                    const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-                    const f32x8 high_2 = max_f32x8(high_1, mix_1);
-                    const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-                    const f32x8 high_3 = max_f32x8(high_2, mix_2);
-                    float carried_1 = high_3[0];
+                    const f32x8 mix = shuffle_swap4_f32x8(most);
+                    const f32x8 larger = max8(most, mix);
+                    const f32x8 mix_1 = shuffle_swap2_f32x8(larger);
+                    const f32x8 larger_1 = max8(larger, mix_1);
+                    const f32x8 mix_2 = shuffle_swap1_f32x8(larger_1);
+                    const f32x8 larger_2 = max8(larger_1, mix_2);
+                    float most_1 = larger_2[0];
                     for (int64_t e = 0; e < 2; e++) {
-                        carried_1 = max_f32(of_logits[i * 288 + e + 256], carried_1);
+                        most_1 = max_f32(of_logits[i * 288 + e + 256], most_1);
                     }
-                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 sum = {0};
                     for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        const f32x8 diff = load_f32x8(&of_logits[i * 288 + v_1 * 8]) -
-                            splat_f32x8(carried_1);
+                        const f32x8 diff = load8(of_logits + i * 288 + v_1 * 8) - splat8(most_1);
                         const f32x8 y = exp_f32x8(diff);
-                        carried_2 = carried_2 + y;
+                        sum = sum + y;
                     }
-                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_2);
-                    const f32x8 sum = carried_2 + mix_3;
-                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum);
-                    const f32x8 sum_1 = sum + mix_4;
-                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_1);
-                    const f32x8 sum_2 = sum_1 + mix_5;
-                    float carried_3 = sum_2[0];
+                    const f32x8 mix_3 = shuffle_swap4_f32x8(sum);
+                    const f32x8 sum_1 = sum + mix_3;
+                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_1);
+                    const f32x8 sum_2 = sum_1 + mix_4;
+                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_2);
+                    const f32x8 sum_3 = sum_2 + mix_5;
+                    float sum_4 = sum_3[0];
                     for (int64_t e = 0; e < 2; e++) {
-                        const float y = exp_f32(of_logits[i * 288 + e + 256] - carried_1);
-                        carried_3 = carried_3 + y;
+                        const float y = exp_f32(of_logits[i * 288 + e + 256] - most_1);
+                        sum_4 = sum_4 + y;
                     }
-                    const float y = log_f32(carried_3);
-                    const float diff = carried_1 - of_logits[i * 288 + (int64_t)high];
-                    const float sum_3 = y + diff;
-                    row_loss[block * 64 + i] = sum_3;
-                    chosen = sum_3;
+                    const float y = log_f32(sum_4);
+                    const float sum_5 = y + (most_1 - of_logits[i * 288 + clamped]);
+                    row_loss[block * 64 + i] = sum_5;
+                    chosen = sum_5;
                 } else {
                     chosen = 0.0f;
                 }
@@ -2471,11 +2428,11 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
     /* [1][512]: [batch][rows]: where there is a target */
-    const float *restrict row_loss = (const float *)(const void *)(call->workspace + 786432);
+    const float *restrict row_loss = (const void *)(call->workspace + 786432);
     float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
     if (control[2] == 1) {
-        double carried = 0.0;
-        int32_t carried_1 = 0;
+        double sum = 0.0;
+        int32_t sum_1 = 0;
         for (int64_t row = 0; row < 512; row++) {
             double chosen;
             int32_t chosen_1;
@@ -2486,10 +2443,10 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
                 chosen = 0.0;
                 chosen_1 = 0;
             }
-            carried = carried + chosen;
-            carried_1 = add_i32(carried_1, chosen_1);
+            sum = sum + chosen;
+            sum_1 = add_i32(sum_1, chosen_1);
         }
-        loss[0] = (float)div_f64(carried, (double)carried_1);
+        loss[0] = (float)div_f64(sum, (double)sum_1);
     }
 }
 
@@ -2500,30 +2457,32 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     (void)arg;
     const int64_t chunk = task % 16;
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432);
-    float *restrict queries = (float *)(void *)scratch; /* [1][2][32][16] */
-    int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 4096); /* [1][32] */
+    float *restrict q = (void *)(call->workspace + 786432);
+    float *restrict queries = (void *)scratch; /* [1][2][32][16] */
+    int32_t *restrict query_pos = (void *)(scratch + 4096); /* [1][32] */
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
+    const float *restrict k_out = (const void *)(call->workspace + 917504);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const float *restrict v = (const void *)(call->workspace + 851968);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
-    float *restrict scores = (float *)(void *)(scratch + 4224); /* [64][16] */
-    float *restrict inverse = (float *)(void *)(scratch + 8320); /* [16] */
+    float *restrict scores = (void *)(scratch + 4224); /* [64][16] */
+    float *restrict inverse = (void *)(scratch + 8320); /* [16] */
     for (int64_t panel = 0; panel < 2; panel++) {
+        const float *q_panel = q + (chunk * 32 + panel * 16) * 32;
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 32]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v_1 = load8(q_d);
+            const f32x8 v_2 = load8(q_d + 32);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 64]);
-            const f32x8 v_4 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 96]);
+            const f32x8 v_3 = load8(q_d + 64);
+            const f32x8 v_4 = load8(q_d + 96);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 128]);
-            const f32x8 v_6 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 160]);
+            const f32x8 v_5 = load8(q_d + 128);
+            const f32x8 v_6 = load8(q_d + 160);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 192]);
-            const f32x8 v_8 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 224]);
+            const f32x8 v_7 = load8(q_d + 192);
+            const f32x8 v_8 = load8(q_d + 224);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -2536,35 +2495,30 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 256]);
-            const f32x8 v_2 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 288]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v_1 = load8(q_d + 256);
+            const f32x8 v_2 = load8(q_d + 288);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 320]);
-            const f32x8 v_4 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 352]);
+            const f32x8 v_3 = load8(q_d + 320);
+            const f32x8 v_4 = load8(q_d + 352);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 384]);
-            const f32x8 v_6 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 416]);
+            const f32x8 v_5 = load8(q_d + 384);
+            const f32x8 v_6 = load8(q_d + 416);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 448]);
-            const f32x8 v_8 = load_f32x8(&q[(chunk * 32 + panel * 16) * 32 + d * 8 + 480]);
+            const f32x8 v_7 = load8(q_d + 448);
+            const f32x8 v_8 = load8(q_d + 480);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -2577,412 +2531,323 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
         query_pos[lane] = (int32_t)(chunk * 32 + lane);
     }
     for (int64_t panel = 0; panel < 2; panel++) {
-        const i32x8 query = load_i32x8(&query_pos[panel * 16]);
-        const i32x8 query_1 = load_i32x8(&query_pos[panel * 16 + 8]);
-        f32x8 most = splat_f32x8(-3.4028235e+38f);
-        f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
+        const i32x8 query = load_i32x8(query_pos + panel * 16);
+        const i32x8 query_1 = load_i32x8(query_pos + panel * 16 + 8);
+        float *q_panel = q + panel * 512;
+        const float *queries_panel = queries + panel * 512;
+        const float *k_out_panel = k_out + panel * 512;
+        const float *v_panel = v + panel * 512;
+        f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 15) % 16;
-            f32x8 carried = most;
-            f32x8 carried_1 = most_1;
+            const int32_t *key_other = key + other * 32;
+            float *scores_o = scores + o * 512;
             for (int64_t keys = 0; keys < 2; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
+                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
+                    acc5_0 = {0}, acc5_1 = {0};
                 for (int64_t step = 0; step < 2; step++) {
                     const int64_t next = min_i64(chunk + 1, 15);
-                    __builtin_prefetch(&q[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32],
+                    __builtin_prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0, 2);
+                    __builtin_prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16,
                         0, 2);
-                    __builtin_prefetch(&q[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32 +
-                        16], 0, 2);
-                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) *
-                        32], 0, 2);
-                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) *
-                        32 + 16], 0, 2);
-                    __builtin_prefetch(&v[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32],
+                    __builtin_prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0,
+                        2);
+                    __builtin_prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 +
+                        16, 0, 2);
+                    __builtin_prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0, 2);
+                    __builtin_prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16,
                         0, 2);
-                    __builtin_prefetch(&v[(next * 32 + panel * 16 + o * 12 + keys * 2 + step) * 32 +
-                        16], 0, 2);
                     for (int64_t k = 0; k < 16; k++) {
-                        const f32x8 s =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k]);
-                        const f32x8 v_1 = load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 32]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 64]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 96]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 128]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                        const f32x8 s_5 =
-                            splat_f32x8(k_out[(other * 32 + keys * 6) * 32 + step * 16 + k + 160]);
-                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                        const float *k_out_k = k_out + (other * 32 + keys * 6) * 32 + step * 16 + k;
+                        const f32x8 s = splat8(k_out_k[0]);
+                        const f32x8 v_1 = load8(queries_panel + (step * 16 + k) * 16);
+                        acc0_0 = fma8(s, v_1, acc0_0);
+                        const f32x8 v_2 = load8(queries_panel + (step * 16 + k) * 16 + 8);
+                        acc0_1 = fma8(s, v_2, acc0_1);
+                        const f32x8 s_1 = splat8(k_out_k[32]);
+                        acc1_0 = fma8(s_1, v_1, acc1_0);
+                        acc1_1 = fma8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 = splat8(k_out_k[64]);
+                        acc2_0 = fma8(s_2, v_1, acc2_0);
+                        acc2_1 = fma8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 = splat8(k_out_k[96]);
+                        acc3_0 = fma8(s_3, v_1, acc3_0);
+                        acc3_1 = fma8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 = splat8(k_out_k[128]);
+                        acc4_0 = fma8(s_4, v_1, acc4_0);
+                        acc4_1 = fma8(s_4, v_2, acc4_1);
+                        const f32x8 s_5 = splat8(k_out_k[160]);
+                        acc5_0 = fma8(s_5, v_1, acc5_0);
+                        acc5_1 = fma8(s_5, v_2, acc5_1);
                     }
                 }
-                const i32x8 s = splat_i32x8(key[other * 32 + keys * 6]);
-                const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
-                const f32x8 pick = select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
-                const f32x8 high = max_f32x8(carried, pick);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
-                const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_1 =
-                    select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
-                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
-                const i32x8 s_1 = splat_i32x8(key[other * 32 + keys * 6 + 1]);
-                const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_2 =
-                    select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
-                const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
-                const i32x8 s_2 = splat_i32x8(key[other * 32 + keys * 6 + 2]);
-                const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_4 =
-                    select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
-                const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
-                const i32x8 s_3 = splat_i32x8(key[other * 32 + keys * 6 + 3]);
-                const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_6 =
-                    select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
-                const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
-                const i32x8 s_4 = splat_i32x8(key[other * 32 + keys * 6 + 4]);
-                const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_8 =
-                    select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
-                const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
-                const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
-                const i32x8 s_5 = splat_i32x8(key[other * 32 + keys * 6 + 5]);
-                const f32x8 prod_10 = mul_f32x8(acc5_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), prod_10,
-                    splat_f32x8(-1e+09f));
-                carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
-                const f32x8 prod_11 = mul_f32x8(acc5_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), prod_11,
-                    splat_f32x8(-1e+09f));
-                carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
+                const int32_t *key_keys = key_other + keys * 6;
+                const i32x8 s = splat_i32x8(key_keys[0]);
+                const f32x8 pick = select8((i32x8)(s <= query), mul8(acc0_0, splat8(0.17677669f)),
+                    splat8(-1e+09f));
+                const f32x8 larger = max8(most, pick);
+                float *scores_keys = scores_o + keys * 96;
+                store8(scores_keys, pick);
+                const f32x8 pick_1 = select8((i32x8)(s <= query_1),
+                    mul8(acc0_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_1 = max8(most_1, pick_1);
+                store8(scores_keys + 8, pick_1);
+                const i32x8 s_1 = splat_i32x8(key_keys[1]);
+                const f32x8 pick_2 = select8((i32x8)(s_1 <= query),
+                    mul8(acc1_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_2 = max8(larger, pick_2);
+                store8(scores_keys + 16, pick_2);
+                const f32x8 pick_3 = select8((i32x8)(s_1 <= query_1),
+                    mul8(acc1_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_3 = max8(larger_1, pick_3);
+                store8(scores_keys + 24, pick_3);
+                const i32x8 s_2 = splat_i32x8(key_keys[2]);
+                const f32x8 pick_4 = select8((i32x8)(s_2 <= query),
+                    mul8(acc2_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_4 = max8(larger_2, pick_4);
+                store8(scores_keys + 32, pick_4);
+                const f32x8 pick_5 = select8((i32x8)(s_2 <= query_1),
+                    mul8(acc2_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_5 = max8(larger_3, pick_5);
+                store8(scores_keys + 40, pick_5);
+                const i32x8 s_3 = splat_i32x8(key_keys[3]);
+                const f32x8 pick_6 = select8((i32x8)(s_3 <= query),
+                    mul8(acc3_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_6 = max8(larger_4, pick_6);
+                store8(scores_keys + 48, pick_6);
+                const f32x8 pick_7 = select8((i32x8)(s_3 <= query_1),
+                    mul8(acc3_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_7 = max8(larger_5, pick_7);
+                store8(scores_keys + 56, pick_7);
+                const i32x8 s_4 = splat_i32x8(key_keys[4]);
+                const f32x8 pick_8 = select8((i32x8)(s_4 <= query),
+                    mul8(acc4_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_8 = max8(larger_6, pick_8);
+                store8(scores_keys + 64, pick_8);
+                const f32x8 pick_9 = select8((i32x8)(s_4 <= query_1),
+                    mul8(acc4_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_9 = max8(larger_7, pick_9);
+                store8(scores_keys + 72, pick_9);
+                const i32x8 s_5 = splat_i32x8(key_keys[5]);
+                const f32x8 pick_10 = select8((i32x8)(s_5 <= query),
+                    mul8(acc5_0, splat8(0.17677669f)), splat8(-1e+09f));
+                most = max8(larger_8, pick_10);
+                store8(scores_keys + 80, pick_10);
+                const f32x8 pick_11 = select8((i32x8)(s_5 <= query_1),
+                    mul8(acc5_1, splat8(0.17677669f)), splat8(-1e+09f));
+                most_1 = max8(larger_9, pick_11);
+                store8(scores_keys + 88, pick_11);
             }
-            f32x8 carried_2 = carried;
-            f32x8 carried_3 = carried_1;
             for (int64_t keys = 0; keys < 4; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
                 for (int64_t step = 0; step < 2; step++) {
                     const int64_t next = min_i64(chunk + 1, 15);
                     const int64_t ahead = min_i64(o * 12 + keys * 2 + step + 4, 15);
-                    __builtin_prefetch(&q[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
-                    __builtin_prefetch(&q[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
-                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
-                    __builtin_prefetch(&k_out[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
-                    __builtin_prefetch(&v[(next * 32 + panel * 16 + ahead) * 32], 0, 2);
-                    __builtin_prefetch(&v[(next * 32 + panel * 16 + ahead) * 32 + 16], 0, 2);
+                    __builtin_prefetch(q_panel + (next * 32 + ahead) * 32, 0, 2);
+                    __builtin_prefetch(q_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
+                    __builtin_prefetch(k_out_panel + (next * 32 + ahead) * 32, 0, 2);
+                    __builtin_prefetch(k_out_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
+                    __builtin_prefetch(v_panel + (next * 32 + ahead) * 32, 0, 2);
+                    __builtin_prefetch(v_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
                     for (int64_t k = 0; k < 16; k++) {
-                        const f32x8 s =
-                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 384]);
-                        const f32x8 v_1 = load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 416]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 448]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 480]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(k_out[(other * 32 + keys * 5) * 32 + step * 16 + k + 512]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        const float *k_out_k = k_out + (other * 32 + keys * 5) * 32 + step * 16 + k;
+                        const f32x8 s = splat8(k_out_k[384]);
+                        const f32x8 v_1 = load8(queries_panel + (step * 16 + k) * 16);
+                        acc0_0 = fma8(s, v_1, acc0_0);
+                        const f32x8 v_2 = load8(queries_panel + (step * 16 + k) * 16 + 8);
+                        acc0_1 = fma8(s, v_2, acc0_1);
+                        const f32x8 s_1 = splat8(k_out_k[416]);
+                        acc1_0 = fma8(s_1, v_1, acc1_0);
+                        acc1_1 = fma8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 = splat8(k_out_k[448]);
+                        acc2_0 = fma8(s_2, v_1, acc2_0);
+                        acc2_1 = fma8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 = splat8(k_out_k[480]);
+                        acc3_0 = fma8(s_3, v_1, acc3_0);
+                        acc3_1 = fma8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 = splat8(k_out_k[512]);
+                        acc4_0 = fma8(s_4, v_1, acc4_0);
+                        acc4_1 = fma8(s_4, v_2, acc4_1);
                     }
                 }
-                const i32x8 s = splat_i32x8(key[other * 32 + keys * 5 + 12]);
-                const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
-                const f32x8 pick = select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
-                const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 192], pick);
-                const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_1 =
-                    select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
-                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
-                const i32x8 s_1 = splat_i32x8(key[other * 32 + keys * 5 + 13]);
-                const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_2 =
-                    select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
-                const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
-                const i32x8 s_2 = splat_i32x8(key[other * 32 + keys * 5 + 14]);
-                const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_4 =
-                    select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
-                const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
-                const i32x8 s_3 = splat_i32x8(key[other * 32 + keys * 5 + 15]);
-                const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_6 =
-                    select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
-                const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                    splat_f32x8(-1e+09f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
-                const i32x8 s_4 = splat_i32x8(key[other * 32 + keys * 5 + 16]);
-                const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
-                const f32x8 pick_8 =
-                    select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
-                carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
-                const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
-                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                    splat_f32x8(-1e+09f));
-                carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
+                const int32_t *key_keys = key_other + keys * 5;
+                const i32x8 s = splat_i32x8(key_keys[12]);
+                const f32x8 pick = select8((i32x8)(s <= query), mul8(acc0_0, splat8(0.17677669f)),
+                    splat8(-1e+09f));
+                const f32x8 larger = max8(most, pick);
+                float *scores_keys = scores_o + keys * 80;
+                store8(scores_keys + 192, pick);
+                const f32x8 pick_1 = select8((i32x8)(s <= query_1),
+                    mul8(acc0_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_1 = max8(most_1, pick_1);
+                store8(scores_keys + 200, pick_1);
+                const i32x8 s_1 = splat_i32x8(key_keys[13]);
+                const f32x8 pick_2 = select8((i32x8)(s_1 <= query),
+                    mul8(acc1_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_2 = max8(larger, pick_2);
+                store8(scores_keys + 208, pick_2);
+                const f32x8 pick_3 = select8((i32x8)(s_1 <= query_1),
+                    mul8(acc1_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_3 = max8(larger_1, pick_3);
+                store8(scores_keys + 216, pick_3);
+                const i32x8 s_2 = splat_i32x8(key_keys[14]);
+                const f32x8 pick_4 = select8((i32x8)(s_2 <= query),
+                    mul8(acc2_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_4 = max8(larger_2, pick_4);
+                store8(scores_keys + 224, pick_4);
+                const f32x8 pick_5 = select8((i32x8)(s_2 <= query_1),
+                    mul8(acc2_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_5 = max8(larger_3, pick_5);
+                store8(scores_keys + 232, pick_5);
+                const i32x8 s_3 = splat_i32x8(key_keys[15]);
+                const f32x8 pick_6 = select8((i32x8)(s_3 <= query),
+                    mul8(acc3_0, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_6 = max8(larger_4, pick_6);
+                store8(scores_keys + 240, pick_6);
+                const f32x8 pick_7 = select8((i32x8)(s_3 <= query_1),
+                    mul8(acc3_1, splat8(0.17677669f)), splat8(-1e+09f));
+                const f32x8 larger_7 = max8(larger_5, pick_7);
+                store8(scores_keys + 248, pick_7);
+                const i32x8 s_4 = splat_i32x8(key_keys[16]);
+                const f32x8 pick_8 = select8((i32x8)(s_4 <= query),
+                    mul8(acc4_0, splat8(0.17677669f)), splat8(-1e+09f));
+                most = max8(larger_6, pick_8);
+                store8(scores_keys + 256, pick_8);
+                const f32x8 pick_9 = select8((i32x8)(s_4 <= query_1),
+                    mul8(acc4_1, splat8(0.17677669f)), splat8(-1e+09f));
+                most_1 = max8(larger_7, pick_9);
+                store8(scores_keys + 264, pick_9);
             }
-            most = carried_2;
-            most_1 = carried_3;
         }
-        f32x8 sum = splat_f32x8(0.0f);
-        f32x8 sum_1 = splat_f32x8(0.0f);
+        f32x8 sum = {0}, sum_1 = {0};
         for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-            const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
-            store_f32x8(&scores[key_1 * 16], y);
-            const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
-            const f32x8 y_1 = exp_f32x8(diff);
+            const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - most);
+            store8(scores + key_1 * 16, y);
+            const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - most_1);
             sum = sum + y;
-            store_f32x8(&scores[key_1 * 16 + 8], y_1);
+            store8(scores + key_1 * 16 + 8, y_1);
             sum_1 = sum_1 + y_1;
         }
-        const f32x8 high = max_f32x8(most, -most);
+        const f32x8 larger = max8(most, -most);
         const f32x8 y = log_f32x8(sum);
         const f32x8 y_1 = exp_f32x8(most - (y + most));
-        const f32x8 pick = select_f32x8((i32x8)(high > splat_f32x8(256.0f)), y_1,
-            div_f32x8(splat_f32x8(1.0f), sum));
-        store_f32x8(&inverse[0], pick);
-        const f32x8 high_1 = max_f32x8(most_1, -most_1);
+        store8(inverse, select8((i32x8)(larger > splat8(256.0f)), y_1, div8(splat8(1.0f), sum)));
+        const f32x8 larger_1 = max8(most_1, -most_1);
         const f32x8 y_2 = log_f32x8(sum_1);
         const f32x8 y_3 = exp_f32x8(most_1 - (y_2 + most_1));
-        const f32x8 pick_1 = select_f32x8((i32x8)(high_1 > splat_f32x8(256.0f)), y_3,
-            div_f32x8(splat_f32x8(1.0f), sum_1));
-        store_f32x8(&inverse[8], pick_1);
+        const f32x8 pick = select8((i32x8)(larger_1 > splat8(256.0f)), y_3,
+            div8(splat8(1.0f), sum_1));
+        store8(inverse + 8, pick);
         for (int64_t column = 0; column < 2; column++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
+            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0}, carried_4 = {0},
+                carried_5 = {0}, carried_6 = {0}, carried_7 = {0}, carried_8 = {0}, carried_9 = {0},
+                carried_10 = {0}, carried_11 = {0};
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t other = (chunk + o + 15) % 16;
                 for (int64_t k = 0; k < 32; k++) {
-                    const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16]);
-                    const f32x8 v_1 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
-                    const f32x8 v_2 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
-                    const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + 1]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                    const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + 2]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                    const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + 3]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                    const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + 4]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k) * 16 + 5]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    const float *scores_k = scores + (o * 32 + k) * 16;
+                    const f32x8 s = splat8(scores_k[0]);
+                    const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
+                    carried = fma8(s, v_1, carried);
+                    const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
+                    carried_1 = fma8(s, v_2, carried_1);
+                    const f32x8 s_1 = splat8(scores_k[1]);
+                    carried_2 = fma8(s_1, v_1, carried_2);
+                    carried_3 = fma8(s_1, v_2, carried_3);
+                    const f32x8 s_2 = splat8(scores_k[2]);
+                    carried_4 = fma8(s_2, v_1, carried_4);
+                    carried_5 = fma8(s_2, v_2, carried_5);
+                    const f32x8 s_3 = splat8(scores_k[3]);
+                    carried_6 = fma8(s_3, v_1, carried_6);
+                    carried_7 = fma8(s_3, v_2, carried_7);
+                    const f32x8 s_4 = splat8(scores_k[4]);
+                    carried_8 = fma8(s_4, v_1, carried_8);
+                    carried_9 = fma8(s_4, v_2, carried_9);
+                    const f32x8 s_5 = splat8(scores_k[5]);
+                    carried_10 = fma8(s_5, v_1, carried_10);
+                    carried_11 = fma8(s_5, v_2, carried_11);
                 }
             }
-            const f32x8 s = splat_f32x8(inverse[0]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16], mul_f32x8(carried, s));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 8],
-                mul_f32x8(carried_1, s));
-            const f32x8 s_1 = splat_f32x8(inverse[1]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 32],
-                mul_f32x8(carried_2, s_1));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 40],
-                mul_f32x8(carried_3, s_1));
-            const f32x8 s_2 = splat_f32x8(inverse[2]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 64],
-                mul_f32x8(carried_4, s_2));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 72],
-                mul_f32x8(carried_5, s_2));
-            const f32x8 s_3 = splat_f32x8(inverse[3]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 96],
-                mul_f32x8(carried_6, s_3));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 104],
-                mul_f32x8(carried_7, s_3));
-            const f32x8 s_4 = splat_f32x8(inverse[4]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 128],
-                mul_f32x8(carried_8, s_4));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 136],
-                mul_f32x8(carried_9, s_4));
-            const f32x8 s_5 = splat_f32x8(inverse[5]);
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 160],
-                mul_f32x8(carried_10, s_5));
-            store_f32x8(&q[(chunk * 32 + panel * 16) * 32 + column * 16 + 168],
-                mul_f32x8(carried_11, s_5));
+            const f32x8 s = splat8(inverse[0]);
+            float *q_column = q_panel + chunk * 1024 + column * 16;
+            store8(q_column, mul8(carried, s));
+            store8(q_column + 8, mul8(carried_1, s));
+            const f32x8 s_1 = splat8(inverse[1]);
+            store8(q_column + 32, mul8(carried_2, s_1));
+            store8(q_column + 40, mul8(carried_3, s_1));
+            const f32x8 s_2 = splat8(inverse[2]);
+            store8(q_column + 64, mul8(carried_4, s_2));
+            store8(q_column + 72, mul8(carried_5, s_2));
+            const f32x8 s_3 = splat8(inverse[3]);
+            store8(q_column + 96, mul8(carried_6, s_3));
+            store8(q_column + 104, mul8(carried_7, s_3));
+            const f32x8 s_4 = splat8(inverse[4]);
+            store8(q_column + 128, mul8(carried_8, s_4));
+            store8(q_column + 136, mul8(carried_9, s_4));
+            const f32x8 s_5 = splat8(inverse[5]);
+            store8(q_column + 160, mul8(carried_10, s_5));
+            store8(q_column + 168, mul8(carried_11, s_5));
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried_12 = splat_f32x8(0.0f);
-                f32x8 carried_13 = splat_f32x8(0.0f);
-                f32x8 carried_14 = splat_f32x8(0.0f);
-                f32x8 carried_15 = splat_f32x8(0.0f);
-                f32x8 carried_16 = splat_f32x8(0.0f);
-                f32x8 carried_17 = splat_f32x8(0.0f);
-                f32x8 carried_18 = splat_f32x8(0.0f);
-                f32x8 carried_19 = splat_f32x8(0.0f);
-                f32x8 carried_20 = splat_f32x8(0.0f);
-                f32x8 carried_21 = splat_f32x8(0.0f);
+                f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0}, carried_15 = {0},
+                    carried_16 = {0}, carried_17 = {0}, carried_18 = {0}, carried_19 = {0},
+                    carried_20 = {0}, carried_21 = {0};
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
                     for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 s_6 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 6]);
-                        const f32x8 v_1 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16]);
-                        carried_12 = fma_f32x8(s_6, v_1, carried_12);
-                        const f32x8 v_2 = load_f32x8(&v[(other * 32 + k) * 32 + column * 16 + 8]);
-                        carried_13 = fma_f32x8(s_6, v_2, carried_13);
-                        const f32x8 s_7 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 7]);
-                        carried_14 = fma_f32x8(s_7, v_1, carried_14);
-                        carried_15 = fma_f32x8(s_7, v_2, carried_15);
-                        const f32x8 s_8 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 8]);
-                        carried_16 = fma_f32x8(s_8, v_1, carried_16);
-                        carried_17 = fma_f32x8(s_8, v_2, carried_17);
-                        const f32x8 s_9 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 9]);
-                        carried_18 = fma_f32x8(s_9, v_1, carried_18);
-                        carried_19 = fma_f32x8(s_9, v_2, carried_19);
-                        const f32x8 s_10 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 10]);
-                        carried_20 = fma_f32x8(s_10, v_1, carried_20);
-                        carried_21 = fma_f32x8(s_10, v_2, carried_21);
+                        const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                        const f32x8 s_6 = splat8(scores_k[6]);
+                        const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
+                        carried_12 = fma8(s_6, v_1, carried_12);
+                        const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
+                        carried_13 = fma8(s_6, v_2, carried_13);
+                        const f32x8 s_7 = splat8(scores_k[7]);
+                        carried_14 = fma8(s_7, v_1, carried_14);
+                        carried_15 = fma8(s_7, v_2, carried_15);
+                        const f32x8 s_8 = splat8(scores_k[8]);
+                        carried_16 = fma8(s_8, v_1, carried_16);
+                        carried_17 = fma8(s_8, v_2, carried_17);
+                        const f32x8 s_9 = splat8(scores_k[9]);
+                        carried_18 = fma8(s_9, v_1, carried_18);
+                        carried_19 = fma8(s_9, v_2, carried_19);
+                        const f32x8 s_10 = splat8(scores_k[10]);
+                        carried_20 = fma8(s_10, v_1, carried_20);
+                        carried_21 = fma8(s_10, v_2, carried_21);
                     }
                 }
-                const f32x8 s_6 = splat_f32x8(inverse[tile * 5 + 6]);
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 192],
-                    mul_f32x8(carried_12, s_6));
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 200],
-                    mul_f32x8(carried_13, s_6));
-                const f32x8 s_7 = splat_f32x8(inverse[tile * 5 + 7]);
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 224],
-                    mul_f32x8(carried_14, s_7));
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 232],
-                    mul_f32x8(carried_15, s_7));
-                const f32x8 s_8 = splat_f32x8(inverse[tile * 5 + 8]);
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 256],
-                    mul_f32x8(carried_16, s_8));
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 264],
-                    mul_f32x8(carried_17, s_8));
-                const f32x8 s_9 = splat_f32x8(inverse[tile * 5 + 9]);
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 288],
-                    mul_f32x8(carried_18, s_9));
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 296],
-                    mul_f32x8(carried_19, s_9));
-                const f32x8 s_10 = splat_f32x8(inverse[tile * 5 + 10]);
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 320],
-                    mul_f32x8(carried_20, s_10));
-                store_f32x8(&q[(chunk * 32 + panel * 16 + tile * 5) * 32 + column * 16 + 328],
-                    mul_f32x8(carried_21, s_10));
+                const float *inverse_tile = inverse + tile * 5;
+                const f32x8 s_6 = splat8(inverse_tile[6]);
+                float *q_tile = q_column + tile * 160;
+                store8(q_tile + 192, mul8(carried_12, s_6));
+                store8(q_tile + 200, mul8(carried_13, s_6));
+                const f32x8 s_7 = splat8(inverse_tile[7]);
+                store8(q_tile + 224, mul8(carried_14, s_7));
+                store8(q_tile + 232, mul8(carried_15, s_7));
+                const f32x8 s_8 = splat8(inverse_tile[8]);
+                store8(q_tile + 256, mul8(carried_16, s_8));
+                store8(q_tile + 264, mul8(carried_17, s_8));
+                const f32x8 s_9 = splat8(inverse_tile[9]);
+                store8(q_tile + 288, mul8(carried_18, s_9));
+                store8(q_tile + 296, mul8(carried_19, s_9));
+                const f32x8 s_10 = splat8(inverse_tile[10]);
+                store8(q_tile + 320, mul8(carried_20, s_10));
+                store8(q_tile + 328, mul8(carried_21, s_10));
             }
         }
     }
@@ -2997,28 +2862,29 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict lsh_hash_queries = (float *)(void *)scratch; /* [1][4][32][16] */
-    /* [2][6][2][32][8] */
-    const float *w_rotations = (const float *)(const void *)(call->weights + 7033344);
-    int32_t *restrict found = (int32_t *)(void *)(scratch + 8192); /* [2][64] */
+    const float *restrict q = (const void *)(call->workspace + 786432);
+    float *restrict queries = (void *)scratch; /* [1][4][32][16] */
+    const float *w_rotations = (const void *)(call->weights + 7033344); /* [2][6][2][32][8] */
+    int32_t *restrict found = (void *)(scratch + 8192); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    int32_t *restrict lsh_buckets = (int32_t *)(void *)(call->workspace + 991296);
+    int32_t *restrict lsh_buckets = (void *)(call->workspace + 991296);
     for (int64_t panel = 0; panel < 4; panel++) {
+        const float *q_panel = q + (block * 64 + panel * 16) * 32;
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8]);
-            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 32]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v = load8(q_d);
+            const f32x8 v_1 = load8(q_d + 32);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 64]);
-            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 96]);
+            const f32x8 v_2 = load8(q_d + 64);
+            const f32x8 v_3 = load8(q_d + 96);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 128]);
-            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 160]);
+            const f32x8 v_4 = load8(q_d + 128);
+            const f32x8 v_5 = load8(q_d + 160);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 192]);
-            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 224]);
+            const f32x8 v_6 = load8(q_d + 192);
+            const f32x8 v_7 = load8(q_d + 224);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -3031,36 +2897,30 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 256]);
-            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 288]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v = load8(q_d + 256);
+            const f32x8 v_1 = load8(q_d + 288);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 320]);
-            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 352]);
+            const f32x8 v_2 = load8(q_d + 320);
+            const f32x8 v_3 = load8(q_d + 352);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 384]);
-            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 416]);
+            const f32x8 v_4 = load8(q_d + 384);
+            const f32x8 v_5 = load8(q_d + 416);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 448]);
-            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 32 + d * 8 + 480]);
+            const f32x8 v_6 = load8(q_d + 448);
+            const f32x8 v_7 = load8(q_d + 480);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -3073,127 +2933,105 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 8],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t round = 0; round < 2; round++) {
             for (int64_t lane = 0; lane < 8; lane++) {
-                const int64_t low = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64, 511);
-                __builtin_prefetch(&q[low * 32], 0, 2);
-                __builtin_prefetch(&q[low * 32 + 16], 0, 2);
+                const int64_t clamped = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64,
+                    511);
+                __builtin_prefetch(q + clamped * 32, 0, 2);
+                __builtin_prefetch(q + clamped * 32 + 16, 0, 2);
             }
-            f32x8 carried = splat_f32x8(-3.4028235e+38f);
-            i32x8 carried_1 = splat_i32x8(0);
-            f32x8 carried_2 = splat_f32x8(3.4028235e+38f);
-            i32x8 carried_3 = splat_i32x8(0);
-            f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
-            i32x8 carried_5 = splat_i32x8(0);
-            f32x8 carried_6 = splat_f32x8(3.4028235e+38f);
-            i32x8 carried_7 = splat_i32x8(0);
+            f32x8 most = splat8(-3.4028235e+38f);
+            i32x8 carried = {0};
+            f32x8 least = splat8(3.4028235e+38f);
+            i32x8 carried_1 = {0};
+            f32x8 most_1 = splat8(-3.4028235e+38f);
+            i32x8 carried_2 = {0};
+            f32x8 least_1 = splat8(3.4028235e+38f);
+            i32x8 carried_3 = {0};
             for (int64_t columns = 0; columns < 2; columns++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0};
                 for (int64_t k = 0; k < 32; k++) {
-                    const float v =
-                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4];
-                    const f32x8 s = splat_f32x8(v);
-                    const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const float v_3 =
-                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
-                        1];
-                    const f32x8 s_1 = splat_f32x8(v_3);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const float v_4 =
-                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
-                        2];
-                    const f32x8 s_2 = splat_f32x8(v_4);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const float v_5 =
-                        w_rotations[(((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4 +
-                        3];
-                    const f32x8 s_3 = splat_f32x8(v_5);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const float *w_rotations_k = w_rotations +
+                        (((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4;
+                    const f32x8 s = splat8(w_rotations_k[0]);
+                    const f32x8 v = load8(queries + (panel * 32 + k) * 16);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(queries + (panel * 32 + k) * 16 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(w_rotations_k[1]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(w_rotations_k[2]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(w_rotations_k[3]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
                 }
-                const f32x8 high = max_f32x8(acc0_0, carried);
-                const f32x8 high_1 = max_f32x8(acc1_0, high);
-                const f32x8 high_2 = max_f32x8(acc2_0, high_1);
+                const f32x8 larger = max8(acc0_0, most);
+                const f32x8 larger_1 = max8(acc1_0, larger);
+                const f32x8 larger_2 = max8(acc2_0, larger_1);
                 const i32x8 s = splat_i32x8((int32_t)(columns * 4 + 3));
                 const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
                 const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
                 const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
-                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried), s_3, carried_1);
-                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_2, pick);
-                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_1, pick_1);
-                carried_1 = select_i32x8((i32x8)(acc3_0 > high_2), s, pick_2);
-                const f32x8 low = min_f32x8(acc0_0, carried_2);
-                const f32x8 low_1 = min_f32x8(acc1_0, low);
-                const f32x8 low_2 = min_f32x8(acc2_0, low_1);
-                const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < carried_2), s_3, carried_3);
-                const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < low), s_2, pick_3);
-                const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < low_1), s_1, pick_4);
-                carried_3 = select_i32x8((i32x8)(acc3_0 < low_2), s, pick_5);
-                const f32x8 high_3 = max_f32x8(acc0_1, carried_4);
-                const f32x8 high_4 = max_f32x8(acc1_1, high_3);
-                const f32x8 high_5 = max_f32x8(acc2_1, high_4);
-                const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > carried_4), s_3, carried_5);
-                const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > high_3), s_2, pick_6);
-                const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > high_4), s_1, pick_7);
-                carried_5 = select_i32x8((i32x8)(acc3_1 > high_5), s, pick_8);
-                const f32x8 low_3 = min_f32x8(acc0_1, carried_6);
-                const f32x8 low_4 = min_f32x8(acc1_1, low_3);
-                const f32x8 low_5 = min_f32x8(acc2_1, low_4);
-                const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < carried_6), s_3, carried_7);
-                const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < low_3), s_2, pick_9);
-                const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < low_4), s_1, pick_10);
-                carried_7 = select_i32x8((i32x8)(acc3_1 < low_5), s, pick_11);
-                carried = max_f32x8(acc3_0, high_2);
-                carried_2 = min_f32x8(acc3_0, low_2);
-                carried_4 = max_f32x8(acc3_1, high_5);
-                carried_6 = min_f32x8(acc3_1, low_5);
+                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_3, carried);
+                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_2, pick);
+                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_1, pick_1);
+                carried = select_i32x8((i32x8)(acc3_0 > larger_2), s, pick_2);
+                const f32x8 smaller = min8(acc0_0, least);
+                const f32x8 smaller_1 = min8(acc1_0, smaller);
+                const f32x8 smaller_2 = min8(acc2_0, smaller_1);
+                const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < least), s_3, carried_1);
+                const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < smaller), s_2, pick_3);
+                const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_1, pick_4);
+                carried_1 = select_i32x8((i32x8)(acc3_0 < smaller_2), s, pick_5);
+                const f32x8 larger_3 = max8(acc0_1, most_1);
+                const f32x8 larger_4 = max8(acc1_1, larger_3);
+                const f32x8 larger_5 = max8(acc2_1, larger_4);
+                const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > most_1), s_3, carried_2);
+                const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > larger_3), s_2, pick_6);
+                const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > larger_4), s_1, pick_7);
+                carried_2 = select_i32x8((i32x8)(acc3_1 > larger_5), s, pick_8);
+                const f32x8 smaller_3 = min8(acc0_1, least_1);
+                const f32x8 smaller_4 = min8(acc1_1, smaller_3);
+                const f32x8 smaller_5 = min8(acc2_1, smaller_4);
+                const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < least_1), s_3, carried_3);
+                const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < smaller_3), s_2, pick_9);
+                const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < smaller_4), s_1, pick_10);
+                carried_3 = select_i32x8((i32x8)(acc3_1 < smaller_5), s, pick_11);
+                most = max8(acc3_0, larger_2);
+                least = min8(acc3_0, smaller_2);
+                most_1 = max8(acc3_1, larger_5);
+                least_1 = min8(acc3_1, smaller_5);
             }
-            const i32x8 pick =
-                select_i32x8((i32x8)(-carried_2 > carried), add_i32x8(carried_3, splat_i32x8(8)),
-                carried_1);
-            const i32x8 pick_1 = select_i32x8((i32x8)(-carried_6 > carried_4),
-                add_i32x8(carried_7, splat_i32x8(8)), carried_5);
-            store_i32x8(&found[round * 64 + panel * 16], pick);
-            store_i32x8(&found[round * 64 + panel * 16 + 8], pick_1);
+            const i32x8 pick = select_i32x8((i32x8)(-least > most),
+                add_i32x8(carried_1, splat_i32x8(8)), carried);
+            const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
+                add_i32x8(carried_3, splat_i32x8(8)), carried_2);
+            store_i32x8(found + round * 64 + panel * 16, pick);
+            store_i32x8(found + round * 64 + panel * 16 + 8, pick_1);
         }
     }
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t v = 0; v < 8; v++) {
             const i32x8 pick =
-                select_i32x8((i32x8)(load_i32x8(&key[block * 64 + v * 8]) >=
-                splat_i32x8(1073741824)), splat_i32x8(16), load_i32x8(&found[round * 64 + v * 8]));
-            store_i32x8(&lsh_buckets[round * 512 + block * 64 + v * 8], pick);
+                select_i32x8((i32x8)(load_i32x8(key + block * 64 + v * 8) >=
+                splat_i32x8(1073741824)), splat_i32x8(16), load_i32x8(found + round * 64 + v * 8));
+            store_i32x8(lsh_buckets + round * 512 + block * 64 + v * 8, pick);
         }
     }
 }
@@ -3204,30 +3042,30 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
         const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t round = task % 2;
-    int32_t *restrict lsh_sort_counts = (int32_t *)(void *)scratch; /* [17] */
+    int32_t *restrict counts = (void *)scratch; /* [17] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    const int32_t *restrict lsh_buckets = (const int32_t *)(const void *)(call->workspace + 991296);
+    const int32_t *restrict lsh_buckets = (const void *)(call->workspace + 991296);
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040);
+    int32_t *restrict order = (void *)(call->workspace + 983040);
     for (int64_t bucket = 0; bucket < 17; bucket++) {
-        lsh_sort_counts[bucket] = 0;
+        counts[bucket] = 0;
     }
     for (int64_t t = 0; t < 512; t++) {
-        const int32_t bucket = lsh_buckets[round * 512 + t];
-        lsh_sort_counts[(int64_t)bucket] = lsh_sort_counts[(int64_t)bucket] + 1;
+        const int64_t bucket = lsh_buckets[round * 512 + t];
+        counts[bucket] = counts[bucket] + 1;
     }
-    int32_t carried = 0;
+    int32_t sum = 0;
     for (int64_t bucket = 0; bucket < 17; bucket++) {
-        const int32_t sum = add_i32(carried, lsh_sort_counts[bucket]);
-        lsh_sort_counts[bucket] = carried;
-        carried = sum;
+        const int32_t sum_1 = add_i32(sum, counts[bucket]);
+        counts[bucket] = sum;
+        sum = sum_1;
     }
     /* stable scatter */
     for (int64_t t = 0; t < 512; t++) {
-        const int32_t v = lsh_buckets[round * 512 + t];
-        const int32_t place = lsh_sort_counts[(int64_t)v];
-        lsh_sort_counts[(int64_t)v] = place + 1;
-        order[round * 513 + (int64_t)place] = (int32_t)t;
+        const int64_t v = lsh_buckets[round * 512 + t];
+        const int64_t place = counts[v];
+        counts[v] = (int32_t)place + 1;
+        order[round * 513 + place] = (int32_t)t;
     }
 }
 
@@ -3239,60 +3077,61 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     const int64_t run = task % 2;
     const int64_t round = arg[0];
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040);
+    const int32_t *restrict order = (const void *)(call->workspace + 983040);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][2][32][16] */
-    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 16384); /* [2][32] */
+    const float *restrict q = (const void *)(call->workspace + 786432);
+    float *restrict queries = (void *)scratch; /* [2][2][32][16] */
+    int32_t *restrict query_pos = (void *)(scratch + 16384); /* [2][32] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
-    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 16640); /* [2][32] */
+    int32_t *restrict key_pos = (void *)(scratch + 16640); /* [2][32] */
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
-    float *restrict values = (float *)(void *)(scratch + 8192); /* [2][2][32][16] */
-    float *restrict key_scale = (float *)(void *)(scratch + 16896); /* [2][32] */
-    float *restrict key_scale2 = (float *)(void *)(scratch + 17152); /* [2][32] */
-    float *restrict norm = (float *)(void *)(scratch + 17408); /* [2][32] */
-    float *restrict most_norm = (float *)(void *)(scratch + 17664); /* [2][2] */
-    float *restrict most_of_slot = (float *)(void *)(scratch + 17728); /* [2] */
+    const float *restrict v = (const void *)(call->workspace + 851968);
+    float *restrict values = (void *)(scratch + 8192); /* [2][2][32][16] */
+    float *restrict key_scale = (void *)(scratch + 16896); /* [2][32] */
+    float *restrict key_scale2 = (void *)(scratch + 17152); /* [2][32] */
+    float *restrict norm = (void *)(scratch + 17408); /* [2][32] */
+    float *restrict most_norm = (void *)(scratch + 17664); /* [2][2] */
+    float *restrict most_of_slot = (void *)(scratch + 17728); /* [2] */
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    float *restrict k_out = (float *)(void *)(call->workspace + 917504);
-    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17792); /* [64][16] */
-    float *restrict total_sum = (float *)(void *)(scratch + 22016); /* [16] */
+    float *restrict k_out = (void *)(call->workspace + 917504);
+    float *restrict scores = (void *)(scratch + 17792); /* [64][16] */
+    float *restrict total_sum = (void *)(scratch + 22016); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
+    float *restrict run_sum = (void *)(call->workspace + 997440);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200);
+    int32_t *restrict self_count = (void *)(call->workspace + 987200);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
-    float *restrict top = (float *)(void *)(scratch + 21952); /* [16] */
-    float *restrict round_sum = (float *)(void *)(scratch + 21888); /* [16] */
-    float *restrict keep = (float *)(void *)(scratch + 22080); /* [16] */
-    float *restrict gain = (float *)(void *)(scratch + 22144); /* [16] */
+    float *restrict run_max = (void *)(call->workspace + 995392);
+    float *restrict top = (void *)(scratch + 21952); /* [16] */
+    float *restrict round_sum = (void *)(scratch + 21888); /* [16] */
+    float *restrict keep = (void *)(scratch + 22080); /* [16] */
+    float *restrict gain = (void *)(scratch + 22144); /* [16] */
     const int64_t other = (round * 16 + run * 8 + 31) % 32;
     const int64_t from_round = other / 16;
     const int64_t from_chunk = other % 16;
     for (int64_t panel = 0; panel < 2; panel++) {
-        const int32_t token = order[from_round * 513 + from_chunk * 32 + panel * 16];
-        const int32_t token_1 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 1];
-        const int32_t token_2 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 2];
-        const int32_t token_3 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 3];
-        const int32_t token_4 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 4];
-        const int32_t token_5 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 5];
-        const int32_t token_6 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 6];
-        const int32_t token_7 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 7];
+        const int32_t *order_panel = order + from_round * 513 + from_chunk * 32 + panel * 16;
+        const int64_t token = order_panel[0];
+        const int64_t token_1 = order_panel[1];
+        const int64_t token_2 = order_panel[2];
+        const int64_t token_3 = order_panel[3];
+        const int64_t token_4 = order_panel[4];
+        const int64_t token_5 = order_panel[5];
+        const int64_t token_6 = order_panel[6];
+        const int64_t token_7 = order_panel[7];
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 32 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 32 + d * 8]);
+            const f32x8 v_1 = load8(q + token * 32 + d * 8);
+            const f32x8 v_2 = load8(q + token_1 * 32 + d * 8);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 32 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 32 + d * 8]);
+            const f32x8 v_3 = load8(q + token_2 * 32 + d * 8);
+            const f32x8 v_4 = load8(q + token_3 * 32 + d * 8);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 32 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 32 + d * 8]);
+            const f32x8 v_5 = load8(q + token_4 * 32 + d * 8);
+            const f32x8 v_6 = load8(q + token_5 * 32 + d * 8);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 32 + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 32 + d * 8]);
+            const f32x8 v_7 = load8(q + token_6 * 32 + d * 8);
+            const f32x8 v_8 = load8(q + token_7 * 32 + d * 8);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3305,44 +3144,37 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
-        const int32_t token_8 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 8];
-        const int32_t token_9 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 9];
-        const int32_t token_10 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 10];
-        const int32_t token_11 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 11];
-        const int32_t token_12 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 12];
-        const int32_t token_13 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 13];
-        const int32_t token_14 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 14];
-        const int32_t token_15 = order[from_round * 513 + from_chunk * 32 + panel * 16 + 15];
+        const int64_t token_8 = order_panel[8];
+        const int64_t token_9 = order_panel[9];
+        const int64_t token_10 = order_panel[10];
+        const int64_t token_11 = order_panel[11];
+        const int64_t token_12 = order_panel[12];
+        const int64_t token_13 = order_panel[13];
+        const int64_t token_14 = order_panel[14];
+        const int64_t token_15 = order_panel[15];
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 32 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 32 + d * 8]);
+            const f32x8 v_1 = load8(q + token_8 * 32 + d * 8);
+            const f32x8 v_2 = load8(q + token_9 * 32 + d * 8);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 32 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 32 + d * 8]);
+            const f32x8 v_3 = load8(q + token_10 * 32 + d * 8);
+            const f32x8 v_4 = load8(q + token_11 * 32 + d * 8);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 32 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 32 + d * 8]);
+            const f32x8 v_5 = load8(q + token_12 * 32 + d * 8);
+            const f32x8 v_6 = load8(q + token_13 * 32 + d * 8);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 32 + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 32 + d * 8]);
+            const f32x8 v_7 = load8(q + token_14 * 32 + d * 8);
+            const f32x8 v_8 = load8(q + token_15 * 32 + d * 8);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3355,126 +3187,115 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 8],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 32 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 32 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
-        const int32_t token = order[from_round * 513 + from_chunk * 32 + lane];
-        lsh_attention_query_pos[lane] = token;
-        key_pos[lane] = key[(int64_t)token];
-        store_f32x8(&values[lane * 16], load_f32x8(&v[(int64_t)token * 32]));
-        store_f32x8(&values[lane * 16 + 8], load_f32x8(&v[(int64_t)token * 32 + 8]));
-        store_f32x8(&values[lane * 16 + 512], load_f32x8(&v[(int64_t)token * 32 + 16]));
-        store_f32x8(&values[lane * 16 + 520], load_f32x8(&v[(int64_t)token * 32 + 24]));
+        const int64_t token = order[from_round * 513 + from_chunk * 32 + lane];
+        query_pos[lane] = (int32_t)token;
+        key_pos[lane] = key[token];
+        const float *v_token = v + token * 32;
+        float *values_lane = values + lane * 16;
+        store8(values_lane, load8(v_token));
+        store8(values_lane + 8, load8(v_token + 8));
+        store8(values_lane + 512, load8(v_token + 16));
+        store8(values_lane + 520, load8(v_token + 24));
     }
-    float carried = 0.0f;
+    float most = 0.0f;
     for (int64_t panel = 0; panel < 2; panel++) {
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
+        float *queries_panel = queries + panel * 512;
+        f32x8 sum = {0}, sum_1 = {0};
         for (int64_t d = 0; d < 32; d++) {
-            const f32x8 v_1 = load_f32x8(&lsh_attention_queries[(panel * 32 + d) * 16]);
-            carried_1 = fma_f32x8(v_1, v_1, carried_1);
-            const f32x8 v_2 = load_f32x8(&lsh_attention_queries[(panel * 32 + d) * 16 + 8]);
-            carried_2 = fma_f32x8(v_2, v_2, carried_2);
+            const f32x8 v_1 = load8(queries_panel + d * 16);
+            sum = fma8(v_1, v_1, sum);
+            const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+            sum_1 = fma8(v_2, v_2, sum_1);
         }
-        const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-        const f32x8 root = sqrt_f32x8(sum);
-        const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
-        const f32x8 root_1 = sqrt_f32x8(carried_1);
-        const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
-        store_f32x8(&key_scale[panel * 16], quot);
-        store_f32x8(&key_scale2[panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
-        store_f32x8(&norm[panel * 16], low);
-        const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-        const f32x8 root_2 = sqrt_f32x8(sum_1);
-        const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
-        const f32x8 root_3 = sqrt_f32x8(carried_2);
-        const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
-        store_f32x8(&key_scale[panel * 16 + 8], quot_1);
-        store_f32x8(&key_scale2[panel * 16 + 8], mul_f32x8(quot_1, splat_f32x8(1.442695f)));
-        store_f32x8(&norm[panel * 16 + 8], low_1);
-        const f32x8 high = max_f32x8(low, low_1);
-        const f32x8 mix = shuffle_swap4_f32x8(high);
-        const f32x8 high_1 = max_f32x8(high, mix);
-        const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-        const f32x8 high_2 = max_f32x8(high_1, mix_1);
-        const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-        const f32x8 high_3 = max_f32x8(high_2, mix_2);
-        const float lane = high_3[0];
+        const f32x8 sum_2 = div8(sum, splat8(32.0f)) + splat8(1e-06f);
+        const f32x8 root = sqrt8(sum_2);
+        const f32x8 quot = div8(splat8(0.17677669f), root);
+        const f32x8 root_1 = sqrt8(sum);
+        const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+        float *key_scale_panel = key_scale + panel * 16;
+        store8(key_scale_panel, quot);
+        float *key_scale2_panel = key_scale2 + panel * 16;
+        store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+        store8(norm + panel * 16, clamped);
+        const f32x8 sum_3 = div8(sum_1, splat8(32.0f)) + splat8(1e-06f);
+        const f32x8 root_2 = sqrt8(sum_3);
+        const f32x8 quot_1 = div8(splat8(0.17677669f), root_2);
+        const f32x8 root_3 = sqrt8(sum_1);
+        const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+        store8(key_scale_panel + 8, quot_1);
+        store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+        store8(norm + panel * 16 + 8, clamped_1);
+        const f32x8 larger = max8(clamped, clamped_1);
+        const f32x8 mix = shuffle_swap4_f32x8(larger);
+        const f32x8 larger_1 = max8(larger, mix);
+        const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+        const f32x8 larger_2 = max8(larger_1, mix_1);
+        const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+        const f32x8 larger_3 = max8(larger_2, mix_2);
+        const float lane = larger_3[0];
         most_norm[panel] = lane;
         if (lane <= 1.1529215e+18f) {
         } else {
-            const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
-            const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f), splat_f32x8(1.0f));
-            const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
-            const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
-                splat_f32x8(1.0f));
+            const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+            const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+            const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+            const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
             for (int64_t k = 0; k < 32; k++) {
-                const f32x8 prod =
-                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16]), pick);
-                store_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16], prod);
-                const f32x8 prod_1 =
-                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16 + 8]),
-                    pick_1);
-                store_f32x8(&lsh_attention_queries[(panel * 32 + k) * 16 + 8], prod_1);
+                store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                store8(queries_panel + k * 16 + 8, mul8(load8(queries_panel + k * 16 + 8), pick_1));
             }
-            const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f), splat_f32x8(1.0f));
-            store_f32x8(&key_scale[panel * 16], mul_f32x8(load_f32x8(&key_scale[panel * 16]),
-                pick_2));
-            store_f32x8(&key_scale2[panel * 16], mul_f32x8(load_f32x8(&key_scale2[panel * 16]),
-                pick_2));
-            const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
-                splat_f32x8(1.0f));
-            store_f32x8(&key_scale[panel * 16 + 8],
-                mul_f32x8(load_f32x8(&key_scale[panel * 16 + 8]), pick_3));
-            store_f32x8(&key_scale2[panel * 16 + 8],
-                mul_f32x8(load_f32x8(&key_scale2[panel * 16 + 8]), pick_3));
+            const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+            store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+            store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+            const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+            store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+            store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
         }
-        carried = max_f32(carried, lane);
+        most = max_f32(most, lane);
     }
-    most_of_slot[0] = carried;
+    most_of_slot[0] = most;
     for (int64_t step = 0; step < 8; step++) {
         const int64_t other_1 = (round * 16 + run * 8 + step + 32) % 32;
         const int64_t from_round_1 = other_1 / 16;
         const int64_t from_chunk_1 = other_1 % 16;
         const int64_t slot_1 = (step + 1) % 2;
         for (int64_t panel = 0; panel < 2; panel++) {
-            const int32_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16];
-            const int32_t token_1 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 1];
-            const int32_t token_2 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 2];
-            const int32_t token_3 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 3];
-            const int32_t token_4 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 4];
-            const int32_t token_5 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 5];
-            const int32_t token_6 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 6];
-            const int32_t token_7 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 7];
+            const int32_t *order_panel = order + from_round_1 * 513 + from_chunk_1 * 32 + panel *
+                16;
+            const int64_t token = order_panel[0];
+            const int64_t token_1 = order_panel[1];
+            const int64_t token_2 = order_panel[2];
+            const int64_t token_3 = order_panel[3];
+            const int64_t token_4 = order_panel[4];
+            const int64_t token_5 = order_panel[5];
+            const int64_t token_6 = order_panel[6];
+            const int64_t token_7 = order_panel[7];
+            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 32 + d * 8]);
-                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 32 + d * 8]);
+                const f32x8 v_1 = load8(q + token * 32 + d * 8);
+                const f32x8 v_2 = load8(q + token_1 * 32 + d * 8);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 32 + d * 8]);
-                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 32 + d * 8]);
+                const f32x8 v_3 = load8(q + token_2 * 32 + d * 8);
+                const f32x8 v_4 = load8(q + token_3 * 32 + d * 8);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 32 + d * 8]);
-                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 32 + d * 8]);
+                const f32x8 v_5 = load8(q + token_4 * 32 + d * 8);
+                const f32x8 v_6 = load8(q + token_5 * 32 + d * 8);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 32 + d * 8]);
-                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 32 + d * 8]);
+                const f32x8 v_7 = load8(q + token_6 * 32 + d * 8);
+                const f32x8 v_8 = load8(q + token_7 * 32 + d * 8);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3487,50 +3308,37 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 16],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 32],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 48],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 64],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 80],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 96],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 112],
-                    shuffle_high4_f32x8(mix_14, mix_15));
+                float *queries_d = queries_panel + d * 128;
+                store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+                store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+                store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+                store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+                store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+                store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+                store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+                store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
             }
-            const int32_t token_8 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 8];
-            const int32_t token_9 = order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 9];
-            const int32_t token_10 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 10];
-            const int32_t token_11 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 11];
-            const int32_t token_12 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 12];
-            const int32_t token_13 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 13];
-            const int32_t token_14 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 14];
-            const int32_t token_15 =
-                order[from_round_1 * 513 + from_chunk_1 * 32 + panel * 16 + 15];
+            const int64_t token_8 = order_panel[8];
+            const int64_t token_9 = order_panel[9];
+            const int64_t token_10 = order_panel[10];
+            const int64_t token_11 = order_panel[11];
+            const int64_t token_12 = order_panel[12];
+            const int64_t token_13 = order_panel[13];
+            const int64_t token_14 = order_panel[14];
+            const int64_t token_15 = order_panel[15];
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 32 + d * 8]);
-                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 32 + d * 8]);
+                const f32x8 v_1 = load8(q + token_8 * 32 + d * 8);
+                const f32x8 v_2 = load8(q + token_9 * 32 + d * 8);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 32 + d * 8]);
-                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 32 + d * 8]);
+                const f32x8 v_3 = load8(q + token_10 * 32 + d * 8);
+                const f32x8 v_4 = load8(q + token_11 * 32 + d * 8);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 32 + d * 8]);
-                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 32 + d * 8]);
+                const f32x8 v_5 = load8(q + token_12 * 32 + d * 8);
+                const f32x8 v_6 = load8(q + token_13 * 32 + d * 8);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 32 + d * 8]);
-                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 32 + d * 8]);
+                const f32x8 v_7 = load8(q + token_14 * 32 + d * 8);
+                const f32x8 v_8 = load8(q + token_15 * 32 + d * 8);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3543,1500 +3351,1066 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 8],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 24],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 40],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 56],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 72],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 88],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 104],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 120],
-                    shuffle_high4_f32x8(mix_14, mix_15));
+                float *queries_d = queries_panel + d * 128;
+                store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+                store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+                store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+                store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+                store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+                store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+                store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+                store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
-            const int32_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + lane];
-            lsh_attention_query_pos[slot_1 * 32 + lane] = token;
-            key_pos[slot_1 * 32 + lane] = key[(int64_t)token];
-            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16],
-                load_f32x8(&v[(int64_t)token * 32]));
-            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 8],
-                load_f32x8(&v[(int64_t)token * 32 + 8]));
-            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 512],
-                load_f32x8(&v[(int64_t)token * 32 + 16]));
-            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 520],
-                load_f32x8(&v[(int64_t)token * 32 + 24]));
+            const int64_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + lane];
+            query_pos[slot_1 * 32 + lane] = (int32_t)token;
+            key_pos[slot_1 * 32 + lane] = key[token];
+            float *values_lane = values + (slot_1 * 64 + lane) * 16;
+            store8(values_lane, load8(v + token * 32));
+            store8(values_lane + 8, load8(v + token * 32 + 8));
+            store8(values_lane + 512, load8(v + token * 32 + 16));
+            store8(values_lane + 520, load8(v + token * 32 + 24));
         }
-        float carried_1 = 0.0f;
+        float most_1 = 0.0f;
         for (int64_t panel = 0; panel < 2; panel++) {
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
+            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
+            f32x8 sum = {0}, sum_1 = {0};
             for (int64_t d = 0; d < 32; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16]);
-                carried_2 = fma_f32x8(v_1, v_1, carried_2);
-                const f32x8 v_2 =
-                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16 + 8]);
-                carried_3 = fma_f32x8(v_2, v_2, carried_3);
+                const f32x8 v_1 = load8(queries_panel + d * 16);
+                sum = fma8(v_1, v_1, sum);
+                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+                sum_1 = fma8(v_2, v_2, sum_1);
             }
-            const f32x8 sum = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
-            const f32x8 root_1 = sqrt_f32x8(carried_2);
-            const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[slot_1 * 32 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16],
-                mul_f32x8(quot, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[slot_1 * 32 + panel * 16], low);
-            const f32x8 sum_1 = div_f32x8(carried_3, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
-            const f32x8 root_3 = sqrt_f32x8(carried_3);
-            const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
-                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[slot_1 * 32 + panel * 16 + 8], low_1);
-            const f32x8 high = max_f32x8(low, low_1);
-            const f32x8 mix = shuffle_swap4_f32x8(high);
-            const f32x8 high_1 = max_f32x8(high, mix);
-            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-            const f32x8 high_2 = max_f32x8(high_1, mix_1);
-            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-            const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            const float lane = high_3[0];
+            const f32x8 sum_2 = div8(sum, splat8(32.0f)) + splat8(1e-06f);
+            const f32x8 root = sqrt8(sum_2);
+            const f32x8 quot = div8(splat8(0.17677669f), root);
+            const f32x8 root_1 = sqrt8(sum);
+            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+            float *key_scale_panel = key_scale + slot_1 * 32 + panel * 16;
+            store8(key_scale_panel, quot);
+            float *key_scale2_panel = key_scale2 + slot_1 * 32 + panel * 16;
+            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+            store8(norm + slot_1 * 32 + panel * 16, clamped);
+            const f32x8 sum_3 = div8(sum_1, splat8(32.0f)) + splat8(1e-06f);
+            const f32x8 root_2 = sqrt8(sum_3);
+            const f32x8 quot_1 = div8(splat8(0.17677669f), root_2);
+            const f32x8 root_3 = sqrt8(sum_1);
+            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+            store8(key_scale_panel + 8, quot_1);
+            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+            store8(norm + slot_1 * 32 + panel * 16 + 8, clamped_1);
+            const f32x8 larger = max8(clamped, clamped_1);
+            const f32x8 mix = shuffle_swap4_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+            const f32x8 larger_3 = max8(larger_2, mix_2);
+            const float lane = larger_3[0];
             most_norm[slot_1 * 2 + panel] = lane;
             if (lane <= 1.1529215e+18f) {
             } else {
-                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
+                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
                 for (int64_t k = 0; k < 32; k++) {
-                    const f32x8 prod =
-                        mul_f32x8(load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k)
-                        * 16]), pick);
-                    store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16], prod);
-                    const f32x8 v_1 =
-                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16 +
-                        8]);
-                    store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16 + 8],
-                        mul_f32x8(v_1, pick_1));
+                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                    store8(queries_panel + k * 16 + 8,
+                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
                 }
-                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[slot_1 * 32 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 32 + panel * 16]), pick_2));
-                store_f32x8(&key_scale2[slot_1 * 32 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 32 + panel * 16]), pick_2));
-                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8]), pick_3));
-                store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8]), pick_3));
+                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
             }
-            carried_1 = max_f32(carried_1, lane);
+            most_1 = max_f32(most_1, lane);
         }
-        most_of_slot[slot_1] = carried_1;
-        const float high = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(high <= 1e+19f);
+        most_of_slot[slot_1] = most_1;
+        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+        const int32_t keys_square = -(larger <= 1e+19f);
         for (int64_t panel = 0; panel < 2; panel++) {
             const float most_norm_1 = most_norm[slot_1 * 2 + panel];
             const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+            const int32_t *order_panel = order + round * 513 + panel * 16;
+            const float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
+            const int32_t *query_pos_panel = query_pos + slot_1 * 32 + panel * 16;
+            const float *norm_panel = norm + slot_1 * 32 + panel * 16;
             if (bits) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&norm[slot_1 * 32 + panel * 16]),
-                    splat_f32x8(1.442695f));
+                const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
                 const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
-                const f32x8 prod_1 = mul_f32x8(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]),
-                    splat_f32x8(1.442695f));
+                const i32x8 query = load_i32x8(query_pos_panel);
+                const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
                 const f32x8 neg_1 = -prod_1;
-                const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
-                f32x8 sum = splat_f32x8(0.0f);
-                f32x8 sum_1 = splat_f32x8(0.0f);
+                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+                f32x8 sum = {0}, sum_1 = {0};
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        f32x8 acc0_0 = splat_f32x8(0.0f);
-                        f32x8 acc0_1 = splat_f32x8(0.0f);
-                        f32x8 acc1_0 = splat_f32x8(0.0f);
-                        f32x8 acc1_1 = splat_f32x8(0.0f);
-                        f32x8 acc2_0 = splat_f32x8(0.0f);
-                        f32x8 acc2_1 = splat_f32x8(0.0f);
-                        f32x8 acc3_0 = splat_f32x8(0.0f);
-                        f32x8 acc3_1 = splat_f32x8(0.0f);
-                        f32x8 acc4_0 = splat_f32x8(0.0f);
-                        f32x8 acc4_1 = splat_f32x8(0.0f);
-                        f32x8 acc5_0 = splat_f32x8(0.0f);
-                        f32x8 acc5_1 = splat_f32x8(0.0f);
+                        const float *queries_run = queries + (slot_2 * 2 + run_1) * 32 * 16;
+                        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                            acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
+                            acc5_0 = {0}, acc5_1 = {0};
                         for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                             const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
-                            const int32_t v_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                            const int64_t v_1 = query_pos_panel[ahead];
+                            __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                            __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
                             const int64_t next = min_i64(run * 8 + step + 1, 15);
-                            const int32_t token =
-                                order[round * 513 + next * 32 + panel * 16 + ahead];
-                            __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                            const int64_t token = order_panel[next * 32 + ahead];
+                            __builtin_prefetch(q + token * 32, 0, 2);
+                            __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                            __builtin_prefetch(v + token * 32, 0, 2);
+                            __builtin_prefetch(v + token * 32 + 16, 0, 2);
                             for (int64_t k = 0; k < 16; k++) {
-                                const float v_2 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16];
-                                const f32x8 s = splat_f32x8(v_2);
-                                const f32x8 v_3 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
-                                    step_1 * 16 + k) * 16]);
-                                acc0_0 = fma_f32x8(s, v_3, acc0_0);
-                                const f32x8 v_4 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
-                                    step_1 * 16 + k) * 16 + 8]);
-                                acc0_1 = fma_f32x8(s, v_4, acc0_1);
-                                const float v_5 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 1];
-                                const f32x8 s_1 = splat_f32x8(v_5);
-                                acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
-                                const float v_6 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 2];
-                                const f32x8 s_2 = splat_f32x8(v_6);
-                                acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
-                                const float v_7 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 3];
-                                const f32x8 s_3 = splat_f32x8(v_7);
-                                acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
-                                const float v_8 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 4];
-                                const f32x8 s_4 = splat_f32x8(v_8);
-                                acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
-                                const float v_9 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 5];
-                                const f32x8 s_5 = splat_f32x8(v_9);
-                                acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
-                                acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
+                                const f32x8 s = splat8(queries_k[0]);
+                                const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                                acc0_0 = fma8(s, v_2, acc0_0);
+                                const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                                acc0_1 = fma8(s, v_3, acc0_1);
+                                const f32x8 s_1 = splat8(queries_k[1]);
+                                acc1_0 = fma8(s_1, v_2, acc1_0);
+                                acc1_1 = fma8(s_1, v_3, acc1_1);
+                                const f32x8 s_2 = splat8(queries_k[2]);
+                                acc2_0 = fma8(s_2, v_2, acc2_0);
+                                acc2_1 = fma8(s_2, v_3, acc2_1);
+                                const f32x8 s_3 = splat8(queries_k[3]);
+                                acc3_0 = fma8(s_3, v_2, acc3_0);
+                                acc3_1 = fma8(s_3, v_3, acc3_1);
+                                const f32x8 s_4 = splat8(queries_k[4]);
+                                acc4_0 = fma8(s_4, v_2, acc4_0);
+                                acc4_1 = fma8(s_4, v_3, acc4_1);
+                                const f32x8 s_5 = splat8(queries_k[5]);
+                                acc5_0 = fma8(s_5, v_2, acc5_0);
+                                acc5_1 = fma8(s_5, v_3, acc5_1);
                             }
                         }
-                        const f32x8 s = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16]);
-                        const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                        const float *key_scale2_run = key_scale2 + slot_2 * 32 + run_1 * 16;
+                        const f32x8 s = splat8(key_scale2_run[0]);
+                        const f32x8 t = fma8(acc0_0, s, neg);
                         const f32x8 y = exp2_f32x8(t);
-                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16]);
+                        const int32_t *key_pos_run = key_pos + slot_2 * 32 + run_1 * 16;
+                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
                         const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16], bits_1);
-                        const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                        float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+                        store8(scores_run, bits_1);
+                        const f32x8 t_1 = fma8(acc0_1, s, neg_1);
                         const f32x8 y_1 = exp2_f32x8(t_1);
                         const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 8], bits_2);
-                        const f32x8 s_2 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 1]);
-                        const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                        store8(scores_run + 8, bits_2);
+                        const f32x8 s_2 = splat8(key_scale2_run[1]);
+                        const f32x8 t_2 = fma8(acc1_0, s_2, neg);
                         const f32x8 y_2 = exp2_f32x8(t_2);
-                        const i32x8 s_3 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 1]);
+                        const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
                         const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 16], bits_3);
-                        const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                        store8(scores_run + 16, bits_3);
+                        const f32x8 t_3 = fma8(acc1_1, s_2, neg_1);
                         const f32x8 y_3 = exp2_f32x8(t_3);
                         const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 24], bits_4);
-                        const f32x8 s_4 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 2]);
-                        const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                        store8(scores_run + 24, bits_4);
+                        const f32x8 s_4 = splat8(key_scale2_run[2]);
+                        const f32x8 t_4 = fma8(acc2_0, s_4, neg);
                         const f32x8 y_4 = exp2_f32x8(t_4);
-                        const i32x8 s_5 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 2]);
+                        const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
                         const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 32], bits_5);
-                        const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                        store8(scores_run + 32, bits_5);
+                        const f32x8 t_5 = fma8(acc2_1, s_4, neg_1);
                         const f32x8 y_5 = exp2_f32x8(t_5);
                         const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 40], bits_6);
-                        const f32x8 s_6 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 3]);
-                        const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                        store8(scores_run + 40, bits_6);
+                        const f32x8 s_6 = splat8(key_scale2_run[3]);
+                        const f32x8 t_6 = fma8(acc3_0, s_6, neg);
                         const f32x8 y_6 = exp2_f32x8(t_6);
-                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 3]);
+                        const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
                         const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 48], bits_7);
-                        const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                        store8(scores_run + 48, bits_7);
+                        const f32x8 t_7 = fma8(acc3_1, s_6, neg_1);
                         const f32x8 y_7 = exp2_f32x8(t_7);
                         const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
                         const f32x8 sum_2 = sum_1 + bits_2 + bits_4 + bits_6 + bits_8;
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 56], bits_8);
-                        const f32x8 s_8 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 4]);
-                        const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                        store8(scores_run + 56, bits_8);
+                        const f32x8 s_8 = splat8(key_scale2_run[4]);
+                        const f32x8 t_8 = fma8(acc4_0, s_8, neg);
                         const f32x8 y_8 = exp2_f32x8(t_8);
-                        const i32x8 s_9 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 4]);
+                        const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
                         const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
                         const f32x8 sum_3 = sum + bits_1 + bits_3 + bits_5 + bits_7 + bits_9;
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 64], bits_9);
-                        const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                        store8(scores_run + 64, bits_9);
+                        const f32x8 t_9 = fma8(acc4_1, s_8, neg_1);
                         const f32x8 y_9 = exp2_f32x8(t_9);
                         const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 72],
-                            bits_10);
-                        const f32x8 s_10 = splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + 5]);
-                        const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
+                        store8(scores_run + 72, bits_10);
+                        const f32x8 s_10 = splat8(key_scale2_run[5]);
+                        const f32x8 t_10 = fma8(acc5_0, s_10, neg);
                         const f32x8 y_10 = exp2_f32x8(t_10);
-                        const i32x8 s_11 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 5]);
+                        const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
                         const f32x8 bits_11 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 80],
-                            bits_11);
-                        const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
+                        store8(scores_run + 80, bits_11);
+                        const f32x8 t_11 = fma8(acc5_1, s_10, neg_1);
                         const f32x8 y_11 = exp2_f32x8(t_11);
                         const f32x8 bits_12 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 88],
-                            bits_12);
-                        f32x8 carried_2 = sum_3 + bits_11;
-                        f32x8 carried_3 = sum_2 + bits_10 + bits_12;
+                        store8(scores_run + 88, bits_12);
+                        f32x8 sum_4 = sum_3 + bits_11, sum_5 = sum_2 + bits_10 + bits_12;
                         for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc0_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
+                                acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0},
+                                acc4_0_1 = {0}, acc4_1_1 = {0};
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead =
-                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
-                                const int32_t v_1 =
-                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
-                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1
+                                    + 2, 15);
+                                const int64_t v_1 = query_pos_panel[ahead];
+                                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
                                 const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int32_t token =
-                                    order[round * 513 + next * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
-                                __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
-                                __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
-                                __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                                const int64_t token = order_panel[next * 32 + ahead];
+                                __builtin_prefetch(q + token * 32, 0, 2);
+                                __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                                __builtin_prefetch(v + token * 32, 0, 2);
+                                __builtin_prefetch(v + token * 32 + 16, 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
-                                    const float v_2 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 6];
-                                    const f32x8 s_12 = splat_f32x8(v_2);
-                                    const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16]);
-                                    acc0_0_1 = fma_f32x8(s_12, v_3, acc0_0_1);
-                                    const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1_1 = fma_f32x8(s_12, v_4, acc0_1_1);
-                                    const float v_5 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 7];
-                                    const f32x8 s_13 = splat_f32x8(v_5);
-                                    acc1_0_1 = fma_f32x8(s_13, v_3, acc1_0_1);
-                                    acc1_1_1 = fma_f32x8(s_13, v_4, acc1_1_1);
-                                    const float v_6 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 8];
-                                    const f32x8 s_14 = splat_f32x8(v_6);
-                                    acc2_0_1 = fma_f32x8(s_14, v_3, acc2_0_1);
-                                    acc2_1_1 = fma_f32x8(s_14, v_4, acc2_1_1);
-                                    const float v_7 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 9];
-                                    const f32x8 s_15 = splat_f32x8(v_7);
-                                    acc3_0_1 = fma_f32x8(s_15, v_3, acc3_0_1);
-                                    acc3_1_1 = fma_f32x8(s_15, v_4, acc3_1_1);
-                                    const float v_8 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 10];
-                                    const f32x8 s_16 = splat_f32x8(v_8);
-                                    acc4_0_1 = fma_f32x8(s_16, v_3, acc4_0_1);
-                                    acc4_1_1 = fma_f32x8(s_16, v_4, acc4_1_1);
+                                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16 +
+                                        keys * 5;
+                                    const f32x8 s_12 = splat8(queries_k[6]);
+                                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                                    acc0_0_1 = fma8(s_12, v_2, acc0_0_1);
+                                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 +
+                                        8);
+                                    acc0_1_1 = fma8(s_12, v_3, acc0_1_1);
+                                    const f32x8 s_13 = splat8(queries_k[7]);
+                                    acc1_0_1 = fma8(s_13, v_2, acc1_0_1);
+                                    acc1_1_1 = fma8(s_13, v_3, acc1_1_1);
+                                    const f32x8 s_14 = splat8(queries_k[8]);
+                                    acc2_0_1 = fma8(s_14, v_2, acc2_0_1);
+                                    acc2_1_1 = fma8(s_14, v_3, acc2_1_1);
+                                    const f32x8 s_15 = splat8(queries_k[9]);
+                                    acc3_0_1 = fma8(s_15, v_2, acc3_0_1);
+                                    acc3_1_1 = fma8(s_15, v_3, acc3_1_1);
+                                    const f32x8 s_16 = splat8(queries_k[10]);
+                                    acc4_0_1 = fma8(s_16, v_2, acc4_0_1);
+                                    acc4_1_1 = fma8(s_16, v_3, acc4_1_1);
                                 }
                             }
-                            const f32x8 s_12 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 t_12 = fma_f32x8(acc0_0_1, s_12, neg);
+                            const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
+                            const f32x8 t_12 = fma8(acc0_0_1, s_12, neg);
                             const f32x8 y_12 = exp2_f32x8(t_12);
-                            const i32x8 s_13 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
+                            const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
                             const f32x8 bits_13 = (f32x8)((i32x8)y_12 & (i32x8)(s_13 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 96], bits_13);
-                            const f32x8 t_13 = fma_f32x8(acc0_1_1, s_12, neg_1);
+                            float *scores_keys = scores_run + keys * 80;
+                            store8(scores_keys + 96, bits_13);
+                            const f32x8 t_13 = fma8(acc0_1_1, s_12, neg_1);
                             const f32x8 y_13 = exp2_f32x8(t_13);
                             const f32x8 bits_14 = (f32x8)((i32x8)y_13 & (i32x8)(s_13 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 104], bits_14);
-                            const f32x8 s_14 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 t_14 = fma_f32x8(acc1_0_1, s_14, neg);
+                            store8(scores_keys + 104, bits_14);
+                            const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
+                            const f32x8 t_14 = fma8(acc1_0_1, s_14, neg);
                             const f32x8 y_14 = exp2_f32x8(t_14);
-                            const i32x8 s_15 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
+                            const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
                             const f32x8 bits_15 = (f32x8)((i32x8)y_14 & (i32x8)(s_15 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 112], bits_15);
-                            const f32x8 t_15 = fma_f32x8(acc1_1_1, s_14, neg_1);
+                            store8(scores_keys + 112, bits_15);
+                            const f32x8 t_15 = fma8(acc1_1_1, s_14, neg_1);
                             const f32x8 y_15 = exp2_f32x8(t_15);
                             const f32x8 bits_16 = (f32x8)((i32x8)y_15 & (i32x8)(s_15 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 120], bits_16);
-                            const f32x8 s_16 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 t_16 = fma_f32x8(acc2_0_1, s_16, neg);
+                            store8(scores_keys + 120, bits_16);
+                            const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
+                            const f32x8 t_16 = fma8(acc2_0_1, s_16, neg);
                             const f32x8 y_16 = exp2_f32x8(t_16);
-                            const i32x8 s_17 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
+                            const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
                             const f32x8 bits_17 = (f32x8)((i32x8)y_16 & (i32x8)(s_17 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 128], bits_17);
-                            const f32x8 t_17 = fma_f32x8(acc2_1_1, s_16, neg_1);
+                            store8(scores_keys + 128, bits_17);
+                            const f32x8 t_17 = fma8(acc2_1_1, s_16, neg_1);
                             const f32x8 y_17 = exp2_f32x8(t_17);
                             const f32x8 bits_18 = (f32x8)((i32x8)y_17 & (i32x8)(s_17 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 136], bits_18);
-                            const f32x8 s_18 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 t_18 = fma_f32x8(acc3_0_1, s_18, neg);
+                            store8(scores_keys + 136, bits_18);
+                            const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
+                            const f32x8 t_18 = fma8(acc3_0_1, s_18, neg);
                             const f32x8 y_18 = exp2_f32x8(t_18);
-                            const i32x8 s_19 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
+                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
                             const f32x8 bits_19 = (f32x8)((i32x8)y_18 & (i32x8)(s_19 < query));
-                            const f32x8 sum_4 = carried_2 + bits_13 + bits_15 + bits_17 + bits_19;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 144], bits_19);
-                            const f32x8 t_19 = fma_f32x8(acc3_1_1, s_18, neg_1);
+                            const f32x8 sum_6 = sum_4 + bits_13 + bits_15 + bits_17 + bits_19;
+                            store8(scores_keys + 144, bits_19);
+                            const f32x8 t_19 = fma8(acc3_1_1, s_18, neg_1);
                             const f32x8 y_19 = exp2_f32x8(t_19);
                             const f32x8 bits_20 = (f32x8)((i32x8)y_19 & (i32x8)(s_19 < query_1));
-                            const f32x8 sum_5 = carried_3 + bits_14 + bits_16 + bits_18 + bits_20;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 152], bits_20);
-                            const f32x8 s_20 =
-                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 t_20 = fma_f32x8(acc4_0_1, s_20, neg);
+                            const f32x8 sum_7 = sum_5 + bits_14 + bits_16 + bits_18 + bits_20;
+                            store8(scores_keys + 152, bits_20);
+                            const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
+                            const f32x8 t_20 = fma8(acc4_0_1, s_20, neg);
                             const f32x8 y_20 = exp2_f32x8(t_20);
-                            const i32x8 s_21 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
+                            const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
                             const f32x8 bits_21 = (f32x8)((i32x8)y_20 & (i32x8)(s_21 < query));
-                            carried_2 = sum_4 + bits_21;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 160], bits_21);
-                            const f32x8 t_21 = fma_f32x8(acc4_1_1, s_20, neg_1);
+                            sum_4 = sum_6 + bits_21;
+                            store8(scores_keys + 160, bits_21);
+                            const f32x8 t_21 = fma8(acc4_1_1, s_20, neg_1);
                             const f32x8 y_21 = exp2_f32x8(t_21);
                             const f32x8 bits_22 = (f32x8)((i32x8)y_21 & (i32x8)(s_21 < query_1));
-                            carried_3 = sum_5 + bits_22;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 168], bits_22);
+                            sum_5 = sum_7 + bits_22;
+                            store8(scores_keys + 168, bits_22);
                         }
-                        sum = carried_2;
-                        sum_1 = carried_3;
+                        sum = sum_4;
+                        sum_1 = sum_5;
                     }
                 }
-                store_f32x8(&total_sum[0], sum);
-                store_f32x8(&total_sum[8], sum_1);
+                store8(total_sum, sum);
+                store8(total_sum + 8, sum_1);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
+                    const int64_t token = query_pos_panel[lane];
                     const float v_1 = total_sum[lane];
-                    run_sum[(int64_t)token] = run_sum[(int64_t)token] + v_1;
+                    run_sum[token] = run_sum[token] + v_1;
                     if (v_1 == 0.0f) {
-                        int32_t carried_2 = 0;
+                        int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried_2 =
-                                    sub_i32(carried_2,
-                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == token));
+                                carried =
+                                    sub_i32(carried,
+                                    -(query_pos[slot_2 * 32 + key_1] == (int32_t)token));
                             }
                         }
-                        self_count[round * 512 + (int64_t)token] = carried_2;
+                        self_count[round * 512 + token] = carried;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    f32x8 carried_12 = splat_f32x8(0.0f);
-                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
+                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
+                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_2 = (step + o) % 2;
                         for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 s = splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16]);
-                            const f32x8 v_1 =
-                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                            carried_2 = fma_f32x8(s, v_1, carried_2);
-                            const f32x8 v_2 =
-                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                            carried_3 = fma_f32x8(s, v_2, carried_3);
-                            const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 1]);
-                            carried_4 = fma_f32x8(s_1, v_1, carried_4);
-                            carried_5 = fma_f32x8(s_1, v_2, carried_5);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 2]);
-                            carried_6 = fma_f32x8(s_2, v_1, carried_6);
-                            carried_7 = fma_f32x8(s_2, v_2, carried_7);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 3]);
-                            carried_8 = fma_f32x8(s_3, v_1, carried_8);
-                            carried_9 = fma_f32x8(s_3, v_2, carried_9);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 4]);
-                            carried_10 = fma_f32x8(s_4, v_1, carried_10);
-                            carried_11 = fma_f32x8(s_4, v_2, carried_11);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 5]);
-                            carried_12 = fma_f32x8(s_5, v_1, carried_12);
-                            carried_13 = fma_f32x8(s_5, v_2, carried_13);
+                            const float *scores_k = scores + (o * 32 + k) * 16;
+                            const f32x8 s = splat8(scores_k[0]);
+                            const f32x8 v_1 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16);
+                            carried = fma8(s, v_1, carried);
+                            const f32x8 v_2 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16 +
+                                8);
+                            carried_1 = fma8(s, v_2, carried_1);
+                            const f32x8 s_1 = splat8(scores_k[1]);
+                            carried_2 = fma8(s_1, v_1, carried_2);
+                            carried_3 = fma8(s_1, v_2, carried_3);
+                            const f32x8 s_2 = splat8(scores_k[2]);
+                            carried_4 = fma8(s_2, v_1, carried_4);
+                            carried_5 = fma8(s_2, v_2, carried_5);
+                            const f32x8 s_3 = splat8(scores_k[3]);
+                            carried_6 = fma8(s_3, v_1, carried_6);
+                            carried_7 = fma8(s_3, v_2, carried_7);
+                            const f32x8 s_4 = splat8(scores_k[4]);
+                            carried_8 = fma8(s_4, v_1, carried_8);
+                            carried_9 = fma8(s_4, v_2, carried_9);
+                            const f32x8 s_5 = splat8(scores_k[5]);
+                            carried_10 = fma8(s_5, v_1, carried_10);
+                            carried_11 = fma8(s_5, v_2, carried_11);
                         }
                     }
                     const int32_t equal = -(round == 0);
+                    float *k_out_column = k_out + column * 16;
                     if (equal) {
-                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16], carried_2);
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8], carried_3);
-                        const int32_t token_1 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16], carried_4);
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8], carried_5);
-                        const int32_t token_2 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16], carried_6);
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8], carried_7);
-                        const int32_t token_3 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16], carried_8);
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8], carried_9);
-                        const int32_t token_4 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16], carried_10);
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8], carried_11);
-                        const int32_t token_5 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16], carried_12);
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8], carried_13);
+                        const int64_t token = query_pos_panel[0];
+                        store8(k_out_column + token * 32, carried);
+                        store8(k_out_column + token * 32 + 8, carried_1);
+                        const int64_t token_1 = query_pos_panel[1];
+                        store8(k_out_column + token_1 * 32, carried_2);
+                        store8(k_out_column + token_1 * 32 + 8, carried_3);
+                        const int64_t token_2 = query_pos_panel[2];
+                        store8(k_out_column + token_2 * 32, carried_4);
+                        store8(k_out_column + token_2 * 32 + 8, carried_5);
+                        const int64_t token_3 = query_pos_panel[3];
+                        store8(k_out_column + token_3 * 32, carried_6);
+                        store8(k_out_column + token_3 * 32 + 8, carried_7);
+                        const int64_t token_4 = query_pos_panel[4];
+                        store8(k_out_column + token_4 * 32, carried_8);
+                        store8(k_out_column + token_4 * 32 + 8, carried_9);
+                        const int64_t token_5 = query_pos_panel[5];
+                        store8(k_out_column + token_5 * 32, carried_10);
+                        store8(k_out_column + token_5 * 32 + 8, carried_11);
                     } else {
-                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) + carried_2);
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) + carried_3);
-                        const int32_t token_1 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) + carried_4);
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) +
-                            carried_5);
-                        const int32_t token_2 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) + carried_6);
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) +
-                            carried_7);
-                        const int32_t token_3 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) + carried_8);
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) +
-                            carried_9);
-                        const int32_t token_4 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) + carried_10);
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) +
-                            carried_11);
-                        const int32_t token_5 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
-                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16]) + carried_12);
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
-                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8]) +
-                            carried_13);
+                        const int64_t token = query_pos_panel[0];
+                        store8(k_out_column + token * 32, load8(k_out_column + token * 32) +
+                            carried);
+                        store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) +
+                            carried_1);
+                        const int64_t token_1 = query_pos_panel[1];
+                        store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) +
+                            carried_2);
+                        store8(k_out_column + token_1 * 32 + 8,
+                            load8(k_out_column + token_1 * 32 + 8) + carried_3);
+                        const int64_t token_2 = query_pos_panel[2];
+                        store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) +
+                            carried_4);
+                        store8(k_out_column + token_2 * 32 + 8,
+                            load8(k_out_column + token_2 * 32 + 8) + carried_5);
+                        const int64_t token_3 = query_pos_panel[3];
+                        store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) +
+                            carried_6);
+                        store8(k_out_column + token_3 * 32 + 8,
+                            load8(k_out_column + token_3 * 32 + 8) + carried_7);
+                        const int64_t token_4 = query_pos_panel[4];
+                        store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) +
+                            carried_8);
+                        store8(k_out_column + token_4 * 32 + 8,
+                            load8(k_out_column + token_4 * 32 + 8) + carried_9);
+                        const int64_t token_5 = query_pos_panel[5];
+                        store8(k_out_column + token_5 * 32, load8(k_out_column + token_5 * 32) +
+                            carried_10);
+                        store8(k_out_column + token_5 * 32 + 8,
+                            load8(k_out_column + token_5 * 32 + 8) + carried_11);
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_14 = splat_f32x8(0.0f);
-                        f32x8 carried_15 = splat_f32x8(0.0f);
-                        f32x8 carried_16 = splat_f32x8(0.0f);
-                        f32x8 carried_17 = splat_f32x8(0.0f);
-                        f32x8 carried_18 = splat_f32x8(0.0f);
-                        f32x8 carried_19 = splat_f32x8(0.0f);
-                        f32x8 carried_20 = splat_f32x8(0.0f);
-                        f32x8 carried_21 = splat_f32x8(0.0f);
-                        f32x8 carried_22 = splat_f32x8(0.0f);
-                        f32x8 carried_23 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
+                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
+                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_14 = fma_f32x8(s, v_1, carried_14);
-                                const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_15 = fma_f32x8(s, v_2, carried_15);
-                                const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_16 = fma_f32x8(s_1, v_1, carried_16);
-                                carried_17 = fma_f32x8(s_1, v_2, carried_17);
-                                const f32x8 s_2 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_18 = fma_f32x8(s_2, v_1, carried_18);
-                                carried_19 = fma_f32x8(s_2, v_2, carried_19);
-                                const f32x8 s_3 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_20 = fma_f32x8(s_3, v_1, carried_20);
-                                carried_21 = fma_f32x8(s_3, v_2, carried_21);
-                                const f32x8 s_4 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    10]);
-                                carried_22 = fma_f32x8(s_4, v_1, carried_22);
-                                carried_23 = fma_f32x8(s_4, v_2, carried_23);
+                                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                                const f32x8 s = splat8(scores_k[6]);
+                                const f32x8 v_1 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
+                                    16);
+                                carried_12 = fma8(s, v_1, carried_12);
+                                const f32x8 v_2 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
+                                    16 + 8);
+                                carried_13 = fma8(s, v_2, carried_13);
+                                const f32x8 s_1 = splat8(scores_k[7]);
+                                carried_14 = fma8(s_1, v_1, carried_14);
+                                carried_15 = fma8(s_1, v_2, carried_15);
+                                const f32x8 s_2 = splat8(scores_k[8]);
+                                carried_16 = fma8(s_2, v_1, carried_16);
+                                carried_17 = fma8(s_2, v_2, carried_17);
+                                const f32x8 s_3 = splat8(scores_k[9]);
+                                carried_18 = fma8(s_3, v_1, carried_18);
+                                carried_19 = fma8(s_3, v_2, carried_19);
+                                const f32x8 s_4 = splat8(scores_k[10]);
+                                carried_20 = fma8(s_4, v_1, carried_20);
+                                carried_21 = fma8(s_4, v_2, carried_21);
                             }
                         }
+                        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
                         if (equal) {
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16], carried_14);
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8], carried_15);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16], carried_16);
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                                carried_17);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16], carried_18);
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                                carried_19);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16], carried_20);
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                                carried_21);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16], carried_22);
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                                carried_23);
+                            const int64_t token = query_pos_tile[6];
+                            store8(k_out_column + token * 32, carried_12);
+                            store8(k_out_column + token * 32 + 8, carried_13);
+                            const int64_t token_1 = query_pos_tile[7];
+                            store8(k_out_column + token_1 * 32, carried_14);
+                            store8(k_out_column + token_1 * 32 + 8, carried_15);
+                            const int64_t token_2 = query_pos_tile[8];
+                            store8(k_out_column + token_2 * 32, carried_16);
+                            store8(k_out_column + token_2 * 32 + 8, carried_17);
+                            const int64_t token_3 = query_pos_tile[9];
+                            store8(k_out_column + token_3 * 32, carried_18);
+                            store8(k_out_column + token_3 * 32 + 8, carried_19);
+                            const int64_t token_4 = query_pos_tile[10];
+                            store8(k_out_column + token_4 * 32, carried_20);
+                            store8(k_out_column + token_4 * 32 + 8, carried_21);
                         } else {
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) + carried_14);
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) +
-                                carried_15);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) +
+                            const int64_t token = query_pos_tile[6];
+                            store8(k_out_column + token * 32, load8(k_out_column + token * 32) +
+                                carried_12);
+                            store8(k_out_column + token * 32 + 8,
+                                load8(k_out_column + token * 32 + 8) + carried_13);
+                            const int64_t token_1 = query_pos_tile[7];
+                            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) +
+                                carried_14);
+                            store8(k_out_column + token_1 * 32 + 8,
+                                load8(k_out_column + token_1 * 32 + 8) + carried_15);
+                            const int64_t token_2 = query_pos_tile[8];
+                            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) +
                                 carried_16);
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) +
-                                carried_17);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) +
+                            store8(k_out_column + token_2 * 32 + 8,
+                                load8(k_out_column + token_2 * 32 + 8) + carried_17);
+                            const int64_t token_3 = query_pos_tile[9];
+                            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) +
                                 carried_18);
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) +
-                                carried_19);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) +
+                            store8(k_out_column + token_3 * 32 + 8,
+                                load8(k_out_column + token_3 * 32 + 8) + carried_19);
+                            const int64_t token_4 = query_pos_tile[10];
+                            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) +
                                 carried_20);
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) +
-                                carried_21);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) +
-                                carried_22);
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) +
-                                carried_23);
+                            store8(k_out_column + token_4 * 32 + 8,
+                                load8(k_out_column + token_4 * 32 + 8) + carried_21);
                         }
                     }
                 }
             } else {
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
-                const i32x8 more =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) >
-                    splat_f32x8(1.1529215e+18f));
-                const f32x8 raise = select_f32x8(more, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_1 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) > splat_f32x8(256.0f));
-                const f32x8 self =
-                    select_f32x8(more_1, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
-                const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
-                const i32x8 more_2 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) >
-                    splat_f32x8(1.1529215e+18f));
-                const f32x8 raise_1 = select_f32x8(more_2, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_3 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) > splat_f32x8(256.0f));
-                const f32x8 self_1 =
-                    select_f32x8(more_3, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
-                f32x8 most = splat_f32x8(-3.4028235e+38f);
-                f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
+                const i32x8 query = load_i32x8(query_pos_panel);
+                const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
+                    splat8(1.2089258e+24f), splat8(1.0f));
+                const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)),
+                    splat8(-1e+05f), splat8(-__builtin_inff()));
+                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+                const f32x8 raise_1 =
+                    select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
+                    splat8(1.2089258e+24f), splat8(1.0f));
+                const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)),
+                    splat8(-1e+05f), splat8(-__builtin_inff()));
+                f32x8 most_2 = splat8(-3.4028235e+38f), most_3 = splat8(-3.4028235e+38f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        f32x8 acc0_0 = splat_f32x8(0.0f);
-                        f32x8 acc0_1 = splat_f32x8(0.0f);
-                        f32x8 acc1_0 = splat_f32x8(0.0f);
-                        f32x8 acc1_1 = splat_f32x8(0.0f);
-                        f32x8 acc2_0 = splat_f32x8(0.0f);
-                        f32x8 acc2_1 = splat_f32x8(0.0f);
-                        f32x8 acc3_0 = splat_f32x8(0.0f);
-                        f32x8 acc3_1 = splat_f32x8(0.0f);
-                        f32x8 acc4_0 = splat_f32x8(0.0f);
-                        f32x8 acc4_1 = splat_f32x8(0.0f);
-                        f32x8 acc5_0 = splat_f32x8(0.0f);
-                        f32x8 acc5_1 = splat_f32x8(0.0f);
+                        const float *queries_run = queries + (slot_2 * 2 + run_1) * 32 * 16;
+                        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                            acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
+                            acc5_0 = {0}, acc5_1 = {0};
                         for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                             const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
-                            const int32_t v_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                            const int64_t v_1 = query_pos_panel[ahead];
+                            __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                            __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
                             const int64_t next = min_i64(run * 8 + step + 1, 15);
-                            const int32_t token =
-                                order[round * 513 + next * 32 + panel * 16 + ahead];
-                            __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                            const int64_t token = order_panel[next * 32 + ahead];
+                            __builtin_prefetch(q + token * 32, 0, 2);
+                            __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                            __builtin_prefetch(v + token * 32, 0, 2);
+                            __builtin_prefetch(v + token * 32 + 16, 0, 2);
                             for (int64_t k = 0; k < 16; k++) {
-                                const float v_2 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16];
-                                const f32x8 s = splat_f32x8(v_2);
-                                const f32x8 v_3 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
-                                    step_1 * 16 + k) * 16]);
-                                acc0_0 = fma_f32x8(s, v_3, acc0_0);
-                                const f32x8 v_4 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 +
-                                    step_1 * 16 + k) * 16 + 8]);
-                                acc0_1 = fma_f32x8(s, v_4, acc0_1);
-                                const float v_5 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 1];
-                                const f32x8 s_1 = splat_f32x8(v_5);
-                                acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
-                                acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
-                                const float v_6 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 2];
-                                const f32x8 s_2 = splat_f32x8(v_6);
-                                acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
-                                acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
-                                const float v_7 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 3];
-                                const f32x8 s_3 = splat_f32x8(v_7);
-                                acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
-                                acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
-                                const float v_8 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 4];
-                                const f32x8 s_4 = splat_f32x8(v_8);
-                                acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
-                                acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
-                                const float v_9 =
-                                    lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 * 16 +
-                                    k) * 16 + 5];
-                                const f32x8 s_5 = splat_f32x8(v_9);
-                                acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
-                                acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
+                                const f32x8 s = splat8(queries_k[0]);
+                                const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                                acc0_0 = fma8(s, v_2, acc0_0);
+                                const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                                acc0_1 = fma8(s, v_3, acc0_1);
+                                const f32x8 s_1 = splat8(queries_k[1]);
+                                acc1_0 = fma8(s_1, v_2, acc1_0);
+                                acc1_1 = fma8(s_1, v_3, acc1_1);
+                                const f32x8 s_2 = splat8(queries_k[2]);
+                                acc2_0 = fma8(s_2, v_2, acc2_0);
+                                acc2_1 = fma8(s_2, v_3, acc2_1);
+                                const f32x8 s_3 = splat8(queries_k[3]);
+                                acc3_0 = fma8(s_3, v_2, acc3_0);
+                                acc3_1 = fma8(s_3, v_3, acc3_1);
+                                const f32x8 s_4 = splat8(queries_k[4]);
+                                acc4_0 = fma8(s_4, v_2, acc4_0);
+                                acc4_1 = fma8(s_4, v_3, acc4_1);
+                                const f32x8 s_5 = splat8(queries_k[5]);
+                                acc5_0 = fma8(s_5, v_2, acc5_0);
+                                acc5_1 = fma8(s_5, v_3, acc5_1);
                             }
                         }
-                        const i32x8 s =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16]);
-                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16]);
-                        const f32x8 s_2 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16]);
-                        const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
-                        const f32x8 pick =
-                            select_f32x8(equal, splat_f32x8(0.0f), mul_f32x8(acc0_0 * s_2, raise));
-                        const f32x8 pick_1 =
-                            select_f32x8((i32x8)(s_1 < query), pick,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
-                        const f32x8 high_1 = max_f32x8(most, pick_2);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16], pick_2);
-                        const f32x8 pick_3 =
-                            select_f32x8(equal, splat_f32x8(0.0f),
-                            mul_f32x8(acc0_1 * s_2, raise_1));
-                        const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_5 = select_f32x8((i32x8)(s == query_1), self_1, pick_4);
-                        const f32x8 high_2 = max_f32x8(most_1, pick_5);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 8], pick_5);
-                        const i32x8 s_3 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 1]);
-                        const i32x8 s_4 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 1]);
-                        const f32x8 s_5 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 1]);
-                        const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
-                        const f32x8 pick_6 =
-                            select_f32x8(equal_1, splat_f32x8(0.0f),
-                            mul_f32x8(acc1_0 * s_5, raise));
-                        const f32x8 pick_7 =
-                            select_f32x8((i32x8)(s_4 < query), pick_6,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
-                        const f32x8 high_3 = max_f32x8(high_1, pick_8);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 16], pick_8);
-                        const f32x8 pick_9 =
-                            select_f32x8(equal_1, splat_f32x8(0.0f),
-                            mul_f32x8(acc1_1 * s_5, raise_1));
-                        const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
-                            pick_10);
-                        const f32x8 high_4 = max_f32x8(high_2, pick_11);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 24],
-                            pick_11);
-                        const i32x8 s_6 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 2]);
-                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 2]);
-                        const f32x8 s_8 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 2]);
-                        const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
-                        const f32x8 pick_12 =
-                            select_f32x8(equal_2, splat_f32x8(0.0f),
-                            mul_f32x8(acc2_0 * s_8, raise));
-                        const f32x8 pick_13 =
-                            select_f32x8((i32x8)(s_7 < query), pick_12,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_14 = select_f32x8((i32x8)(s_6 == query), self, pick_13);
-                        const f32x8 high_5 = max_f32x8(high_3, pick_14);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 32],
-                            pick_14);
-                        const f32x8 pick_15 =
-                            select_f32x8(equal_2, splat_f32x8(0.0f),
-                            mul_f32x8(acc2_1 * s_8, raise_1));
-                        const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
-                            pick_16);
-                        const f32x8 high_6 = max_f32x8(high_4, pick_17);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 40],
-                            pick_17);
-                        const i32x8 s_9 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 3]);
-                        const i32x8 s_10 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 3]);
-                        const f32x8 s_11 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 3]);
-                        const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
-                        const f32x8 pick_18 =
-                            select_f32x8(equal_3, splat_f32x8(0.0f),
-                            mul_f32x8(acc3_0 * s_11, raise));
-                        const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_20 = select_f32x8((i32x8)(s_9 == query), self, pick_19);
-                        const f32x8 high_7 = max_f32x8(high_5, pick_20);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 48],
-                            pick_20);
-                        const f32x8 pick_21 =
-                            select_f32x8(equal_3, splat_f32x8(0.0f),
-                            mul_f32x8(acc3_1 * s_11, raise_1));
-                        const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
-                            pick_22);
-                        const f32x8 high_8 = max_f32x8(high_6, pick_23);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 56],
-                            pick_23);
-                        const i32x8 s_12 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 4]);
-                        const i32x8 s_13 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 4]);
-                        const f32x8 s_14 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 4]);
-                        const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
-                        const f32x8 pick_24 =
-                            select_f32x8(equal_4, splat_f32x8(0.0f),
-                            mul_f32x8(acc4_0 * s_14, raise));
-                        const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_26 = select_f32x8((i32x8)(s_12 == query), self, pick_25);
-                        const f32x8 high_9 = max_f32x8(high_7, pick_26);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 64],
-                            pick_26);
-                        const f32x8 pick_27 =
-                            select_f32x8(equal_4, splat_f32x8(0.0f),
-                            mul_f32x8(acc4_1 * s_14, raise_1));
-                        const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
-                            pick_28);
-                        const f32x8 high_10 = max_f32x8(high_8, pick_29);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 72],
-                            pick_29);
-                        const i32x8 s_15 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + 5]);
-                        const i32x8 s_16 = splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + 5]);
-                        const f32x8 s_17 = splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + 5]);
-                        const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
-                        const f32x8 pick_30 =
-                            select_f32x8(equal_5, splat_f32x8(0.0f),
-                            mul_f32x8(acc5_0 * s_17, raise));
-                        const f32x8 pick_31 = select_f32x8((i32x8)(s_16 < query), pick_30,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_32 = select_f32x8((i32x8)(s_15 == query), self, pick_31);
-                        const f32x8 high_11 = max_f32x8(high_9, pick_32);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 80],
-                            pick_32);
-                        const f32x8 pick_33 =
-                            select_f32x8(equal_5, splat_f32x8(0.0f),
-                            mul_f32x8(acc5_1 * s_17, raise_1));
-                        const f32x8 pick_34 = select_f32x8((i32x8)(s_16 < query_1), pick_33,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
-                            pick_34);
-                        const f32x8 high_12 = max_f32x8(high_10, pick_35);
-                        store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16) * 16 + 88],
-                            pick_35);
-                        f32x8 carried_2 = high_11;
-                        f32x8 carried_3 = high_12;
+                        const int32_t *query_pos_run = query_pos + slot_2 * 32 + run_1 * 16;
+                        const i32x8 s = splat_i32x8(query_pos_run[0]);
+                        const int32_t *key_pos_run = key_pos + slot_2 * 32 + run_1 * 16;
+                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
+                        const float *key_scale_run = key_scale + slot_2 * 32 + run_1 * 16;
+                        const f32x8 s_2 = splat8(key_scale_run[0]);
+                        const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
+                        const f32x8 pick = select8(equal, splat8(0.0f), mul8(acc0_0 * s_2, raise));
+                        const f32x8 pick_1 = select8((i32x8)(s_1 < query), pick,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
+                        const f32x8 larger_1 = max8(most_2, pick_2);
+                        float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+                        store8(scores_run, pick_2);
+                        const f32x8 pick_3 = select8(equal, splat8(0.0f),
+                            mul8(acc0_1 * s_2, raise_1));
+                        const f32x8 pick_4 = select8((i32x8)(s_1 < query_1), pick_3,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
+                        const f32x8 larger_2 = max8(most_3, pick_5);
+                        store8(scores_run + 8, pick_5);
+                        const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
+                        const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
+                        const f32x8 s_5 = splat8(key_scale_run[1]);
+                        const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
+                        const f32x8 pick_6 = select8(equal_1, splat8(0.0f),
+                            mul8(acc1_0 * s_5, raise));
+                        const f32x8 pick_7 = select8((i32x8)(s_4 < query), pick_6,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
+                        const f32x8 larger_3 = max8(larger_1, pick_8);
+                        store8(scores_run + 16, pick_8);
+                        const f32x8 pick_9 = select8(equal_1, splat8(0.0f),
+                            mul8(acc1_1 * s_5, raise_1));
+                        const f32x8 pick_10 = select8((i32x8)(s_4 < query_1), pick_9,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
+                        const f32x8 larger_4 = max8(larger_2, pick_11);
+                        store8(scores_run + 24, pick_11);
+                        const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
+                        const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
+                        const f32x8 s_8 = splat8(key_scale_run[2]);
+                        const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
+                        const f32x8 pick_12 = select8(equal_2, splat8(0.0f),
+                            mul8(acc2_0 * s_8, raise));
+                        const f32x8 pick_13 = select8((i32x8)(s_7 < query), pick_12,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
+                        const f32x8 larger_5 = max8(larger_3, pick_14);
+                        store8(scores_run + 32, pick_14);
+                        const f32x8 pick_15 = select8(equal_2, splat8(0.0f),
+                            mul8(acc2_1 * s_8, raise_1));
+                        const f32x8 pick_16 = select8((i32x8)(s_7 < query_1), pick_15,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
+                        const f32x8 larger_6 = max8(larger_4, pick_17);
+                        store8(scores_run + 40, pick_17);
+                        const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
+                        const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
+                        const f32x8 s_11 = splat8(key_scale_run[3]);
+                        const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
+                        const f32x8 pick_18 = select8(equal_3, splat8(0.0f),
+                            mul8(acc3_0 * s_11, raise));
+                        const f32x8 pick_19 = select8((i32x8)(s_10 < query), pick_18,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
+                        const f32x8 larger_7 = max8(larger_5, pick_20);
+                        store8(scores_run + 48, pick_20);
+                        const f32x8 pick_21 = select8(equal_3, splat8(0.0f),
+                            mul8(acc3_1 * s_11, raise_1));
+                        const f32x8 pick_22 = select8((i32x8)(s_10 < query_1), pick_21,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
+                        const f32x8 larger_8 = max8(larger_6, pick_23);
+                        store8(scores_run + 56, pick_23);
+                        const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
+                        const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
+                        const f32x8 s_14 = splat8(key_scale_run[4]);
+                        const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
+                        const f32x8 pick_24 = select8(equal_4, splat8(0.0f),
+                            mul8(acc4_0 * s_14, raise));
+                        const f32x8 pick_25 = select8((i32x8)(s_13 < query), pick_24,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
+                        const f32x8 larger_9 = max8(larger_7, pick_26);
+                        store8(scores_run + 64, pick_26);
+                        const f32x8 pick_27 = select8(equal_4, splat8(0.0f),
+                            mul8(acc4_1 * s_14, raise_1));
+                        const f32x8 pick_28 = select8((i32x8)(s_13 < query_1), pick_27,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
+                        const f32x8 larger_10 = max8(larger_8, pick_29);
+                        store8(scores_run + 72, pick_29);
+                        const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
+                        const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
+                        const f32x8 s_17 = splat8(key_scale_run[5]);
+                        const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
+                        const f32x8 pick_30 = select8(equal_5, splat8(0.0f),
+                            mul8(acc5_0 * s_17, raise));
+                        const f32x8 pick_31 = select8((i32x8)(s_16 < query), pick_30,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
+                        const f32x8 larger_11 = max8(larger_9, pick_32);
+                        store8(scores_run + 80, pick_32);
+                        const f32x8 pick_33 = select8(equal_5, splat8(0.0f),
+                            mul8(acc5_1 * s_17, raise_1));
+                        const f32x8 pick_34 = select8((i32x8)(s_16 < query_1), pick_33,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
+                        const f32x8 larger_12 = max8(larger_10, pick_35);
+                        store8(scores_run + 88, pick_35);
+                        f32x8 most_4 = larger_11, most_5 = larger_12;
                         for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc0_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc1_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc2_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc3_1_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_0_1 = splat_f32x8(0.0f);
-                            f32x8 acc4_1_1 = splat_f32x8(0.0f);
+                            f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
+                                acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0},
+                                acc4_0_1 = {0}, acc4_1_1 = {0};
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead =
-                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
-                                const int32_t v_1 =
-                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32], 0, 2);
-                                __builtin_prefetch(&k_out[(int64_t)v_1 * 32 + 16], 0, 2);
+                                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1
+                                    + 2, 15);
+                                const int64_t v_1 = query_pos_panel[ahead];
+                                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
                                 const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int32_t token =
-                                    order[round * 513 + next * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&q[(int64_t)token * 32], 0, 2);
-                                __builtin_prefetch(&q[(int64_t)token * 32 + 16], 0, 2);
-                                __builtin_prefetch(&v[(int64_t)token * 32], 0, 2);
-                                __builtin_prefetch(&v[(int64_t)token * 32 + 16], 0, 2);
+                                const int64_t token = order_panel[next * 32 + ahead];
+                                __builtin_prefetch(q + token * 32, 0, 2);
+                                __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                                __builtin_prefetch(v + token * 32, 0, 2);
+                                __builtin_prefetch(v + token * 32 + 16, 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
-                                    const float v_2 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 6];
-                                    const f32x8 s_18 = splat_f32x8(v_2);
-                                    const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16]);
-                                    acc0_0_1 = fma_f32x8(s_18, v_3, acc0_0_1);
-                                    const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
-                                        + step_1 * 16 + k) * 16 + 8]);
-                                    acc0_1_1 = fma_f32x8(s_18, v_4, acc0_1_1);
-                                    const float v_5 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 7];
-                                    const f32x8 s_19 = splat_f32x8(v_5);
-                                    acc1_0_1 = fma_f32x8(s_19, v_3, acc1_0_1);
-                                    acc1_1_1 = fma_f32x8(s_19, v_4, acc1_1_1);
-                                    const float v_6 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 8];
-                                    const f32x8 s_20 = splat_f32x8(v_6);
-                                    acc2_0_1 = fma_f32x8(s_20, v_3, acc2_0_1);
-                                    acc2_1_1 = fma_f32x8(s_20, v_4, acc2_1_1);
-                                    const float v_7 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 9];
-                                    const f32x8 s_21 = splat_f32x8(v_7);
-                                    acc3_0_1 = fma_f32x8(s_21, v_3, acc3_0_1);
-                                    acc3_1_1 = fma_f32x8(s_21, v_4, acc3_1_1);
-                                    const float v_8 =
-                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
-                                        16 + k) * 16 + keys * 5 + 10];
-                                    const f32x8 s_22 = splat_f32x8(v_8);
-                                    acc4_0_1 = fma_f32x8(s_22, v_3, acc4_0_1);
-                                    acc4_1_1 = fma_f32x8(s_22, v_4, acc4_1_1);
+                                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16 +
+                                        keys * 5;
+                                    const f32x8 s_18 = splat8(queries_k[6]);
+                                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                                    acc0_0_1 = fma8(s_18, v_2, acc0_0_1);
+                                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 +
+                                        8);
+                                    acc0_1_1 = fma8(s_18, v_3, acc0_1_1);
+                                    const f32x8 s_19 = splat8(queries_k[7]);
+                                    acc1_0_1 = fma8(s_19, v_2, acc1_0_1);
+                                    acc1_1_1 = fma8(s_19, v_3, acc1_1_1);
+                                    const f32x8 s_20 = splat8(queries_k[8]);
+                                    acc2_0_1 = fma8(s_20, v_2, acc2_0_1);
+                                    acc2_1_1 = fma8(s_20, v_3, acc2_1_1);
+                                    const f32x8 s_21 = splat8(queries_k[9]);
+                                    acc3_0_1 = fma8(s_21, v_2, acc3_0_1);
+                                    acc3_1_1 = fma8(s_21, v_3, acc3_1_1);
+                                    const f32x8 s_22 = splat8(queries_k[10]);
+                                    acc4_0_1 = fma8(s_22, v_2, acc4_0_1);
+                                    acc4_1_1 = fma8(s_22, v_3, acc4_1_1);
                                 }
                             }
-                            const i32x8 s_18 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 5 + 6]);
-                            const i32x8 s_19 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 s_20 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const i32x8 equal_6 = (i32x8)(s_20 == splat_f32x8(0.0f));
-                            const f32x8 pick_36 =
-                                select_f32x8(equal_6, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_0_1 * s_20, raise));
-                            const f32x8 pick_37 = select_f32x8((i32x8)(s_19 < query), pick_36,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_38 =
-                                select_f32x8((i32x8)(s_18 == query), self, pick_37);
-                            const f32x8 high_13 = max_f32x8(carried_2, pick_38);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 96], pick_38);
-                            const f32x8 pick_39 =
-                                select_f32x8(equal_6, splat_f32x8(0.0f),
-                                mul_f32x8(acc0_1_1 * s_20, raise_1));
-                            const f32x8 pick_40 = select_f32x8((i32x8)(s_19 < query_1), pick_39,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_41 = select_f32x8((i32x8)(s_18 == query_1), self_1,
+                            const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
+                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
+                            const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
+                            const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
+                            const f32x8 pick_36 = select8(equal_6, splat8(0.0f),
+                                mul8(acc0_0_1 * s_20, raise));
+                            const f32x8 pick_37 = select8((i32x8)(s_19 < query), pick_36,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
+                            const f32x8 larger_13 = max8(most_4, pick_38);
+                            float *scores_keys = scores_run + keys * 80;
+                            store8(scores_keys + 96, pick_38);
+                            const f32x8 pick_39 = select8(equal_6, splat8(0.0f),
+                                mul8(acc0_1_1 * s_20, raise_1));
+                            const f32x8 pick_40 = select8((i32x8)(s_19 < query_1), pick_39,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1,
                                 pick_40);
-                            const f32x8 high_14 = max_f32x8(carried_3, pick_41);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 104], pick_41);
-                            const i32x8 s_21 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 5 + 7]);
-                            const i32x8 s_22 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 s_23 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const i32x8 equal_7 = (i32x8)(s_23 == splat_f32x8(0.0f));
-                            const f32x8 pick_42 =
-                                select_f32x8(equal_7, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_0_1 * s_23, raise));
-                            const f32x8 pick_43 = select_f32x8((i32x8)(s_22 < query), pick_42,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_44 =
-                                select_f32x8((i32x8)(s_21 == query), self, pick_43);
-                            const f32x8 high_15 = max_f32x8(high_13, pick_44);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 112], pick_44);
-                            const f32x8 pick_45 =
-                                select_f32x8(equal_7, splat_f32x8(0.0f),
-                                mul_f32x8(acc1_1_1 * s_23, raise_1));
-                            const f32x8 pick_46 = select_f32x8((i32x8)(s_22 < query_1), pick_45,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_47 = select_f32x8((i32x8)(s_21 == query_1), self_1,
+                            const f32x8 larger_14 = max8(most_5, pick_41);
+                            store8(scores_keys + 104, pick_41);
+                            const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
+                            const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
+                            const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
+                            const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
+                            const f32x8 pick_42 = select8(equal_7, splat8(0.0f),
+                                mul8(acc1_0_1 * s_23, raise));
+                            const f32x8 pick_43 = select8((i32x8)(s_22 < query), pick_42,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
+                            const f32x8 larger_15 = max8(larger_13, pick_44);
+                            store8(scores_keys + 112, pick_44);
+                            const f32x8 pick_45 = select8(equal_7, splat8(0.0f),
+                                mul8(acc1_1_1 * s_23, raise_1));
+                            const f32x8 pick_46 = select8((i32x8)(s_22 < query_1), pick_45,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1,
                                 pick_46);
-                            const f32x8 high_16 = max_f32x8(high_14, pick_47);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 120], pick_47);
-                            const i32x8 s_24 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 5 + 8]);
-                            const i32x8 s_25 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 s_26 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const i32x8 equal_8 = (i32x8)(s_26 == splat_f32x8(0.0f));
-                            const f32x8 pick_48 =
-                                select_f32x8(equal_8, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_0_1 * s_26, raise));
-                            const f32x8 pick_49 = select_f32x8((i32x8)(s_25 < query), pick_48,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_50 =
-                                select_f32x8((i32x8)(s_24 == query), self, pick_49);
-                            const f32x8 high_17 = max_f32x8(high_15, pick_50);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 128], pick_50);
-                            const f32x8 pick_51 =
-                                select_f32x8(equal_8, splat_f32x8(0.0f),
-                                mul_f32x8(acc2_1_1 * s_26, raise_1));
-                            const f32x8 pick_52 = select_f32x8((i32x8)(s_25 < query_1), pick_51,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_53 = select_f32x8((i32x8)(s_24 == query_1), self_1,
+                            const f32x8 larger_16 = max8(larger_14, pick_47);
+                            store8(scores_keys + 120, pick_47);
+                            const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
+                            const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
+                            const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
+                            const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
+                            const f32x8 pick_48 = select8(equal_8, splat8(0.0f),
+                                mul8(acc2_0_1 * s_26, raise));
+                            const f32x8 pick_49 = select8((i32x8)(s_25 < query), pick_48,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
+                            const f32x8 larger_17 = max8(larger_15, pick_50);
+                            store8(scores_keys + 128, pick_50);
+                            const f32x8 pick_51 = select8(equal_8, splat8(0.0f),
+                                mul8(acc2_1_1 * s_26, raise_1));
+                            const f32x8 pick_52 = select8((i32x8)(s_25 < query_1), pick_51,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1,
                                 pick_52);
-                            const f32x8 high_18 = max_f32x8(high_16, pick_53);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 136], pick_53);
-                            const i32x8 s_27 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 5 + 9]);
-                            const i32x8 s_28 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 s_29 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const i32x8 equal_9 = (i32x8)(s_29 == splat_f32x8(0.0f));
-                            const f32x8 pick_54 =
-                                select_f32x8(equal_9, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_0_1 * s_29, raise));
-                            const f32x8 pick_55 = select_f32x8((i32x8)(s_28 < query), pick_54,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_56 =
-                                select_f32x8((i32x8)(s_27 == query), self, pick_55);
-                            const f32x8 high_19 = max_f32x8(high_17, pick_56);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 144], pick_56);
-                            const f32x8 pick_57 =
-                                select_f32x8(equal_9, splat_f32x8(0.0f),
-                                mul_f32x8(acc3_1_1 * s_29, raise_1));
-                            const f32x8 pick_58 = select_f32x8((i32x8)(s_28 < query_1), pick_57,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_59 = select_f32x8((i32x8)(s_27 == query_1), self_1,
+                            const f32x8 larger_18 = max8(larger_16, pick_53);
+                            store8(scores_keys + 136, pick_53);
+                            const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
+                            const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
+                            const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
+                            const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
+                            const f32x8 pick_54 = select8(equal_9, splat8(0.0f),
+                                mul8(acc3_0_1 * s_29, raise));
+                            const f32x8 pick_55 = select8((i32x8)(s_28 < query), pick_54,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
+                            const f32x8 larger_19 = max8(larger_17, pick_56);
+                            store8(scores_keys + 144, pick_56);
+                            const f32x8 pick_57 = select8(equal_9, splat8(0.0f),
+                                mul8(acc3_1_1 * s_29, raise_1));
+                            const f32x8 pick_58 = select8((i32x8)(s_28 < query_1), pick_57,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1,
                                 pick_58);
-                            const f32x8 high_20 = max_f32x8(high_18, pick_59);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 152], pick_59);
-                            const i32x8 s_30 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
-                                * 5 + 10]);
-                            const i32x8 s_31 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 s_32 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const i32x8 equal_10 = (i32x8)(s_32 == splat_f32x8(0.0f));
-                            const f32x8 pick_60 =
-                                select_f32x8(equal_10, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_0_1 * s_32, raise));
-                            const f32x8 pick_61 = select_f32x8((i32x8)(s_31 < query), pick_60,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_62 =
-                                select_f32x8((i32x8)(s_30 == query), self, pick_61);
-                            carried_2 = max_f32x8(high_19, pick_62);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 160], pick_62);
-                            const f32x8 pick_63 =
-                                select_f32x8(equal_10, splat_f32x8(0.0f),
-                                mul_f32x8(acc4_1_1 * s_32, raise_1));
-                            const f32x8 pick_64 = select_f32x8((i32x8)(s_31 < query_1), pick_63,
-                                splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_65 = select_f32x8((i32x8)(s_30 == query_1), self_1,
+                            const f32x8 larger_20 = max8(larger_18, pick_59);
+                            store8(scores_keys + 152, pick_59);
+                            const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
+                            const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
+                            const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
+                            const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
+                            const f32x8 pick_60 = select8(equal_10, splat8(0.0f),
+                                mul8(acc4_0_1 * s_32, raise));
+                            const f32x8 pick_61 = select8((i32x8)(s_31 < query), pick_60,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
+                            most_4 = max8(larger_19, pick_62);
+                            store8(scores_keys + 160, pick_62);
+                            const f32x8 pick_63 = select8(equal_10, splat8(0.0f),
+                                mul8(acc4_1_1 * s_32, raise_1));
+                            const f32x8 pick_64 = select8((i32x8)(s_31 < query_1), pick_63,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1,
                                 pick_64);
-                            carried_3 = max_f32x8(high_20, pick_65);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 168], pick_65);
+                            most_5 = max8(larger_20, pick_65);
+                            store8(scores_keys + 168, pick_65);
                         }
-                        most = carried_2;
-                        most_1 = carried_3;
+                        most_2 = most_4;
+                        most_3 = most_5;
                     }
                 }
-                const f32x8 v_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16]);
-                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, most);
-                const f32x8 v_2 = load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]);
-                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
-                    most_1);
-                f32x8 sum = splat_f32x8(0.0f);
-                f32x8 sum_1 = splat_f32x8(0.0f);
+                const f32x8 v_1 = load8(norm_panel);
+                const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most_2);
+                const f32x8 v_2 = load8(norm_panel + 8);
+                const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_3);
+                f32x8 sum = {0}, sum_1 = {0};
                 for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                    const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - pick;
-                    const f32x8 y = exp_f32x8(diff);
-                    store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                    const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - pick_1;
-                    const f32x8 y_1 = exp_f32x8(diff_1);
+                    const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - pick);
+                    store8(scores + key_1 * 16, y);
+                    const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - pick_1);
                     sum = sum + y;
-                    store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                    store8(scores + key_1 * 16 + 8, y_1);
                     sum_1 = sum_1 + y_1;
                 }
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
-                    top[lane] = run_max[(int64_t)token];
-                    total_sum[lane] = run_sum[(int64_t)token];
+                    const int64_t token = query_pos_panel[lane];
+                    top[lane] = run_max[token];
+                    total_sum[lane] = run_sum[token];
                 }
-                const i32x8 more_4 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) > splat_f32x8(256.0f));
-                const f32x8 pick_2 = select_f32x8(more_4, splat_f32x8(1.0f), sum);
-                const f32x8 v_3 = load_f32x8(&top[0]);
+                const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
+                const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
+                const f32x8 v_3 = load8(top);
                 const f32x8 y = log_f32x8(sum);
-                const f32x8 sum_2 = y + most;
-                const f32x8 pick_3 = select_f32x8(more_4, sum_2, most);
-                const f32x8 high_1 = max_f32x8(v_3, pick_3);
-                const i32x8 less =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) <= splat_f32x8(41.58883f));
-                const f32x8 y_1 = exp_f32x8(v_3 - high_1);
-                const f32x8 pick_4 = select_f32x8(less, splat_f32x8(1.0f), y_1);
-                const f32x8 y_2 = exp_f32x8(pick_3 - high_1);
-                const f32x8 pick_5 = select_f32x8(less, splat_f32x8(1.0f), y_2);
-                const f32x8 t = fma_f32x8(load_f32x8(&total_sum[0]), pick_4, pick_2 * pick_5);
+                const f32x8 sum_2 = y + most_2;
+                const f32x8 pick_3 = select8(more, sum_2, most_2);
+                const f32x8 larger_1 = max8(v_3, pick_3);
+                const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
+                const f32x8 y_1 = exp_f32x8(v_3 - larger_1);
+                const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
+                const f32x8 y_2 = exp_f32x8(pick_3 - larger_1);
+                const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
+                const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
                 const i32x8 s = splat_i32x8(-(round == 1));
                 const f32x8 y_3 = log_f32x8(t);
-                const f32x8 y_4 = exp_f32x8(high_1 - (y_3 + high_1));
-                const f32x8 pick_6 = select_f32x8(more_4 & s, mul_f32x8(t, y_4), splat_f32x8(1.0f));
-                const f32x8 y_5 = exp_f32x8(most - sum_2);
-                const f32x8 pick_7 = select_f32x8(more_4, y_5, splat_f32x8(1.0f));
-                store_f32x8(&round_sum[0], pick_2);
-                store_f32x8(&top[0], high_1);
-                store_f32x8(&total_sum[0], t);
-                store_f32x8(&keep[0], mul_f32x8(pick_4, pick_6));
-                store_f32x8(&gain[0], mul_f32x8(pick_5 * pick_7, pick_6));
-                const i32x8 more_5 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) > splat_f32x8(256.0f));
-                const f32x8 pick_8 = select_f32x8(more_5, splat_f32x8(1.0f), sum_1);
-                const f32x8 v_4 = load_f32x8(&top[8]);
+                const f32x8 y_4 = exp_f32x8(larger_1 - (y_3 + larger_1));
+                const f32x8 pick_6 = select8(more & s, mul8(t, y_4), splat8(1.0f));
+                const f32x8 y_5 = exp_f32x8(most_2 - sum_2);
+                const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
+                store8(round_sum, pick_2);
+                store8(top, larger_1);
+                store8(total_sum, t);
+                store8(keep, mul8(pick_4, pick_6));
+                store8(gain, mul8(pick_5 * pick_7, pick_6));
+                const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
+                const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
+                const f32x8 v_4 = load8(top + 8);
                 const f32x8 y_6 = log_f32x8(sum_1);
-                const f32x8 sum_3 = y_6 + most_1;
-                const f32x8 pick_9 = select_f32x8(more_5, sum_3, most_1);
-                const f32x8 high_2 = max_f32x8(v_4, pick_9);
-                const i32x8 less_1 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) <=
-                    splat_f32x8(41.58883f));
-                const f32x8 y_7 = exp_f32x8(v_4 - high_2);
-                const f32x8 pick_10 = select_f32x8(less_1, splat_f32x8(1.0f), y_7);
-                const f32x8 y_8 = exp_f32x8(pick_9 - high_2);
-                const f32x8 pick_11 = select_f32x8(less_1, splat_f32x8(1.0f), y_8);
-                const f32x8 t_1 = fma_f32x8(load_f32x8(&total_sum[8]), pick_10, pick_8 * pick_11);
+                const f32x8 sum_3 = y_6 + most_3;
+                const f32x8 pick_9 = select8(more_1, sum_3, most_3);
+                const f32x8 larger_2 = max8(v_4, pick_9);
+                const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
+                const f32x8 y_7 = exp_f32x8(v_4 - larger_2);
+                const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
+                const f32x8 y_8 = exp_f32x8(pick_9 - larger_2);
+                const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
+                const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
                 const f32x8 y_9 = log_f32x8(t_1);
-                const f32x8 y_10 = exp_f32x8(high_2 - (y_9 + high_2));
-                const f32x8 pick_12 = select_f32x8(more_5 & s, mul_f32x8(t_1, y_10),
-                    splat_f32x8(1.0f));
-                const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
-                const f32x8 pick_13 = select_f32x8(more_5, y_11, splat_f32x8(1.0f));
-                store_f32x8(&round_sum[8], pick_8);
-                store_f32x8(&top[8], high_2);
-                store_f32x8(&total_sum[8], t_1);
-                store_f32x8(&keep[8], mul_f32x8(pick_10, pick_12));
-                store_f32x8(&gain[8], mul_f32x8(pick_11 * pick_13, pick_12));
+                const f32x8 y_10 = exp_f32x8(larger_2 - (y_9 + larger_2));
+                const f32x8 pick_12 = select8(more_1 & s, mul8(t_1, y_10), splat8(1.0f));
+                const f32x8 y_11 = exp_f32x8(most_3 - sum_3);
+                const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
+                store8(round_sum + 8, pick_8);
+                store8(top + 8, larger_2);
+                store8(total_sum + 8, t_1);
+                store8(keep + 8, mul8(pick_10, pick_12));
+                store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
-                    run_max[(int64_t)token] = top[lane];
-                    run_sum[(int64_t)token] = total_sum[lane];
+                    const int64_t token = query_pos_panel[lane];
+                    run_max[token] = top[lane];
+                    run_sum[token] = total_sum[lane];
                     if (round_sum[lane] == 0.0f) {
-                        int32_t carried_2 = 0;
+                        int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried_2 =
-                                    sub_i32(carried_2,
-                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == token));
+                                carried =
+                                    sub_i32(carried,
+                                    -(query_pos[slot_2 * 32 + key_1] == (int32_t)token));
                             }
                         }
-                        self_count[round * 512 + (int64_t)token] = carried_2;
+                        self_count[round * 512 + token] = carried;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    f32x8 carried_12 = splat_f32x8(0.0f);
-                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
+                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
+                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_2 = (step + o) % 2;
                         for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 s_1 = splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16]);
-                            const f32x8 v_5 =
-                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 1]);
-                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 2]);
-                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 3]);
-                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 4]);
-                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
-                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
-                            const f32x8 s_6 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + 5]);
-                            carried_12 = fma_f32x8(s_6, v_5, carried_12);
-                            carried_13 = fma_f32x8(s_6, v_6, carried_13);
+                            const float *scores_k = scores + (o * 32 + k) * 16;
+                            const f32x8 s_1 = splat8(scores_k[0]);
+                            const f32x8 v_5 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16);
+                            carried = fma8(s_1, v_5, carried);
+                            const f32x8 v_6 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16 +
+                                8);
+                            carried_1 = fma8(s_1, v_6, carried_1);
+                            const f32x8 s_2 = splat8(scores_k[1]);
+                            carried_2 = fma8(s_2, v_5, carried_2);
+                            carried_3 = fma8(s_2, v_6, carried_3);
+                            const f32x8 s_3 = splat8(scores_k[2]);
+                            carried_4 = fma8(s_3, v_5, carried_4);
+                            carried_5 = fma8(s_3, v_6, carried_5);
+                            const f32x8 s_4 = splat8(scores_k[3]);
+                            carried_6 = fma8(s_4, v_5, carried_6);
+                            carried_7 = fma8(s_4, v_6, carried_7);
+                            const f32x8 s_5 = splat8(scores_k[4]);
+                            carried_8 = fma8(s_5, v_5, carried_8);
+                            carried_9 = fma8(s_5, v_6, carried_9);
+                            const f32x8 s_6 = splat8(scores_k[5]);
+                            carried_10 = fma8(s_6, v_5, carried_10);
+                            carried_11 = fma8(s_6, v_6, carried_11);
                         }
                     }
                     const int32_t equal = -(round == 0);
+                    float *k_out_column = k_out + column * 16;
                     if (equal) {
-                        const f32x8 s_1 = splat_f32x8(gain[0]);
-                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                            mul_f32x8(carried_2, s_1));
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                            mul_f32x8(carried_3, s_1));
-                        const f32x8 s_2 = splat_f32x8(gain[1]);
-                        const int32_t token_1 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                            mul_f32x8(carried_4, s_2));
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                            mul_f32x8(carried_5, s_2));
-                        const f32x8 s_3 = splat_f32x8(gain[2]);
-                        const int32_t token_2 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                            mul_f32x8(carried_6, s_3));
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                            mul_f32x8(carried_7, s_3));
-                        const f32x8 s_4 = splat_f32x8(gain[3]);
-                        const int32_t token_3 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                            mul_f32x8(carried_8, s_4));
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                            mul_f32x8(carried_9, s_4));
-                        const f32x8 s_5 = splat_f32x8(gain[4]);
-                        const int32_t token_4 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                            mul_f32x8(carried_10, s_5));
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                            mul_f32x8(carried_11, s_5));
-                        const f32x8 s_6 = splat_f32x8(gain[5]);
-                        const int32_t token_5 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
-                            mul_f32x8(carried_12, s_6));
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
-                            mul_f32x8(carried_13, s_6));
+                        const f32x8 s_1 = splat8(gain[0]);
+                        const int64_t token = query_pos_panel[0];
+                        store8(k_out_column + token * 32, mul8(carried, s_1));
+                        store8(k_out_column + token * 32 + 8, mul8(carried_1, s_1));
+                        const f32x8 s_2 = splat8(gain[1]);
+                        const int64_t token_1 = query_pos_panel[1];
+                        store8(k_out_column + token_1 * 32, mul8(carried_2, s_2));
+                        store8(k_out_column + token_1 * 32 + 8, mul8(carried_3, s_2));
+                        const f32x8 s_3 = splat8(gain[2]);
+                        const int64_t token_2 = query_pos_panel[2];
+                        store8(k_out_column + token_2 * 32, mul8(carried_4, s_3));
+                        store8(k_out_column + token_2 * 32 + 8, mul8(carried_5, s_3));
+                        const f32x8 s_4 = splat8(gain[3]);
+                        const int64_t token_3 = query_pos_panel[3];
+                        store8(k_out_column + token_3 * 32, mul8(carried_6, s_4));
+                        store8(k_out_column + token_3 * 32 + 8, mul8(carried_7, s_4));
+                        const f32x8 s_5 = splat8(gain[4]);
+                        const int64_t token_4 = query_pos_panel[4];
+                        store8(k_out_column + token_4 * 32, mul8(carried_8, s_5));
+                        store8(k_out_column + token_4 * 32 + 8, mul8(carried_9, s_5));
+                        const f32x8 s_6 = splat8(gain[5]);
+                        const int64_t token_5 = query_pos_panel[5];
+                        store8(k_out_column + token_5 * 32, mul8(carried_10, s_6));
+                        store8(k_out_column + token_5 * 32 + 8, mul8(carried_11, s_6));
                     } else {
-                        const f32x8 s_1 = splat_f32x8(gain[0]);
-                        const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16];
-                        const f32x8 s_2 = splat_f32x8(keep[0]);
-                        const f32x8 prod = load_f32x8(&k_out[(int64_t)token * 32 + column * 16]) *
-                            s_2;
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                            fma_f32x8(carried_2, s_1, prod));
-                        const f32x8 prod_1 =
-                            load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) * s_2;
-                        store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                            fma_f32x8(carried_3, s_1, prod_1));
-                        const f32x8 s_3 = splat_f32x8(gain[1]);
-                        const int32_t token_1 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 1];
-                        const f32x8 s_4 = splat_f32x8(keep[1]);
-                        const f32x8 prod_2 = load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16])
-                            * s_4;
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                            fma_f32x8(carried_4, s_3, prod_2));
-                        const f32x8 prod_3 =
-                            load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) * s_4;
-                        store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                            fma_f32x8(carried_5, s_3, prod_3));
-                        const f32x8 s_5 = splat_f32x8(gain[2]);
-                        const int32_t token_2 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 2];
-                        const f32x8 s_6 = splat_f32x8(keep[2]);
-                        const f32x8 prod_4 = load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16])
-                            * s_6;
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                            fma_f32x8(carried_6, s_5, prod_4));
-                        const f32x8 prod_5 =
-                            load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) * s_6;
-                        store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                            fma_f32x8(carried_7, s_5, prod_5));
-                        const f32x8 s_7 = splat_f32x8(gain[3]);
-                        const int32_t token_3 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 3];
-                        const f32x8 s_8 = splat_f32x8(keep[3]);
-                        const f32x8 prod_6 = load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16])
-                            * s_8;
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                            fma_f32x8(carried_8, s_7, prod_6));
-                        const f32x8 prod_7 =
-                            load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) * s_8;
-                        store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                            fma_f32x8(carried_9, s_7, prod_7));
-                        const f32x8 s_9 = splat_f32x8(gain[4]);
-                        const int32_t token_4 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 4];
-                        const f32x8 s_10 = splat_f32x8(keep[4]);
-                        const f32x8 prod_8 = load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16])
-                            * s_10;
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                            fma_f32x8(carried_10, s_9, prod_8));
-                        const f32x8 prod_9 =
-                            load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) * s_10;
-                        store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                            fma_f32x8(carried_11, s_9, prod_9));
-                        const f32x8 s_11 = splat_f32x8(gain[5]);
-                        const int32_t token_5 =
-                            lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 5];
-                        const f32x8 s_12 = splat_f32x8(keep[5]);
-                        const f32x8 prod_10 =
-                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16]) * s_12;
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16],
-                            fma_f32x8(carried_12, s_11, prod_10));
-                        const f32x8 prod_11 =
-                            load_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8]) * s_12;
-                        store_f32x8(&k_out[(int64_t)token_5 * 32 + column * 16 + 8],
-                            fma_f32x8(carried_13, s_11, prod_11));
+                        const f32x8 s_1 = splat8(gain[0]);
+                        const int64_t token = query_pos_panel[0];
+                        const f32x8 s_2 = splat8(keep[0]);
+                        store8(k_out_column + token * 32,
+                            fma8(carried, s_1, load8(k_out_column + token * 32) * s_2));
+                        const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_2;
+                        store8(k_out_column + token * 32 + 8, fma8(carried_1, s_1, prod));
+                        const f32x8 s_3 = splat8(gain[1]);
+                        const int64_t token_1 = query_pos_panel[1];
+                        const f32x8 s_4 = splat8(keep[1]);
+                        store8(k_out_column + token_1 * 32,
+                            fma8(carried_2, s_3, load8(k_out_column + token_1 * 32) * s_4));
+                        const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_4;
+                        store8(k_out_column + token_1 * 32 + 8, fma8(carried_3, s_3, prod_1));
+                        const f32x8 s_5 = splat8(gain[2]);
+                        const int64_t token_2 = query_pos_panel[2];
+                        const f32x8 s_6 = splat8(keep[2]);
+                        store8(k_out_column + token_2 * 32,
+                            fma8(carried_4, s_5, load8(k_out_column + token_2 * 32) * s_6));
+                        const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_6;
+                        store8(k_out_column + token_2 * 32 + 8, fma8(carried_5, s_5, prod_2));
+                        const f32x8 s_7 = splat8(gain[3]);
+                        const int64_t token_3 = query_pos_panel[3];
+                        const f32x8 s_8 = splat8(keep[3]);
+                        store8(k_out_column + token_3 * 32,
+                            fma8(carried_6, s_7, load8(k_out_column + token_3 * 32) * s_8));
+                        const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_8;
+                        store8(k_out_column + token_3 * 32 + 8, fma8(carried_7, s_7, prod_3));
+                        const f32x8 s_9 = splat8(gain[4]);
+                        const int64_t token_4 = query_pos_panel[4];
+                        const f32x8 s_10 = splat8(keep[4]);
+                        const f32x8 prod_4 = load8(k_out_column + token_4 * 32) * s_10;
+                        store8(k_out_column + token_4 * 32, fma8(carried_8, s_9, prod_4));
+                        const f32x8 prod_5 = load8(k_out_column + token_4 * 32 + 8) * s_10;
+                        store8(k_out_column + token_4 * 32 + 8, fma8(carried_9, s_9, prod_5));
+                        const f32x8 s_11 = splat8(gain[5]);
+                        const int64_t token_5 = query_pos_panel[5];
+                        const f32x8 s_12 = splat8(keep[5]);
+                        const f32x8 prod_6 = load8(k_out_column + token_5 * 32) * s_12;
+                        store8(k_out_column + token_5 * 32, fma8(carried_10, s_11, prod_6));
+                        const f32x8 prod_7 = load8(k_out_column + token_5 * 32 + 8) * s_12;
+                        store8(k_out_column + token_5 * 32 + 8, fma8(carried_11, s_11, prod_7));
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_14 = splat_f32x8(0.0f);
-                        f32x8 carried_15 = splat_f32x8(0.0f);
-                        f32x8 carried_16 = splat_f32x8(0.0f);
-                        f32x8 carried_17 = splat_f32x8(0.0f);
-                        f32x8 carried_18 = splat_f32x8(0.0f);
-                        f32x8 carried_19 = splat_f32x8(0.0f);
-                        f32x8 carried_20 = splat_f32x8(0.0f);
-                        f32x8 carried_21 = splat_f32x8(0.0f);
-                        f32x8 carried_22 = splat_f32x8(0.0f);
-                        f32x8 carried_23 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
+                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
+                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_5 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_14 = fma_f32x8(s_1, v_5, carried_14);
-                                const f32x8 v_6 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_15 = fma_f32x8(s_1, v_6, carried_15);
-                                const f32x8 s_2 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_16 = fma_f32x8(s_2, v_5, carried_16);
-                                carried_17 = fma_f32x8(s_2, v_6, carried_17);
-                                const f32x8 s_3 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_18 = fma_f32x8(s_3, v_5, carried_18);
-                                carried_19 = fma_f32x8(s_3, v_6, carried_19);
-                                const f32x8 s_4 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_20 = fma_f32x8(s_4, v_5, carried_20);
-                                carried_21 = fma_f32x8(s_4, v_6, carried_21);
-                                const f32x8 s_5 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    10]);
-                                carried_22 = fma_f32x8(s_5, v_5, carried_22);
-                                carried_23 = fma_f32x8(s_5, v_6, carried_23);
+                                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                                const f32x8 s_1 = splat8(scores_k[6]);
+                                const f32x8 v_5 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
+                                    16);
+                                carried_12 = fma8(s_1, v_5, carried_12);
+                                const f32x8 v_6 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
+                                    16 + 8);
+                                carried_13 = fma8(s_1, v_6, carried_13);
+                                const f32x8 s_2 = splat8(scores_k[7]);
+                                carried_14 = fma8(s_2, v_5, carried_14);
+                                carried_15 = fma8(s_2, v_6, carried_15);
+                                const f32x8 s_3 = splat8(scores_k[8]);
+                                carried_16 = fma8(s_3, v_5, carried_16);
+                                carried_17 = fma8(s_3, v_6, carried_17);
+                                const f32x8 s_4 = splat8(scores_k[9]);
+                                carried_18 = fma8(s_4, v_5, carried_18);
+                                carried_19 = fma8(s_4, v_6, carried_19);
+                                const f32x8 s_5 = splat8(scores_k[10]);
+                                carried_20 = fma8(s_5, v_5, carried_20);
+                                carried_21 = fma8(s_5, v_6, carried_21);
                             }
                         }
+                        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
+                        const float *gain_tile = gain + tile * 5;
                         if (equal) {
-                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                                mul_f32x8(carried_14, s_1));
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                                mul_f32x8(carried_15, s_1));
-                            const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                                mul_f32x8(carried_16, s_2));
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                                mul_f32x8(carried_17, s_2));
-                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 8]);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                                mul_f32x8(carried_18, s_3));
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                                mul_f32x8(carried_19, s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 9]);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                                mul_f32x8(carried_20, s_4));
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                                mul_f32x8(carried_21, s_4));
-                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 10]);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                                mul_f32x8(carried_22, s_5));
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                                mul_f32x8(carried_23, s_5));
+                            const f32x8 s_1 = splat8(gain_tile[6]);
+                            const int64_t token = query_pos_tile[6];
+                            store8(k_out_column + token * 32, mul8(carried_12, s_1));
+                            store8(k_out_column + token * 32 + 8, mul8(carried_13, s_1));
+                            const f32x8 s_2 = splat8(gain_tile[7]);
+                            const int64_t token_1 = query_pos_tile[7];
+                            store8(k_out_column + token_1 * 32, mul8(carried_14, s_2));
+                            store8(k_out_column + token_1 * 32 + 8, mul8(carried_15, s_2));
+                            const f32x8 s_3 = splat8(gain_tile[8]);
+                            const int64_t token_2 = query_pos_tile[8];
+                            store8(k_out_column + token_2 * 32, mul8(carried_16, s_3));
+                            store8(k_out_column + token_2 * 32 + 8, mul8(carried_17, s_3));
+                            const f32x8 s_4 = splat8(gain_tile[9]);
+                            const int64_t token_3 = query_pos_tile[9];
+                            store8(k_out_column + token_3 * 32, mul8(carried_18, s_4));
+                            store8(k_out_column + token_3 * 32 + 8, mul8(carried_19, s_4));
+                            const f32x8 s_5 = splat8(gain_tile[10]);
+                            const int64_t token_4 = query_pos_tile[10];
+                            store8(k_out_column + token_4 * 32, mul8(carried_20, s_5));
+                            store8(k_out_column + token_4 * 32 + 8, mul8(carried_21, s_5));
                         } else {
-                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 6]);
-                            const f32x8 prod = load_f32x8(&k_out[(int64_t)token * 32 + column * 16])
-                                * s_2;
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16],
-                                fma_f32x8(carried_14, s_1, prod));
-                            const f32x8 prod_1 =
-                                load_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8]) * s_2;
-                            store_f32x8(&k_out[(int64_t)token * 32 + column * 16 + 8],
-                                fma_f32x8(carried_15, s_1, prod_1));
-                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 7]);
-                            const f32x8 prod_2 =
-                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16]) * s_4;
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16],
-                                fma_f32x8(carried_16, s_3, prod_2));
-                            const f32x8 prod_3 =
-                                load_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8]) * s_4;
-                            store_f32x8(&k_out[(int64_t)token_1 * 32 + column * 16 + 8],
-                                fma_f32x8(carried_17, s_3, prod_3));
-                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 8]);
-                            const f32x8 prod_4 =
-                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16]) * s_6;
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16],
-                                fma_f32x8(carried_18, s_5, prod_4));
-                            const f32x8 prod_5 =
-                                load_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8]) * s_6;
-                            store_f32x8(&k_out[(int64_t)token_2 * 32 + column * 16 + 8],
-                                fma_f32x8(carried_19, s_5, prod_5));
-                            const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 9]);
-                            const f32x8 prod_6 =
-                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16]) * s_8;
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16],
-                                fma_f32x8(carried_20, s_7, prod_6));
-                            const f32x8 prod_7 =
-                                load_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8]) * s_8;
-                            store_f32x8(&k_out[(int64_t)token_3 * 32 + column * 16 + 8],
-                                fma_f32x8(carried_21, s_7, prod_7));
-                            const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            const f32x8 s_10 = splat_f32x8(keep[tile * 5 + 10]);
-                            const f32x8 prod_8 =
-                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16]) * s_10;
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16],
-                                fma_f32x8(carried_22, s_9, prod_8));
-                            const f32x8 prod_9 =
-                                load_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8]) * s_10;
-                            store_f32x8(&k_out[(int64_t)token_4 * 32 + column * 16 + 8],
-                                fma_f32x8(carried_23, s_9, prod_9));
+                            const f32x8 s_1 = splat8(gain_tile[6]);
+                            const int64_t token = query_pos_tile[6];
+                            const f32x8 s_2 = splat8(keep[tile * 5 + 6]);
+                            store8(k_out_column + token * 32,
+                                fma8(carried_12, s_1, load8(k_out_column + token * 32) * s_2));
+                            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_2;
+                            store8(k_out_column + token * 32 + 8, fma8(carried_13, s_1, prod));
+                            const f32x8 s_3 = splat8(gain_tile[7]);
+                            const int64_t token_1 = query_pos_tile[7];
+                            const f32x8 s_4 = splat8(keep[tile * 5 + 7]);
+                            store8(k_out_column + token_1 * 32,
+                                fma8(carried_14, s_3, load8(k_out_column + token_1 * 32) * s_4));
+                            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_4;
+                            store8(k_out_column + token_1 * 32 + 8, fma8(carried_15, s_3, prod_1));
+                            const f32x8 s_5 = splat8(gain_tile[8]);
+                            const int64_t token_2 = query_pos_tile[8];
+                            const f32x8 s_6 = splat8(keep[tile * 5 + 8]);
+                            store8(k_out_column + token_2 * 32,
+                                fma8(carried_16, s_5, load8(k_out_column + token_2 * 32) * s_6));
+                            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_6;
+                            store8(k_out_column + token_2 * 32 + 8, fma8(carried_17, s_5, prod_2));
+                            const f32x8 s_7 = splat8(gain_tile[9]);
+                            const int64_t token_3 = query_pos_tile[9];
+                            const f32x8 s_8 = splat8(keep[tile * 5 + 9]);
+                            store8(k_out_column + token_3 * 32,
+                                fma8(carried_18, s_7, load8(k_out_column + token_3 * 32) * s_8));
+                            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_8;
+                            store8(k_out_column + token_3 * 32 + 8, fma8(carried_19, s_7, prod_3));
+                            const f32x8 s_9 = splat8(gain_tile[10]);
+                            const int64_t token_4 = query_pos_tile[10];
+                            const f32x8 s_10 = splat8(keep[tile * 5 + 10]);
+                            const f32x8 prod_4 = load8(k_out_column + token_4 * 32) * s_10;
+                            store8(k_out_column + token_4 * 32, fma8(carried_20, s_9, prod_4));
+                            const f32x8 prod_5 = load8(k_out_column + token_4 * 32 + 8) * s_10;
+                            store8(k_out_column + token_4 * 32 + 8, fma8(carried_21, s_9, prod_5));
                         }
                     }
                 }
@@ -5055,39 +4429,30 @@ REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned cha
     const int64_t group = arg[1];
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
+    const float *restrict k_out = (const void *)(call->workspace + 917504);
     /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
     float *restrict rings = call->slot[REFORMER_SLOT_CACHE + 0];
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const float *restrict v = (const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
     for (int64_t i = 0; i < 64; i++) {
         const int64_t at = block * 64 + i;
+        const float *k_out_i = k_out + (block * 64 + i) * 32;
+        const float *v_i = v + (block * 64 + i) * 32;
         if (at < tokens) {
-            const int64_t high = max_i64(tokens, 0);
-            const int64_t low = min_i64(high, 512);
-            if (at >= low / 32 * 32 - 32) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32]),
-                    splat_f32x8(0.17677669f));
+            const int64_t clamped = max_i64(tokens, 0);
+            const int64_t clamped_1 = min_i64(clamped, 512);
+            if (at >= clamped_1 / 32 * 32 - 32) {
                 const int64_t rem = at % 64;
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32], prod);
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 32],
-                    load_f32x8(&v[(block * 64 + i) * 32]));
-                const f32x8 prod_1 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 8]),
-                    splat_f32x8(0.17677669f));
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 8], prod_1);
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 40],
-                    load_f32x8(&v[(block * 64 + i) * 32 + 8]));
-                const f32x8 prod_2 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 16]),
-                    splat_f32x8(0.17677669f));
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 16], prod_2);
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 48],
-                    load_f32x8(&v[(block * 64 + i) * 32 + 16]));
-                const f32x8 prod_3 = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 32 + 24]),
-                    splat_f32x8(0.17677669f));
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 24], prod_3);
-                store_f32x8(&rings[((index * 6 + group) * 64 + rem) * 2 * 32 + 56],
-                    load_f32x8(&v[(block * 64 + i) * 32 + 24]));
+                float *rings_rem = rings + ((index * 6 + group) * 64 + rem) * 2 * 32;
+                store8(rings_rem, mul8(load8(k_out_i), splat8(0.17677669f)));
+                store8(rings_rem + 32, load8(v_i));
+                store8(rings_rem + 8, mul8(load8(k_out_i + 8), splat8(0.17677669f)));
+                store8(rings_rem + 40, load8(v_i + 8));
+                store8(rings_rem + 16, mul8(load8(k_out_i + 16), splat8(0.17677669f)));
+                store8(rings_rem + 48, load8(v_i + 16));
+                store8(rings_rem + 24, mul8(load8(k_out_i + 24), splat8(0.17677669f)));
+                store8(rings_rem + 56, load8(v_i + 24));
             }
         }
     }
@@ -5103,21 +4468,24 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
     const int64_t group = arg[1];
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
+    const float *restrict q = (const void *)(call->workspace + 786432);
     /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
     float *restrict records = call->slot[REFORMER_SLOT_RECORDS + 0];
     /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const float *restrict v = (const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
     for (int64_t i = 0; i < 64; i++) {
+        const float *q_i = q + (block * 64 + i) * 32;
+        float *records_i = records + (((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32;
+        const float *v_i = v + (block * 64 + i) * 32;
         if (block * 64 + i < tokens) {
-            const f32x8 v_1 = load_f32x8(&q[(block * 64 + i) * 32 + 24]);
-            const f32x8 v_2 = load_f32x8(&q[(block * 64 + i) * 32 + 16]);
-            const f32x8 v_3 = load_f32x8(&q[(block * 64 + i) * 32 + 8]);
-            const f32x8 v_4 = load_f32x8(&q[(block * 64 + i) * 32]);
-            const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
-            const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
-            const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
+            const f32x8 v_1 = load8(q_i + 24);
+            const f32x8 v_2 = load8(q_i + 16);
+            const f32x8 v_3 = load8(q_i + 8);
+            const f32x8 v_4 = load8(q_i);
+            const f32x8 t = fma8(v_3, v_3, v_4 * v_4);
+            const f32x8 t_1 = fma8(v_2, v_2, t);
+            const f32x8 t_2 = fma8(v_1, v_1, t_1);
             const f32x8 mix = shuffle_swap4_f32x8(t_2);
             const f32x8 sum = t_2 + mix;
             const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
@@ -5126,23 +4494,15 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
             const f32x8 sum_2 = sum_1 + mix_2;
             const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
             const float scale = div_f32(0.17677669f, root);
-            const f32x8 s = splat_f32x8(scale);
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32],
-                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32]), s));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 32],
-                load_f32x8(&v[(block * 64 + i) * 32]));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 8],
-                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 8]), s));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 40],
-                load_f32x8(&v[(block * 64 + i) * 32 + 8]));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 16],
-                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 16]), s));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 48],
-                load_f32x8(&v[(block * 64 + i) * 32 + 16]));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 24],
-                mul_f32x8(load_f32x8(&q[(block * 64 + i) * 32 + 24]), s));
-            store_f32x8(&records[(((block * 64 + i) * 2 + index) * 6 + group) * 2 * 32 + 56],
-                load_f32x8(&v[(block * 64 + i) * 32 + 24]));
+            const f32x8 s = splat8(scale);
+            store8(records_i, mul8(load8(q_i), s));
+            store8(records_i + 32, load8(v_i));
+            store8(records_i + 8, mul8(load8(q_i + 8), s));
+            store8(records_i + 40, load8(v_i + 8));
+            store8(records_i + 16, mul8(load8(q_i + 16), s));
+            store8(records_i + 48, load8(v_i + 16));
+            store8(records_i + 24, mul8(load8(q_i + 24), s));
+            store8(records_i + 56, load8(v_i + 24));
         }
     }
 }
@@ -5159,23 +4519,24 @@ REFORMER_KERNEL static void lsh_file(const reformer_call_t *call, unsigned char 
     /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
     int32_t *restrict counts = call->slot[REFORMER_SLOT_CACHE + 1];
     /* [1][1][2][512]: [batch][group][round][rows] */
-    const int32_t *restrict lsh_buckets = (const int32_t *)(const void *)(call->workspace + 991296);
+    const int32_t *restrict lsh_buckets = (const void *)(call->workspace + 991296);
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
     int32_t *restrict places = call->slot[REFORMER_SLOT_CACHE + 2];
     const int64_t tokens = (int64_t)control[10];
+    int32_t *counts_round = counts + ((index * 6 + group) * 2 + round) * 16;
     for (int64_t bucket = 0; bucket < 16; bucket++) {
-        counts[((index * 6 + group) * 2 + round) * 16 + bucket] = 0;
+        counts_round[bucket] = 0;
     }
     for (int64_t t = 0; t < 512; t++) {
         if (t < tokens) {
-            const int64_t low = min_i64((int64_t)lsh_buckets[round * 512 + t], 15);
-            const int32_t count = counts[((index * 6 + group) * 2 + round) * 16 + low];
+            const int64_t clamped = min_i64((int64_t)lsh_buckets[round * 512 + t], 15);
+            const int32_t count = counts_round[clamped];
             const int64_t x = (int64_t)count;
-            const int64_t high = max_i64(x - 32, 0);
-            const int64_t pick = x < 32 ? x : high % 64 + 32;
-            places[(((index * 6 + group) * 2 + round) * 16 + low) * 96 + min_i64(pick, 95)] =
+            const int64_t clamped_1 = max_i64(x - 32, 0);
+            const int64_t pick = x < 32 ? x : clamped_1 % 64 + 32;
+            places[(((index * 6 + group) * 2 + round) * 16 + clamped) * 96 + min_i64(pick, 95)] =
                 (int32_t)t;
-            counts[((index * 6 + group) * 2 + round) * 16 + low] = min_i32(count + 1, 512);
+            counts_round[clamped] = min_i32(count + 1, 512);
         }
     }
 }
@@ -5189,20 +4550,20 @@ REFORMER_KERNEL static void last_token(const reformer_call_t *call, unsigned cha
     (void)task;
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    const float *restrict y1 = (const void *)call->workspace;
     /* [1][1][192]: stream of the last token */
-    float *restrict last1 = (float *)(void *)(call->workspace + 786432);
+    float *restrict last1 = (void *)(call->workspace + 786432);
     /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    const float *restrict y2 = (const void *)(call->workspace + 393216);
     /* [1][1][192]: stream of the last token */
-    float *restrict last2 = (float *)(void *)(call->workspace + 787200);
-    const int64_t high = max_i64((int64_t)control[10] - 1, 0);
-    const int64_t low = min_i64(high, 511);
+    float *restrict last2 = (void *)(call->workspace + 787200);
+    const int64_t clamped = max_i64((int64_t)control[10] - 1, 0);
+    const int64_t clamped_1 = min_i64(clamped, 511);
     for (int64_t v = 0; v < 24; v++) {
-        store_f32x8(&last1[v * 8], load_f32x8(&y1[low * 192 + v * 8]));
+        store8(last1 + v * 8, load8(y1 + clamped_1 * 192 + v * 8));
     }
     for (int64_t v = 0; v < 24; v++) {
-        store_f32x8(&last2[v * 8], load_f32x8(&y2[low * 192 + v * 8]));
+        store8(last2 + v * 8, load8(y2 + clamped_1 * 192 + v * 8));
     }
 }
 
@@ -5213,112 +4574,103 @@ REFORMER_KERNEL static void last_lm_head(const reformer_call_t *call, unsigned c
     (void)arg;
     const int64_t columns = task;
     /* [1][1][192]: stream of the last token */
-    const float *restrict last1 = (const float *)(const void *)(call->workspace + 786432);
+    const float *restrict last1 = (const void *)(call->workspace + 786432);
     /* [1][1][192]: stream of the last token */
-    const float *restrict last2 = (const float *)(const void *)(call->workspace + 787200);
+    const float *restrict last2 = (const void *)(call->workspace + 787200);
     /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict last_lm_head_hidden = (float *)(void *)scratch; /* [1][400] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [1][400] */
     /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
-    /* [1][288] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    const float *w_lm_head_decoder_weight = (const void *)(call->weights + 7060992);
+    const float *w_lm_head_bias = (const void *)(call->weights + 7503360); /* [1][288] */
     /* [1][288]: [row][column]: for the next stage */
-    float *restrict last_logits_rows = (float *)(void *)call->workspace;
+    float *restrict last_logits_rows = (void *)call->workspace;
     /* layer norm of 1 rows of 384 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried = carried + load_f32x8(&last1[v * 8]);
+        sum = sum + load8(last1 + v * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float lane = sum_2[0];
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float lane = sum_3[0];
+    f32x8 sum_4 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried_1 = carried_1 + load_f32x8(&last2[v * 8]);
+        sum_4 = sum_4 + load8(last2 + v * 8);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float mean = div_f32(lane + sum_5[0], 384.0f);
-    f32x8 carried_2 = splat_f32x8(0.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float mean = div_f32(lane + sum_7[0], 384.0f);
+    f32x8 sum_8 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
-        carried_2 = fma_f32x8(diff, diff, carried_2);
+        const f32x8 diff = load8(last1 + v * 8) - splat8(mean);
+        sum_8 = fma8(diff, diff, sum_8);
     }
-    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-    const f32x8 sum_6 = carried_2 + mix_6;
-    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-    const f32x8 sum_7 = sum_6 + mix_7;
-    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-    const f32x8 sum_8 = sum_7 + mix_8;
-    const float lane_1 = sum_8[0];
-    f32x8 carried_3 = splat_f32x8(0.0f);
+    const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+    const f32x8 sum_9 = sum_8 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_8;
+    const float lane_1 = sum_11[0];
+    f32x8 sum_12 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
-        carried_3 = fma_f32x8(diff, diff, carried_3);
+        const f32x8 diff = load8(last2 + v * 8) - splat8(mean);
+        sum_12 = fma8(diff, diff, sum_12);
     }
-    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-    const f32x8 sum_9 = carried_3 + mix_9;
-    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-    const f32x8 sum_10 = sum_9 + mix_10;
-    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-    const f32x8 sum_11 = sum_10 + mix_11;
-    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+    const f32x8 sum_13 = sum_12 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+    const f32x8 sum_14 = sum_13 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+    const f32x8 sum_15 = sum_14 + mix_11;
+    const float var = div_f32(lane_1 + sum_15[0], 384.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-        store_f32x8(&last_lm_head_hidden[v * 8], t);
+        const f32x8 prod = (load8(last1 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+            load8(w_encoder_layer_norm_bias + v * 8));
+        store8(hidden + v * 8, t);
     }
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-        store_f32x8(&last_lm_head_hidden[v * 8 + 192], t);
+        const f32x8 prod = (load8(last2 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 192),
+            load8(w_encoder_layer_norm_bias + v * 8 + 192));
+        store8(hidden + v * 8 + 192, t);
     }
     for (int64_t column = 0; column < 2; column++) {
         const int64_t at = columns * 2 + column;
-        const int64_t low = min_i64(at, 16);
-        if (at == low) {
-            const int64_t next = min_i64(low + 1, 16);
+        const int64_t clamped = min_i64(at, 16);
+        if (at == clamped) {
+            const int64_t next = min_i64(clamped + 1, 16);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
-            const int64_t panel_1 = low / 2;
-            const int64_t rem_1 = low % 2;
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
+            const int64_t panel_1 = clamped / 2;
+            const int64_t rem_1 = clamped % 2;
+            f32x8 acc0_0 = {0}, acc0_1 = {0};
             for (int64_t step = 0; step < 384; step++) {
-                __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + step) * 32 + rem * 16],
+                __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + step) * 32 + rem * 16,
                     0, 2);
-                const f32x8 s = splat_f32x8(last_lm_head_hidden[step]);
-                const f32x8 v =
-                    load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step) * 32 + rem_1 * 16]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step) * 32 + rem_1 * 16 +
-                    8]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s = splat8(hidden[step]);
+                const f32x8 v = load8(w_lm_head_decoder_weight + (panel_1 * 384 + step) * 32 + rem_1
+                    * 16);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(w_lm_head_decoder_weight + (panel_1 * 384 + step) * 32 +
+                    rem_1 * 16 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
             }
-            store_f32x8(&last_logits_rows[low * 16],
-                acc0_0 + load_f32x8(&w_lm_head_bias[low * 16]));
-            store_f32x8(&last_logits_rows[low * 16 + 8],
-                acc0_1 + load_f32x8(&w_lm_head_bias[low * 16 + 8]));
+            store8(last_logits_rows + clamped * 16, acc0_0 + load8(w_lm_head_bias + clamped * 16));
+            store8(last_logits_rows + clamped * 16 + 8,
+                acc0_1 + load8(w_lm_head_bias + clamped * 16 + 8));
         }
     }
 }
@@ -5331,10 +4683,10 @@ REFORMER_KERNEL static void last_logits_out(const reformer_call_t *call, unsigne
     (void)arg;
     (void)task;
     /* [1][288]: [row][column]: for the next stage */
-    const float *restrict last_logits_rows = (const float *)(const void *)call->workspace;
+    const float *restrict last_logits_rows = (const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     for (int64_t v = 0; v < 32; v++) {
-        store_f32x8(&logits[v * 8], load_f32x8(&last_logits_rows[v * 8]));
+        store8(logits + v * 8, load8(last_logits_rows + v * 8));
     }
     for (int64_t e = 0; e < 2; e++) {
         logits[e + 256] = last_logits_rows[e + 256];
@@ -5348,83 +4700,77 @@ REFORMER_KERNEL static void last_last_hidden_state_out(const reformer_call_t *ca
     (void)arg;
     (void)task;
     /* [1][1][192]: stream of the last token */
-    const float *restrict last1 = (const float *)(const void *)(call->workspace + 786432);
+    const float *restrict last1 = (const void *)(call->workspace + 786432);
     /* [1][1][192]: stream of the last token */
-    const float *restrict last2 = (const float *)(const void *)(call->workspace + 787200);
+    const float *restrict last2 = (const void *)(call->workspace + 787200);
     /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict last_last_hidden_state_out_hidden = (float *)(void *)scratch; /* [1][400] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [1][400] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
     /* layer norm of 1 rows of 384 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried = carried + load_f32x8(&last1[v * 8]);
+        sum = sum + load8(last1 + v * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float lane = sum_2[0];
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float lane = sum_3[0];
+    f32x8 sum_4 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried_1 = carried_1 + load_f32x8(&last2[v * 8]);
+        sum_4 = sum_4 + load8(last2 + v * 8);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float mean = div_f32(lane + sum_5[0], 384.0f);
-    f32x8 carried_2 = splat_f32x8(0.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float mean = div_f32(lane + sum_7[0], 384.0f);
+    f32x8 sum_8 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
-        carried_2 = fma_f32x8(diff, diff, carried_2);
+        const f32x8 diff = load8(last1 + v * 8) - splat8(mean);
+        sum_8 = fma8(diff, diff, sum_8);
     }
-    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-    const f32x8 sum_6 = carried_2 + mix_6;
-    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-    const f32x8 sum_7 = sum_6 + mix_7;
-    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-    const f32x8 sum_8 = sum_7 + mix_8;
-    const float lane_1 = sum_8[0];
-    f32x8 carried_3 = splat_f32x8(0.0f);
+    const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+    const f32x8 sum_9 = sum_8 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_8;
+    const float lane_1 = sum_11[0];
+    f32x8 sum_12 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
-        carried_3 = fma_f32x8(diff, diff, carried_3);
+        const f32x8 diff = load8(last2 + v * 8) - splat8(mean);
+        sum_12 = fma8(diff, diff, sum_12);
     }
-    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-    const f32x8 sum_9 = carried_3 + mix_9;
-    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-    const f32x8 sum_10 = sum_9 + mix_10;
-    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-    const f32x8 sum_11 = sum_10 + mix_11;
-    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+    const f32x8 sum_13 = sum_12 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+    const f32x8 sum_14 = sum_13 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+    const f32x8 sum_15 = sum_14 + mix_11;
+    const float var = div_f32(lane_1 + sum_15[0], 384.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last1[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-        store_f32x8(&last_last_hidden_state_out_hidden[v * 8], t);
+        const f32x8 prod = (load8(last1 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+            load8(w_encoder_layer_norm_bias + v * 8));
+        store8(hidden + v * 8, t);
     }
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&last2[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-        store_f32x8(&last_last_hidden_state_out_hidden[v * 8 + 192], t);
+        const f32x8 prod = (load8(last2 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 192),
+            load8(w_encoder_layer_norm_bias + v * 8 + 192));
+        store8(hidden + v * 8 + 192, t);
     }
     for (int64_t v = 0; v < 48; v++) {
-        store_f32x8(&last_hidden_state[v * 8],
-            load_f32x8(&last_last_hidden_state_out_hidden[v * 8]));
+        store8(last_hidden_state + v * 8, load8(hidden + v * 8));
     }
 }
 
@@ -5495,11 +4841,11 @@ static const int32_t layer_index_step[4] = {
 };
 
 static inline float exp_f32_step(float x) {
-    const float high = max_f32(-87.0f, x);
-    const float low = min_f32(88.0f, high);
-    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float clamped = max_f32(-87.0f, x);
+    const float clamped_1 = min_f32(88.0f, clamped);
+    const float t = fma_f32(clamped_1, 1.442695f, 12582912.0f);
     const float diff = t - 12582912.0f;
-    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_1 = fma_f32(diff, -0.6933594f, clamped_1);
     const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
     const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
     const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
@@ -5508,7 +4854,7 @@ static inline float exp_f32_step(float x) {
     const float t_7 = fma_f32(t_6, t_2, 0.5f);
     const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
     const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
-    return x >= -87.0f ? from_bits_f32(sum) : low - -87.0f;
+    return x >= -87.0f ? from_bits_f32(sum) : clamped_1 - -87.0f;
 }
 
 static inline float log_f32_step(float x) {
@@ -5535,26 +4881,26 @@ static inline float log_f32_step(float x) {
 }
 
 static inline f32x8 exp_f32x8_step(f32x8 x) {
-    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
-    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
-    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
-    const f32x8 diff = t - splat_f32x8(12582912.0f);
-    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
-    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
-    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
-    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
-    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
-    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
-    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
-    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const f32x8 clamped = max8(splat8(-87.0f), x);
+    const f32x8 clamped_1 = min8(splat8(88.0f), clamped);
+    const f32x8 t = fma8(clamped_1, splat8(1.442695f), splat8(12582912.0f));
+    const f32x8 diff = t - splat8(12582912.0f);
+    const f32x8 t_1 = fma8(diff, splat8(-0.6933594f), clamped_1);
+    const f32x8 t_2 = fma8(diff, splat8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma8(splat8(0.00019875691f), t_2, splat8(0.0013981999f));
+    const f32x8 t_4 = fma8(t_3, t_2, splat8(0.008333452f));
+    const f32x8 t_5 = fma8(t_4, t_2, splat8(0.041665796f));
+    const f32x8 t_6 = fma8(t_5, t_2, splat8(0.16666666f));
+    const f32x8 t_7 = fma8(t_6, t_2, splat8(0.5f));
+    const f32x8 t_8 = fma8(t_7, t_2 * t_2, t_2 + splat8(1.0f));
     const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
-    const f32x8 pick = select_f32x8((i32x8)(x >= splat_f32x8(-87.0f)), (f32x8)sum,
-        low - splat_f32x8(-87.0f));
+    const f32x8 pick = select8((i32x8)(x >= splat8(-87.0f)), (f32x8)sum,
+        clamped_1 - splat8(-87.0f));
     return pick;
 }
 
 static inline f32x8 relu_f32x8_step(f32x8 x) {
-    return max_f32x8(splat_f32x8(0.0f), x);
+    return max8(splat8(0.0f), x);
 }
 
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
@@ -5567,39 +4913,32 @@ REFORMER_KERNEL static void embed_step(const reformer_call_t *call, unsigned cha
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][1] */
     const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
     /* [258][192] */
-    const float *w_embeddings_word_embeddings_weight =
-        (const float *)(const void *)(call->weights + 4096);
+    const float *w_embeddings_word_embeddings_weight = (const void *)(call->weights + 4096);
     /* [16][64] */
     const float *w_embeddings_position_embeddings_weights_0 =
-        (const float *)(const void *)(call->weights + 202240);
+        (const void *)(call->weights + 202240);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    float *restrict y1 = (void *)(call->workspace + 3072);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
+    float *restrict y2 = (void *)(call->workspace + 3840);
     /* [32][128] */
     const float *w_embeddings_position_embeddings_weights_1 =
-        (const float *)(const void *)(call->weights + 206336);
-    const int32_t id = ids[0];
+        (const void *)(call->weights + 206336);
+    const int64_t id = ids[0];
     const int64_t position_1 = (int64_t)position[0];
     const int64_t axis = position_1 / 32;
     for (int64_t v = 0; v < 8; v++) {
-        const f32x8 v_1 =
-            load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8]);
-        const f32x8 v_2 =
-            load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
-        const f32x8 sum = v_1 + v_2;
-        store_f32x8(&y1[v * 8], sum);
-        store_f32x8(&y2[v * 8], sum);
+        const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 192 + v * 8) +
+            load8(w_embeddings_position_embeddings_weights_0 + axis * 64 + v * 8);
+        store8(y1 + v * 8, sum);
+        store8(y2 + v * 8, sum);
     }
     const int64_t axis_1 = position_1 % 32;
     for (int64_t v = 0; v < 16; v++) {
-        const f32x8 v_1 =
-            load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 192 + v * 8 + 64]);
-        const f32x8 v_2 =
-            load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 128 + v * 8]);
-        const f32x8 sum = v_1 + v_2;
-        store_f32x8(&y1[v * 8 + 64], sum);
-        store_f32x8(&y2[v * 8 + 64], sum);
+        const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 192 + v * 8 + 64) +
+            load8(w_embeddings_position_embeddings_weights_1 + axis_1 * 128 + v * 8);
+        store8(y1 + v * 8 + 64, sum);
+        store8(y2 + v * 8 + 64, sum);
     }
 }
 
@@ -5611,154 +4950,111 @@ REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsi
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    const float *restrict y2 = (const void *)(call->workspace + 3840);
     /* [4][192] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 222720);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 222720);
     /* [4][192] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 225792);
-    float *restrict attention_norm = (float *)(void *)scratch; /* [1][208] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 225792);
+    float *restrict attention_norm = (void *)scratch; /* [1][208] */
     /* [2][6][192][32] */
-    const float *w_attention_self_attention_query_weight =
-        (const float *)(const void *)(call->weights + 228864);
-    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
+    const float *w_attention_self_attention_query_weight = (const void *)(call->weights + 228864);
+    float *restrict q = (void *)call->workspace; /* [1][192]: [row][head] */
     /* [2][6][192][32] */
-    const float *w_attention_self_attention_key_weight =
-        (const float *)(const void *)(call->weights + 523776);
-    float *restrict k = (float *)(void *)(call->workspace + 1536); /* [1][192]: [row][head] */
+    const float *w_attention_self_attention_key_weight = (const void *)(call->weights + 523776);
+    float *restrict k = (void *)(call->workspace + 1536); /* [1][192]: [row][head] */
     /* [4][6][192][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 818688);
-    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 818688);
+    float *restrict v = (void *)(call->workspace + 768); /* [1][192]: [row][head] */
     /* layer norm of 1 rows of 192 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        carried = carried + load_f32x8(&y2[v_1 * 8]);
+        sum = sum + load8(y2 + v_1 * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float mean = div_f32(sum_2[0], 192.0f);
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float mean = div_f32(sum_3[0], 192.0f);
+    f32x8 sum_4 = {0};
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
-        carried_1 = fma_f32x8(diff, diff, carried_1);
+        const f32x8 diff = load8(y2 + v_1 * 8) - splat8(mean);
+        sum_4 = fma8(diff, diff, sum_4);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float var = div_f32(sum_5[0], 192.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float var = div_f32(sum_7[0], 192.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-            load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-        store_f32x8(&attention_norm[v_1 * 8], t);
+        const f32x8 prod = (load8(y2 + v_1 * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 192 + v_1 * 8),
+            load8(w_attention_layer_norm_bias + layer * 192 + v_1 * 8));
+        store8(attention_norm + v_1 * 8, t);
     }
     const int64_t next = min_i64(columns + 1, 5);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) * 192 +
-            step) * 32], 0, 2);
-        __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) * 192 +
-            step) * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(attention_norm[step]);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
-            * 32]);
-        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
-            * 32 + 8]);
-        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
-            * 32 + 16]);
-        acc0_2 = fma_f32x8(s, v_3, acc0_2);
-        const f32x8 v_4 =
-            load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + columns) * 192 + step)
-            * 32 + 24]);
-        acc0_3 = fma_f32x8(s, v_4, acc0_3);
+        __builtin_prefetch(w_attention_self_attention_query_weight +
+            ((index * 6 + next) * 192 + step) * 32, 0, 2);
+        __builtin_prefetch(w_attention_self_attention_query_weight +
+            ((index * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        const f32x8 s = splat8(attention_norm[step]);
+        const float *query_weight_step = w_attention_self_attention_query_weight +
+            ((index * 6 + columns) * 192 + step) * 32;
+        acc0_0 = fma8(s, load8(query_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(query_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(query_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(query_weight_step + 24), acc0_3);
     }
-    store_f32x8(&q[columns * 32], acc0_0);
-    store_f32x8(&q[columns * 32 + 8], acc0_1);
-    store_f32x8(&q[columns * 32 + 16], acc0_2);
-    store_f32x8(&q[columns * 32 + 24], acc0_3);
-    f32x8 acc0_0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_1_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2_1 = splat_f32x8(0.0f);
-    f32x8 acc0_3_1 = splat_f32x8(0.0f);
+    float *q_columns = q + columns * 32;
+    store8(q_columns, acc0_0);
+    store8(q_columns + 8, acc0_1);
+    store8(q_columns + 16, acc0_2);
+    store8(q_columns + 24, acc0_3);
+    f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc0_2_1 = {0}, acc0_3_1 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192 + step)
-            * 32], 0, 2);
-        __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192 + step)
-            * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(attention_norm[step]);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
-            32]);
-        acc0_0_1 = fma_f32x8(s, v_1, acc0_0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
-            32 + 8]);
-        acc0_1_1 = fma_f32x8(s, v_2, acc0_1_1);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
-            32 + 16]);
-        acc0_2_1 = fma_f32x8(s, v_3, acc0_2_1);
-        const f32x8 v_4 =
-            load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + columns) * 192 + step) *
-            32 + 24]);
-        acc0_3_1 = fma_f32x8(s, v_4, acc0_3_1);
+        __builtin_prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step)
+            * 32, 0, 2);
+        __builtin_prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step)
+            * 32 + 16, 0, 2);
+        const f32x8 s = splat8(attention_norm[step]);
+        const float *key_weight_step = w_attention_self_attention_key_weight +
+            ((index * 6 + columns) * 192 + step) * 32;
+        acc0_0_1 = fma8(s, load8(key_weight_step), acc0_0_1);
+        acc0_1_1 = fma8(s, load8(key_weight_step + 8), acc0_1_1);
+        acc0_2_1 = fma8(s, load8(key_weight_step + 16), acc0_2_1);
+        acc0_3_1 = fma8(s, load8(key_weight_step + 24), acc0_3_1);
     }
-    store_f32x8(&k[columns * 32], acc0_0_1);
-    store_f32x8(&k[columns * 32 + 8], acc0_1_1);
-    store_f32x8(&k[columns * 32 + 16], acc0_2_1);
-    store_f32x8(&k[columns * 32 + 24], acc0_3_1);
-    f32x8 acc0_0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_1_2 = splat_f32x8(0.0f);
-    f32x8 acc0_2_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3_2 = splat_f32x8(0.0f);
+    float *k_columns = k + columns * 32;
+    store8(k_columns, acc0_0_1);
+    store8(k_columns + 8, acc0_1_1);
+    store8(k_columns + 16, acc0_2_1);
+    store8(k_columns + 24, acc0_3_1);
+    f32x8 acc0_0_2 = {0}, acc0_1_2 = {0}, acc0_2_2 = {0}, acc0_3_2 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
-            step) * 32], 0, 2);
-        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
-            step) * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(attention_norm[step]);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32]);
-        acc0_0_2 = fma_f32x8(s, v_1, acc0_0_2);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 8]);
-        acc0_1_2 = fma_f32x8(s, v_2, acc0_1_2);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 16]);
-        acc0_2_2 = fma_f32x8(s, v_3, acc0_2_2);
-        const f32x8 v_4 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 24]);
-        acc0_3_2 = fma_f32x8(s, v_4, acc0_3_2);
+        __builtin_prefetch(w_attention_self_attention_value_weight +
+            ((layer * 6 + next) * 192 + step) * 32, 0, 2);
+        __builtin_prefetch(w_attention_self_attention_value_weight +
+            ((layer * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        const f32x8 s = splat8(attention_norm[step]);
+        const float *value_weight_step = w_attention_self_attention_value_weight +
+            ((layer * 6 + columns) * 192 + step) * 32;
+        acc0_0_2 = fma8(s, load8(value_weight_step), acc0_0_2);
+        acc0_1_2 = fma8(s, load8(value_weight_step + 8), acc0_1_2);
+        acc0_2_2 = fma8(s, load8(value_weight_step + 16), acc0_2_2);
+        acc0_3_2 = fma8(s, load8(value_weight_step + 24), acc0_3_2);
     }
-    store_f32x8(&v[columns * 32], acc0_0_2);
-    store_f32x8(&v[columns * 32 + 8], acc0_1_2);
-    store_f32x8(&v[columns * 32 + 16], acc0_2_2);
-    store_f32x8(&v[columns * 32 + 24], acc0_3_2);
+    float *v_columns = v + columns * 32;
+    store8(v_columns, acc0_0_2);
+    store8(v_columns + 8, acc0_1_2);
+    store8(v_columns + 16, acc0_2_2);
+    store8(v_columns + 24, acc0_3_2);
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
@@ -5769,43 +5065,31 @@ REFORMER_KERNEL static void local_output_step(const reformer_call_t *call, unsig
     const int64_t columns = task;
     const int64_t layer = arg[0];
     /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 1408512);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
     /* [1][192]: [row][head]: output of attention */
-    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
+    const float *restrict mix = (const void *)(call->workspace + 4608);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    float *restrict y1 = (void *)(call->workspace + 3072);
     const int64_t next = min_i64(columns + 1, 5);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32],
+        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32,
             0, 2);
-        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32 +
-            16], 0, 2);
-        const f32x8 s = splat_f32x8(mix[step]);
-        const f32x8 v =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32]);
-        acc0_0 = fma_f32x8(s, v, acc0_0);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            8]);
-        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            16]);
-        acc0_2 = fma_f32x8(s, v_2, acc0_2);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            24]);
-        acc0_3 = fma_f32x8(s, v_3, acc0_3);
+        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32
+            + 16, 0, 2);
+        const f32x8 s = splat8(mix[step]);
+        const float *dense_weight_step = w_attention_output_dense_weight +
+            ((layer * 6 + columns) * 192 + step) * 32;
+        acc0_0 = fma8(s, load8(dense_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(dense_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(dense_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(dense_weight_step + 24), acc0_3);
     }
-    store_f32x8(&y1[columns * 32], load_f32x8(&y1[columns * 32]) + acc0_0);
-    store_f32x8(&y1[columns * 32 + 8], load_f32x8(&y1[columns * 32 + 8]) + acc0_1);
-    store_f32x8(&y1[columns * 32 + 16], load_f32x8(&y1[columns * 32 + 16]) + acc0_2);
-    store_f32x8(&y1[columns * 32 + 24], load_f32x8(&y1[columns * 32 + 24]) + acc0_3);
+    float *y1_columns = y1 + columns * 32;
+    store8(y1_columns, load8(y1_columns) + acc0_0);
+    store8(y1_columns + 8, load8(y1_columns + 8) + acc0_1);
+    store8(y1_columns + 16, load8(y1_columns + 16) + acc0_2);
+    store8(y1_columns + 24, load8(y1_columns + 24) + acc0_3);
 }
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward_in, feed_forward_act
@@ -5815,97 +5099,79 @@ REFORMER_KERNEL static void feed_forward_in_step(const reformer_call_t *call,
     const int64_t columns = task;
     const int64_t layer = arg[0];
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    const float *restrict y1 = (const void *)(call->workspace + 3072);
     /* [4][192] */
-    const float *w_feed_forward_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 1998336);
+    const float *w_feed_forward_layer_norm_weight = (const void *)(call->weights + 1998336);
     /* [4][192] */
-    const float *w_feed_forward_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 2001408);
-    float *restrict feed_forward_norm = (float *)(void *)scratch; /* [1][208] */
+    const float *w_feed_forward_layer_norm_bias = (const void *)(call->weights + 2001408);
+    float *restrict feed_forward_norm = (void *)scratch; /* [1][208] */
     /* [4][24][192][32] */
-    const float *w_feed_forward_dense_dense_weight =
-        (const float *)(const void *)(call->weights + 2004480);
+    const float *w_feed_forward_dense_dense_weight = (const void *)(call->weights + 2004480);
     /* [4][768] */
-    const float *w_feed_forward_dense_dense_bias =
-        (const float *)(const void *)(call->weights + 4363776);
+    const float *w_feed_forward_dense_dense_bias = (const void *)(call->weights + 4363776);
     /* [1][768]: [row][column]: for the next stage */
-    float *restrict feed_forward_act_rows = (float *)(void *)call->workspace;
+    float *restrict feed_forward_act_rows = (void *)call->workspace;
     /* layer norm of 1 rows of 192 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried = carried + load_f32x8(&y1[v * 8]);
+        sum = sum + load8(y1 + v * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float mean = div_f32(sum_2[0], 192.0f);
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float mean = div_f32(sum_3[0], 192.0f);
+    f32x8 sum_4 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        carried_1 = fma_f32x8(diff, diff, carried_1);
+        const f32x8 diff = load8(y1 + v * 8) - splat8(mean);
+        sum_4 = fma8(diff, diff, sum_4);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float var = div_f32(sum_5[0], 192.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float var = div_f32(sum_7[0], 192.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
-            load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
-        store_f32x8(&feed_forward_norm[v * 8], t);
+        const f32x8 prod = (load8(y1 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_feed_forward_layer_norm_weight + layer * 192 + v * 8),
+            load8(w_feed_forward_layer_norm_bias + layer * 192 + v * 8));
+        store8(feed_forward_norm + v * 8, t);
     }
     const int64_t next = min_i64(columns + 1, 23);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 + step) *
-            32], 0, 2);
-        __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 + step) *
-            32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(feed_forward_norm[step]);
-        const f32x8 v =
-            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) *
-            32]);
-        acc0_0 = fma_f32x8(s, v, acc0_0);
-        const f32x8 v_1 =
-            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
-            + 8]);
-        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
-            + 16]);
-        acc0_2 = fma_f32x8(s, v_2, acc0_2);
-        const f32x8 v_3 =
-            load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + columns) * 192 + step) * 32
-            + 24]);
-        acc0_3 = fma_f32x8(s, v_3, acc0_3);
+        __builtin_prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) *
+            32, 0, 2);
+        __builtin_prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) *
+            32 + 16, 0, 2);
+        const f32x8 s = splat8(feed_forward_norm[step]);
+        const float *dense_weight_step = w_feed_forward_dense_dense_weight +
+            ((layer * 24 + columns) * 192 + step) * 32;
+        acc0_0 = fma8(s, load8(dense_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(dense_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(dense_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(dense_weight_step + 24), acc0_3);
     }
-    const f32x8 sum_6 = acc0_0 +
-        load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32]);
-    const f32x8 y = relu_f32x8_step(sum_6);
-    store_f32x8(&feed_forward_act_rows[columns * 32], y);
-    const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 8]);
-    const f32x8 y_1 = relu_f32x8_step(acc0_1 + v);
-    store_f32x8(&feed_forward_act_rows[columns * 32 + 8], y_1);
-    const f32x8 v_1 = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 16]);
-    const f32x8 y_2 = relu_f32x8_step(acc0_2 + v_1);
-    store_f32x8(&feed_forward_act_rows[columns * 32 + 16], y_2);
-    const f32x8 v_2 = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + columns * 32 + 24]);
-    const f32x8 y_3 = relu_f32x8_step(acc0_3 + v_2);
-    store_f32x8(&feed_forward_act_rows[columns * 32 + 24], y_3);
+    const float *dense_dense_bias_columns = w_feed_forward_dense_dense_bias + layer * 768 + columns
+        * 32;
+    const f32x8 y = relu_f32x8_step(acc0_0 + load8(dense_dense_bias_columns));
+    float *forward_act_rows_columns = feed_forward_act_rows + columns * 32;
+    store8(forward_act_rows_columns, y);
+    const f32x8 sum_8 = acc0_1 + load8(dense_dense_bias_columns + 8);
+    const f32x8 y_1 = relu_f32x8_step(sum_8);
+    store8(forward_act_rows_columns + 8, y_1);
+    const f32x8 sum_9 = acc0_2 + load8(dense_dense_bias_columns + 16);
+    const f32x8 y_2 = relu_f32x8_step(sum_9);
+    store8(forward_act_rows_columns + 16, y_2);
+    const f32x8 sum_10 = acc0_3 + load8(dense_dense_bias_columns + 24);
+    const f32x8 y_3 = relu_f32x8_step(sum_10);
+    store8(forward_act_rows_columns + 24, y_3);
 }
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward, y2
@@ -5916,53 +5182,34 @@ REFORMER_KERNEL static void feed_forward_out_step(const reformer_call_t *call,
     const int64_t columns = task;
     const int64_t layer = arg[0];
     /* [4][6][768][32] */
-    const float *w_feed_forward_output_dense_weight =
-        (const float *)(const void *)(call->weights + 4376064);
+    const float *w_feed_forward_output_dense_weight = (const void *)(call->weights + 4376064);
     /* [1][768]: [row][column]: for the next stage */
-    const float *restrict feed_forward_act_rows = (const float *)(const void *)call->workspace;
+    const float *restrict feed_forward_act_rows = (const void *)call->workspace;
     /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
+    float *restrict y2 = (void *)(call->workspace + 3840);
     /* [4][192] */
-    const float *w_feed_forward_output_dense_bias =
-        (const float *)(const void *)(call->weights + 6735360);
+    const float *w_feed_forward_output_dense_bias = (const void *)(call->weights + 6735360);
     const int64_t next = min_i64(columns + 1, 5);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 768; step++) {
-        __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 + step) *
-            32], 0, 2);
-        __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 + step) *
-            32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(feed_forward_act_rows[step]);
-        const f32x8 v =
-            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) *
-            32]);
-        acc0_0 = fma_f32x8(s, v, acc0_0);
-        const f32x8 v_1 =
-            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
-            + 8]);
-        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
-            + 16]);
-        acc0_2 = fma_f32x8(s, v_2, acc0_2);
-        const f32x8 v_3 =
-            load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + columns) * 768 + step) * 32
-            + 24]);
-        acc0_3 = fma_f32x8(s, v_3, acc0_3);
+        __builtin_prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) *
+            32, 0, 2);
+        __builtin_prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) *
+            32 + 16, 0, 2);
+        const f32x8 s = splat8(feed_forward_act_rows[step]);
+        const float *dense_weight_step = w_feed_forward_output_dense_weight +
+            ((layer * 6 + columns) * 768 + step) * 32;
+        acc0_0 = fma8(s, load8(dense_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(dense_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(dense_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(dense_weight_step + 24), acc0_3);
     }
-    const f32x8 v = load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32]);
-    store_f32x8(&y2[columns * 32], load_f32x8(&y2[columns * 32]) + (acc0_0 + v));
-    const f32x8 v_1 = load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 8]);
-    store_f32x8(&y2[columns * 32 + 8], load_f32x8(&y2[columns * 32 + 8]) + (acc0_1 + v_1));
-    const f32x8 v_2 =
-        load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 16]);
-    store_f32x8(&y2[columns * 32 + 16], load_f32x8(&y2[columns * 32 + 16]) + (acc0_2 + v_2));
-    const f32x8 v_3 =
-        load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + columns * 32 + 24]);
-    store_f32x8(&y2[columns * 32 + 24], load_f32x8(&y2[columns * 32 + 24]) + (acc0_3 + v_3));
+    float *y2_columns = y2 + columns * 32;
+    const float *dense_bias_columns = w_feed_forward_output_dense_bias + layer * 192 + columns * 32;
+    store8(y2_columns, load8(y2_columns) + (acc0_0 + load8(dense_bias_columns)));
+    store8(y2_columns + 8, load8(y2_columns + 8) + (acc0_1 + load8(dense_bias_columns + 8)));
+    store8(y2_columns + 16, load8(y2_columns + 16) + (acc0_2 + load8(dense_bias_columns + 16)));
+    store8(y2_columns + 24, load8(y2_columns + 24) + (acc0_3 + load8(dense_bias_columns + 24)));
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of query_key, value
@@ -5973,119 +5220,90 @@ REFORMER_KERNEL static void lsh_project_step(const reformer_call_t *call, unsign
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    const float *restrict y2 = (const void *)(call->workspace + 3840);
     /* [4][192] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 222720);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 222720);
     /* [4][192] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 225792);
-    float *restrict lsh_project_attention_norm = (float *)(void *)scratch; /* [1][208] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 225792);
+    float *restrict attention_norm = (void *)scratch; /* [1][208] */
     /* [2][6][192][32] */
     const float *w_attention_self_attention_query_key_weight =
-        (const float *)(const void *)(call->weights + 6738432);
-    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
+        (const void *)(call->weights + 6738432);
+    float *restrict q = (void *)call->workspace; /* [1][192]: [row][head] */
     /* [4][6][192][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 818688);
-    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 818688);
+    float *restrict v = (void *)(call->workspace + 768); /* [1][192]: [row][head] */
     /* layer norm of 1 rows of 192 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        carried = carried + load_f32x8(&y2[v_1 * 8]);
+        sum = sum + load8(y2 + v_1 * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float mean = div_f32(sum_2[0], 192.0f);
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float mean = div_f32(sum_3[0], 192.0f);
+    f32x8 sum_4 = {0};
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
-        carried_1 = fma_f32x8(diff, diff, carried_1);
+        const f32x8 diff = load8(y2 + v_1 * 8) - splat8(mean);
+        sum_4 = fma8(diff, diff, sum_4);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float var = div_f32(sum_5[0], 192.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float var = div_f32(sum_7[0], 192.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-        const f32x8 diff = load_f32x8(&y2[v_1 * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-            load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-        store_f32x8(&lsh_project_attention_norm[v_1 * 8], t);
+        const f32x8 prod = (load8(y2 + v_1 * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 192 + v_1 * 8),
+            load8(w_attention_layer_norm_bias + layer * 192 + v_1 * 8));
+        store8(attention_norm + v_1 * 8, t);
     }
     const int64_t next = min_i64(columns + 1, 5);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next) * 192 +
-            step) * 32], 0, 2);
-        __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next) * 192 +
-            step) * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(lsh_project_attention_norm[step]);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
-            step) * 32]);
-        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
-            step) * 32 + 8]);
-        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
-            step) * 32 + 16]);
-        acc0_2 = fma_f32x8(s, v_3, acc0_2);
-        const f32x8 v_4 =
-            load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + columns) * 192 +
-            step) * 32 + 24]);
-        acc0_3 = fma_f32x8(s, v_4, acc0_3);
+        __builtin_prefetch(w_attention_self_attention_query_key_weight +
+            ((index * 6 + next) * 192 + step) * 32, 0, 2);
+        __builtin_prefetch(w_attention_self_attention_query_key_weight +
+            ((index * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        const f32x8 s = splat8(attention_norm[step]);
+        const float *query_key_weight_step = w_attention_self_attention_query_key_weight +
+            ((index * 6 + columns) * 192 + step) * 32;
+        acc0_0 = fma8(s, load8(query_key_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(query_key_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(query_key_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(query_key_weight_step + 24), acc0_3);
     }
-    store_f32x8(&q[columns * 32], acc0_0);
-    store_f32x8(&q[columns * 32 + 8], acc0_1);
-    store_f32x8(&q[columns * 32 + 16], acc0_2);
-    store_f32x8(&q[columns * 32 + 24], acc0_3);
-    f32x8 acc0_0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_1_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2_1 = splat_f32x8(0.0f);
-    f32x8 acc0_3_1 = splat_f32x8(0.0f);
+    float *q_columns = q + columns * 32;
+    store8(q_columns, acc0_0);
+    store8(q_columns + 8, acc0_1);
+    store8(q_columns + 16, acc0_2);
+    store8(q_columns + 24, acc0_3);
+    f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc0_2_1 = {0}, acc0_3_1 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
-            step) * 32], 0, 2);
-        __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) * 192 +
-            step) * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(lsh_project_attention_norm[step]);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32]);
-        acc0_0_1 = fma_f32x8(s, v_1, acc0_0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 8]);
-        acc0_1_1 = fma_f32x8(s, v_2, acc0_1_1);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 16]);
-        acc0_2_1 = fma_f32x8(s, v_3, acc0_2_1);
-        const f32x8 v_4 =
-            load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + columns) * 192 + step)
-            * 32 + 24]);
-        acc0_3_1 = fma_f32x8(s, v_4, acc0_3_1);
+        __builtin_prefetch(w_attention_self_attention_value_weight +
+            ((layer * 6 + next) * 192 + step) * 32, 0, 2);
+        __builtin_prefetch(w_attention_self_attention_value_weight +
+            ((layer * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        const f32x8 s = splat8(attention_norm[step]);
+        const float *value_weight_step = w_attention_self_attention_value_weight +
+            ((layer * 6 + columns) * 192 + step) * 32;
+        acc0_0_1 = fma8(s, load8(value_weight_step), acc0_0_1);
+        acc0_1_1 = fma8(s, load8(value_weight_step + 8), acc0_1_1);
+        acc0_2_1 = fma8(s, load8(value_weight_step + 16), acc0_2_1);
+        acc0_3_1 = fma8(s, load8(value_weight_step + 24), acc0_3_1);
     }
-    store_f32x8(&v[columns * 32], acc0_0_1);
-    store_f32x8(&v[columns * 32 + 8], acc0_1_1);
-    store_f32x8(&v[columns * 32 + 16], acc0_2_1);
-    store_f32x8(&v[columns * 32 + 24], acc0_3_1);
+    float *v_columns = v + columns * 32;
+    store8(v_columns, acc0_0_1);
+    store8(v_columns + 8, acc0_1_1);
+    store8(v_columns + 16, acc0_2_1);
+    store8(v_columns + 24, acc0_3_1);
 }
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
@@ -6096,43 +5314,31 @@ REFORMER_KERNEL static void lsh_output_step(const reformer_call_t *call, unsigne
     const int64_t columns = task;
     const int64_t layer = arg[0];
     /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 1408512);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
     /* [1][192]: [row][head]: output of attention */
-    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
+    const float *restrict mix = (const void *)(call->workspace + 4608);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    float *restrict y1 = (void *)(call->workspace + 3072);
     const int64_t next = min_i64(columns + 1, 5);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32],
+        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32,
             0, 2);
-        __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + step) * 32 +
-            16], 0, 2);
-        const f32x8 s = splat_f32x8(mix[step]);
-        const f32x8 v =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32]);
-        acc0_0 = fma_f32x8(s, v, acc0_0);
-        const f32x8 v_1 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            8]);
-        acc0_1 = fma_f32x8(s, v_1, acc0_1);
-        const f32x8 v_2 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            16]);
-        acc0_2 = fma_f32x8(s, v_2, acc0_2);
-        const f32x8 v_3 =
-            load_f32x8(&w_attention_output_dense_weight[((layer * 6 + columns) * 192 + step) * 32 +
-            24]);
-        acc0_3 = fma_f32x8(s, v_3, acc0_3);
+        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32
+            + 16, 0, 2);
+        const f32x8 s = splat8(mix[step]);
+        const float *dense_weight_step = w_attention_output_dense_weight +
+            ((layer * 6 + columns) * 192 + step) * 32;
+        acc0_0 = fma8(s, load8(dense_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(dense_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(dense_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(dense_weight_step + 24), acc0_3);
     }
-    store_f32x8(&y1[columns * 32], load_f32x8(&y1[columns * 32]) + acc0_0);
-    store_f32x8(&y1[columns * 32 + 8], load_f32x8(&y1[columns * 32 + 8]) + acc0_1);
-    store_f32x8(&y1[columns * 32 + 16], load_f32x8(&y1[columns * 32 + 16]) + acc0_2);
-    store_f32x8(&y1[columns * 32 + 24], load_f32x8(&y1[columns * 32 + 24]) + acc0_3);
+    float *y1_columns = y1 + columns * 32;
+    store8(y1_columns, load8(y1_columns) + acc0_0);
+    store8(y1_columns + 8, load8(y1_columns + 8) + acc0_1);
+    store8(y1_columns + 16, load8(y1_columns + 16) + acc0_2);
+    store8(y1_columns + 24, load8(y1_columns + 24) + acc0_3);
 }
 
 /* crime-and-punishment-bytes.yaml:11: 1 rows of logits
@@ -6142,113 +5348,97 @@ REFORMER_KERNEL static void lm_head_step(const reformer_call_t *call, unsigned c
     (void)arg;
     const int64_t columns = task;
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    const float *restrict y1 = (const void *)(call->workspace + 3072);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    const float *restrict y2 = (const void *)(call->workspace + 3840);
     /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict hidden = (float *)(void *)scratch; /* [1][400] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [1][400] */
     /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
-    /* [1][288] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    const float *w_lm_head_decoder_weight = (const void *)(call->weights + 7060992);
+    const float *w_lm_head_bias = (const void *)(call->weights + 7503360); /* [1][288] */
     /* [1][288]: [row][column]: for the next stage */
-    float *restrict logits_rows = (float *)(void *)call->workspace;
+    float *restrict logits_rows = (void *)call->workspace;
     /* layer norm of 1 rows of 384 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried = carried + load_f32x8(&y1[v * 8]);
+        sum = sum + load8(y1 + v * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float lane = sum_2[0];
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float lane = sum_3[0];
+    f32x8 sum_4 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried_1 = carried_1 + load_f32x8(&y2[v * 8]);
+        sum_4 = sum_4 + load8(y2 + v * 8);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float mean = div_f32(lane + sum_5[0], 384.0f);
-    f32x8 carried_2 = splat_f32x8(0.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float mean = div_f32(lane + sum_7[0], 384.0f);
+    f32x8 sum_8 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        carried_2 = fma_f32x8(diff, diff, carried_2);
+        const f32x8 diff = load8(y1 + v * 8) - splat8(mean);
+        sum_8 = fma8(diff, diff, sum_8);
     }
-    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-    const f32x8 sum_6 = carried_2 + mix_6;
-    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-    const f32x8 sum_7 = sum_6 + mix_7;
-    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-    const f32x8 sum_8 = sum_7 + mix_8;
-    const float lane_1 = sum_8[0];
-    f32x8 carried_3 = splat_f32x8(0.0f);
+    const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+    const f32x8 sum_9 = sum_8 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_8;
+    const float lane_1 = sum_11[0];
+    f32x8 sum_12 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
-        carried_3 = fma_f32x8(diff, diff, carried_3);
+        const f32x8 diff = load8(y2 + v * 8) - splat8(mean);
+        sum_12 = fma8(diff, diff, sum_12);
     }
-    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-    const f32x8 sum_9 = carried_3 + mix_9;
-    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-    const f32x8 sum_10 = sum_9 + mix_10;
-    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-    const f32x8 sum_11 = sum_10 + mix_11;
-    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+    const f32x8 sum_13 = sum_12 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+    const f32x8 sum_14 = sum_13 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+    const f32x8 sum_15 = sum_14 + mix_11;
+    const float var = div_f32(lane_1 + sum_15[0], 384.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-        store_f32x8(&hidden[v * 8], t);
+        const f32x8 prod = (load8(y1 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+            load8(w_encoder_layer_norm_bias + v * 8));
+        store8(hidden + v * 8, t);
     }
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-        store_f32x8(&hidden[v * 8 + 192], t);
+        const f32x8 prod = (load8(y2 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 192),
+            load8(w_encoder_layer_norm_bias + v * 8 + 192));
+        store8(hidden + v * 8 + 192, t);
     }
     const int64_t next = min_i64(columns + 1, 8);
-    f32x8 acc0_0 = splat_f32x8(0.0f);
-    f32x8 acc0_1 = splat_f32x8(0.0f);
-    f32x8 acc0_2 = splat_f32x8(0.0f);
-    f32x8 acc0_3 = splat_f32x8(0.0f);
+    f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 384; step++) {
-        __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + step) * 32], 0, 2);
-        __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + step) * 32 + 16], 0, 2);
-        const f32x8 s = splat_f32x8(hidden[step]);
-        acc0_0 = fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32]),
-            acc0_0);
-        acc0_1 =
-            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 8]),
-            acc0_1);
-        acc0_2 =
-            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 16]),
-            acc0_2);
-        acc0_3 =
-            fma_f32x8(s, load_f32x8(&w_lm_head_decoder_weight[(columns * 384 + step) * 32 + 24]),
-            acc0_3);
+        __builtin_prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32, 0, 2);
+        __builtin_prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32 + 16, 0, 2);
+        const f32x8 s = splat8(hidden[step]);
+        const float *decoder_weight_step = w_lm_head_decoder_weight + (columns * 384 + step) * 32;
+        acc0_0 = fma8(s, load8(decoder_weight_step), acc0_0);
+        acc0_1 = fma8(s, load8(decoder_weight_step + 8), acc0_1);
+        acc0_2 = fma8(s, load8(decoder_weight_step + 16), acc0_2);
+        acc0_3 = fma8(s, load8(decoder_weight_step + 24), acc0_3);
     }
-    store_f32x8(&logits_rows[columns * 32], acc0_0 + load_f32x8(&w_lm_head_bias[columns * 32]));
-    store_f32x8(&logits_rows[columns * 32 + 8],
-        acc0_1 + load_f32x8(&w_lm_head_bias[columns * 32 + 8]));
-    store_f32x8(&logits_rows[columns * 32 + 16],
-        acc0_2 + load_f32x8(&w_lm_head_bias[columns * 32 + 16]));
-    store_f32x8(&logits_rows[columns * 32 + 24],
-        acc0_3 + load_f32x8(&w_lm_head_bias[columns * 32 + 24]));
+    const float *w_lm_head_bias_columns = w_lm_head_bias + columns * 32;
+    float *logits_rows_columns = logits_rows + columns * 32;
+    store8(logits_rows_columns, acc0_0 + load8(w_lm_head_bias_columns));
+    store8(logits_rows_columns + 8, acc0_1 + load8(w_lm_head_bias_columns + 8));
+    store8(logits_rows_columns + 16, acc0_2 + load8(w_lm_head_bias_columns + 16));
+    store8(logits_rows_columns + 24, acc0_3 + load8(w_lm_head_bias_columns + 24));
 }
 
 /* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
@@ -6260,11 +5450,11 @@ REFORMER_KERNEL static void logits_out_step(const reformer_call_t *call, unsigne
     (void)task;
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
     /* [1][288]: [row][column]: for the next stage */
-    const float *restrict logits_rows = (const float *)(const void *)call->workspace;
+    const float *restrict logits_rows = (const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [1][258] */
     if (row[0] >= 0) {
         for (int64_t v = 0; v < 32; v++) {
-            store_f32x8(&logits[v * 8], load_f32x8(&logits_rows[v * 8]));
+            store8(logits + v * 8, load8(logits_rows + v * 8));
         }
         for (int64_t e = 0; e < 2; e++) {
             logits[e + 256] = logits_rows[e + 256];
@@ -6279,85 +5469,79 @@ REFORMER_KERNEL static void last_hidden_state_out_step(const reformer_call_t *ca
     (void)arg;
     (void)task;
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    const float *restrict y1 = (const void *)(call->workspace + 3072);
     /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    const float *restrict y2 = (const void *)(call->workspace + 3840);
     /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict last_hidden_state_out_hidden = (float *)(void *)scratch; /* [1][400] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [1][400] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [1][384] */
     /* layer norm of 1 rows of 384 */
-    f32x8 carried = splat_f32x8(0.0f);
+    f32x8 sum = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried = carried + load_f32x8(&y1[v * 8]);
+        sum = sum + load8(y1 + v * 8);
     }
-    const f32x8 mix = shuffle_swap4_f32x8(carried);
-    const f32x8 sum = carried + mix;
-    const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-    const f32x8 sum_1 = sum + mix_1;
-    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-    const f32x8 sum_2 = sum_1 + mix_2;
-    const float lane = sum_2[0];
-    f32x8 carried_1 = splat_f32x8(0.0f);
+    const f32x8 mix = shuffle_swap4_f32x8(sum);
+    const f32x8 sum_1 = sum + mix;
+    const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_1;
+    const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+    const f32x8 sum_3 = sum_2 + mix_2;
+    const float lane = sum_3[0];
+    f32x8 sum_4 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        carried_1 = carried_1 + load_f32x8(&y2[v * 8]);
+        sum_4 = sum_4 + load8(y2 + v * 8);
     }
-    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-    const f32x8 sum_3 = carried_1 + mix_3;
-    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-    const f32x8 sum_4 = sum_3 + mix_4;
-    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-    const f32x8 sum_5 = sum_4 + mix_5;
-    const float mean = div_f32(lane + sum_5[0], 384.0f);
-    f32x8 carried_2 = splat_f32x8(0.0f);
+    const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+    const f32x8 sum_5 = sum_4 + mix_3;
+    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+    const f32x8 sum_6 = sum_5 + mix_4;
+    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+    const f32x8 sum_7 = sum_6 + mix_5;
+    const float mean = div_f32(lane + sum_7[0], 384.0f);
+    f32x8 sum_8 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        carried_2 = fma_f32x8(diff, diff, carried_2);
+        const f32x8 diff = load8(y1 + v * 8) - splat8(mean);
+        sum_8 = fma8(diff, diff, sum_8);
     }
-    const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-    const f32x8 sum_6 = carried_2 + mix_6;
-    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-    const f32x8 sum_7 = sum_6 + mix_7;
-    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-    const f32x8 sum_8 = sum_7 + mix_8;
-    const float lane_1 = sum_8[0];
-    f32x8 carried_3 = splat_f32x8(0.0f);
+    const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+    const f32x8 sum_9 = sum_8 + mix_6;
+    const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+    const f32x8 sum_10 = sum_9 + mix_7;
+    const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+    const f32x8 sum_11 = sum_10 + mix_8;
+    const float lane_1 = sum_11[0];
+    f32x8 sum_12 = {0};
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
-        carried_3 = fma_f32x8(diff, diff, carried_3);
+        const f32x8 diff = load8(y2 + v * 8) - splat8(mean);
+        sum_12 = fma8(diff, diff, sum_12);
     }
-    const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-    const f32x8 sum_9 = carried_3 + mix_9;
-    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-    const f32x8 sum_10 = sum_9 + mix_10;
-    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-    const f32x8 sum_11 = sum_10 + mix_11;
-    const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+    const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+    const f32x8 sum_13 = sum_12 + mix_9;
+    const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+    const f32x8 sum_14 = sum_13 + mix_10;
+    const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+    const f32x8 sum_15 = sum_14 + mix_11;
+    const float var = div_f32(lane_1 + sum_15[0], 384.0f);
     const float root = sqrt_f32(var + 1e-12f);
     const float scale = div_f32(1.0f, root);
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y1[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-        store_f32x8(&last_hidden_state_out_hidden[v * 8], t);
+        const f32x8 prod = (load8(y1 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+            load8(w_encoder_layer_norm_bias + v * 8));
+        store8(hidden + v * 8, t);
     }
     for (int64_t v = 0; v < 24; v++) {
-        const f32x8 diff = load_f32x8(&y2[v * 8]) - splat_f32x8(mean);
-        const f32x8 t =
-            fma_f32x8(diff * splat_f32x8(scale),
-            load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-            load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-        store_f32x8(&last_hidden_state_out_hidden[v * 8 + 192], t);
+        const f32x8 prod = (load8(y2 + v * 8) - splat8(mean)) * splat8(scale);
+        const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 192),
+            load8(w_encoder_layer_norm_bias + v * 8 + 192));
+        store8(hidden + v * 8 + 192, t);
     }
     if (row[0] >= 0) {
         for (int64_t v = 0; v < 48; v++) {
-            store_f32x8(&last_hidden_state[v * 8],
-                load_f32x8(&last_hidden_state_out_hidden[v * 8]));
+            store8(last_hidden_state + v * 8, load8(hidden + v * 8));
         }
     }
 }
@@ -6369,60 +5553,47 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
     const int64_t head = task % 6;
     const int64_t index = arg[0];
     const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
-    /* [1][192]: [row][head] */
-    const float *restrict k = (const float *)(const void *)(call->workspace + 1536);
+    const float *restrict k = (const void *)(call->workspace + 1536); /* [1][192]: [row][head] */
     const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
-    /* [1][192]: [row][head] */
-    const float *restrict q = (const float *)(const void *)call->workspace;
+    const float *restrict q = (const void *)call->workspace; /* [1][192]: [row][head] */
     /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
     float *restrict rings = call->slot[REFORMER_SLOT_CACHE + 0];
-    /* [1][192]: [row][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 768);
-    float *restrict scores = (float *)(void *)(scratch + 128); /* [64] */
-    float *restrict mixed = (float *)(void *)scratch; /* [32] */
+    const float *restrict v = (const void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    float *restrict scores = (void *)(scratch + 128); /* [64] */
+    float *restrict mixed = (void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
-    float *restrict mix = (float *)(void *)(call->workspace + 4608);
+    float *restrict mix = (void *)(call->workspace + 4608);
+    const float *k_head = k + head * 32;
+    const float *q_head = q + head * 32;
+    float *rings_head = rings + (index * 6 + head) * 64 * 2 * 32;
+    const float *v_head = v + head * 32;
     if (row_1[0] >= 0) {
         const int64_t position_1 = (int64_t)position[0];
         const int64_t rem = position_1 % 64;
-        const f32x8 v_1 = load_f32x8(&q[head * 32]);
-        const f32x8 v_2 = load_f32x8(&q[head * 32 + 8]);
-        const f32x8 v_3 = load_f32x8(&q[head * 32 + 16]);
-        const f32x8 v_4 = load_f32x8(&q[head * 32 + 24]);
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32],
-            mul_f32x8(load_f32x8(&k[head * 32]), splat_f32x8(0.17677669f)));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 32],
-            load_f32x8(&v[head * 32]));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 8],
-            mul_f32x8(load_f32x8(&k[head * 32 + 8]), splat_f32x8(0.17677669f)));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 40],
-            load_f32x8(&v[head * 32 + 8]));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 16],
-            mul_f32x8(load_f32x8(&k[head * 32 + 16]), splat_f32x8(0.17677669f)));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 48],
-            load_f32x8(&v[head * 32 + 16]));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 24],
-            mul_f32x8(load_f32x8(&k[head * 32 + 24]), splat_f32x8(0.17677669f)));
-        store_f32x8(&rings[((index * 6 + head) * 64 + rem) * 2 * 32 + 56],
-            load_f32x8(&v[head * 32 + 24]));
+        const f32x8 v_1 = load8(q_head);
+        const f32x8 v_2 = load8(q_head + 8);
+        const f32x8 v_3 = load8(q_head + 16);
+        const f32x8 v_4 = load8(q_head + 24);
+        float *rings_rem = rings_head + rem * 64;
+        store8(rings_rem, mul8(load8(k_head), splat8(0.17677669f)));
+        store8(rings_rem + 32, load8(v_head));
+        store8(rings_rem + 8, mul8(load8(k_head + 8), splat8(0.17677669f)));
+        store8(rings_rem + 40, load8(v_head + 8));
+        store8(rings_rem + 16, mul8(load8(k_head + 16), splat8(0.17677669f)));
+        store8(rings_rem + 48, load8(v_head + 16));
+        store8(rings_rem + 24, mul8(load8(k_head + 24), splat8(0.17677669f)));
+        store8(rings_rem + 56, load8(v_head + 24));
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
             const int32_t more = -(at >= 0);
             float chosen;
             if ((more & more) & -(at <= position_1)) {
-                const int64_t high = max_i64(at, 0);
-                const int64_t rem_1 = high % 64;
-                const f32x8 prod = v_1 *
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32]);
-                const f32x8 t =
-                    fma_f32x8(v_2,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 8]), prod);
-                const f32x8 t_1 =
-                    fma_f32x8(v_3,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 16]), t);
-                const f32x8 t_2 =
-                    fma_f32x8(v_4,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 24]), t_1);
+                const int64_t clamped = max_i64(at, 0);
+                const int64_t rem_1 = clamped % 64;
+                const f32x8 t = fma8(v_2, load8(rings_head + rem_1 * 64 + 8),
+                    v_1 * load8(rings_head + rem_1 * 64));
+                const f32x8 t_1 = fma8(v_3, load8(rings_head + rem_1 * 64 + 16), t);
+                const f32x8 t_2 = fma8(v_4, load8(rings_head + rem_1 * 64 + 24), t_1);
                 const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
                 const f32x8 sum = t_2 + mix_1;
                 const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
@@ -6435,40 +5606,37 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
             }
             scores[j] = chosen;
         }
-        f32x8 carried = splat_f32x8(-3.4028235e+38f);
+        f32x8 most = splat8(-3.4028235e+38f);
         for (int64_t v_5 = 0; v_5 < 8; v_5++) {
-            carried = max_f32x8(load_f32x8(&scores[v_5 * 8]), carried);
+            most = max8(load8(scores + v_5 * 8), most);
         }
-        const f32x8 mix_1 = shuffle_swap4_f32x8(carried);
-        const f32x8 high = max_f32x8(carried, mix_1);
-        const f32x8 mix_2 = shuffle_swap2_f32x8(high);
-        const f32x8 high_1 = max_f32x8(high, mix_2);
-        const f32x8 mix_3 = shuffle_swap1_f32x8(high_1);
-        const f32x8 high_2 = max_f32x8(high_1, mix_3);
-        const float most = high_2[0];
-        const f32x8 s = splat_f32x8(most);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix_1 = shuffle_swap4_f32x8(most);
+        const f32x8 larger = max8(most, mix_1);
+        const f32x8 mix_2 = shuffle_swap2_f32x8(larger);
+        const f32x8 larger_1 = max8(larger, mix_2);
+        const f32x8 mix_3 = shuffle_swap1_f32x8(larger_1);
+        const f32x8 larger_2 = max8(larger_1, mix_3);
+        const float most_1 = larger_2[0];
+        const f32x8 s = splat8(most_1);
+        f32x8 sum = {0};
         for (int64_t v_5 = 0; v_5 < 8; v_5++) {
-            const f32x8 y = exp_f32x8_step(load_f32x8(&scores[v_5 * 8]) - s);
-            carried_1 = carried_1 + y;
+            const f32x8 y = exp_f32x8_step(load8(scores + v_5 * 8) - s);
+            sum = sum + y;
         }
-        const f32x8 mix_4 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum = carried_1 + mix_4;
-        const f32x8 mix_5 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_5;
-        const f32x8 mix_6 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_6;
-        const float y = log_f32_step(sum_2[0]);
-        const float lse = y + most;
-        const f32x8 s_1 = splat_f32x8(lse);
+        const f32x8 mix_4 = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_4;
+        const f32x8 mix_5 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_5;
+        const f32x8 mix_6 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_6;
+        const float y = log_f32_step(sum_3[0]);
+        const float lse = y + most_1;
+        const f32x8 s_1 = splat8(lse);
         for (int64_t v_5 = 0; v_5 < 8; v_5++) {
-            const f32x8 y_1 = exp_f32x8_step(load_f32x8(&scores[v_5 * 8]) - s_1);
-            store_f32x8(&scores[v_5 * 8], y_1);
+            const f32x8 y_1 = exp_f32x8_step(load8(scores + v_5 * 8) - s_1);
+            store8(scores + v_5 * 8, y_1);
         }
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        f32x8 carried_4 = splat_f32x8(0.0f);
-        f32x8 carried_5 = splat_f32x8(0.0f);
+        f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
             const int32_t more = -(at >= 0);
@@ -6477,46 +5645,34 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
             f32x8 chosen_2;
             f32x8 chosen_3;
             if ((more & more) & -(at <= position_1)) {
-                const f32x8 s_2 = splat_f32x8(scores[j]);
-                const int64_t high_3 = max_i64(at, 0);
-                const int64_t rem_1 = high_3 % 64;
-                const f32x8 t =
-                    fma_f32x8(s_2,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 32]), carried_2);
-                const f32x8 t_1 =
-                    fma_f32x8(s_2,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 40]), carried_3);
-                const f32x8 t_2 =
-                    fma_f32x8(s_2,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 48]), carried_4);
-                const f32x8 t_3 =
-                    fma_f32x8(s_2,
-                    load_f32x8(&rings[((index * 6 + head) * 64 + rem_1) * 2 * 32 + 56]), carried_5);
-                chosen = t;
-                chosen_1 = t_1;
-                chosen_2 = t_2;
-                chosen_3 = t_3;
+                const f32x8 s_2 = splat8(scores[j]);
+                const int64_t clamped = max_i64(at, 0);
+                const int64_t rem_1 = clamped % 64;
+                chosen = fma8(s_2, load8(rings_head + rem_1 * 64 + 32), carried);
+                chosen_1 = fma8(s_2, load8(rings_head + rem_1 * 64 + 40), carried_1);
+                chosen_2 = fma8(s_2, load8(rings_head + rem_1 * 64 + 48), carried_2);
+                chosen_3 = fma8(s_2, load8(rings_head + rem_1 * 64 + 56), carried_3);
             } else {
-                chosen = carried_2;
-                chosen_1 = carried_3;
-                chosen_2 = carried_4;
-                chosen_3 = carried_5;
+                chosen = carried;
+                chosen_1 = carried_1;
+                chosen_2 = carried_2;
+                chosen_3 = carried_3;
             }
-            carried_2 = chosen;
-            carried_3 = chosen_1;
-            carried_4 = chosen_2;
-            carried_5 = chosen_3;
+            carried = chosen;
+            carried_1 = chosen_1;
+            carried_2 = chosen_2;
+            carried_3 = chosen_3;
         }
-        store_f32x8(&mixed[0], carried_2);
-        store_f32x8(&mixed[8], carried_3);
-        store_f32x8(&mixed[16], carried_4);
-        store_f32x8(&mixed[24], carried_5);
+        store8(mixed, carried);
+        store8(mixed + 8, carried_1);
+        store8(mixed + 16, carried_2);
+        store8(mixed + 24, carried_3);
         for (int64_t v_5 = 0; v_5 < 4; v_5++) {
-            store_f32x8(&mix[head * 32 + v_5 * 8], load_f32x8(&mixed[v_5 * 8]));
+            store8(mix + head * 32 + v_5 * 8, load8(mixed + v_5 * 8));
         }
     } else {
         for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-            store_f32x8(&mix[head * 32 + v_1 * 8], splat_f32x8(0.0f));
+            store8(mix + head * 32 + v_1 * 8, splat8(0.0f));
         }
     }
 }
@@ -6528,36 +5684,37 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
     const int64_t head = task % 6;
     const int64_t index = arg[0];
     const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
-    /* [1][192]: [row][head] */
-    const float *restrict q = (const float *)(const void *)call->workspace;
+    const float *restrict q = (const void *)call->workspace; /* [1][192]: [row][head] */
     const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
     /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
     float *restrict records = call->slot[REFORMER_SLOT_RECORDS + 0];
-    /* [1][192]: [row][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 768);
+    const float *restrict v = (const void *)(call->workspace + 768); /* [1][192]: [row][head] */
     const int32_t *restrict hashed = call->slot[REFORMER_SLOT_HASHED]; /* [1][1] */
-    /* [2][6][2][32][8] */
-    const float *w_rotations = (const float *)(const void *)(call->weights + 7033344);
-    float *restrict rotated = (float *)(void *)(scratch + 896); /* [8] */
+    const float *w_rotations = (const void *)(call->weights + 7033344); /* [2][6][2][32][8] */
+    float *restrict rotated = (void *)(scratch + 896); /* [8] */
     /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
     int32_t *restrict counts = call->slot[REFORMER_SLOT_CACHE + 1];
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
     int32_t *restrict places = call->slot[REFORMER_SLOT_CACHE + 2];
-    int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [2][64] */
-    float *restrict lsh_step_scores = (float *)(void *)(scratch + 128); /* [64] */
-    float *restrict weights_1 = (float *)(void *)(scratch + 1216); /* [2] */
-    float *restrict outs = (float *)(void *)(scratch + 960); /* [2][32] */
-    float *restrict lsh_step_mixed = (float *)(void *)scratch; /* [32] */
+    int32_t *restrict keys = (void *)(scratch + 384); /* [2][64] */
+    float *restrict scores = (void *)(scratch + 128); /* [64] */
+    float *restrict weights_1 = (void *)(scratch + 1216); /* [2] */
+    float *restrict outs = (void *)(scratch + 960); /* [2][32] */
+    float *restrict mixed = (void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
-    float *restrict mix = (float *)(void *)(call->workspace + 4608);
+    float *restrict mix = (void *)(call->workspace + 4608);
+    const float *q_head = q + head * 32;
+    float *records_head = records + (index * 6 + head) * 2 * 32;
+    const float *v_head = v + head * 32;
+    int32_t *counts_head = counts + (index * 6 + head) * 2 * 16;
     if (row_1[0] >= 0) {
-        const f32x8 v_1 = load_f32x8(&q[head * 32 + 24]);
-        const f32x8 v_2 = load_f32x8(&q[head * 32 + 16]);
-        const f32x8 v_3 = load_f32x8(&q[head * 32 + 8]);
-        const f32x8 v_4 = load_f32x8(&q[head * 32]);
-        const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
-        const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
-        const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
+        const f32x8 v_1 = load8(q_head + 24);
+        const f32x8 v_2 = load8(q_head + 16);
+        const f32x8 v_3 = load8(q_head + 8);
+        const f32x8 v_4 = load8(q_head);
+        const f32x8 t = fma8(v_3, v_3, v_4 * v_4);
+        const f32x8 t_1 = fma8(v_2, v_2, t);
+        const f32x8 t_2 = fma8(v_1, v_1, t_1);
         const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
         const f32x8 sum = t_2 + mix_1;
         const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
@@ -6566,91 +5723,82 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
         const f32x8 sum_2 = sum_1 + mix_3;
         const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
         const float scale = div_f32(0.17677669f, root);
-        const f32x8 s = splat_f32x8(scale);
-        const int32_t v_5 = position[0];
-        const int64_t position_1 = (int64_t)v_5;
-        const f32x8 v_6 = load_f32x8(&q[head * 32]);
-        const f32x8 v_7 = load_f32x8(&q[head * 32 + 8]);
-        const f32x8 v_8 = load_f32x8(&q[head * 32 + 16]);
-        const f32x8 v_9 = load_f32x8(&q[head * 32 + 24]);
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32],
-            mul_f32x8(load_f32x8(&q[head * 32]), s));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 32],
-            load_f32x8(&v[head * 32]));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 8],
-            mul_f32x8(load_f32x8(&q[head * 32 + 8]), s));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 40],
-            load_f32x8(&v[head * 32 + 8]));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 16],
-            mul_f32x8(load_f32x8(&q[head * 32 + 16]), s));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 48],
-            load_f32x8(&v[head * 32 + 16]));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 24],
-            mul_f32x8(load_f32x8(&q[head * 32 + 24]), s));
-        store_f32x8(&records[(((int64_t)v_5 * 2 + index) * 6 + head) * 2 * 32 + 56],
-            load_f32x8(&v[head * 32 + 24]));
+        const f32x8 s = splat8(scale);
+        const int64_t v_5 = position[0];
+        const int64_t position_1 = (int64_t)(int32_t)v_5;
+        const f32x8 v_6 = load8(q_head);
+        const f32x8 v_7 = load8(q_head + 8);
+        const f32x8 v_8 = load8(q_head + 16);
+        const f32x8 v_9 = load8(q_head + 24);
+        float *records_v = records_head + v_5 * 768;
+        store8(records_v, mul8(load8(q_head), s));
+        store8(records_v + 32, load8(v_head));
+        store8(records_v + 8, mul8(load8(q_head + 8), s));
+        store8(records_v + 40, load8(v_head + 8));
+        store8(records_v + 16, mul8(load8(q_head + 16), s));
+        store8(records_v + 48, load8(v_head + 16));
+        store8(records_v + 24, mul8(load8(q_head + 24), s));
+        store8(records_v + 56, load8(v_head + 24));
         if (hashed[0] > 32) {
             for (int64_t round = 0; round < 2; round++) {
-                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 sum_3 = {0};
                 for (int64_t d = 0; d < 32; d++) {
-                    const f32x8 v_10 =
-                        load_f32x8(&w_rotations[(((index * 6 + head) * 2 + round) * 32 + d) * 8]);
-                    carried = fma_f32x8(v_10, splat_f32x8(q[head * 32 + d]), carried);
+                    sum_3 =
+                        fma8(load8(w_rotations + (((index * 6 + head) * 2 + round) * 32 + d) * 8),
+                        splat8(q_head[d]), sum_3);
                 }
-                store_f32x8(&rotated[0], carried);
-                float carried_1 = -3.4028235e+38f;
-                int64_t carried_2 = 0;
-                float carried_3 = 3.4028235e+38f;
-                int64_t carried_4 = 0;
+                store8(rotated, sum_3);
+                float most = -3.4028235e+38f;
+                int64_t carried = 0;
+                float least = 3.4028235e+38f;
+                int64_t carried_1 = 0;
                 for (int64_t column = 0; column < 8; column++) {
                     const float v_10 = rotated[column];
-                    carried_2 = v_10 > carried_1 ? column : carried_2;
-                    carried_4 = v_10 < carried_3 ? column : carried_4;
-                    carried_1 = max_f32(v_10, carried_1);
-                    carried_3 = min_f32(v_10, carried_3);
+                    carried = v_10 > most ? column : carried;
+                    carried_1 = v_10 < least ? column : carried_1;
+                    most = max_f32(v_10, most);
+                    least = min_f32(v_10, least);
                 }
-                const int64_t pick = -carried_3 > carried_1 ? add_i64(carried_4, 8) : carried_2;
-                const int64_t high = max_i64(pick, 0);
-                const int64_t bucket = min_i64(high, 15);
-                const int32_t count = counts[((index * 6 + head) * 2 + round) * 16 + bucket];
+                const int64_t pick = -least > most ? add_i64(carried_1, 8) : carried;
+                const int64_t clamped = max_i64(pick, 0);
+                const int64_t bucket = min_i64(clamped, 15);
+                int32_t *counts_round = counts_head + round * 16;
+                const int32_t count = counts_round[bucket];
                 const int64_t x = (int64_t)count;
-                const int64_t high_1 = max_i64(x - 32, 0);
-                const int64_t pick_1 = x < 32 ? x : high_1 % 64 + 32;
-                places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 + min_i64(pick_1, 95)]
-                    = v_5;
-                counts[((index * 6 + head) * 2 + round) * 16 + bucket] = min_i32(count + 1, 512);
+                const int64_t clamped_1 = max_i64(x - 32, 0);
+                const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
+                int32_t *places_round = places + ((index * 6 + head) * 2 + round) * 16 * 96;
+                places_round[bucket * 96 + min_i64(pick_1, 95)] = (int32_t)v_5;
+                counts_round[bucket] = min_i32(count + 1, 512);
                 const i32x8 mix_4 = shuffle10_i32x8(splat_i32x8(0), splat_i32x8(1));
                 const i32x8 mix_5 = shuffle11_i32x8(mix_4, add_i32x8(mix_4, splat_i32x8(2)));
                 const i32x8 mix_6 = shuffle12_i32x8(mix_5, add_i32x8(mix_5, splat_i32x8(4)));
                 const i32x8 s_1 = splat_i32x8((int32_t)bucket);
-                const int32_t v_10 = counts[((index * 6 + head) * 2 + round) * 16 + bucket];
-                const int64_t x_1 = (int64_t)v_10;
-                i32x8 carried_5 = splat_i32x8(0);
-                i32x8 carried_6 = mix_6;
+                const int64_t v_10 = counts_round[bucket];
+                const int64_t x_1 = (int64_t)(int32_t)v_10;
+                i32x8 sum_4 = {0}, sum_5 = mix_6;
                 for (int64_t v_11 = 0; v_11 < 2; v_11++) {
-                    const i32x8 bits =
-                        load_i32x8(&counts[((index * 6 + head) * 2 + round) * 16 + v_11 * 8]) &
-                        (i32x8)(carried_6 < s_1);
-                    carried_5 = add_i32x8(carried_5, bits);
-                    carried_6 = add_i32x8(carried_6, splat_i32x8(8));
+                    const i32x8 bits = load_i32x8(counts_round + v_11 * 8) & (i32x8)(sum_5 < s_1);
+                    sum_4 = add_i32x8(sum_4, bits);
+                    sum_5 = add_i32x8(sum_5, splat_i32x8(8));
                 }
-                const i32x8 mix_7 = shuffle_swap4_i32x8(carried_5);
-                const i32x8 sum_3 = add_i32x8(carried_5, mix_7);
-                const i32x8 mix_8 = shuffle_swap2_i32x8(sum_3);
-                const i32x8 sum_4 = add_i32x8(sum_3, mix_8);
-                const i32x8 mix_9 = shuffle_swap1_i32x8(sum_4);
-                const i32x8 sum_5 = add_i32x8(sum_4, mix_9);
-                const int64_t high_2 = max_i64((int64_t)sum_5[0] + (int64_t)v_10 - 1, 0);
-                const int64_t low = min_i64(high_2, 511);
-                const int64_t at = low % 32 + 32;
-                const int64_t at_1 = (int64_t)v_5 + 1;
+                const i32x8 mix_7 = shuffle_swap4_i32x8(sum_4);
+                const i32x8 sum_6 = add_i32x8(sum_4, mix_7);
+                const i32x8 mix_8 = shuffle_swap2_i32x8(sum_6);
+                const i32x8 sum_7 = add_i32x8(sum_6, mix_8);
+                const i32x8 mix_9 = shuffle_swap1_i32x8(sum_7);
+                const i32x8 sum_8 = add_i32x8(sum_7, mix_9);
+                const int64_t clamped_2 = max_i64((int64_t)sum_8[0] + v_10 - 1, 0);
+                const int64_t clamped_3 = min_i64(clamped_2, 511);
+                const int64_t at = clamped_3 % 32 + 32;
+                const int64_t at_1 = v_5 + 1;
                 int64_t back;
                 if (at >= at_1) {
-                    int64_t carried_7 = at;
+                    int64_t carried_2 = at;
                     for (int64_t turn = 0; turn < 64; turn++) {
-                        carried_7 = carried_7 >= at_1 ? sub_i64(carried_7, at_1) : carried_7;
+                        carried_2 = carried_2 >= at_1 ? sub_i64(carried_2, at_1) : carried_2;
                     }
-                    back = carried_7;
+                    back = carried_2;
                 } else {
                     back = at;
                 }
@@ -6658,303 +5806,245 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 int64_t chosen_1;
                 int64_t chosen_2;
                 if (back >= x_1) {
-                    int64_t carried_7 = bucket;
-                    int64_t carried_8 = x_1;
-                    int64_t carried_9 = back;
+                    int64_t carried_2 = bucket, carried_3 = x_1, carried_4 = back;
                     for (int64_t move = 0; move < 32; move++) {
                         int64_t chosen_3;
                         int64_t chosen_4;
                         int64_t chosen_5;
-                        if (carried_9 >= carried_8) {
-                            const int64_t pick_2 = carried_7 == 0 ? 15 : carried_7 - 1;
-                            const int64_t high_3 = max_i64(pick_2, 0);
-                            const int64_t low_1 = min_i64(high_3, 15);
-                            const int32_t v_11 =
-                                counts[((index * 6 + head) * 2 + round) * 16 + low_1];
-                            const int64_t high_4 = max_i64((int64_t)v_11 - 1, 0);
-                            const int64_t high_5 = max_i64(high_4 - 32, 0);
-                            const int64_t pick_3 = high_4 < 32 ? high_4 : high_5 % 64 + 32;
-                            const int64_t low_2 = min_i64(pick_3, 95);
-                            __builtin_prefetch(
-                                &places[(((index * 6 + head) * 2 + round) * 16 + low_1) * 96 +
-                                low_2], 0, 2);
-                            chosen_3 = low_1;
-                            chosen_4 = (int64_t)v_11;
-                            chosen_5 = sub_i64(carried_9, carried_8);
+                        if (carried_4 >= carried_3) {
+                            const int64_t pick_2 = carried_2 == 0 ? 15 : carried_2 - 1;
+                            const int64_t clamped_4 = max_i64(pick_2, 0);
+                            const int64_t clamped_5 = min_i64(clamped_4, 15);
+                            const int64_t v_11 = counts_round[clamped_5];
+                            const int64_t clamped_6 = max_i64(v_11 - 1, 0);
+                            const int64_t clamped_7 = max_i64(clamped_6 - 32, 0);
+                            const int64_t pick_3 = clamped_6 < 32 ? clamped_6 : clamped_7 % 64 + 32;
+                            const int64_t clamped_8 = min_i64(pick_3, 95);
+                            __builtin_prefetch(places_round + clamped_5 * 96 + clamped_8, 0, 2);
+                            chosen_3 = clamped_5;
+                            chosen_4 = (int64_t)(int32_t)v_11;
+                            chosen_5 = sub_i64(carried_4, carried_3);
                         } else {
-                            chosen_3 = carried_7;
-                            chosen_4 = carried_8;
-                            chosen_5 = carried_9;
+                            chosen_3 = carried_2;
+                            chosen_4 = carried_3;
+                            chosen_5 = carried_4;
                         }
-                        carried_7 = chosen_3;
-                        carried_8 = chosen_4;
-                        carried_9 = chosen_5;
+                        carried_2 = chosen_3;
+                        carried_3 = chosen_4;
+                        carried_4 = chosen_5;
                     }
-                    chosen = carried_7;
-                    chosen_1 = carried_8;
-                    chosen_2 = carried_9;
+                    chosen = carried_2;
+                    chosen_1 = carried_3;
+                    chosen_2 = carried_4;
                 } else {
                     chosen = bucket;
                     chosen_1 = x_1;
                     chosen_2 = back;
                 }
-                const int64_t high_3 = max_i64(chosen, 0);
-                const int64_t low_1 = min_i64(high_3, 15);
+                const int64_t clamped_4 = max_i64(chosen, 0);
+                const int64_t clamped_5 = min_i64(clamped_4, 15);
                 const int64_t distinct = min_i64(at_1, 64);
-                int64_t carried_7 = chosen;
-                int64_t carried_8 = chosen_1 - chosen_2 - 1;
-                int64_t carried_9 = (int64_t)counts[((index * 6 + head) * 2 + round) * 16 + low_1];
-                int64_t carried_10 = 0;
+                int64_t carried_2 = chosen, carried_3 = chosen_1 - chosen_2 - 1,
+                    carried_4 = (int64_t)counts_round[clamped_5], carried_5 = 0;
                 for (int64_t leg = 0; leg < 3; leg++) {
                     int64_t chosen_3;
                     int64_t chosen_4;
                     int64_t chosen_5;
                     int64_t chosen_6;
-                    if (carried_10 < distinct) {
-                        int64_t carried_11 = carried_7;
-                        int64_t carried_12 = carried_8;
-                        int64_t carried_13 = carried_9;
-                        int64_t carried_14 = carried_10;
+                    if (carried_5 < distinct) {
+                        int64_t carried_6 = carried_2, carried_7 = carried_3, carried_8 = carried_4,
+                            carried_9 = carried_5;
                         for (int64_t move = 0; move < 32; move++) {
                             int64_t chosen_7;
                             int64_t chosen_8;
                             int64_t chosen_9;
                             int64_t chosen_10;
-                            if (carried_14 < distinct) {
-                                const int64_t high_4 = max_i64(carried_11, 0);
-                                const int64_t low_2 = min_i64(high_4, 15);
+                            if (carried_9 < distinct) {
+                                const int64_t clamped_6 = max_i64(carried_6, 0);
+                                const int64_t clamped_7 = min_i64(clamped_6, 15);
                                 int64_t chosen_11;
                                 int64_t chosen_12;
                                 int64_t chosen_13;
                                 int64_t chosen_14;
-                                if (carried_12 < carried_13) {
-                                    const int64_t high_5 = max_i64(carried_12, 0);
-                                    const int64_t low_3 = min_i64(high_5, 511);
-                                    const int64_t high_6 = max_i64(low_3 - 32, 0);
-                                    const int64_t pick_2 = low_3 < 32 ? low_3 : high_6 % 64 + 32;
-                                    const int64_t low_4 = min_i64(pick_2, 95);
-                                    const int64_t high_7 = max_i64(carried_14, 0);
-                                    keys[round * 64 + min_i64(high_7, 63)] =
-                                        places[(((index * 6 + head) * 2 + round) * 16 + low_2) * 96
-                                        + low_4];
-                                    chosen_11 = low_2;
-                                    chosen_12 = low_3 + 1;
-                                    chosen_13 = carried_13;
-                                    chosen_14 = carried_14 + 1;
+                                if (carried_7 < carried_8) {
+                                    const int64_t clamped_8 = max_i64(carried_7, 0);
+                                    const int64_t clamped_9 = min_i64(clamped_8, 511);
+                                    const int64_t clamped_10 = max_i64(clamped_9 - 32, 0);
+                                    const int64_t pick_2 = clamped_9 < 32 ? clamped_9 : clamped_10 %
+                                        64 + 32;
+                                    const int64_t clamped_11 = min_i64(pick_2, 95);
+                                    const int64_t clamped_12 = max_i64(carried_9, 0);
+                                    keys[round * 64 + min_i64(clamped_12, 63)] =
+                                        places_round[clamped_7 * 96 + clamped_11];
+                                    chosen_11 = clamped_7;
+                                    chosen_12 = clamped_9 + 1;
+                                    chosen_13 = carried_8;
+                                    chosen_14 = carried_9 + 1;
                                 } else {
-                                    const int64_t low_3 = min_i64(low_2 + 12, 15);
-                                    const int64_t pick_2 = low_2 == 15 ? 0 : low_2 + 1;
-                                    const int64_t low_4 = min_i64(pick_2, 15);
-                                    __builtin_prefetch(
-                                        &places[(((index * 6 + head) * 2 + round) * 16 + low_3) *
-                                        96], 0, 2);
-                                    chosen_11 = low_4;
+                                    const int64_t clamped_8 = min_i64(clamped_7 + 12, 15);
+                                    const int64_t pick_2 = clamped_7 == 15 ? 0 : clamped_7 + 1;
+                                    const int64_t clamped_9 = min_i64(pick_2, 15);
+                                    __builtin_prefetch(places_round + clamped_8 * 96, 0, 2);
+                                    chosen_11 = clamped_9;
                                     chosen_12 = 0;
-                                    chosen_13 =
-                                        (int64_t)counts[((index * 6 + head) * 2 + round) * 16 +
-                                        low_4];
-                                    chosen_14 = carried_14;
+                                    chosen_13 = (int64_t)counts_round[clamped_9];
+                                    chosen_14 = carried_9;
                                 }
                                 chosen_7 = chosen_11;
                                 chosen_8 = chosen_12;
                                 chosen_9 = chosen_13;
                                 chosen_10 = chosen_14;
                             } else {
-                                chosen_7 = carried_11;
-                                chosen_8 = carried_12;
-                                chosen_9 = carried_13;
-                                chosen_10 = carried_14;
+                                chosen_7 = carried_6;
+                                chosen_8 = carried_7;
+                                chosen_9 = carried_8;
+                                chosen_10 = carried_9;
                             }
-                            carried_11 = chosen_7;
-                            carried_12 = chosen_8;
-                            carried_13 = chosen_9;
-                            carried_14 = chosen_10;
+                            carried_6 = chosen_7;
+                            carried_7 = chosen_8;
+                            carried_8 = chosen_9;
+                            carried_9 = chosen_10;
                         }
-                        chosen_3 = carried_11;
-                        chosen_4 = carried_12;
-                        chosen_5 = carried_13;
-                        chosen_6 = carried_14;
+                        chosen_3 = carried_6;
+                        chosen_4 = carried_7;
+                        chosen_5 = carried_8;
+                        chosen_6 = carried_9;
                     } else {
-                        chosen_3 = carried_7;
-                        chosen_4 = carried_8;
-                        chosen_5 = carried_9;
-                        chosen_6 = carried_10;
+                        chosen_3 = carried_2;
+                        chosen_4 = carried_3;
+                        chosen_5 = carried_4;
+                        chosen_6 = carried_5;
                     }
-                    carried_7 = chosen_3;
-                    carried_8 = chosen_4;
-                    carried_9 = chosen_5;
-                    carried_10 = chosen_6;
+                    carried_2 = chosen_3;
+                    carried_3 = chosen_4;
+                    carried_4 = chosen_5;
+                    carried_5 = chosen_6;
                 }
                 if (at_1 < 64) {
                     for (int64_t j = 0; j < 64; j++) {
                         if (j >= at_1) {
-                            const int64_t high_4 = max_i64(j - at_1, 0);
-                            keys[round * 64 + j] = keys[round * 64 + high_4];
+                            const int64_t clamped_6 = max_i64(j - at_1, 0);
+                            keys[round * 64 + j] = keys[round * 64 + clamped_6];
                         }
                     }
                 }
                 if (round == 0) {
                     for (int64_t j = 0; j < 64; j++) {
-                        const int32_t v_11 = keys[round * 64 + j];
-                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
-                            32], 0, 2);
-                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
-                            32 + 16], 0, 2);
-                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
-                            32 + 32], 0, 2);
-                        __builtin_prefetch(&records[(((int64_t)v_11 * 2 + index) * 6 + head) * 2 *
-                            32 + 48], 0, 2);
+                        const int64_t v_11 = keys[round * 64 + j];
+                        __builtin_prefetch(records_head + v_11 * 768, 0, 2);
+                        __builtin_prefetch(records_head + v_11 * 768 + 16, 0, 2);
+                        __builtin_prefetch(records_head + v_11 * 768 + 32, 0, 2);
+                        __builtin_prefetch(records_head + v_11 * 768 + 48, 0, 2);
                     }
                 }
             }
             for (int64_t round = 0; round < 2; round++) {
                 for (int64_t j = 0; j < 64; j++) {
-                    const int32_t v_10 = keys[j + 64];
-                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32],
-                        0, 2);
-                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
-                        16], 0, 2);
-                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
-                        32], 0, 2);
-                    __builtin_prefetch(&records[(((int64_t)v_10 * 2 + index) * 6 + head) * 2 * 32 +
-                        48], 0, 2);
-                    const int32_t token = keys[round * 64 + j];
-                    const f32x8 v_11 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        24]);
-                    const f32x8 v_12 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        16]);
-                    const f32x8 v_13 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        8]);
-                    const f32x8 prod = v_6 *
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32]);
-                    const f32x8 t_3 = fma_f32x8(v_7, v_13, prod);
-                    const f32x8 t_4 = fma_f32x8(v_8, v_12, t_3);
-                    const f32x8 t_5 = fma_f32x8(v_9, v_11, t_4);
+                    const int64_t v_10 = keys[j + 64];
+                    __builtin_prefetch(records_head + v_10 * 768, 0, 2);
+                    __builtin_prefetch(records_head + v_10 * 768 + 16, 0, 2);
+                    __builtin_prefetch(records_head + v_10 * 768 + 32, 0, 2);
+                    __builtin_prefetch(records_head + v_10 * 768 + 48, 0, 2);
+                    const int64_t token = keys[round * 64 + j];
+                    const f32x8 t_3 = fma8(v_7, load8(records_head + token * 768 + 8),
+                        v_6 * load8(records_head + token * 768));
+                    const f32x8 t_4 = fma8(v_8, load8(records_head + token * 768 + 16), t_3);
+                    const f32x8 t_5 = fma8(v_9, load8(records_head + token * 768 + 24), t_4);
                     const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
                     const f32x8 sum_3 = t_5 + mix_4;
                     const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
                     const f32x8 sum_4 = sum_3 + mix_5;
                     const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
                     const f32x8 sum_5 = sum_4 + mix_6;
-                    lsh_step_scores[j] = (int64_t)token == position_1 ? -1e+05f : sum_5[0];
+                    scores[j] = token == position_1 ? -1e+05f : sum_5[0];
                 }
-                f32x8 carried = splat_f32x8(-3.4028235e+38f);
+                f32x8 most = splat8(-3.4028235e+38f);
                 for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    carried = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried);
+                    most = max8(load8(scores + v_10 * 8), most);
                 }
-                const f32x8 mix_4 = shuffle_swap4_f32x8(carried);
-                const f32x8 high = max_f32x8(carried, mix_4);
-                const f32x8 mix_5 = shuffle_swap2_f32x8(high);
-                const f32x8 high_1 = max_f32x8(high, mix_5);
-                const f32x8 mix_6 = shuffle_swap1_f32x8(high_1);
-                const f32x8 high_2 = max_f32x8(high_1, mix_6);
-                const float most = high_2[0];
-                const f32x8 s_1 = splat_f32x8(most);
-                f32x8 carried_1 = splat_f32x8(0.0f);
+                const f32x8 mix_4 = shuffle_swap4_f32x8(most);
+                const f32x8 larger = max8(most, mix_4);
+                const f32x8 mix_5 = shuffle_swap2_f32x8(larger);
+                const f32x8 larger_1 = max8(larger, mix_5);
+                const f32x8 mix_6 = shuffle_swap1_f32x8(larger_1);
+                const f32x8 larger_2 = max8(larger_1, mix_6);
+                const float most_1 = larger_2[0];
+                const f32x8 s_1 = splat8(most_1);
+                f32x8 sum_3 = {0};
                 for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_1;
-                    const f32x8 y = exp_f32x8_step(diff);
-                    carried_1 = carried_1 + y;
+                    const f32x8 y = exp_f32x8_step(load8(scores + v_10 * 8) - s_1);
+                    sum_3 = sum_3 + y;
                 }
-                const f32x8 mix_7 = shuffle_swap4_f32x8(carried_1);
-                const f32x8 sum_3 = carried_1 + mix_7;
-                const f32x8 mix_8 = shuffle_swap2_f32x8(sum_3);
-                const f32x8 sum_4 = sum_3 + mix_8;
-                const f32x8 mix_9 = shuffle_swap1_f32x8(sum_4);
-                const f32x8 sum_5 = sum_4 + mix_9;
-                const float y = log_f32_step(sum_5[0]);
-                const float lse = y + most;
-                const f32x8 s_2 = splat_f32x8(lse);
+                const f32x8 mix_7 = shuffle_swap4_f32x8(sum_3);
+                const f32x8 sum_4 = sum_3 + mix_7;
+                const f32x8 mix_8 = shuffle_swap2_f32x8(sum_4);
+                const f32x8 sum_5 = sum_4 + mix_8;
+                const f32x8 mix_9 = shuffle_swap1_f32x8(sum_5);
+                const f32x8 sum_6 = sum_5 + mix_9;
+                const float y = log_f32_step(sum_6[0]);
+                const float lse = y + most_1;
+                const f32x8 s_2 = splat8(lse);
                 for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_2;
-                    const f32x8 y_1 = exp_f32x8_step(diff);
-                    store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
+                    const f32x8 y_1 = exp_f32x8_step(load8(scores + v_10 * 8) - s_2);
+                    store8(scores + v_10 * 8, y_1);
                 }
                 weights_1[round] = lse;
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0};
                 for (int64_t j = 0; j < 64; j++) {
-                    const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
-                    const int32_t token = keys[round * 64 + j];
-                    const f32x8 v_10 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        32]);
-                    carried_2 = fma_f32x8(s_3, v_10, carried_2);
-                    const f32x8 v_11 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        40]);
-                    carried_3 = fma_f32x8(s_3, v_11, carried_3);
-                    const f32x8 v_12 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        48]);
-                    carried_4 = fma_f32x8(s_3, v_12, carried_4);
-                    const f32x8 v_13 =
-                        load_f32x8(&records[(((int64_t)token * 2 + index) * 6 + head) * 2 * 32 +
-                        56]);
-                    carried_5 = fma_f32x8(s_3, v_13, carried_5);
+                    const f32x8 s_3 = splat8(scores[j]);
+                    const int64_t token = keys[round * 64 + j];
+                    sum_7 = fma8(s_3, load8(records_head + token * 768 + 32), sum_7);
+                    sum_8 = fma8(s_3, load8(records_head + token * 768 + 40), sum_8);
+                    sum_9 = fma8(s_3, load8(records_head + token * 768 + 48), sum_9);
+                    sum_10 = fma8(s_3, load8(records_head + token * 768 + 56), sum_10);
                 }
-                store_f32x8(&outs[round * 32], carried_2);
-                store_f32x8(&outs[round * 32 + 8], carried_3);
-                store_f32x8(&outs[round * 32 + 16], carried_4);
-                store_f32x8(&outs[round * 32 + 24], carried_5);
+                store8(outs + round * 32, sum_7);
+                store8(outs + round * 32 + 8, sum_8);
+                store8(outs + round * 32 + 16, sum_9);
+                store8(outs + round * 32 + 24, sum_10);
             }
-            float carried = -3.4028235e+38f;
+            float most = -3.4028235e+38f;
             for (int64_t round = 0; round < 2; round++) {
-                carried = max_f32(weights_1[round], carried);
+                most = max_f32(weights_1[round], most);
             }
-            float carried_1 = 0.0f;
+            float sum_3 = 0.0f;
             for (int64_t round = 0; round < 2; round++) {
-                const float y = exp_f32_step(weights_1[round] - carried);
-                carried_1 = carried_1 + y;
+                const float y = exp_f32_step(weights_1[round] - most);
+                sum_3 = sum_3 + y;
             }
-            const float y = log_f32_step(carried_1);
-            const float sum_3 = y + carried;
+            const float y = log_f32_step(sum_3);
+            const float sum_4 = y + most;
             for (int64_t round = 0; round < 2; round++) {
-                const float y_1 = exp_f32_step(weights_1[round] - sum_3);
+                const float y_1 = exp_f32_step(weights_1[round] - sum_4);
                 weights_1[round] = y_1;
             }
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 sum_5 = {0}, sum_6 = {0}, sum_7 = {0}, sum_8 = {0};
             for (int64_t round = 0; round < 2; round++) {
-                const f32x8 s_1 = splat_f32x8(weights_1[round]);
-                carried_2 = fma_f32x8(s_1, load_f32x8(&outs[round * 32]), carried_2);
-                carried_3 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 8]), carried_3);
-                carried_4 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 16]), carried_4);
-                carried_5 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 24]), carried_5);
+                const f32x8 s_1 = splat8(weights_1[round]);
+                sum_5 = fma8(s_1, load8(outs + round * 32), sum_5);
+                sum_6 = fma8(s_1, load8(outs + round * 32 + 8), sum_6);
+                sum_7 = fma8(s_1, load8(outs + round * 32 + 16), sum_7);
+                sum_8 = fma8(s_1, load8(outs + round * 32 + 24), sum_8);
             }
-            store_f32x8(&lsh_step_mixed[0], carried_2);
-            store_f32x8(&lsh_step_mixed[8], carried_3);
-            store_f32x8(&lsh_step_mixed[16], carried_4);
-            store_f32x8(&lsh_step_mixed[24], carried_5);
+            store8(mixed, sum_5);
+            store8(mixed + 8, sum_6);
+            store8(mixed + 16, sum_7);
+            store8(mixed + 24, sum_8);
         } else {
-            lsh_step_scores[33] = -__builtin_inff();
-            lsh_step_scores[34] = -__builtin_inff();
-            lsh_step_scores[35] = -__builtin_inff();
-            lsh_step_scores[36] = -__builtin_inff();
-            lsh_step_scores[37] = -__builtin_inff();
-            lsh_step_scores[38] = -__builtin_inff();
-            lsh_step_scores[39] = -__builtin_inff();
+            scores[33] = -__builtin_inff();
+            scores[34] = -__builtin_inff();
+            scores[35] = -__builtin_inff();
+            scores[36] = -__builtin_inff();
+            scores[37] = -__builtin_inff();
+            scores[38] = -__builtin_inff();
+            scores[39] = -__builtin_inff();
             for (int64_t j = 0; j < 33; j++) {
                 float chosen;
                 if (j <= position_1) {
-                    const f32x8 prod = v_6 *
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32]);
-                    const f32x8 t_3 =
-                        fma_f32x8(v_7,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 8]), prod);
-                    const f32x8 t_4 =
-                        fma_f32x8(v_8,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 16]), t_3);
-                    const f32x8 t_5 =
-                        fma_f32x8(v_9,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 24]), t_4);
+                    const f32x8 t_3 = fma8(v_7, load8(records_head + j * 768 + 8),
+                        v_6 * load8(records_head + j * 768));
+                    const f32x8 t_4 = fma8(v_8, load8(records_head + j * 768 + 16), t_3);
+                    const f32x8 t_5 = fma8(v_9, load8(records_head + j * 768 + 24), t_4);
                     const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
                     const f32x8 sum_3 = t_5 + mix_4;
                     const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
@@ -6965,139 +6055,113 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
                 } else {
                     chosen = -__builtin_inff();
                 }
-                lsh_step_scores[j] = chosen;
+                scores[j] = chosen;
             }
-            f32x8 carried = splat_f32x8(-3.4028235e+38f);
+            f32x8 most = splat8(-3.4028235e+38f);
             for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                carried = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried);
+                most = max8(load8(scores + v_10 * 8), most);
             }
-            const f32x8 mix_4 = shuffle_swap4_f32x8(carried);
-            const f32x8 high = max_f32x8(carried, mix_4);
-            const f32x8 mix_5 = shuffle_swap2_f32x8(high);
-            const f32x8 high_1 = max_f32x8(high, mix_5);
-            const f32x8 mix_6 = shuffle_swap1_f32x8(high_1);
-            const f32x8 high_2 = max_f32x8(high_1, mix_6);
-            const float most = high_2[0];
-            const f32x8 s_1 = splat_f32x8(most);
-            f32x8 carried_1 = splat_f32x8(0.0f);
+            const f32x8 mix_4 = shuffle_swap4_f32x8(most);
+            const f32x8 larger = max8(most, mix_4);
+            const f32x8 mix_5 = shuffle_swap2_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix_5);
+            const f32x8 mix_6 = shuffle_swap1_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_6);
+            const float most_1 = larger_2[0];
+            const f32x8 s_1 = splat8(most_1);
+            f32x8 sum_3 = {0};
             for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_1;
-                const f32x8 y = exp_f32x8_step(diff);
-                carried_1 = carried_1 + y;
+                const f32x8 y = exp_f32x8_step(load8(scores + v_10 * 8) - s_1);
+                sum_3 = sum_3 + y;
             }
-            const f32x8 mix_7 = shuffle_swap4_f32x8(carried_1);
-            const f32x8 sum_3 = carried_1 + mix_7;
-            const f32x8 mix_8 = shuffle_swap2_f32x8(sum_3);
-            const f32x8 sum_4 = sum_3 + mix_8;
-            const f32x8 mix_9 = shuffle_swap1_f32x8(sum_4);
-            const f32x8 sum_5 = sum_4 + mix_9;
-            const float y = log_f32_step(sum_5[0]);
-            const float lse = y + most;
-            const f32x8 s_2 = splat_f32x8(lse);
+            const f32x8 mix_7 = shuffle_swap4_f32x8(sum_3);
+            const f32x8 sum_4 = sum_3 + mix_7;
+            const f32x8 mix_8 = shuffle_swap2_f32x8(sum_4);
+            const f32x8 sum_5 = sum_4 + mix_8;
+            const f32x8 mix_9 = shuffle_swap1_f32x8(sum_5);
+            const f32x8 sum_6 = sum_5 + mix_9;
+            const float y = log_f32_step(sum_6[0]);
+            const float lse = y + most_1;
+            const f32x8 s_2 = splat8(lse);
             for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_2;
-                const f32x8 y_1 = exp_f32x8_step(diff);
-                store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
+                const f32x8 y_1 = exp_f32x8_step(load8(scores + v_10 * 8) - s_2);
+                store8(scores + v_10 * 8, y_1);
             }
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
             for (int64_t j = 0; j < 33; j++) {
                 f32x8 chosen;
                 f32x8 chosen_1;
                 f32x8 chosen_2;
                 f32x8 chosen_3;
                 if (j <= position_1) {
-                    const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
-                    const f32x8 t_3 =
-                        fma_f32x8(s_3,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 32]),
-                        carried_2);
-                    const f32x8 t_4 =
-                        fma_f32x8(s_3,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 40]),
-                        carried_3);
-                    const f32x8 t_5 =
-                        fma_f32x8(s_3,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 48]),
-                        carried_4);
-                    const f32x8 t_6 =
-                        fma_f32x8(s_3,
-                        load_f32x8(&records[((j * 2 + index) * 6 + head) * 2 * 32 + 56]),
-                        carried_5);
-                    chosen = t_3;
-                    chosen_1 = t_4;
-                    chosen_2 = t_5;
-                    chosen_3 = t_6;
+                    const f32x8 s_3 = splat8(scores[j]);
+                    chosen = fma8(s_3, load8(records_head + j * 768 + 32), carried);
+                    chosen_1 = fma8(s_3, load8(records_head + j * 768 + 40), carried_1);
+                    chosen_2 = fma8(s_3, load8(records_head + j * 768 + 48), carried_2);
+                    chosen_3 = fma8(s_3, load8(records_head + j * 768 + 56), carried_3);
                 } else {
-                    chosen = carried_2;
-                    chosen_1 = carried_3;
-                    chosen_2 = carried_4;
-                    chosen_3 = carried_5;
+                    chosen = carried;
+                    chosen_1 = carried_1;
+                    chosen_2 = carried_2;
+                    chosen_3 = carried_3;
                 }
-                carried_2 = chosen;
-                carried_3 = chosen_1;
-                carried_4 = chosen_2;
-                carried_5 = chosen_3;
+                carried = chosen;
+                carried_1 = chosen_1;
+                carried_2 = chosen_2;
+                carried_3 = chosen_3;
             }
-            store_f32x8(&lsh_step_mixed[0], carried_2);
-            store_f32x8(&lsh_step_mixed[8], carried_3);
-            store_f32x8(&lsh_step_mixed[16], carried_4);
-            store_f32x8(&lsh_step_mixed[24], carried_5);
+            store8(mixed, carried);
+            store8(mixed + 8, carried_1);
+            store8(mixed + 16, carried_2);
+            store8(mixed + 24, carried_3);
             if (position_1 >= 31) {
                 for (int64_t round = 0; round < 2; round++) {
                     for (int64_t bucket = 0; bucket < 16; bucket++) {
-                        counts[((index * 6 + head) * 2 + round) * 16 + bucket] = 0;
+                        counts_head[round * 16 + bucket] = 0;
                     }
                     for (int64_t t_3 = 0; t_3 < 33; t_3++) {
                         if (t_3 <= position_1) {
-                            f32x8 carried_6 = splat_f32x8(0.0f);
+                            f32x8 sum_7 = {0};
                             for (int64_t d = 0; d < 32; d++) {
-                                const f32x8 v_10 =
-                                    load_f32x8(&w_rotations[(((index * 6 + head) * 2 + round) * 32 +
-                                    d) * 8]);
-                                carried_6 =
-                                    fma_f32x8(v_10,
-                                    splat_f32x8(records[((t_3 * 2 + index) * 6 + head) * 2 * 32 +
-                                    d]), carried_6);
+                                sum_7 =
+                                    fma8(load8(w_rotations +
+                                    (((index * 6 + head) * 2 + round) * 32 + d) * 8),
+                                    splat8(records_head[t_3 * 768 + d]), sum_7);
                             }
-                            store_f32x8(&rotated[0], carried_6);
-                            float carried_7 = -3.4028235e+38f;
-                            int64_t carried_8 = 0;
-                            float carried_9 = 3.4028235e+38f;
-                            int64_t carried_10 = 0;
+                            store8(rotated, sum_7);
+                            float most_2 = -3.4028235e+38f;
+                            int64_t carried_4 = 0;
+                            float least = 3.4028235e+38f;
+                            int64_t carried_5 = 0;
                             for (int64_t column = 0; column < 8; column++) {
                                 const float v_10 = rotated[column];
-                                carried_8 = v_10 > carried_7 ? column : carried_8;
-                                carried_10 = v_10 < carried_9 ? column : carried_10;
-                                carried_7 = max_f32(v_10, carried_7);
-                                carried_9 = min_f32(v_10, carried_9);
+                                carried_4 = v_10 > most_2 ? column : carried_4;
+                                carried_5 = v_10 < least ? column : carried_5;
+                                most_2 = max_f32(v_10, most_2);
+                                least = min_f32(v_10, least);
                             }
-                            const int64_t pick = -carried_9 > carried_7 ? add_i64(carried_10, 8) :
-                                carried_8;
-                            const int64_t high_3 = max_i64(pick, 0);
-                            const int64_t bucket = min_i64(high_3, 15);
-                            const int32_t count =
-                                counts[((index * 6 + head) * 2 + round) * 16 + bucket];
+                            const int64_t pick = -least > most_2 ? add_i64(carried_5, 8) :
+                                carried_4;
+                            const int64_t clamped = max_i64(pick, 0);
+                            const int64_t bucket = min_i64(clamped, 15);
+                            const int32_t count = counts_head[round * 16 + bucket];
                             const int64_t x = (int64_t)count;
-                            const int64_t high_4 = max_i64(x - 32, 0);
-                            const int64_t pick_1 = x < 32 ? x : high_4 % 64 + 32;
+                            const int64_t clamped_1 = max_i64(x - 32, 0);
+                            const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
                             places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 +
                                 min_i64(pick_1, 95)] = (int32_t)t_3;
-                            counts[((index * 6 + head) * 2 + round) * 16 + bucket] =
-                                min_i32(count + 1, 512);
+                            counts_head[round * 16 + bucket] = min_i32(count + 1, 512);
                         }
                     }
                 }
             }
         }
         for (int64_t v_10 = 0; v_10 < 4; v_10++) {
-            store_f32x8(&mix[head * 32 + v_10 * 8], load_f32x8(&lsh_step_mixed[v_10 * 8]));
+            store8(mix + head * 32 + v_10 * 8, load8(mixed + v_10 * 8));
         }
     } else {
         for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-            store_f32x8(&mix[head * 32 + v_1 * 8], splat_f32x8(0.0f));
+            store8(mix + head * 32 + v_1 * 8, splat8(0.0f));
         }
     }
 }
@@ -7180,11 +6244,11 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef i32x8
 #undef u32x8
 #undef i32x8_u
-#undef load_f32x8
+#undef load8
 #undef load_i32x8
-#undef store_f32x8
+#undef store8
 #undef store_i32x8
-#undef splat_f32x8
+#undef splat8
 #undef splat_i32x8
 #undef bits_f32
 #undef from_bits_f32
@@ -7195,23 +6259,23 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef sub_i32x8
 #undef sub_i64
 #undef mul_f32
-#undef mul_f32x8
+#undef mul8
 #undef div_f32
-#undef div_f32x8
+#undef div8
 #undef div_f64
 #undef fma_f32
-#undef fma_f32x8
+#undef fma8
 #undef sqrt_f32
-#undef sqrt_f32x8
+#undef sqrt8
 #undef min_f32
-#undef min_f32x8
+#undef min8
 #undef min_i32
 #undef min_i64
 #undef max_f32
-#undef max_f32x8
+#undef max8
 #undef max_i32
 #undef max_i64
-#undef select_f32x8
+#undef select8
 #undef select_i32x8
 #undef shuffle_high1_f32x8
 #undef shuffle_high2_f32x8
@@ -7286,8 +6350,7 @@ static const reformer_desc_t crime_and_punishment_bytes_description = {
     .rounds = 2,
     .max_bucket = 17,
     .float_loss = REFORMER_LOSS_BCE,
-    .n_variants =
-        (int)(sizeof crime_and_punishment_bytes_variants / sizeof
+    .n_variants = (int)(sizeof crime_and_punishment_bytes_variants / sizeof
         crime_and_punishment_bytes_variants[0]),
     .variants = crime_and_punishment_bytes_variants,
     .prefills = crime_and_punishment_bytes_variants,

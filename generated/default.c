@@ -75,11 +75,11 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define i32x8 m_default_i32x8
 #define u32x8 m_default_u32x8
 #define i32x8_u m_default_i32x8_u
-#define load_f32x8 m_default_load_f32x8
+#define load8 m_default_load8
 #define load_i32x8 m_default_load_i32x8
-#define store_f32x8 m_default_store_f32x8
+#define store8 m_default_store8
 #define store_i32x8 m_default_store_i32x8
-#define splat_f32x8 m_default_splat_f32x8
+#define splat8 m_default_splat8
 #define splat_i32x8 m_default_splat_i32x8
 #define bits_f32 m_default_bits_f32
 #define from_bits_f32 m_default_from_bits_f32
@@ -88,20 +88,20 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define sub_i32 m_default_sub_i32
 #define sub_i32x8 m_default_sub_i32x8
 #define mul_f32 m_default_mul_f32
-#define mul_f32x8 m_default_mul_f32x8
+#define mul8 m_default_mul8
 #define div_f32 m_default_div_f32
-#define div_f32x8 m_default_div_f32x8
+#define div8 m_default_div8
 #define fma_f32 m_default_fma_f32
-#define fma_f32x8 m_default_fma_f32x8
+#define fma8 m_default_fma8
 #define sqrt_f32 m_default_sqrt_f32
-#define sqrt_f32x8 m_default_sqrt_f32x8
+#define sqrt8 m_default_sqrt8
 #define min_f32 m_default_min_f32
-#define min_f32x8 m_default_min_f32x8
+#define min8 m_default_min8
 #define min_i64 m_default_min_i64
 #define max_f32 m_default_max_f32
-#define max_f32x8 m_default_max_f32x8
+#define max8 m_default_max8
 #define max_i32 m_default_max_i32
-#define select_f32x8 m_default_select_f32x8
+#define select8 m_default_select8
 #define select_i32x8 m_default_select_i32x8
 #define shuffle_high1_f32x8 m_default_shuffle_high1_f32x8
 #define shuffle_high2_f32x8 m_default_shuffle_high2_f32x8
@@ -119,19 +119,19 @@ typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
 
-INLINE f32x8 load_f32x8(const float *p) {
+INLINE f32x8 load8(const float *p) {
     return *(const f32x8_u *)(const void *)p;
 }
 INLINE i32x8 load_i32x8(const int32_t *p) {
     return *(const i32x8_u *)(const void *)p;
 }
-INLINE void store_f32x8(float *p, f32x8 x) {
+INLINE void store8(float *p, f32x8 x) {
     *(f32x8_u *)(void *)p = x;
 }
 INLINE void store_i32x8(int32_t *p, i32x8 x) {
     *(i32x8_u *)(void *)p = x;
 }
-INLINE f32x8 splat_f32x8(float x) {
+INLINE f32x8 splat8(float x) {
     return (f32x8){x, x, x, x, x, x, x, x};
 }
 INLINE i32x8 splat_i32x8(int32_t x) {
@@ -162,7 +162,7 @@ INLINE float mul_f32(float x, float y) {
     REFORMER_SETTLE(product);
     return product;
 }
-INLINE f32x8 mul_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 mul8(f32x8 x, f32x8 y) {
     f32x8 product = x * y;
     REFORMER_SETTLE(product);
     return product;
@@ -172,7 +172,7 @@ INLINE float div_f32(float x, float y) {
     REFORMER_SETTLE(product);
     return product;
 }
-INLINE f32x8 div_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 div8(f32x8 x, f32x8 y) {
     f32x8 product = x / y;
     REFORMER_SETTLE(product);
     return product;
@@ -180,19 +180,19 @@ INLINE f32x8 div_f32x8(f32x8 x, f32x8 y) {
 INLINE float fma_f32(float x, float y, float z) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
 }
-INLINE f32x8 fma_f32x8(f32x8 x, f32x8 y, f32x8 z) {
+INLINE f32x8 fma8(f32x8 x, f32x8 y, f32x8 z) {
     return _mm256_fmadd_ps(x, y, z);
 }
 INLINE float sqrt_f32(float x) {
     return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
 }
-INLINE f32x8 sqrt_f32x8(f32x8 x) {
+INLINE f32x8 sqrt8(f32x8 x) {
     return _mm256_sqrt_ps(x);
 }
 INLINE float min_f32(float x, float y) {
     return x < y ? x : y;
 }
-INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 min8(f32x8 x, f32x8 y) {
     return _mm256_min_ps(x, y);
 }
 INLINE int64_t min_i64(int64_t x, int64_t y) {
@@ -201,13 +201,13 @@ INLINE int64_t min_i64(int64_t x, int64_t y) {
 INLINE float max_f32(float x, float y) {
     return x > y ? x : y;
 }
-INLINE f32x8 max_f32x8(f32x8 x, f32x8 y) {
+INLINE f32x8 max8(f32x8 x, f32x8 y) {
     return _mm256_max_ps(x, y);
 }
 INLINE int32_t max_i32(int32_t x, int32_t y) {
     return x > y ? x : y;
 }
-INLINE f32x8 select_f32x8(i32x8 m, f32x8 x, f32x8 y) {
+INLINE f32x8 select8(i32x8 m, f32x8 x, f32x8 y) {
     return _mm256_blendv_ps(y, x, (__m256)m);
 }
 INLINE i32x8 select_i32x8(i32x8 m, i32x8 x, i32x8 y) {
@@ -250,11 +250,11 @@ static const int32_t layer_index[6] = {
 };
 
 static inline float exp_f32(float x) {
-    const float high = max_f32(-87.0f, x);
-    const float low = min_f32(88.0f, high);
-    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float clamped = max_f32(-87.0f, x);
+    const float clamped_1 = min_f32(88.0f, clamped);
+    const float t = fma_f32(clamped_1, 1.442695f, 12582912.0f);
     const float diff = t - 12582912.0f;
-    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_1 = fma_f32(diff, -0.6933594f, clamped_1);
     const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
     const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
     const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
@@ -263,7 +263,7 @@ static inline float exp_f32(float x) {
     const float t_7 = fma_f32(t_6, t_2, 0.5f);
     const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
     const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
-    return x >= -87.0f ? from_bits_f32(sum) : low - -87.0f;
+    return x >= -87.0f ? from_bits_f32(sum) : clamped_1 - -87.0f;
 }
 
 static inline float log_f32(float x) {
@@ -290,32 +290,32 @@ static inline float log_f32(float x) {
 }
 
 static inline f32x8 exp_f32x8(f32x8 x) {
-    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
-    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
-    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
-    const f32x8 diff = t - splat_f32x8(12582912.0f);
-    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
-    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
-    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
-    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
-    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
-    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
-    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
-    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const f32x8 clamped = max8(splat8(-87.0f), x);
+    const f32x8 clamped_1 = min8(splat8(88.0f), clamped);
+    const f32x8 t = fma8(clamped_1, splat8(1.442695f), splat8(12582912.0f));
+    const f32x8 diff = t - splat8(12582912.0f);
+    const f32x8 t_1 = fma8(diff, splat8(-0.6933594f), clamped_1);
+    const f32x8 t_2 = fma8(diff, splat8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma8(splat8(0.00019875691f), t_2, splat8(0.0013981999f));
+    const f32x8 t_4 = fma8(t_3, t_2, splat8(0.008333452f));
+    const f32x8 t_5 = fma8(t_4, t_2, splat8(0.041665796f));
+    const f32x8 t_6 = fma8(t_5, t_2, splat8(0.16666666f));
+    const f32x8 t_7 = fma8(t_6, t_2, splat8(0.5f));
+    const f32x8 t_8 = fma8(t_7, t_2 * t_2, t_2 + splat8(1.0f));
     const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
-    const f32x8 pick = select_f32x8((i32x8)(x >= splat_f32x8(-87.0f)), (f32x8)sum,
-        low - splat_f32x8(-87.0f));
+    const f32x8 pick = select8((i32x8)(x >= splat8(-87.0f)), (f32x8)sum,
+        clamped_1 - splat8(-87.0f));
     return pick;
 }
 
 static inline f32x8 exp2_f32x8(f32x8 x) {
-    const f32x8 sum = x + splat_f32x8(12582912.0f);
-    const f32x8 diff = x - (sum - splat_f32x8(12582912.0f));
-    const f32x8 t = fma_f32x8(splat_f32x8(0.0013264727f), diff, splat_f32x8(0.009671513f));
-    const f32x8 t_1 = fma_f32x8(t, diff, splat_f32x8(0.055507336f));
-    const f32x8 t_2 = fma_f32x8(t_1, diff, splat_f32x8(0.24022242f));
-    const f32x8 t_3 = fma_f32x8(t_2, diff, splat_f32x8(0.693147f));
-    const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
+    const f32x8 sum = x + splat8(12582912.0f);
+    const f32x8 diff = x - (sum - splat8(12582912.0f));
+    const f32x8 t = fma8(splat8(0.0013264727f), diff, splat8(0.009671513f));
+    const f32x8 t_1 = fma8(t, diff, splat8(0.055507336f));
+    const f32x8 t_2 = fma8(t_1, diff, splat8(0.24022242f));
+    const f32x8 t_3 = fma8(t_2, diff, splat8(0.693147f));
+    const f32x8 t_4 = fma8(t_3, diff, splat8(1.0f));
     const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
     return (f32x8)sum_1;
 }
@@ -325,28 +325,28 @@ static inline f32x8 log_f32x8(f32x8 x) {
     const i32x8 diff = sub_i32x8((i32x8)((u32x8)bits >> 23), splat_i32x8(126));
     const i32x8 bits_1 = (bits & splat_i32x8(8388607)) | splat_i32x8(1056964608);
     const f32x8 bits_2 = (f32x8)bits_1;
-    const i32x8 less = (i32x8)(bits_2 < splat_f32x8(0.70710677f));
-    const f32x8 pick = select_f32x8(less, splat_f32x8(-1.0f), splat_f32x8(0.0f));
+    const i32x8 less = (i32x8)(bits_2 < splat8(0.70710677f));
+    const f32x8 pick = select8(less, splat8(-1.0f), splat8(0.0f));
     const f32x8 sum = __builtin_convertvector(diff, f32x8) + pick;
-    const f32x8 pick_1 = select_f32x8(less, bits_2, splat_f32x8(0.0f));
-    const f32x8 sum_1 = bits_2 - splat_f32x8(1.0f) + pick_1;
-    const f32x8 prod = mul_f32x8(sum_1, sum_1);
-    const f32x8 t = fma_f32x8(splat_f32x8(0.070376836f), sum_1, splat_f32x8(-0.1151461f));
-    const f32x8 t_1 = fma_f32x8(t, sum_1, splat_f32x8(0.116769984f));
-    const f32x8 t_2 = fma_f32x8(t_1, sum_1, splat_f32x8(-0.12420141f));
-    const f32x8 t_3 = fma_f32x8(t_2, sum_1, splat_f32x8(0.14249323f));
-    const f32x8 t_4 = fma_f32x8(t_3, sum_1, splat_f32x8(-0.16668057f));
-    const f32x8 t_5 = fma_f32x8(t_4, sum_1, splat_f32x8(0.20000714f));
-    const f32x8 t_6 = fma_f32x8(t_5, sum_1, splat_f32x8(-0.24999994f));
-    const f32x8 t_7 = fma_f32x8(t_6, sum_1, splat_f32x8(0.3333333f));
-    const f32x8 t_8 = fma_f32x8(sum, splat_f32x8(-0.00021219444f), t_7 * sum_1 * prod);
-    const f32x8 t_9 = fma_f32x8(prod, splat_f32x8(-0.5f), t_8);
-    const f32x8 t_10 = fma_f32x8(sum, splat_f32x8(0.6933594f), sum_1 + t_9);
-    return select_f32x8((i32x8)(x <= splat_f32x8(3.4028235e+38f)), t_10, x);
+    const f32x8 pick_1 = select8(less, bits_2, splat8(0.0f));
+    const f32x8 sum_1 = bits_2 - splat8(1.0f) + pick_1;
+    const f32x8 prod = mul8(sum_1, sum_1);
+    const f32x8 t = fma8(splat8(0.070376836f), sum_1, splat8(-0.1151461f));
+    const f32x8 t_1 = fma8(t, sum_1, splat8(0.116769984f));
+    const f32x8 t_2 = fma8(t_1, sum_1, splat8(-0.12420141f));
+    const f32x8 t_3 = fma8(t_2, sum_1, splat8(0.14249323f));
+    const f32x8 t_4 = fma8(t_3, sum_1, splat8(-0.16668057f));
+    const f32x8 t_5 = fma8(t_4, sum_1, splat8(0.20000714f));
+    const f32x8 t_6 = fma8(t_5, sum_1, splat8(-0.24999994f));
+    const f32x8 t_7 = fma8(t_6, sum_1, splat8(0.3333333f));
+    const f32x8 t_8 = fma8(sum, splat8(-0.00021219444f), t_7 * sum_1 * prod);
+    const f32x8 t_9 = fma8(prod, splat8(-0.5f), t_8);
+    const f32x8 t_10 = fma8(sum, splat8(0.6933594f), sum_1 + t_9);
+    return select8((i32x8)(x <= splat8(3.4028235e+38f)), t_10, x);
 }
 
 static inline f32x8 relu_f32x8(f32x8 x) {
-    return max_f32x8(splat_f32x8(0.0f), x);
+    return max8(splat8(0.0f), x);
 }
 
 /* default.yaml:15: word and position embeddings into both streams
@@ -358,40 +358,33 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
     const int64_t block = task % 64;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][4096] */
     /* [320][256] */
-    const float *w_embeddings_word_embeddings_weight =
-        (const float *)(const void *)(call->weights + 4096);
+    const float *w_embeddings_word_embeddings_weight = (const void *)(call->weights + 4096);
     /* [64][64] */
     const float *w_embeddings_position_embeddings_weights_0 =
-        (const float *)(const void *)(call->weights + 331776);
+        (const void *)(call->weights + 331776);
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
+    float *restrict y2 = (void *)(call->workspace + 4194304);
     /* [64][192] */
     const float *w_embeddings_position_embeddings_weights_1 =
-        (const float *)(const void *)(call->weights + 348160);
+        (const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
-        const int32_t id = ids[block * 64 + i];
+        const int64_t id = ids[block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 64;
         for (int64_t v = 0; v < 8; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 256 + v * 8]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(block * 64 + i) * 256 + v * 8], sum);
-            store_f32x8(&y2[(block * 64 + i) * 256 + v * 8], sum);
+            const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 256 + v * 8) +
+                load8(w_embeddings_position_embeddings_weights_0 + axis * 64 + v * 8);
+            store8(y1 + (block * 64 + i) * 256 + v * 8, sum);
+            store8(y2 + (block * 64 + i) * 256 + v * 8, sum);
         }
         const int64_t axis_1 = position % 64;
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 v_1 =
-                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 256 + v * 8 + 64]);
-            const f32x8 v_2 =
-                load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 192 + v * 8]);
-            const f32x8 sum = v_1 + v_2;
-            store_f32x8(&y1[(block * 64 + i) * 256 + v * 8 + 64], sum);
-            store_f32x8(&y2[(block * 64 + i) * 256 + v * 8 + 64], sum);
+            const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 256 + v * 8 + 64) +
+                load8(w_embeddings_position_embeddings_weights_1 + axis_1 * 192 + v * 8);
+            store8(y1 + (block * 64 + i) * 256 + v * 8 + 64, sum);
+            store8(y2 + (block * 64 + i) * 256 + v * 8 + 64, sum);
         }
     }
 }
@@ -405,68 +398,64 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     const int64_t index = arg[1];
     const int64_t group = arg[2];
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    const float *restrict y2 = (const void *)(call->workspace + 4194304);
     /* [6][256] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 397312);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 397312);
     /* [6][256] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 403456);
-    float *restrict attention_norm = (float *)(void *)scratch; /* [64][272] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 403456);
+    float *restrict attention_norm = (void *)scratch; /* [64][272] */
     /* [3][12][2][256][32] */
-    const float *w_attention_self_attention_query_weight =
-        (const float *)(const void *)(call->weights + 409600);
+    const float *w_attention_self_attention_query_weight = (const void *)(call->weights + 409600);
     /* [3][12][2][256][32] */
-    const float *w_attention_self_attention_key_weight =
-        (const float *)(const void *)(call->weights + 2768896);
+    const float *w_attention_self_attention_key_weight = (const void *)(call->weights + 2768896);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    float *restrict q = (void *)(call->workspace + 8388608);
     /* [6][12][2][256][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 5128192);
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 5128192);
     /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
+    float *restrict k_out = (void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict v = (float *)(void *)(call->workspace + 9437184);
+    float *restrict v = (void *)(call->workspace + 9437184);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y2_i = y2 + (block * 64 + i) * 256;
+        f32x8 sum = {0};
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            carried = carried + load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]);
+            sum = sum + load8(y2_i + v_1 * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 256.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 256.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y2_i + v_1 * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 256.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 256 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 256 + v_1 * 8]));
-            store_f32x8(&attention_norm[i * 272 + v_1 * 8], t);
+            const f32x8 prod = (load8(y2_i + v_1 * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 256 + v_1 * 8),
+                load8(w_attention_layer_norm_bias + layer * 256 + v_1 * 8));
+            store8(attention_norm + i * 272 + v_1 * 8, t);
         }
     }
     /* → q */
+    const float *query_weight_group = w_attention_self_attention_query_weight + (index * 12 + group)
+        * 2 * 256 * 32;
+    const float *key_weight_group = w_attention_self_attention_key_weight + (index * 12 + group) * 2
+        * 256 * 32;
     for (int64_t column = 0; column < 4; column++) {
         const int64_t next = min_i64(column + 1, 3);
         const int32_t less = -(column < next);
@@ -474,150 +463,157 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *query_weight_rem = query_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *q_column = q + block * 4096 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1632;
+            float *q_tile = q_column + tile * 384;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 12 + group)
-                        * 2 * 256 + tile * 22 + step) * 32], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step, 1023);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+                const int64_t at = column * 253 + tile * 23 + step;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[272]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[544]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[816]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 64], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 72], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 128], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 136], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 192], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 200], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 256], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 264], acc4_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 320], acc5_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 253]);
+                const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(q_tile, acc0_0);
+            store8(q_tile + 8, acc0_1);
+            store8(q_tile + 64, acc1_0);
+            store8(q_tile + 72, acc1_1);
+            store8(q_tile + 128, acc2_0);
+            store8(q_tile + 136, acc2_1);
+            store8(q_tile + 192, acc3_0);
+            store8(q_tile + 200, acc3_1);
+            store8(q_tile + 256, acc4_0);
+            store8(q_tile + 264, acc4_1);
+            store8(q_tile + 320, acc5_0);
+            store8(q_tile + 328, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1360;
+            float *q_tile = q_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16 + 6624, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 12 + group)
-                        * 2 * 256 + tile * 22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
-                    2);
-                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(q_tile + clamped * 64 + 3456, 0, 2);
+                const int64_t at = column * 253 + tile * 23 + step + 207;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3520], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3528], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3584], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3592], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3648], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3656], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3712], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3720], acc4_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
+                const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(q_tile + 3456, acc0_0);
+            store8(q_tile + 3464, acc0_1);
+            store8(q_tile + 3520, acc1_0);
+            store8(q_tile + 3528, acc1_1);
+            store8(q_tile + 3584, acc2_0);
+            store8(q_tile + 3592, acc2_1);
+            store8(q_tile + 3648, acc3_0);
+            store8(q_tile + 3656, acc3_1);
+            store8(q_tile + 3712, acc4_0);
+            store8(q_tile + 3720, acc4_1);
         }
     }
     /* → k_out */
+    const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 12 + group)
+        * 2 * 256 * 32;
     for (int64_t column = 0; column < 4; column++) {
         const int64_t next = min_i64(column + 1, 3);
         const int32_t less = -(column < next);
@@ -625,147 +621,151 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *key_weight_rem = key_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *k_out_column = k_out + block * 4096 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1632;
+            float *k_out_tile = k_out_column + tile * 384;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel) *
-                        256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&k_out[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
+                __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[272]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[544]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[816]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 64], acc1_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 72], acc1_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 128], acc2_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 136], acc2_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 192], acc3_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 200], acc3_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 256], acc4_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 264], acc4_1);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 320], acc5_0);
-            store_f32x8(&k_out[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 253]);
+                const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(key_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(k_out_tile, acc0_0);
+            store8(k_out_tile + 8, acc0_1);
+            store8(k_out_tile + 64, acc1_0);
+            store8(k_out_tile + 72, acc1_1);
+            store8(k_out_tile + 128, acc2_0);
+            store8(k_out_tile + 136, acc2_1);
+            store8(k_out_tile + 192, acc3_0);
+            store8(k_out_tile + 200, acc3_1);
+            store8(k_out_tile + 256, acc4_0);
+            store8(k_out_tile + 264, acc4_1);
+            store8(k_out_tile + 320, acc5_0);
+            store8(k_out_tile + 328, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1360;
+            float *k_out_tile = k_out_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel) *
-                        256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16 + 6624, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&k_out[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456],
-                    0, 2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_key_weight[(((index * 12 + group) * 2 + panel_1)
-                        * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(k_out_tile + clamped * 64 + 3456, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3520], acc1_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3528], acc1_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3584], acc2_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3592], acc2_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3648], acc3_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3656], acc3_1);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3712], acc4_0);
-            store_f32x8(&k_out[(block * 64 + tile * 5) * 64 + column * 16 + 3720], acc4_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
+                const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(key_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(k_out_tile + 3456, acc0_0);
+            store8(k_out_tile + 3464, acc0_1);
+            store8(k_out_tile + 3520, acc1_0);
+            store8(k_out_tile + 3528, acc1_1);
+            store8(k_out_tile + 3584, acc2_0);
+            store8(k_out_tile + 3592, acc2_1);
+            store8(k_out_tile + 3648, acc3_0);
+            store8(k_out_tile + 3656, acc3_1);
+            store8(k_out_tile + 3712, acc4_0);
+            store8(k_out_tile + 3720, acc4_1);
         }
     }
     /* → v */
@@ -776,147 +776,150 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *v_column = v + block * 4096 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1632;
+            float *v_tile = v_column + tile * 384;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_weight[((index * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 272]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 544]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 816]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1088]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(attention_norm[tile * 6 * 272 + step * 8 + k + 1360]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[272]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[544]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[816]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 64], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 72], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 128], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 136], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 192], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 200], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 256], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 264], acc4_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 320], acc5_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 253]);
+                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(v_tile, acc0_0);
+            store8(v_tile + 8, acc0_1);
+            store8(v_tile + 64, acc1_0);
+            store8(v_tile + 72, acc1_1);
+            store8(v_tile + 128, acc2_0);
+            store8(v_tile + 136, acc2_1);
+            store8(v_tile + 192, acc3_0);
+            store8(v_tile + 200, acc3_1);
+            store8(v_tile + 256, acc4_0);
+            store8(v_tile + 264, acc4_1);
+            store8(v_tile + 320, acc5_0);
+            store8(v_tile + 328, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1360;
+            float *v_tile = v_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16 + 6624, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_weight[((index * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
-                    2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14688]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 14960]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15232]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15504]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(attention_norm[tile * 5 * 272 + step * 8 + k + 15776]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3520], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3528], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3584], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3592], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3648], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3656], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3712], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3720], acc4_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
+                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(v_tile + 3456, acc0_0);
+            store8(v_tile + 3464, acc0_1);
+            store8(v_tile + 3520, acc1_0);
+            store8(v_tile + 3528, acc1_1);
+            store8(v_tile + 3584, acc2_0);
+            store8(v_tile + 3592, acc2_1);
+            store8(v_tile + 3648, acc3_0);
+            store8(v_tile + 3656, acc3_1);
+            store8(v_tile + 3712, acc4_0);
+            store8(v_tile + 3720, acc4_1);
         }
     }
 }
@@ -929,177 +932,156 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict heads = (float *)(void *)scratch; /* [64][80] */
+    const float *restrict q = (const void *)(call->workspace + 8388608);
+    float *restrict heads = (void *)scratch; /* [64][80] */
     /* [6][8][768][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 9846784);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 9846784);
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t v = 0; v < 8; v++) {
-            store_f32x8(&heads[i * 80 + v * 8], load_f32x8(&q[(block * 64 + i) * 64 + v * 8]));
+            store8(heads + i * 80 + v * 8, load8(q + (block * 64 + i) * 64 + v * 8));
         }
     }
     /* y1 */
+    const float *dense_weight_group = w_attention_output_dense_weight + (layer * 6144 + group * 64)
+        * 32;
     for (int64_t column = 0; column < 16; column++) {
         const int64_t next = min_i64(column + 1, 15);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_group + panel_1 * 24576 + rem_1 * 16;
+        float *y1_column = y1 + block * 16384 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 8; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
-                    tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 80]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 160]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 240]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 320]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 8 + k + 400]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            const float *heads_tile = heads + tile * 480;
+            float *y1_tile = y1_column + tile * 1536;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
+                    16, 0, 2);
+                __builtin_prefetch(y1_tile + step * 256, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[80]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[160]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[240]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[320]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(heads_k[400]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16],
-                load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16]) + acc0_0);
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 8]) +
-                acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 8], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 256]) +
-                acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 256], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 264]) +
-                acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 264], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 512]) +
-                acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 512], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 520]) +
-                acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 520], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 768]) +
-                acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 768], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 776]) +
-                acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 776], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1024])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1024], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1032])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1032], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1280])
-                + acc5_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1280], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288])
-                + acc5_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_10);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(heads_tile[k + 55]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 135]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 215]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 295]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 375]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_tile[k + 455]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            store8(y1_tile, load8(y1_tile) + acc0_0);
+            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+            store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+            store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+            store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+            store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+            store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+            store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+            store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+            store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
+            store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
+            store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 8; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
-                    tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4320]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4400]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4480]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4560]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 8 + k + 4640]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            const float *heads_tile = heads + tile * 400;
+            float *y1_tile = y1_column + tile * 1280;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
+                    16 + 1440, 0, 2);
+                __builtin_prefetch(y1_tile + step * 256 + 13824, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[4320]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[4400]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[4480]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[4560]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[4640]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824]) +
-                acc0_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13832])
-                + acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13832], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14080])
-                + acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14080], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14088])
-                + acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14088], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14336])
-                + acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14336], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14344])
-                + acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14344], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14592])
-                + acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14592], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14600])
-                + acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14600], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14848])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14848], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14856])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14856], sum_9);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(heads_tile[k + 4375]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 4455]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 4535]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 4615]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 4695]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            store8(y1_tile + 13824, load8(y1_tile + 13824) + acc0_0);
+            store8(y1_tile + 13832, load8(y1_tile + 13832) + acc0_1);
+            store8(y1_tile + 14080, load8(y1_tile + 14080) + acc1_0);
+            store8(y1_tile + 14088, load8(y1_tile + 14088) + acc1_1);
+            store8(y1_tile + 14336, load8(y1_tile + 14336) + acc2_0);
+            store8(y1_tile + 14344, load8(y1_tile + 14344) + acc2_1);
+            store8(y1_tile + 14592, load8(y1_tile + 14592) + acc3_0);
+            store8(y1_tile + 14600, load8(y1_tile + 14600) + acc3_1);
+            store8(y1_tile + 14848, load8(y1_tile + 14848) + acc4_0);
+            store8(y1_tile + 14856, load8(y1_tile + 14856) + acc4_1);
         }
     }
 }
@@ -1111,66 +1093,61 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    const float *restrict y1 = (const void *)call->workspace;
     /* [6][256] */
-    const float *w_feed_forward_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 14565376);
+    const float *w_feed_forward_layer_norm_weight = (const void *)(call->weights + 14565376);
     /* [6][256] */
-    const float *w_feed_forward_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 14571520);
-    float *restrict feed_forward_norm = (float *)(void *)scratch; /* [64][272] */
+    const float *w_feed_forward_layer_norm_bias = (const void *)(call->weights + 14571520);
+    float *restrict norm = (void *)scratch; /* [64][272] */
     /* [6][16][256][32] */
-    const float *w_feed_forward_dense_dense_weight =
-        (const float *)(const void *)(call->weights + 14577664);
+    const float *w_feed_forward_dense_dense_weight = (const void *)(call->weights + 14577664);
     /* [6][8][512][32] */
-    const float *w_feed_forward_output_dense_weight =
-        (const float *)(const void *)(call->weights + 17735680);
+    const float *w_feed_forward_output_dense_weight = (const void *)(call->weights + 17735680);
     /* [6][512] */
-    const float *w_feed_forward_dense_dense_bias =
-        (const float *)(const void *)(call->weights + 17723392);
-    float *restrict feed_forward_act = (float *)(void *)(scratch + 69632); /* [64][528] */
+    const float *w_feed_forward_dense_dense_bias = (const void *)(call->weights + 17723392);
+    float *restrict act = (void *)(scratch + 69632); /* [64][528] */
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
+    float *restrict y2 = (void *)(call->workspace + 4194304);
     /* [6][256] */
-    const float *w_feed_forward_output_dense_bias =
-        (const float *)(const void *)(call->weights + 20881408);
+    const float *w_feed_forward_output_dense_bias = (const void *)(call->weights + 20881408);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y1_i = y1 + (block * 64 + i) * 256;
+        f32x8 sum = {0};
         for (int64_t v = 0; v < 32; v++) {
-            carried = carried + load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]);
+            sum = sum + load8(y1_i + v * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 256.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 256.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y1_i + v * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 256.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
+            const f32x8 prod = (load8(y1_i + v * 8) - splat8(mean)) * splat8(scale);
             const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 256 + v * 8]),
-                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 256 + v * 8]));
-            store_f32x8(&feed_forward_norm[i * 272 + v * 8], t);
+                fma8(prod, load8(w_feed_forward_layer_norm_weight + layer * 256 + v * 8),
+                load8(w_feed_forward_layer_norm_bias + layer * 256 + v * 8));
+            store8(norm + i * 272 + v * 8, t);
         }
     }
     /* feed_forward_act */
+    const float *dense_weight_layer = w_feed_forward_output_dense_weight + layer * 131072;
     for (int64_t column = 0; column < 32; column++) {
         const int64_t next = min_i64(column + 1, 31);
         const int32_t less = -(column < next);
@@ -1178,158 +1155,171 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = w_feed_forward_dense_dense_weight + (layer * 16 + panel_1) *
+            256 * 32 + rem_1 * 16;
+        const float *dense_dense_bias_column = w_feed_forward_dense_dense_bias + layer * 512 +
+            column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *norm_tile = norm + tile * 1632;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
-                        256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                        ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
-                        22 + step) * 32], 0, 2);
+                    __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
                 }
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 272]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 544]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 816]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 1088]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 8 + k + 1360]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *norm_k = norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(norm_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(norm_k[272]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(norm_k[544]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(norm_k[816]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(norm_k[1088]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(norm_k[1360]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(norm_tile[k + 253]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load8(dense_dense_bias_column);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16], y);
+            float *act_tile = act + tile * 3168 + column * 16;
+            store8(act_tile, y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 528], y_1);
+            store8(act_tile + 528, y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1056], y_2);
+            store8(act_tile + 1056, y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1584], y_3);
+            store8(act_tile + 1584, y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2112], y_4);
+            store8(act_tile + 2112, y_4);
             const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2640], y_5);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16 + 8]);
+            store8(act_tile + 2640, y_5);
+            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
             const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 8], y_6);
+            store8(act_tile + 8, y_6);
             const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 536], y_7);
+            store8(act_tile + 536, y_7);
             const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1064], y_8);
+            store8(act_tile + 1064, y_8);
             const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1592], y_9);
+            store8(act_tile + 1592, y_9);
             const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2120], y_10);
+            store8(act_tile + 2120, y_10);
             const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2648], y_11);
+            store8(act_tile + 2648, y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *norm_tile = norm + tile * 1360;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
-                        256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                        ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624, 0,
+                        2);
                 } else {
-                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
-                        22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32 + 6624, 0, 2);
                 }
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 14688]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 14960]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15232]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15504]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 8 + k + 15776]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *norm_k = norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(norm_k[14688]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(norm_k[14960]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(norm_k[15232]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(norm_k[15504]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(norm_k[15776]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(norm_tile[k + 14941]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load8(dense_dense_bias_column);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 28512], y);
+            float *act_tile = act + tile * 2640 + column * 16;
+            store8(act_tile + 28512, y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29040], y_1);
+            store8(act_tile + 29040, y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29568], y_2);
+            store8(act_tile + 29568, y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30096], y_3);
+            store8(act_tile + 30096, y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30624], y_4);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16 + 8]);
+            store8(act_tile + 30624, y_4);
+            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
             const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 28520], y_5);
+            store8(act_tile + 28520, y_5);
             const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29048], y_6);
+            store8(act_tile + 29048, y_6);
             const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29576], y_7);
+            store8(act_tile + 29576, y_7);
             const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30104], y_8);
+            store8(act_tile + 30104, y_8);
             const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30632], y_9);
+            store8(act_tile + 30632, y_9);
         }
     }
     /* y2 */
@@ -1339,177 +1329,144 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_layer + panel_1 * 16384 + rem_1 * 16;
+        float *y2_column = y2 + block * 16384 + column * 16;
+        const float *dense_bias_column = w_feed_forward_output_dense_bias + layer * 256 + column *
+            16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 64; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
-                    tile * 44 + step) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y2[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 528]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 1056]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 1584]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 2112]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 8 + k + 2640]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            const float *act_tile = act + tile * 3168;
+            float *y2_tile = y2_column + tile * 1536;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem
+                    * 16, 0, 2);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *act_k = act_tile + step * 11 + k;
+                    const f32x8 s = splat8(act_k[0]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(act_k[528]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(act_k[1056]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(act_k[1584]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(act_k[2112]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat8(act_k[2640]);
+                    acc5_0 = fma8(s_5, v, acc5_0);
+                    acc5_1 = fma8(s_5, v_1, acc5_1);
                 }
             }
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
-            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16]) +
-                (acc0_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16], sum);
-            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 256]) +
-                (acc1_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 256], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 512]) +
-                (acc2_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 512], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 768]) +
-                (acc3_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 768], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1024])
-                + (acc4_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1024], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1280])
-                + (acc5_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1280], sum_5);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 8]) +
-                (acc0_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 8], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 264]) +
-                (acc1_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 264], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 520]) +
-                (acc2_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 520], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 776]) +
-                (acc3_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 776], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1032])
-                + (acc4_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1032], sum_10);
-            const f32x8 sum_11 = load_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1288])
-                + (acc5_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_11);
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat8(act_tile[k + 506]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_tile[k + 1034]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_tile[k + 1562]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_tile[k + 2090]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_tile[k + 2618]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(act_tile[k + 3146]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load8(dense_bias_column);
+            store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+            store8(y2_tile + 256, load8(y2_tile + 256) + (acc1_0 + v));
+            store8(y2_tile + 512, load8(y2_tile + 512) + (acc2_0 + v));
+            store8(y2_tile + 768, load8(y2_tile + 768) + (acc3_0 + v));
+            store8(y2_tile + 1024, load8(y2_tile + 1024) + (acc4_0 + v));
+            store8(y2_tile + 1280, load8(y2_tile + 1280) + (acc5_0 + v));
+            const f32x8 v_1 = load8(dense_bias_column + 8);
+            store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+            store8(y2_tile + 264, load8(y2_tile + 264) + (acc1_1 + v_1));
+            store8(y2_tile + 520, load8(y2_tile + 520) + (acc2_1 + v_1));
+            store8(y2_tile + 776, load8(y2_tile + 776) + (acc3_1 + v_1));
+            store8(y2_tile + 1032, load8(y2_tile + 1032) + (acc4_1 + v_1));
+            store8(y2_tile + 1288, load8(y2_tile + 1288) + (acc5_1 + v_1));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 64; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
-                    tile * 44 + step) * 32 + rem * 16 + 12672], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y2[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 28512]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
-                        + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 29040]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 29568]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 30096]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 8 + k + 30624]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            const float *act_tile = act + tile * 2640;
+            float *y2_tile = y2_column + tile * 1280;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem
+                    * 16 + 13248, 0, 2);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(y2_tile + clamped * 256 + 13824, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *act_k = act_tile + step * 11 + k;
+                    const f32x8 s = splat8(act_k[28512]);
+                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(act_k[29040]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(act_k[29568]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(act_k[30096]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(act_k[30624]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
                 }
             }
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
-            const f32x8 sum = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 13824]) +
-                (acc0_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 13824], sum);
-            const f32x8 sum_1 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14080])
-                + (acc1_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14080], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14336])
-                + (acc2_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14336], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14592])
-                + (acc3_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14592], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14848])
-                + (acc4_0 + v);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14848], sum_4);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 sum_5 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 13832])
-                + (acc0_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 13832], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14088])
-                + (acc1_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14088], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14344])
-                + (acc2_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14344], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14600])
-                + (acc3_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14600], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14856])
-                + (acc4_1 + v_1);
-            store_f32x8(&y2[(block * 64 + tile * 5) * 256 + column * 16 + 14856], sum_9);
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat8(act_tile[k + 29018]);
+                const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_tile[k + 29546]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_tile[k + 30074]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_tile[k + 30602]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_tile[k + 31130]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load8(dense_bias_column);
+            store8(y2_tile + 13824, load8(y2_tile + 13824) + (acc0_0 + v));
+            store8(y2_tile + 14080, load8(y2_tile + 14080) + (acc1_0 + v));
+            store8(y2_tile + 14336, load8(y2_tile + 14336) + (acc2_0 + v));
+            store8(y2_tile + 14592, load8(y2_tile + 14592) + (acc3_0 + v));
+            store8(y2_tile + 14848, load8(y2_tile + 14848) + (acc4_0 + v));
+            const f32x8 v_1 = load8(dense_bias_column + 8);
+            store8(y2_tile + 13832, load8(y2_tile + 13832) + (acc0_1 + v_1));
+            store8(y2_tile + 14088, load8(y2_tile + 14088) + (acc1_1 + v_1));
+            store8(y2_tile + 14344, load8(y2_tile + 14344) + (acc2_1 + v_1));
+            store8(y2_tile + 14600, load8(y2_tile + 14600) + (acc3_1 + v_1));
+            store8(y2_tile + 14856, load8(y2_tile + 14856) + (acc4_1 + v_1));
         }
     }
 }
@@ -1523,67 +1480,65 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     const int64_t index = arg[1];
     const int64_t group = arg[2];
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    const float *restrict y2 = (const void *)(call->workspace + 4194304);
     /* [6][256] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 397312);
+    const float *w_attention_layer_norm_weight = (const void *)(call->weights + 397312);
     /* [6][256] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 403456);
-    float *restrict lsh_project_attention_norm = (float *)(void *)scratch; /* [64][272] */
+    const float *w_attention_layer_norm_bias = (const void *)(call->weights + 403456);
+    float *restrict attention_norm = (void *)scratch; /* [64][272] */
     /* [3][12][2][256][32] */
     const float *w_attention_self_attention_query_key_weight =
-        (const float *)(const void *)(call->weights + 20887552);
+        (const void *)(call->weights + 20887552);
     /* [6][12][2][256][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 5128192);
+    const float *w_attention_self_attention_value_weight = (const void *)(call->weights + 5128192);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    float *restrict q = (void *)(call->workspace + 8388608);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict v = (float *)(void *)(call->workspace + 9437184);
+    float *restrict v = (void *)(call->workspace + 9437184);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
+    float *restrict run_max = (void *)(call->workspace + 11550784);
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
+    float *restrict run_sum = (void *)(call->workspace + 11567168);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y2_i = y2 + (block * 64 + i) * 256;
+        f32x8 sum = {0};
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            carried = carried + load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]);
+            sum = sum + load8(y2_i + v_1 * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 256.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float mean = div_f32(sum_3[0], 256.0f);
+        f32x8 sum_4 = {0};
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
+            const f32x8 diff = load8(y2_i + v_1 * 8) - splat8(mean);
+            sum_4 = fma8(diff, diff, sum_4);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 256.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float var = div_f32(sum_7[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 256 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 256 + v_1 * 8]));
-            store_f32x8(&lsh_project_attention_norm[i * 272 + v_1 * 8], t);
+            const f32x8 prod = (load8(y2_i + v_1 * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_attention_layer_norm_weight + layer * 256 + v_1 * 8),
+                load8(w_attention_layer_norm_bias + layer * 256 + v_1 * 8));
+            store8(attention_norm + i * 272 + v_1 * 8, t);
         }
     }
     /* → q */
+    const float *query_key_weight_group = w_attention_self_attention_query_key_weight +
+        (index * 12 + group) * 2 * 256 * 32;
+    const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 12 + group)
+        * 2 * 256 * 32;
     for (int64_t column = 0; column < 4; column++) {
         const int64_t next = min_i64(column + 1, 3);
         const int32_t less = -(column < next);
@@ -1591,160 +1546,152 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *query_key_weight_rem = query_key_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *q_column = q + block * 4096 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1632;
+            float *q_tile = q_column + tile * 384;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel) * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) *
+                        32 + rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&q[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step, 1023);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        272]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        544]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        816]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        1088]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        1360]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+                const int64_t at = column * 253 + tile * 23 + step;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[272]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[544]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[816]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 64], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 72], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 128], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 136], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 192], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 200], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 256], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 264], acc4_1);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 320], acc5_0);
-            store_f32x8(&q[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 253]);
+                const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_key_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(q_tile, acc0_0);
+            store8(q_tile + 8, acc0_1);
+            store8(q_tile + 64, acc1_0);
+            store8(q_tile + 72, acc1_1);
+            store8(q_tile + 128, acc2_0);
+            store8(q_tile + 136, acc2_1);
+            store8(q_tile + 192, acc3_0);
+            store8(q_tile + 200, acc3_1);
+            store8(q_tile + 256, acc4_0);
+            store8(q_tile + 264, acc4_1);
+            store8(q_tile + 320, acc5_0);
+            store8(q_tile + 328, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1360;
+            float *q_tile = q_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel) * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) *
+                        32 + rem * 16 + 6624, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[((layer * 12 + group) * 2 * 256 +
-                        tile * 22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&q[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
-                    2);
-                const int64_t low_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
-                const int64_t low_2 = min_i64(block * 64 + low_1 / 16 + 64, 4095);
-                __builtin_prefetch(&y2[low_2 * 256 + low_1 % 16 * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        14688]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_query_key_weight[(((index * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        14960]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15232]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15504]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15776]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(q_tile + clamped * 64 + 3456, 0, 2);
+                const int64_t at = column * 253 + tile * 23 + step + 207;
+                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3520], acc1_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3528], acc1_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3584], acc2_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3592], acc2_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3648], acc3_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3656], acc3_1);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3712], acc4_0);
-            store_f32x8(&q[(block * 64 + tile * 5) * 64 + column * 16 + 3720], acc4_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
+                const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(query_key_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(q_tile + 3456, acc0_0);
+            store8(q_tile + 3464, acc0_1);
+            store8(q_tile + 3520, acc1_0);
+            store8(q_tile + 3528, acc1_1);
+            store8(q_tile + 3584, acc2_0);
+            store8(q_tile + 3592, acc2_1);
+            store8(q_tile + 3648, acc3_0);
+            store8(q_tile + 3656, acc3_1);
+            store8(q_tile + 3712, acc4_0);
+            store8(q_tile + 3720, acc4_1);
         }
     }
     /* → v */
@@ -1755,158 +1702,152 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *v_column = v + block * 4096 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1632;
+            float *v_tile = v_column + tile * 384;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16], 0, 2);
+                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 12 + group) * 2 * 256
-                        + tile * 22 + step) * 32], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
                 }
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&v[(block * 64 + tile * 6 + low) * 64 + column * 16], 0, 2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        272]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        544]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        816]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        1088]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 8 + k +
-                        1360]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                const int64_t clamped = min_i64(step, 5);
+                __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
+                __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[0]);
+                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[272]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[544]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[816]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 8], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 64], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 72], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 128], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 136], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 192], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 200], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 256], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 264], acc4_1);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 320], acc5_0);
-            store_f32x8(&v[(block * 64 + tile * 6) * 64 + column * 16 + 328], acc5_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 253]);
+                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(v_tile, acc0_0);
+            store8(v_tile + 8, acc0_1);
+            store8(v_tile + 64, acc1_0);
+            store8(v_tile + 72, acc1_1);
+            store8(v_tile + 128, acc2_0);
+            store8(v_tile + 136, acc2_1);
+            store8(v_tile + 192, acc3_0);
+            store8(v_tile + 200, acc3_1);
+            store8(v_tile + 256, acc4_0);
+            store8(v_tile + 264, acc4_1);
+            store8(v_tile + 320, acc5_0);
+            store8(v_tile + 328, acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 32; step++) {
+            const float *attention_norm_tile = attention_norm + tile * 1360;
+            float *v_tile = v_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 23; step++) {
                 if (less) {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 + panel)
-                        * 256 + tile * 22 + step) * 32 + rem * 16 + 6336], 0, 2);
+                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                        rem * 16 + 6624, 0, 2);
                 } else {
-                    __builtin_prefetch(
-                        &w_attention_self_attention_query_key_weight[((index * 12 + group) * 2 * 256
-                        + tile * 22 + step) * 32 + 6336], 0, 2);
+                    __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32 + 6624, 0,
+                        2);
                 }
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&v[(block * 64 + tile * 5 + low) * 64 + column * 16 + 3456], 0,
-                    2);
-                const int64_t low_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(&y2[low_1 * 256 + 240], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        14688]);
-                    const f32x8 v_1 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(
-                        &w_attention_self_attention_value_weight[(((layer * 12 + group) * 2 +
-                        panel_1) * 256 + step * 8 + k) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        14960]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15232]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15504]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 8 + k +
-                        15776]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
+                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3456], acc0_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3464], acc0_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3520], acc1_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3528], acc1_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3584], acc2_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3592], acc2_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3648], acc3_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3656], acc3_1);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3712], acc4_0);
-            store_f32x8(&v[(block * 64 + tile * 5) * 64 + column * 16 + 3720], acc4_1);
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
+                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(v_tile + 3456, acc0_0);
+            store8(v_tile + 3464, acc0_1);
+            store8(v_tile + 3520, acc1_0);
+            store8(v_tile + 3528, acc1_1);
+            store8(v_tile + 3584, acc2_0);
+            store8(v_tile + 3592, acc2_1);
+            store8(v_tile + 3648, acc3_0);
+            store8(v_tile + 3656, acc3_1);
+            store8(v_tile + 3712, acc4_0);
+            store8(v_tile + 3720, acc4_1);
         }
     }
     for (int64_t i = 0; i < 64; i++) {
@@ -1923,28 +1864,25 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
+    const float *restrict run_sum = (const void *)(call->workspace + 11567168);
     /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
-    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
+    const float *restrict k_out = (const void *)(call->workspace + 10485760);
+    float *restrict heads = (void *)scratch; /* [64][80] */
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count =
-        (const int32_t *)(const void *)(call->workspace + 11583552);
+    const int32_t *restrict self_count = (const void *)(call->workspace + 11583552);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
+    const float *restrict v = (const void *)(call->workspace + 9437184);
     /* [6][8][768][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 9846784);
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 9846784);
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
+    float *restrict y1 = (void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         const float sum = run_sum[block * 64 + i];
         if (sum != 0.0f) {
             const float quot = div_f32(1.0f, sum);
             for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(block * 64 + i) * 64 + v_1 * 8]),
-                    splat_f32x8(quot));
-                store_f32x8(&lsh_output_heads[i * 80 + v_1 * 8], prod);
+                store8(heads + i * 80 + v_1 * 8,
+                    mul8(load8(k_out + (block * 64 + i) * 64 + v_1 * 8), splat8(quot)));
             }
         } else {
             const float x = (float)self_count[block * 64 + i];
@@ -1952,181 +1890,150 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
             const float weight = mul_f32(x, y_1);
             for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&v[(block * 64 + i) * 64 + v_1 * 8]),
-                    splat_f32x8(weight));
-                store_f32x8(&lsh_output_heads[i * 80 + v_1 * 8], prod);
+                store8(heads + i * 80 + v_1 * 8, mul8(load8(v + (block * 64 + i) * 64 + v_1 * 8),
+                    splat8(weight)));
             }
         }
     }
     /* y1 */
+    const float *dense_weight_group = w_attention_output_dense_weight + (layer * 6144 + group * 64)
+        * 32;
     for (int64_t column = 0; column < 16; column++) {
         const int64_t next = min_i64(column + 1, 15);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;
         const int64_t rem_1 = column % 2;
+        const float *dense_weight_rem = dense_weight_group + panel_1 * 24576 + rem_1 * 16;
+        float *y1_column = y1 + block * 16384 + column * 16;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 8; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
-                    tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(block * 64 + tile * 6 + low) * 256 + column * 16], 0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 80]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 160]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 240]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 320]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 8 + k + 400]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            const float *heads_tile = heads + tile * 480;
+            float *y1_tile = y1_column + tile * 1536;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
+                    16, 0, 2);
+                __builtin_prefetch(y1_tile + step * 256, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[0]);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[80]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[160]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[240]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[320]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat8(heads_k[400]);
+                    acc5_0 = fma8(s_5, v_1, acc5_0);
+                    acc5_1 = fma8(s_5, v_2, acc5_1);
                 }
             }
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16],
-                load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16]) + acc0_0);
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 8]) +
-                acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 8], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 256]) +
-                acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 256], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 264]) +
-                acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 264], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 512]) +
-                acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 512], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 520]) +
-                acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 520], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 768]) +
-                acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 768], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 776]) +
-                acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 776], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1024])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1024], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1032])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1032], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1280])
-                + acc5_0;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1280], sum_9);
-            const f32x8 sum_10 = load_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288])
-                + acc5_1;
-            store_f32x8(&y1[(block * 64 + tile * 6) * 256 + column * 16 + 1288], sum_10);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(heads_tile[k + 55]);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1760);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 1768);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 135]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 215]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 295]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 375]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat8(heads_tile[k + 455]);
+                acc5_0 = fma8(s_5, v_1, acc5_0);
+                acc5_1 = fma8(s_5, v_2, acc5_1);
+            }
+            store8(y1_tile, load8(y1_tile) + acc0_0);
+            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+            store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+            store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+            store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+            store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+            store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+            store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+            store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+            store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
+            store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
+            store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 8; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
-                    tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(block * 64 + tile * 5 + low) * 256 + column * 16 + 13824],
-                    0, 2);
-                for (int64_t k = 0; k < 8; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4320]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
-                        step * 8 + k + group * 64) * 32 + rem_1 * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4400]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4480]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4560]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 8 + k + 4640]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            const float *heads_tile = heads + tile * 400;
+            float *y1_tile = y1_column + tile * 1280;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
+                    16 + 1440, 0, 2);
+                __builtin_prefetch(y1_tile + step * 256 + 13824, 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const float *heads_k = heads_tile + step * 11 + k;
+                    const f32x8 s = splat8(heads_k[4320]);
+                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(heads_k[4400]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(heads_k[4480]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(heads_k[4560]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(heads_k[4640]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
                 }
             }
-            const f32x8 sum = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824]) +
-                acc0_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13824], sum);
-            const f32x8 sum_1 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13832])
-                + acc0_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 13832], sum_1);
-            const f32x8 sum_2 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14080])
-                + acc1_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14080], sum_2);
-            const f32x8 sum_3 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14088])
-                + acc1_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14088], sum_3);
-            const f32x8 sum_4 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14336])
-                + acc2_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14336], sum_4);
-            const f32x8 sum_5 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14344])
-                + acc2_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14344], sum_5);
-            const f32x8 sum_6 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14592])
-                + acc3_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14592], sum_6);
-            const f32x8 sum_7 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14600])
-                + acc3_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14600], sum_7);
-            const f32x8 sum_8 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14848])
-                + acc4_0;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14848], sum_8);
-            const f32x8 sum_9 = load_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14856])
-                + acc4_1;
-            store_f32x8(&y1[(block * 64 + tile * 5) * 256 + column * 16 + 14856], sum_9);
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat8(heads_tile[k + 4375]);
+                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1760);
+                acc0_0 = fma8(s, v_1, acc0_0);
+                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 1768);
+                acc0_1 = fma8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat8(heads_tile[k + 4455]);
+                acc1_0 = fma8(s_1, v_1, acc1_0);
+                acc1_1 = fma8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat8(heads_tile[k + 4535]);
+                acc2_0 = fma8(s_2, v_1, acc2_0);
+                acc2_1 = fma8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat8(heads_tile[k + 4615]);
+                acc3_0 = fma8(s_3, v_1, acc3_0);
+                acc3_1 = fma8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat8(heads_tile[k + 4695]);
+                acc4_0 = fma8(s_4, v_1, acc4_0);
+                acc4_1 = fma8(s_4, v_2, acc4_1);
+            }
+            store8(y1_tile + 13824, load8(y1_tile + 13824) + acc0_0);
+            store8(y1_tile + 13832, load8(y1_tile + 13832) + acc0_1);
+            store8(y1_tile + 14080, load8(y1_tile + 14080) + acc1_0);
+            store8(y1_tile + 14088, load8(y1_tile + 14088) + acc1_1);
+            store8(y1_tile + 14336, load8(y1_tile + 14336) + acc2_0);
+            store8(y1_tile + 14344, load8(y1_tile + 14344) + acc2_1);
+            store8(y1_tile + 14592, load8(y1_tile + 14592) + acc3_0);
+            store8(y1_tile + 14600, load8(y1_tile + 14600) + acc3_1);
+            store8(y1_tile + 14848, load8(y1_tile + 14848) + acc4_0);
+            store8(y1_tile + 14856, load8(y1_tile + 14856) + acc4_1);
         }
     }
 }
@@ -2138,94 +2045,90 @@ REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned cha
     (void)arg;
     const int64_t block = task % 64;
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    const float *restrict y1 = (const void *)call->workspace;
     /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    const float *restrict y2 = (const void *)(call->workspace + 4194304);
     /* [1][512] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 23836672);
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 23836672);
     /* [1][512] */
-    const float *w_encoder_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 23838720);
-    float *restrict hidden = (float *)(void *)scratch; /* [64][528] */
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 23838720);
+    float *restrict hidden = (void *)scratch; /* [64][528] */
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
     /* layer norm of 64 rows of 512 */
     for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
+        const float *y1_i = y1 + (block * 64 + i) * 256;
+        f32x8 sum = {0};
         for (int64_t v = 0; v < 32; v++) {
-            carried = carried + load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]);
+            sum = sum + load8(y1_i + v * 8);
         }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
+        const f32x8 mix = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_2;
+        const float *y2_i = y2 + (block * 64 + i) * 256;
+        const float lane = sum_3[0];
+        f32x8 sum_4 = {0};
         for (int64_t v = 0; v < 32; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(block * 64 + i) * 256 + v * 8]);
+            sum_4 = sum_4 + load8(y2_i + v * 8);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 512.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_5;
+        const float mean = div_f32(lane + sum_7[0], 512.0f);
+        f32x8 sum_8 = {0};
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
+            const f32x8 diff = load8(y1_i + v * 8) - splat8(mean);
+            sum_8 = fma8(diff, diff, sum_8);
         }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
+        const f32x8 mix_6 = shuffle_swap4_f32x8(sum_8);
+        const f32x8 sum_9 = sum_8 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_8;
+        const float lane_1 = sum_11[0];
+        f32x8 sum_12 = {0};
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
+            const f32x8 diff = load8(y2_i + v * 8) - splat8(mean);
+            sum_12 = fma8(diff, diff, sum_12);
         }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 512.0f);
+        const f32x8 mix_9 = shuffle_swap4_f32x8(sum_12);
+        const f32x8 sum_13 = sum_12 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_13);
+        const f32x8 sum_14 = sum_13 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_14);
+        const f32x8 sum_15 = sum_14 + mix_11;
+        const float var = div_f32(lane_1 + sum_15[0], 512.0f);
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&hidden[i * 528 + v * 8], t);
+            const f32x8 prod = (load8(y1_i + v * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8),
+                load8(w_encoder_layer_norm_bias + v * 8));
+            store8(hidden + i * 528 + v * 8, t);
         }
         for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y2[(block * 64 + i) * 256 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 256]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 256]));
-            store_f32x8(&hidden[i * 528 + v * 8 + 256], t);
+            const f32x8 prod = (load8(y2_i + v * 8) - splat8(mean)) * splat8(scale);
+            const f32x8 t = fma8(prod, load8(w_encoder_layer_norm_weight + v * 8 + 256),
+                load8(w_encoder_layer_norm_bias + v * 8 + 256));
+            store8(hidden + i * 528 + v * 8 + 256, t);
         }
     }
     if (control[0]) {
         for (int64_t i = 0; i < 64; i++) {
             const int32_t out_row = row[block * 64 + i];
             if (out_row >= 0) {
-                const int32_t high = max_i32(out_row, 0);
+                const int64_t clamped = max_i32(out_row, 0);
                 for (int64_t v = 0; v < 64; v++) {
-                    store_f32x8(&last_hidden_state[(int64_t)high * 512 + v * 8],
-                        load_f32x8(&hidden[i * 528 + v * 8]));
+                    store8(last_hidden_state + clamped * 512 + v * 8,
+                        load8(hidden + i * 528 + v * 8));
                 }
             }
         }
@@ -2239,30 +2142,32 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     (void)arg;
     const int64_t chunk = task % 64;
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
-    float *restrict queries = (float *)(void *)scratch; /* [1][4][64][16] */
-    int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
+    float *restrict q = (void *)(call->workspace + 8388608);
+    float *restrict queries = (void *)scratch; /* [1][4][64][16] */
+    int32_t *restrict query_pos = (void *)(scratch + 16384); /* [1][64] */
     /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
+    const float *restrict k_out = (const void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
+    const float *restrict v = (const void *)(call->workspace + 9437184);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    float *restrict scores = (float *)(void *)(scratch + 16640); /* [128][16] */
-    float *restrict inverse = (float *)(void *)(scratch + 24832); /* [16] */
+    float *restrict scores = (void *)(scratch + 16640); /* [128][16] */
+    float *restrict inverse = (void *)(scratch + 24832); /* [16] */
     for (int64_t panel = 0; panel < 4; panel++) {
+        const float *q_panel = q + (chunk * 64 + panel * 16) * 64;
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 64]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v_1 = load8(q_d);
+            const f32x8 v_2 = load8(q_d + 64);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 128]);
-            const f32x8 v_4 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 192]);
+            const f32x8 v_3 = load8(q_d + 128);
+            const f32x8 v_4 = load8(q_d + 192);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 256]);
-            const f32x8 v_6 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 320]);
+            const f32x8 v_5 = load8(q_d + 256);
+            const f32x8 v_6 = load8(q_d + 320);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 384]);
-            const f32x8 v_8 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 448]);
+            const f32x8 v_7 = load8(q_d + 384);
+            const f32x8 v_8 = load8(q_d + 448);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -2275,35 +2180,30 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 512]);
-            const f32x8 v_2 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 576]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v_1 = load8(q_d + 512);
+            const f32x8 v_2 = load8(q_d + 576);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 640]);
-            const f32x8 v_4 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 704]);
+            const f32x8 v_3 = load8(q_d + 640);
+            const f32x8 v_4 = load8(q_d + 704);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 768]);
-            const f32x8 v_6 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 832]);
+            const f32x8 v_5 = load8(q_d + 768);
+            const f32x8 v_6 = load8(q_d + 832);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 896]);
-            const f32x8 v_8 = load_f32x8(&q[(chunk * 64 + panel * 16) * 64 + d * 8 + 960]);
+            const f32x8 v_7 = load8(q_d + 896);
+            const f32x8 v_8 = load8(q_d + 960);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -2316,391 +2216,312 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
         query_pos[lane] = (int32_t)(chunk * 64 + lane);
     }
     for (int64_t panel = 0; panel < 4; panel++) {
-        f32x8 most = splat_f32x8(-3.4028235e+38f);
-        f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
+        float *q_panel = q + panel * 1024;
+        const float *queries_panel = queries + panel * 1024;
+        const float *k_out_panel = k_out + panel * 1024;
+        const float *v_panel = v + panel * 1024;
+        f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 63) % 64;
-            f32x8 carried = most;
-            f32x8 carried_1 = most_1;
+            const float *k_out_other = k_out + other * 4096;
+            const int32_t *key_other = key + other * 64;
+            float *scores_o = scores + o * 1024;
             for (int64_t keys = 0; keys < 9; keys++) {
                 const int64_t next = min_i64(chunk + 1, 63);
                 const int64_t ahead = min_i64(o * 11 + keys, 15);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                f32x8 carried_12 = splat_f32x8(0.0f);
-                f32x8 carried_13 = splat_f32x8(0.0f);
+                const float *q_ahead = q_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(q_ahead, 0, 2);
+                __builtin_prefetch(q_ahead + 16, 0, 2);
+                __builtin_prefetch(q_ahead + 32, 0, 2);
+                __builtin_prefetch(q_ahead + 48, 0, 2);
+                const float *k_out_ahead = k_out_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(k_out_ahead, 0, 2);
+                __builtin_prefetch(k_out_ahead + 16, 0, 2);
+                __builtin_prefetch(k_out_ahead + 32, 0, 2);
+                __builtin_prefetch(k_out_ahead + 48, 0, 2);
+                const float *v_ahead = v_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(v_ahead, 0, 2);
+                __builtin_prefetch(v_ahead + 16, 0, 2);
+                __builtin_prefetch(v_ahead + 32, 0, 2);
+                __builtin_prefetch(v_ahead + 48, 0, 2);
+                f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+                    sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 s = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k]);
-                    const f32x8 v_1 = load_f32x8(&queries[(panel * 64 + k) * 16]);
-                    carried_2 = fma_f32x8(s, v_1, carried_2);
-                    const f32x8 v_2 = load_f32x8(&queries[(panel * 64 + k) * 16 + 8]);
-                    carried_3 = fma_f32x8(s, v_2, carried_3);
-                    const f32x8 s_1 = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k + 64]);
-                    carried_4 = fma_f32x8(s_1, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_1, v_2, carried_5);
-                    const f32x8 s_2 = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k + 128]);
-                    carried_6 = fma_f32x8(s_2, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_2, v_2, carried_7);
-                    const f32x8 s_3 = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k + 192]);
-                    carried_8 = fma_f32x8(s_3, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_3, v_2, carried_9);
-                    const f32x8 s_4 = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k + 256]);
-                    carried_10 = fma_f32x8(s_4, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_4, v_2, carried_11);
-                    const f32x8 s_5 = splat_f32x8(k_out[(other * 64 + keys * 6) * 64 + k + 320]);
-                    carried_12 = fma_f32x8(s_5, v_1, carried_12);
-                    carried_13 = fma_f32x8(s_5, v_2, carried_13);
+                    const float *k_out_k = k_out_other + keys * 384 + k;
+                    const f32x8 s = splat8(k_out_k[0]);
+                    const f32x8 v_1 = load8(queries_panel + k * 16);
+                    sum = fma8(s, v_1, sum);
+                    const f32x8 v_2 = load8(queries_panel + k * 16 + 8);
+                    sum_1 = fma8(s, v_2, sum_1);
+                    const f32x8 s_1 = splat8(k_out_k[64]);
+                    sum_2 = fma8(s_1, v_1, sum_2);
+                    sum_3 = fma8(s_1, v_2, sum_3);
+                    const f32x8 s_2 = splat8(k_out_k[128]);
+                    sum_4 = fma8(s_2, v_1, sum_4);
+                    sum_5 = fma8(s_2, v_2, sum_5);
+                    const f32x8 s_3 = splat8(k_out_k[192]);
+                    sum_6 = fma8(s_3, v_1, sum_6);
+                    sum_7 = fma8(s_3, v_2, sum_7);
+                    const f32x8 s_4 = splat8(k_out_k[256]);
+                    sum_8 = fma8(s_4, v_1, sum_8);
+                    sum_9 = fma8(s_4, v_2, sum_9);
+                    const f32x8 s_5 = splat8(k_out_k[320]);
+                    sum_10 = fma8(s_5, v_1, sum_10);
+                    sum_11 = fma8(s_5, v_2, sum_11);
                 }
-                const i32x8 less =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6]) < splat_i32x8(1073741824));
-                const f32x8 prod = mul_f32x8(carried_2, splat_f32x8(0.125f));
-                const f32x8 pick = select_f32x8(less, prod, splat_f32x8(-1e+09f));
-                const f32x8 high = max_f32x8(carried, pick);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16], pick);
-                const f32x8 prod_1 = mul_f32x8(carried_3, splat_f32x8(0.125f));
-                const f32x8 pick_1 = select_f32x8(less, prod_1, splat_f32x8(-1e+09f));
-                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
-                const i32x8 less_1 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6 + 1]) < splat_i32x8(1073741824));
-                const f32x8 prod_2 = mul_f32x8(carried_4, splat_f32x8(0.125f));
-                const f32x8 pick_2 = select_f32x8(less_1, prod_2, splat_f32x8(-1e+09f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
-                const f32x8 prod_3 = mul_f32x8(carried_5, splat_f32x8(0.125f));
-                const f32x8 pick_3 = select_f32x8(less_1, prod_3, splat_f32x8(-1e+09f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
-                const i32x8 less_2 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6 + 2]) < splat_i32x8(1073741824));
-                const f32x8 prod_4 = mul_f32x8(carried_6, splat_f32x8(0.125f));
-                const f32x8 pick_4 = select_f32x8(less_2, prod_4, splat_f32x8(-1e+09f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
-                const f32x8 prod_5 = mul_f32x8(carried_7, splat_f32x8(0.125f));
-                const f32x8 pick_5 = select_f32x8(less_2, prod_5, splat_f32x8(-1e+09f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
-                const i32x8 less_3 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6 + 3]) < splat_i32x8(1073741824));
-                const f32x8 prod_6 = mul_f32x8(carried_8, splat_f32x8(0.125f));
-                const f32x8 pick_6 = select_f32x8(less_3, prod_6, splat_f32x8(-1e+09f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
-                const f32x8 prod_7 = mul_f32x8(carried_9, splat_f32x8(0.125f));
-                const f32x8 pick_7 = select_f32x8(less_3, prod_7, splat_f32x8(-1e+09f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
-                const i32x8 less_4 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6 + 4]) < splat_i32x8(1073741824));
-                const f32x8 prod_8 = mul_f32x8(carried_10, splat_f32x8(0.125f));
-                const f32x8 pick_8 = select_f32x8(less_4, prod_8, splat_f32x8(-1e+09f));
-                const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
-                const f32x8 prod_9 = mul_f32x8(carried_11, splat_f32x8(0.125f));
-                const f32x8 pick_9 = select_f32x8(less_4, prod_9, splat_f32x8(-1e+09f));
-                const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
-                const i32x8 less_5 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 6 + 5]) < splat_i32x8(1073741824));
-                const f32x8 prod_10 = mul_f32x8(carried_12, splat_f32x8(0.125f));
-                const f32x8 pick_10 = select_f32x8(less_5, prod_10, splat_f32x8(-1e+09f));
-                carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
-                const f32x8 prod_11 = mul_f32x8(carried_13, splat_f32x8(0.125f));
-                const f32x8 pick_11 = select_f32x8(less_5, prod_11, splat_f32x8(-1e+09f));
-                carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
+                const int32_t *key_keys = key_other + keys * 6;
+                const i32x8 less = (i32x8)(splat_i32x8(key_keys[0]) < splat_i32x8(1073741824));
+                const f32x8 pick = select8(less, mul8(sum, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger = max8(most, pick);
+                float *scores_keys = scores_o + keys * 96;
+                store8(scores_keys, pick);
+                const f32x8 pick_1 = select8(less, mul8(sum_1, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_1 = max8(most_1, pick_1);
+                store8(scores_keys + 8, pick_1);
+                const i32x8 less_1 = (i32x8)(splat_i32x8(key_keys[1]) < splat_i32x8(1073741824));
+                const f32x8 pick_2 = select8(less_1, mul8(sum_2, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_2 = max8(larger, pick_2);
+                store8(scores_keys + 16, pick_2);
+                const f32x8 pick_3 = select8(less_1, mul8(sum_3, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_3 = max8(larger_1, pick_3);
+                store8(scores_keys + 24, pick_3);
+                const i32x8 less_2 = (i32x8)(splat_i32x8(key_keys[2]) < splat_i32x8(1073741824));
+                const f32x8 pick_4 = select8(less_2, mul8(sum_4, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_4 = max8(larger_2, pick_4);
+                store8(scores_keys + 32, pick_4);
+                const f32x8 pick_5 = select8(less_2, mul8(sum_5, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_5 = max8(larger_3, pick_5);
+                store8(scores_keys + 40, pick_5);
+                const i32x8 less_3 = (i32x8)(splat_i32x8(key_keys[3]) < splat_i32x8(1073741824));
+                const f32x8 pick_6 = select8(less_3, mul8(sum_6, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_6 = max8(larger_4, pick_6);
+                store8(scores_keys + 48, pick_6);
+                const f32x8 pick_7 = select8(less_3, mul8(sum_7, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_7 = max8(larger_5, pick_7);
+                store8(scores_keys + 56, pick_7);
+                const i32x8 less_4 = (i32x8)(splat_i32x8(key_keys[4]) < splat_i32x8(1073741824));
+                const f32x8 pick_8 = select8(less_4, mul8(sum_8, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_8 = max8(larger_6, pick_8);
+                store8(scores_keys + 64, pick_8);
+                const f32x8 pick_9 = select8(less_4, mul8(sum_9, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_9 = max8(larger_7, pick_9);
+                store8(scores_keys + 72, pick_9);
+                const i32x8 less_5 = (i32x8)(splat_i32x8(key_keys[5]) < splat_i32x8(1073741824));
+                const f32x8 pick_10 = select8(less_5, mul8(sum_10, splat8(0.125f)),
+                    splat8(-1e+09f));
+                most = max8(larger_8, pick_10);
+                store8(scores_keys + 80, pick_10);
+                const f32x8 pick_11 = select8(less_5, mul8(sum_11, splat8(0.125f)),
+                    splat8(-1e+09f));
+                most_1 = max8(larger_9, pick_11);
+                store8(scores_keys + 88, pick_11);
             }
-            f32x8 carried_2 = carried;
-            f32x8 carried_3 = carried_1;
             for (int64_t keys = 0; keys < 2; keys++) {
                 const int64_t next = min_i64(chunk + 1, 63);
                 const int64_t ahead = min_i64(o * 11 + keys + 9, 15);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&q[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&k_out[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 16], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 32], 0, 2);
-                __builtin_prefetch(&v[(next * 64 + panel * 16 + ahead) * 64 + 48], 0, 2);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                f32x8 carried_12 = splat_f32x8(0.0f);
-                f32x8 carried_13 = splat_f32x8(0.0f);
+                const float *q_ahead = q_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(q_ahead, 0, 2);
+                __builtin_prefetch(q_ahead + 16, 0, 2);
+                __builtin_prefetch(q_ahead + 32, 0, 2);
+                __builtin_prefetch(q_ahead + 48, 0, 2);
+                const float *k_out_ahead = k_out_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(k_out_ahead, 0, 2);
+                __builtin_prefetch(k_out_ahead + 16, 0, 2);
+                __builtin_prefetch(k_out_ahead + 32, 0, 2);
+                __builtin_prefetch(k_out_ahead + 48, 0, 2);
+                const float *v_ahead = v_panel + (next * 64 + ahead) * 64;
+                __builtin_prefetch(v_ahead, 0, 2);
+                __builtin_prefetch(v_ahead + 16, 0, 2);
+                __builtin_prefetch(v_ahead + 32, 0, 2);
+                __builtin_prefetch(v_ahead + 48, 0, 2);
+                f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+                    sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 s = splat_f32x8(k_out[(other * 64 + keys * 5) * 64 + k + 3456]);
-                    const f32x8 v_1 = load_f32x8(&queries[(panel * 64 + k) * 16]);
-                    carried_4 = fma_f32x8(s, v_1, carried_4);
-                    const f32x8 v_2 = load_f32x8(&queries[(panel * 64 + k) * 16 + 8]);
-                    carried_5 = fma_f32x8(s, v_2, carried_5);
-                    const f32x8 s_1 = splat_f32x8(k_out[(other * 64 + keys * 5) * 64 + k + 3520]);
-                    carried_6 = fma_f32x8(s_1, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_1, v_2, carried_7);
-                    const f32x8 s_2 = splat_f32x8(k_out[(other * 64 + keys * 5) * 64 + k + 3584]);
-                    carried_8 = fma_f32x8(s_2, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_2, v_2, carried_9);
-                    const f32x8 s_3 = splat_f32x8(k_out[(other * 64 + keys * 5) * 64 + k + 3648]);
-                    carried_10 = fma_f32x8(s_3, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_3, v_2, carried_11);
-                    const f32x8 s_4 = splat_f32x8(k_out[(other * 64 + keys * 5) * 64 + k + 3712]);
-                    carried_12 = fma_f32x8(s_4, v_1, carried_12);
-                    carried_13 = fma_f32x8(s_4, v_2, carried_13);
+                    const float *k_out_k = k_out_other + keys * 320 + k;
+                    const f32x8 s = splat8(k_out_k[3456]);
+                    const f32x8 v_1 = load8(queries_panel + k * 16);
+                    sum = fma8(s, v_1, sum);
+                    const f32x8 v_2 = load8(queries_panel + k * 16 + 8);
+                    sum_1 = fma8(s, v_2, sum_1);
+                    const f32x8 s_1 = splat8(k_out_k[3520]);
+                    sum_2 = fma8(s_1, v_1, sum_2);
+                    sum_3 = fma8(s_1, v_2, sum_3);
+                    const f32x8 s_2 = splat8(k_out_k[3584]);
+                    sum_4 = fma8(s_2, v_1, sum_4);
+                    sum_5 = fma8(s_2, v_2, sum_5);
+                    const f32x8 s_3 = splat8(k_out_k[3648]);
+                    sum_6 = fma8(s_3, v_1, sum_6);
+                    sum_7 = fma8(s_3, v_2, sum_7);
+                    const f32x8 s_4 = splat8(k_out_k[3712]);
+                    sum_8 = fma8(s_4, v_1, sum_8);
+                    sum_9 = fma8(s_4, v_2, sum_9);
                 }
-                const i32x8 less =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 5 + 54]) < splat_i32x8(1073741824));
-                const f32x8 prod = mul_f32x8(carried_4, splat_f32x8(0.125f));
-                const f32x8 pick = select_f32x8(less, prod, splat_f32x8(-1e+09f));
-                const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 864], pick);
-                const f32x8 prod_1 = mul_f32x8(carried_5, splat_f32x8(0.125f));
-                const f32x8 pick_1 = select_f32x8(less, prod_1, splat_f32x8(-1e+09f));
-                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
-                const i32x8 less_1 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 5 + 55]) < splat_i32x8(1073741824));
-                const f32x8 prod_2 = mul_f32x8(carried_6, splat_f32x8(0.125f));
-                const f32x8 pick_2 = select_f32x8(less_1, prod_2, splat_f32x8(-1e+09f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
-                const f32x8 prod_3 = mul_f32x8(carried_7, splat_f32x8(0.125f));
-                const f32x8 pick_3 = select_f32x8(less_1, prod_3, splat_f32x8(-1e+09f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
-                const i32x8 less_2 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 5 + 56]) < splat_i32x8(1073741824));
-                const f32x8 prod_4 = mul_f32x8(carried_8, splat_f32x8(0.125f));
-                const f32x8 pick_4 = select_f32x8(less_2, prod_4, splat_f32x8(-1e+09f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
-                const f32x8 prod_5 = mul_f32x8(carried_9, splat_f32x8(0.125f));
-                const f32x8 pick_5 = select_f32x8(less_2, prod_5, splat_f32x8(-1e+09f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
-                const i32x8 less_3 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 5 + 57]) < splat_i32x8(1073741824));
-                const f32x8 prod_6 = mul_f32x8(carried_10, splat_f32x8(0.125f));
-                const f32x8 pick_6 = select_f32x8(less_3, prod_6, splat_f32x8(-1e+09f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
-                const f32x8 prod_7 = mul_f32x8(carried_11, splat_f32x8(0.125f));
-                const f32x8 pick_7 = select_f32x8(less_3, prod_7, splat_f32x8(-1e+09f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
-                const i32x8 less_4 =
-                    (i32x8)(splat_i32x8(key[other * 64 + keys * 5 + 58]) < splat_i32x8(1073741824));
-                const f32x8 prod_8 = mul_f32x8(carried_12, splat_f32x8(0.125f));
-                const f32x8 pick_8 = select_f32x8(less_4, prod_8, splat_f32x8(-1e+09f));
-                carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
-                const f32x8 prod_9 = mul_f32x8(carried_13, splat_f32x8(0.125f));
-                const f32x8 pick_9 = select_f32x8(less_4, prod_9, splat_f32x8(-1e+09f));
-                carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
+                const int32_t *key_keys = key_other + keys * 5;
+                const i32x8 less = (i32x8)(splat_i32x8(key_keys[54]) < splat_i32x8(1073741824));
+                const f32x8 pick = select8(less, mul8(sum, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger = max8(most, pick);
+                float *scores_keys = scores_o + keys * 80;
+                store8(scores_keys + 864, pick);
+                const f32x8 pick_1 = select8(less, mul8(sum_1, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_1 = max8(most_1, pick_1);
+                store8(scores_keys + 872, pick_1);
+                const i32x8 less_1 = (i32x8)(splat_i32x8(key_keys[55]) < splat_i32x8(1073741824));
+                const f32x8 pick_2 = select8(less_1, mul8(sum_2, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_2 = max8(larger, pick_2);
+                store8(scores_keys + 880, pick_2);
+                const f32x8 pick_3 = select8(less_1, mul8(sum_3, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_3 = max8(larger_1, pick_3);
+                store8(scores_keys + 888, pick_3);
+                const i32x8 less_2 = (i32x8)(splat_i32x8(key_keys[56]) < splat_i32x8(1073741824));
+                const f32x8 pick_4 = select8(less_2, mul8(sum_4, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_4 = max8(larger_2, pick_4);
+                store8(scores_keys + 896, pick_4);
+                const f32x8 pick_5 = select8(less_2, mul8(sum_5, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_5 = max8(larger_3, pick_5);
+                store8(scores_keys + 904, pick_5);
+                const i32x8 less_3 = (i32x8)(splat_i32x8(key_keys[57]) < splat_i32x8(1073741824));
+                const f32x8 pick_6 = select8(less_3, mul8(sum_6, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_6 = max8(larger_4, pick_6);
+                store8(scores_keys + 912, pick_6);
+                const f32x8 pick_7 = select8(less_3, mul8(sum_7, splat8(0.125f)), splat8(-1e+09f));
+                const f32x8 larger_7 = max8(larger_5, pick_7);
+                store8(scores_keys + 920, pick_7);
+                const i32x8 less_4 = (i32x8)(splat_i32x8(key_keys[58]) < splat_i32x8(1073741824));
+                const f32x8 pick_8 = select8(less_4, mul8(sum_8, splat8(0.125f)), splat8(-1e+09f));
+                most = max8(larger_6, pick_8);
+                store8(scores_keys + 928, pick_8);
+                const f32x8 pick_9 = select8(less_4, mul8(sum_9, splat8(0.125f)), splat8(-1e+09f));
+                most_1 = max8(larger_7, pick_9);
+                store8(scores_keys + 936, pick_9);
             }
-            most = carried_2;
-            most_1 = carried_3;
         }
-        f32x8 sum = splat_f32x8(0.0f);
-        f32x8 sum_1 = splat_f32x8(0.0f);
+        f32x8 sum = {0}, sum_1 = {0};
         for (int64_t key_1 = 0; key_1 < 128; key_1++) {
-            const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
-            store_f32x8(&scores[key_1 * 16], y);
-            const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
-            const f32x8 y_1 = exp_f32x8(diff);
+            const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - most);
+            store8(scores + key_1 * 16, y);
+            const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - most_1);
             sum = sum + y;
-            store_f32x8(&scores[key_1 * 16 + 8], y_1);
+            store8(scores + key_1 * 16 + 8, y_1);
             sum_1 = sum_1 + y_1;
         }
-        const f32x8 high = max_f32x8(most, -most);
+        const f32x8 larger = max8(most, -most);
         const f32x8 y = log_f32x8(sum);
         const f32x8 y_1 = exp_f32x8(most - (y + most));
-        const f32x8 pick = select_f32x8((i32x8)(high > splat_f32x8(256.0f)), y_1,
-            div_f32x8(splat_f32x8(1.0f), sum));
-        store_f32x8(&inverse[0], pick);
-        const f32x8 high_1 = max_f32x8(most_1, -most_1);
+        store8(inverse, select8((i32x8)(larger > splat8(256.0f)), y_1, div8(splat8(1.0f), sum)));
+        const f32x8 larger_1 = max8(most_1, -most_1);
         const f32x8 y_2 = log_f32x8(sum_1);
         const f32x8 y_3 = exp_f32x8(most_1 - (y_2 + most_1));
-        const f32x8 pick_1 = select_f32x8((i32x8)(high_1 > splat_f32x8(256.0f)), y_3,
-            div_f32x8(splat_f32x8(1.0f), sum_1));
-        store_f32x8(&inverse[8], pick_1);
+        const f32x8 pick = select8((i32x8)(larger_1 > splat8(256.0f)), y_3,
+            div8(splat8(1.0f), sum_1));
+        store8(inverse + 8, pick);
         for (int64_t column = 0; column < 4; column++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
+            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0}, carried_4 = {0},
+                carried_5 = {0}, carried_6 = {0}, carried_7 = {0}, carried_8 = {0}, carried_9 = {0},
+                carried_10 = {0}, carried_11 = {0};
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t other = (chunk + o + 63) % 64;
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 s = splat_f32x8(scores[(o * 64 + k) * 16]);
-                    const f32x8 v_1 = load_f32x8(&v[(other * 64 + k) * 64 + column * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
-                    const f32x8 v_2 = load_f32x8(&v[(other * 64 + k) * 64 + column * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
-                    const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k) * 16 + 1]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                    const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k) * 16 + 2]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                    const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k) * 16 + 3]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                    const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k) * 16 + 4]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    const f32x8 s_5 = splat_f32x8(scores[(o * 64 + k) * 16 + 5]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    const float *scores_k = scores + (o * 64 + k) * 16;
+                    const f32x8 s = splat8(scores_k[0]);
+                    const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
+                    carried = fma8(s, v_1, carried);
+                    const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
+                    carried_1 = fma8(s, v_2, carried_1);
+                    const f32x8 s_1 = splat8(scores_k[1]);
+                    carried_2 = fma8(s_1, v_1, carried_2);
+                    carried_3 = fma8(s_1, v_2, carried_3);
+                    const f32x8 s_2 = splat8(scores_k[2]);
+                    carried_4 = fma8(s_2, v_1, carried_4);
+                    carried_5 = fma8(s_2, v_2, carried_5);
+                    const f32x8 s_3 = splat8(scores_k[3]);
+                    carried_6 = fma8(s_3, v_1, carried_6);
+                    carried_7 = fma8(s_3, v_2, carried_7);
+                    const f32x8 s_4 = splat8(scores_k[4]);
+                    carried_8 = fma8(s_4, v_1, carried_8);
+                    carried_9 = fma8(s_4, v_2, carried_9);
+                    const f32x8 s_5 = splat8(scores_k[5]);
+                    carried_10 = fma8(s_5, v_1, carried_10);
+                    carried_11 = fma8(s_5, v_2, carried_11);
                 }
             }
-            const f32x8 s = splat_f32x8(inverse[0]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16], mul_f32x8(carried, s));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 8],
-                mul_f32x8(carried_1, s));
-            const f32x8 s_1 = splat_f32x8(inverse[1]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 64],
-                mul_f32x8(carried_2, s_1));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 72],
-                mul_f32x8(carried_3, s_1));
-            const f32x8 s_2 = splat_f32x8(inverse[2]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 128],
-                mul_f32x8(carried_4, s_2));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 136],
-                mul_f32x8(carried_5, s_2));
-            const f32x8 s_3 = splat_f32x8(inverse[3]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 192],
-                mul_f32x8(carried_6, s_3));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 200],
-                mul_f32x8(carried_7, s_3));
-            const f32x8 s_4 = splat_f32x8(inverse[4]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 256],
-                mul_f32x8(carried_8, s_4));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 264],
-                mul_f32x8(carried_9, s_4));
-            const f32x8 s_5 = splat_f32x8(inverse[5]);
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 320],
-                mul_f32x8(carried_10, s_5));
-            store_f32x8(&q[(chunk * 64 + panel * 16) * 64 + column * 16 + 328],
-                mul_f32x8(carried_11, s_5));
+            const f32x8 s = splat8(inverse[0]);
+            float *q_column = q_panel + chunk * 4096 + column * 16;
+            store8(q_column, mul8(carried, s));
+            store8(q_column + 8, mul8(carried_1, s));
+            const f32x8 s_1 = splat8(inverse[1]);
+            store8(q_column + 64, mul8(carried_2, s_1));
+            store8(q_column + 72, mul8(carried_3, s_1));
+            const f32x8 s_2 = splat8(inverse[2]);
+            store8(q_column + 128, mul8(carried_4, s_2));
+            store8(q_column + 136, mul8(carried_5, s_2));
+            const f32x8 s_3 = splat8(inverse[3]);
+            store8(q_column + 192, mul8(carried_6, s_3));
+            store8(q_column + 200, mul8(carried_7, s_3));
+            const f32x8 s_4 = splat8(inverse[4]);
+            store8(q_column + 256, mul8(carried_8, s_4));
+            store8(q_column + 264, mul8(carried_9, s_4));
+            const f32x8 s_5 = splat8(inverse[5]);
+            store8(q_column + 320, mul8(carried_10, s_5));
+            store8(q_column + 328, mul8(carried_11, s_5));
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried_12 = splat_f32x8(0.0f);
-                f32x8 carried_13 = splat_f32x8(0.0f);
-                f32x8 carried_14 = splat_f32x8(0.0f);
-                f32x8 carried_15 = splat_f32x8(0.0f);
-                f32x8 carried_16 = splat_f32x8(0.0f);
-                f32x8 carried_17 = splat_f32x8(0.0f);
-                f32x8 carried_18 = splat_f32x8(0.0f);
-                f32x8 carried_19 = splat_f32x8(0.0f);
-                f32x8 carried_20 = splat_f32x8(0.0f);
-                f32x8 carried_21 = splat_f32x8(0.0f);
+                f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0}, carried_15 = {0},
+                    carried_16 = {0}, carried_17 = {0}, carried_18 = {0}, carried_19 = {0},
+                    carried_20 = {0}, carried_21 = {0};
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 63) % 64;
                     for (int64_t k = 0; k < 64; k++) {
-                        const f32x8 s_6 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 6]);
-                        const f32x8 v_1 = load_f32x8(&v[(other * 64 + k) * 64 + column * 16]);
-                        carried_12 = fma_f32x8(s_6, v_1, carried_12);
-                        const f32x8 v_2 = load_f32x8(&v[(other * 64 + k) * 64 + column * 16 + 8]);
-                        carried_13 = fma_f32x8(s_6, v_2, carried_13);
-                        const f32x8 s_7 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 7]);
-                        carried_14 = fma_f32x8(s_7, v_1, carried_14);
-                        carried_15 = fma_f32x8(s_7, v_2, carried_15);
-                        const f32x8 s_8 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 8]);
-                        carried_16 = fma_f32x8(s_8, v_1, carried_16);
-                        carried_17 = fma_f32x8(s_8, v_2, carried_17);
-                        const f32x8 s_9 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 9]);
-                        carried_18 = fma_f32x8(s_9, v_1, carried_18);
-                        carried_19 = fma_f32x8(s_9, v_2, carried_19);
-                        const f32x8 s_10 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 10]);
-                        carried_20 = fma_f32x8(s_10, v_1, carried_20);
-                        carried_21 = fma_f32x8(s_10, v_2, carried_21);
+                        const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                        const f32x8 s_6 = splat8(scores_k[6]);
+                        const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
+                        carried_12 = fma8(s_6, v_1, carried_12);
+                        const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
+                        carried_13 = fma8(s_6, v_2, carried_13);
+                        const f32x8 s_7 = splat8(scores_k[7]);
+                        carried_14 = fma8(s_7, v_1, carried_14);
+                        carried_15 = fma8(s_7, v_2, carried_15);
+                        const f32x8 s_8 = splat8(scores_k[8]);
+                        carried_16 = fma8(s_8, v_1, carried_16);
+                        carried_17 = fma8(s_8, v_2, carried_17);
+                        const f32x8 s_9 = splat8(scores_k[9]);
+                        carried_18 = fma8(s_9, v_1, carried_18);
+                        carried_19 = fma8(s_9, v_2, carried_19);
+                        const f32x8 s_10 = splat8(scores_k[10]);
+                        carried_20 = fma8(s_10, v_1, carried_20);
+                        carried_21 = fma8(s_10, v_2, carried_21);
                     }
                 }
-                const f32x8 s_6 = splat_f32x8(inverse[tile * 5 + 6]);
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 384],
-                    mul_f32x8(carried_12, s_6));
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 392],
-                    mul_f32x8(carried_13, s_6));
-                const f32x8 s_7 = splat_f32x8(inverse[tile * 5 + 7]);
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 448],
-                    mul_f32x8(carried_14, s_7));
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 456],
-                    mul_f32x8(carried_15, s_7));
-                const f32x8 s_8 = splat_f32x8(inverse[tile * 5 + 8]);
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 512],
-                    mul_f32x8(carried_16, s_8));
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 520],
-                    mul_f32x8(carried_17, s_8));
-                const f32x8 s_9 = splat_f32x8(inverse[tile * 5 + 9]);
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 576],
-                    mul_f32x8(carried_18, s_9));
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 584],
-                    mul_f32x8(carried_19, s_9));
-                const f32x8 s_10 = splat_f32x8(inverse[tile * 5 + 10]);
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 640],
-                    mul_f32x8(carried_20, s_10));
-                store_f32x8(&q[(chunk * 64 + panel * 16 + tile * 5) * 64 + column * 16 + 648],
-                    mul_f32x8(carried_21, s_10));
+                const float *inverse_tile = inverse + tile * 5;
+                const f32x8 s_6 = splat8(inverse_tile[6]);
+                float *q_tile = q_column + tile * 320;
+                store8(q_tile + 384, mul8(carried_12, s_6));
+                store8(q_tile + 392, mul8(carried_13, s_6));
+                const f32x8 s_7 = splat8(inverse_tile[7]);
+                store8(q_tile + 448, mul8(carried_14, s_7));
+                store8(q_tile + 456, mul8(carried_15, s_7));
+                const f32x8 s_8 = splat8(inverse_tile[8]);
+                store8(q_tile + 512, mul8(carried_16, s_8));
+                store8(q_tile + 520, mul8(carried_17, s_8));
+                const f32x8 s_9 = splat8(inverse_tile[9]);
+                store8(q_tile + 576, mul8(carried_18, s_9));
+                store8(q_tile + 584, mul8(carried_19, s_9));
+                const f32x8 s_10 = splat8(inverse_tile[10]);
+                store8(q_tile + 640, mul8(carried_20, s_10));
+                store8(q_tile + 648, mul8(carried_21, s_10));
             }
         }
     }
@@ -2714,28 +2535,29 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict lsh_hash_queries = (float *)(void *)scratch; /* [1][4][64][16] */
-    /* [3][12][1][64][64] */
-    const float *w_rotations = (const float *)(const void *)(call->weights + 23246848);
-    int32_t *restrict found = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
+    const float *restrict q = (const void *)(call->workspace + 8388608);
+    float *restrict queries = (void *)scratch; /* [1][4][64][16] */
+    const float *w_rotations = (const void *)(call->weights + 23246848); /* [3][12][1][64][64] */
+    int32_t *restrict found = (void *)(scratch + 16384); /* [1][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict lsh_buckets = (int32_t *)(void *)(call->workspace + 11599936);
+    int32_t *restrict lsh_buckets = (void *)(call->workspace + 11599936);
     for (int64_t panel = 0; panel < 4; panel++) {
+        const float *q_panel = q + (block * 64 + panel * 16) * 64;
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8]);
-            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 64]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v = load8(q_d);
+            const f32x8 v_1 = load8(q_d + 64);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 128]);
-            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 192]);
+            const f32x8 v_2 = load8(q_d + 128);
+            const f32x8 v_3 = load8(q_d + 192);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 256]);
-            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 320]);
+            const f32x8 v_4 = load8(q_d + 256);
+            const f32x8 v_5 = load8(q_d + 320);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 384]);
-            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 448]);
+            const f32x8 v_6 = load8(q_d + 384);
+            const f32x8 v_7 = load8(q_d + 448);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -2748,36 +2570,30 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 512]);
-            const f32x8 v_1 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 576]);
+            const float *q_d = q_panel + d * 8;
+            const f32x8 v = load8(q_d + 512);
+            const f32x8 v_1 = load8(q_d + 576);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 640]);
-            const f32x8 v_3 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 704]);
+            const f32x8 v_2 = load8(q_d + 640);
+            const f32x8 v_3 = load8(q_d + 704);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 768]);
-            const f32x8 v_5 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 832]);
+            const f32x8 v_4 = load8(q_d + 768);
+            const f32x8 v_5 = load8(q_d + 832);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 896]);
-            const f32x8 v_7 = load_f32x8(&q[(block * 64 + panel * 16) * 64 + d * 8 + 960]);
+            const f32x8 v_6 = load8(q_d + 896);
+            const f32x8 v_7 = load8(q_d + 960);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -2790,247 +2606,199 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 8],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t lane = 0; lane < 16; lane++) {
-            const int64_t low = min_i64(block * 64 + panel * 16 + lane + 64, 4095);
-            __builtin_prefetch(&q[low * 64], 0, 2);
-            __builtin_prefetch(&q[low * 64 + 16], 0, 2);
-            __builtin_prefetch(&q[low * 64 + 32], 0, 2);
-            __builtin_prefetch(&q[low * 64 + 48], 0, 2);
+            const int64_t clamped = min_i64(block * 64 + panel * 16 + lane + 64, 4095);
+            __builtin_prefetch(q + clamped * 64, 0, 2);
+            __builtin_prefetch(q + clamped * 64 + 16, 0, 2);
+            __builtin_prefetch(q + clamped * 64 + 32, 0, 2);
+            __builtin_prefetch(q + clamped * 64 + 48, 0, 2);
         }
-        f32x8 carried = splat_f32x8(-3.4028235e+38f);
-        i32x8 carried_1 = splat_i32x8(0);
-        f32x8 carried_2 = splat_f32x8(3.4028235e+38f);
-        i32x8 carried_3 = splat_i32x8(0);
-        f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
-        i32x8 carried_5 = splat_i32x8(0);
-        f32x8 carried_6 = splat_f32x8(3.4028235e+38f);
-        i32x8 carried_7 = splat_i32x8(0);
+        const float *queries_panel = queries + panel * 1024;
+        f32x8 most = splat8(-3.4028235e+38f);
+        i32x8 carried = {0};
+        f32x8 least = splat8(3.4028235e+38f);
+        i32x8 carried_1 = {0};
+        f32x8 most_1 = splat8(-3.4028235e+38f);
+        i32x8 carried_2 = {0};
+        f32x8 least_1 = splat8(3.4028235e+38f);
+        i32x8 carried_3 = {0};
         for (int64_t columns = 0; columns < 9; columns++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
             for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6]);
-                const f32x8 v = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6 +
-                    1]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6 +
-                    2]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6 +
-                    3]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6 +
-                    4]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 6 +
-                    5]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                const float *w_rotations_k = w_rotations + ((index * 12 + group) * 64 + k) * 64 +
+                    columns * 6;
+                const f32x8 s = splat8(w_rotations_k[0]);
+                const f32x8 v = load8(queries_panel + k * 16);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(queries_panel + k * 16 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(w_rotations_k[1]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(w_rotations_k[2]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(w_rotations_k[3]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(w_rotations_k[4]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(w_rotations_k[5]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            const f32x8 high = max_f32x8(acc0_0, carried);
-            const f32x8 high_1 = max_f32x8(acc1_0, high);
-            const f32x8 high_2 = max_f32x8(acc2_0, high_1);
-            const f32x8 high_3 = max_f32x8(acc3_0, high_2);
-            const f32x8 high_4 = max_f32x8(acc4_0, high_3);
+            const f32x8 larger = max8(acc0_0, most);
+            const f32x8 larger_1 = max8(acc1_0, larger);
+            const f32x8 larger_2 = max8(acc2_0, larger_1);
+            const f32x8 larger_3 = max8(acc3_0, larger_2);
+            const f32x8 larger_4 = max8(acc4_0, larger_3);
             const i32x8 s = splat_i32x8((int32_t)(columns * 6 + 5));
             const i32x8 s_1 = splat_i32x8((int32_t)(columns * 6 + 4));
             const i32x8 s_2 = splat_i32x8((int32_t)(columns * 6 + 3));
             const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 2));
             const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 1));
             const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6));
-            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried), s_5, carried_1);
-            const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_4, pick);
-            const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_3, pick_1);
-            const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > high_2), s_2, pick_2);
-            const i32x8 pick_4 = select_i32x8((i32x8)(acc4_0 > high_3), s_1, pick_3);
-            carried_1 = select_i32x8((i32x8)(acc5_0 > high_4), s, pick_4);
-            const f32x8 low = min_f32x8(acc0_0, carried_2);
-            const f32x8 low_1 = min_f32x8(acc1_0, low);
-            const f32x8 low_2 = min_f32x8(acc2_0, low_1);
-            const f32x8 low_3 = min_f32x8(acc3_0, low_2);
-            const f32x8 low_4 = min_f32x8(acc4_0, low_3);
-            const i32x8 pick_5 = select_i32x8((i32x8)(acc0_0 < carried_2), s_5, carried_3);
-            const i32x8 pick_6 = select_i32x8((i32x8)(acc1_0 < low), s_4, pick_5);
-            const i32x8 pick_7 = select_i32x8((i32x8)(acc2_0 < low_1), s_3, pick_6);
-            const i32x8 pick_8 = select_i32x8((i32x8)(acc3_0 < low_2), s_2, pick_7);
-            const i32x8 pick_9 = select_i32x8((i32x8)(acc4_0 < low_3), s_1, pick_8);
-            carried_3 = select_i32x8((i32x8)(acc5_0 < low_4), s, pick_9);
-            const f32x8 high_5 = max_f32x8(acc0_1, carried_4);
-            const f32x8 high_6 = max_f32x8(acc1_1, high_5);
-            const f32x8 high_7 = max_f32x8(acc2_1, high_6);
-            const f32x8 high_8 = max_f32x8(acc3_1, high_7);
-            const f32x8 high_9 = max_f32x8(acc4_1, high_8);
-            const i32x8 pick_10 = select_i32x8((i32x8)(acc0_1 > carried_4), s_5, carried_5);
-            const i32x8 pick_11 = select_i32x8((i32x8)(acc1_1 > high_5), s_4, pick_10);
-            const i32x8 pick_12 = select_i32x8((i32x8)(acc2_1 > high_6), s_3, pick_11);
-            const i32x8 pick_13 = select_i32x8((i32x8)(acc3_1 > high_7), s_2, pick_12);
-            const i32x8 pick_14 = select_i32x8((i32x8)(acc4_1 > high_8), s_1, pick_13);
-            carried_5 = select_i32x8((i32x8)(acc5_1 > high_9), s, pick_14);
-            const f32x8 low_5 = min_f32x8(acc0_1, carried_6);
-            const f32x8 low_6 = min_f32x8(acc1_1, low_5);
-            const f32x8 low_7 = min_f32x8(acc2_1, low_6);
-            const f32x8 low_8 = min_f32x8(acc3_1, low_7);
-            const f32x8 low_9 = min_f32x8(acc4_1, low_8);
-            const i32x8 pick_15 = select_i32x8((i32x8)(acc0_1 < carried_6), s_5, carried_7);
-            const i32x8 pick_16 = select_i32x8((i32x8)(acc1_1 < low_5), s_4, pick_15);
-            const i32x8 pick_17 = select_i32x8((i32x8)(acc2_1 < low_6), s_3, pick_16);
-            const i32x8 pick_18 = select_i32x8((i32x8)(acc3_1 < low_7), s_2, pick_17);
-            const i32x8 pick_19 = select_i32x8((i32x8)(acc4_1 < low_8), s_1, pick_18);
-            carried_7 = select_i32x8((i32x8)(acc5_1 < low_9), s, pick_19);
-            carried = max_f32x8(acc5_0, high_4);
-            carried_2 = min_f32x8(acc5_0, low_4);
-            carried_4 = max_f32x8(acc5_1, high_9);
-            carried_6 = min_f32x8(acc5_1, low_9);
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_5, carried);
+            const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_4, pick);
+            const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_3, pick_1);
+            const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > larger_2), s_2, pick_2);
+            const i32x8 pick_4 = select_i32x8((i32x8)(acc4_0 > larger_3), s_1, pick_3);
+            carried = select_i32x8((i32x8)(acc5_0 > larger_4), s, pick_4);
+            const f32x8 smaller = min8(acc0_0, least);
+            const f32x8 smaller_1 = min8(acc1_0, smaller);
+            const f32x8 smaller_2 = min8(acc2_0, smaller_1);
+            const f32x8 smaller_3 = min8(acc3_0, smaller_2);
+            const f32x8 smaller_4 = min8(acc4_0, smaller_3);
+            const i32x8 pick_5 = select_i32x8((i32x8)(acc0_0 < least), s_5, carried_1);
+            const i32x8 pick_6 = select_i32x8((i32x8)(acc1_0 < smaller), s_4, pick_5);
+            const i32x8 pick_7 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_3, pick_6);
+            const i32x8 pick_8 = select_i32x8((i32x8)(acc3_0 < smaller_2), s_2, pick_7);
+            const i32x8 pick_9 = select_i32x8((i32x8)(acc4_0 < smaller_3), s_1, pick_8);
+            carried_1 = select_i32x8((i32x8)(acc5_0 < smaller_4), s, pick_9);
+            const f32x8 larger_5 = max8(acc0_1, most_1);
+            const f32x8 larger_6 = max8(acc1_1, larger_5);
+            const f32x8 larger_7 = max8(acc2_1, larger_6);
+            const f32x8 larger_8 = max8(acc3_1, larger_7);
+            const f32x8 larger_9 = max8(acc4_1, larger_8);
+            const i32x8 pick_10 = select_i32x8((i32x8)(acc0_1 > most_1), s_5, carried_2);
+            const i32x8 pick_11 = select_i32x8((i32x8)(acc1_1 > larger_5), s_4, pick_10);
+            const i32x8 pick_12 = select_i32x8((i32x8)(acc2_1 > larger_6), s_3, pick_11);
+            const i32x8 pick_13 = select_i32x8((i32x8)(acc3_1 > larger_7), s_2, pick_12);
+            const i32x8 pick_14 = select_i32x8((i32x8)(acc4_1 > larger_8), s_1, pick_13);
+            carried_2 = select_i32x8((i32x8)(acc5_1 > larger_9), s, pick_14);
+            const f32x8 smaller_5 = min8(acc0_1, least_1);
+            const f32x8 smaller_6 = min8(acc1_1, smaller_5);
+            const f32x8 smaller_7 = min8(acc2_1, smaller_6);
+            const f32x8 smaller_8 = min8(acc3_1, smaller_7);
+            const f32x8 smaller_9 = min8(acc4_1, smaller_8);
+            const i32x8 pick_15 = select_i32x8((i32x8)(acc0_1 < least_1), s_5, carried_3);
+            const i32x8 pick_16 = select_i32x8((i32x8)(acc1_1 < smaller_5), s_4, pick_15);
+            const i32x8 pick_17 = select_i32x8((i32x8)(acc2_1 < smaller_6), s_3, pick_16);
+            const i32x8 pick_18 = select_i32x8((i32x8)(acc3_1 < smaller_7), s_2, pick_17);
+            const i32x8 pick_19 = select_i32x8((i32x8)(acc4_1 < smaller_8), s_1, pick_18);
+            carried_3 = select_i32x8((i32x8)(acc5_1 < smaller_9), s, pick_19);
+            most = max8(acc5_0, larger_4);
+            least = min8(acc5_0, smaller_4);
+            most_1 = max8(acc5_1, larger_9);
+            least_1 = min8(acc5_1, smaller_9);
         }
-        f32x8 carried_8 = carried;
-        i32x8 carried_9 = carried_1;
-        f32x8 carried_10 = carried_2;
-        i32x8 carried_11 = carried_3;
-        f32x8 carried_12 = carried_4;
-        i32x8 carried_13 = carried_5;
-        f32x8 carried_14 = carried_6;
-        i32x8 carried_15 = carried_7;
         for (int64_t columns = 0; columns < 2; columns++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
             for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 5 +
-                    54]);
-                const f32x8 v = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 5 +
-                    55]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 5 +
-                    56]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 5 +
-                    57]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 =
-                    splat_f32x8(w_rotations[((index * 12 + group) * 64 + k) * 64 + columns * 5 +
-                    58]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const float *w_rotations_k = w_rotations + ((index * 12 + group) * 64 + k) * 64 +
+                    columns * 5;
+                const f32x8 s = splat8(w_rotations_k[54]);
+                const f32x8 v = load8(queries_panel + k * 16);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(queries_panel + k * 16 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(w_rotations_k[55]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(w_rotations_k[56]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(w_rotations_k[57]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(w_rotations_k[58]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-            const f32x8 high = max_f32x8(acc0_0, carried_8);
-            const f32x8 high_1 = max_f32x8(acc1_0, high);
-            const f32x8 high_2 = max_f32x8(acc2_0, high_1);
-            const f32x8 high_3 = max_f32x8(acc3_0, high_2);
+            const f32x8 larger = max8(acc0_0, most);
+            const f32x8 larger_1 = max8(acc1_0, larger);
+            const f32x8 larger_2 = max8(acc2_0, larger_1);
+            const f32x8 larger_3 = max8(acc3_0, larger_2);
             const i32x8 s = splat_i32x8((int32_t)(columns * 5 + 58));
             const i32x8 s_1 = splat_i32x8((int32_t)(columns * 5 + 57));
             const i32x8 s_2 = splat_i32x8((int32_t)(columns * 5 + 56));
             const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 55));
             const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 54));
-            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried_8), s_4, carried_9);
-            const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_3, pick);
-            const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_2, pick_1);
-            const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > high_2), s_1, pick_2);
-            carried_9 = select_i32x8((i32x8)(acc4_0 > high_3), s, pick_3);
-            const f32x8 low = min_f32x8(acc0_0, carried_10);
-            const f32x8 low_1 = min_f32x8(acc1_0, low);
-            const f32x8 low_2 = min_f32x8(acc2_0, low_1);
-            const f32x8 low_3 = min_f32x8(acc3_0, low_2);
-            const i32x8 pick_4 = select_i32x8((i32x8)(acc0_0 < carried_10), s_4, carried_11);
-            const i32x8 pick_5 = select_i32x8((i32x8)(acc1_0 < low), s_3, pick_4);
-            const i32x8 pick_6 = select_i32x8((i32x8)(acc2_0 < low_1), s_2, pick_5);
-            const i32x8 pick_7 = select_i32x8((i32x8)(acc3_0 < low_2), s_1, pick_6);
-            carried_11 = select_i32x8((i32x8)(acc4_0 < low_3), s, pick_7);
-            const f32x8 high_4 = max_f32x8(acc0_1, carried_12);
-            const f32x8 high_5 = max_f32x8(acc1_1, high_4);
-            const f32x8 high_6 = max_f32x8(acc2_1, high_5);
-            const f32x8 high_7 = max_f32x8(acc3_1, high_6);
-            const i32x8 pick_8 = select_i32x8((i32x8)(acc0_1 > carried_12), s_4, carried_13);
-            const i32x8 pick_9 = select_i32x8((i32x8)(acc1_1 > high_4), s_3, pick_8);
-            const i32x8 pick_10 = select_i32x8((i32x8)(acc2_1 > high_5), s_2, pick_9);
-            const i32x8 pick_11 = select_i32x8((i32x8)(acc3_1 > high_6), s_1, pick_10);
-            carried_13 = select_i32x8((i32x8)(acc4_1 > high_7), s, pick_11);
-            const f32x8 low_4 = min_f32x8(acc0_1, carried_14);
-            const f32x8 low_5 = min_f32x8(acc1_1, low_4);
-            const f32x8 low_6 = min_f32x8(acc2_1, low_5);
-            const f32x8 low_7 = min_f32x8(acc3_1, low_6);
-            const i32x8 pick_12 = select_i32x8((i32x8)(acc0_1 < carried_14), s_4, carried_15);
-            const i32x8 pick_13 = select_i32x8((i32x8)(acc1_1 < low_4), s_3, pick_12);
-            const i32x8 pick_14 = select_i32x8((i32x8)(acc2_1 < low_5), s_2, pick_13);
-            const i32x8 pick_15 = select_i32x8((i32x8)(acc3_1 < low_6), s_1, pick_14);
-            carried_15 = select_i32x8((i32x8)(acc4_1 < low_7), s, pick_15);
-            carried_8 = max_f32x8(acc4_0, high_3);
-            carried_10 = min_f32x8(acc4_0, low_3);
-            carried_12 = max_f32x8(acc4_1, high_7);
-            carried_14 = min_f32x8(acc4_1, low_7);
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_4, carried);
+            const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_3, pick);
+            const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_2, pick_1);
+            const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > larger_2), s_1, pick_2);
+            carried = select_i32x8((i32x8)(acc4_0 > larger_3), s, pick_3);
+            const f32x8 smaller = min8(acc0_0, least);
+            const f32x8 smaller_1 = min8(acc1_0, smaller);
+            const f32x8 smaller_2 = min8(acc2_0, smaller_1);
+            const f32x8 smaller_3 = min8(acc3_0, smaller_2);
+            const i32x8 pick_4 = select_i32x8((i32x8)(acc0_0 < least), s_4, carried_1);
+            const i32x8 pick_5 = select_i32x8((i32x8)(acc1_0 < smaller), s_3, pick_4);
+            const i32x8 pick_6 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_2, pick_5);
+            const i32x8 pick_7 = select_i32x8((i32x8)(acc3_0 < smaller_2), s_1, pick_6);
+            carried_1 = select_i32x8((i32x8)(acc4_0 < smaller_3), s, pick_7);
+            const f32x8 larger_4 = max8(acc0_1, most_1);
+            const f32x8 larger_5 = max8(acc1_1, larger_4);
+            const f32x8 larger_6 = max8(acc2_1, larger_5);
+            const f32x8 larger_7 = max8(acc3_1, larger_6);
+            const i32x8 pick_8 = select_i32x8((i32x8)(acc0_1 > most_1), s_4, carried_2);
+            const i32x8 pick_9 = select_i32x8((i32x8)(acc1_1 > larger_4), s_3, pick_8);
+            const i32x8 pick_10 = select_i32x8((i32x8)(acc2_1 > larger_5), s_2, pick_9);
+            const i32x8 pick_11 = select_i32x8((i32x8)(acc3_1 > larger_6), s_1, pick_10);
+            carried_2 = select_i32x8((i32x8)(acc4_1 > larger_7), s, pick_11);
+            const f32x8 smaller_4 = min8(acc0_1, least_1);
+            const f32x8 smaller_5 = min8(acc1_1, smaller_4);
+            const f32x8 smaller_6 = min8(acc2_1, smaller_5);
+            const f32x8 smaller_7 = min8(acc3_1, smaller_6);
+            const i32x8 pick_12 = select_i32x8((i32x8)(acc0_1 < least_1), s_4, carried_3);
+            const i32x8 pick_13 = select_i32x8((i32x8)(acc1_1 < smaller_4), s_3, pick_12);
+            const i32x8 pick_14 = select_i32x8((i32x8)(acc2_1 < smaller_5), s_2, pick_13);
+            const i32x8 pick_15 = select_i32x8((i32x8)(acc3_1 < smaller_6), s_1, pick_14);
+            carried_3 = select_i32x8((i32x8)(acc4_1 < smaller_7), s, pick_15);
+            most = max8(acc4_0, larger_3);
+            least = min8(acc4_0, smaller_3);
+            most_1 = max8(acc4_1, larger_7);
+            least_1 = min8(acc4_1, smaller_7);
         }
-        const i32x8 pick = select_i32x8((i32x8)(-carried_10 > carried_8),
-            add_i32x8(carried_11, splat_i32x8(64)), carried_9);
-        const i32x8 pick_1 = select_i32x8((i32x8)(-carried_14 > carried_12),
-            add_i32x8(carried_15, splat_i32x8(64)), carried_13);
-        store_i32x8(&found[panel * 16], pick);
-        store_i32x8(&found[panel * 16 + 8], pick_1);
+        const i32x8 pick = select_i32x8((i32x8)(-least > most),
+            add_i32x8(carried_1, splat_i32x8(64)), carried);
+        const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
+            add_i32x8(carried_3, splat_i32x8(64)), carried_2);
+        store_i32x8(found + panel * 16, pick);
+        store_i32x8(found + panel * 16 + 8, pick_1);
     }
     for (int64_t v = 0; v < 8; v++) {
         const i32x8 pick =
-            select_i32x8((i32x8)(load_i32x8(&key[block * 64 + v * 8]) >= splat_i32x8(1073741824)),
-            splat_i32x8(128), load_i32x8(&found[v * 8]));
-        store_i32x8(&lsh_buckets[block * 64 + v * 8], pick);
+            select_i32x8((i32x8)(load_i32x8(key + block * 64 + v * 8) >= splat_i32x8(1073741824)),
+            splat_i32x8(128), load_i32x8(found + v * 8));
+        store_i32x8(lsh_buckets + block * 64 + v * 8, pick);
     }
 }
 
@@ -3040,31 +2808,30 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
         const int64_t *arg, int64_t task) {
     (void)arg;
     (void)task;
-    int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
+    int32_t *restrict counts = (void *)scratch; /* [129] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    const int32_t *restrict lsh_buckets =
-        (const int32_t *)(const void *)(call->workspace + 11599936);
+    const int32_t *restrict lsh_buckets = (const void *)(call->workspace + 11599936);
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336);
+    int32_t *restrict order = (void *)(call->workspace + 11534336);
     for (int64_t bucket = 0; bucket < 129; bucket++) {
         counts[bucket] = 0;
     }
     for (int64_t t = 0; t < 4096; t++) {
-        const int32_t bucket = lsh_buckets[t];
-        counts[(int64_t)bucket] = counts[(int64_t)bucket] + 1;
+        const int64_t bucket = lsh_buckets[t];
+        counts[bucket] = counts[bucket] + 1;
     }
-    int32_t carried = 0;
+    int32_t sum = 0;
     for (int64_t bucket = 0; bucket < 129; bucket++) {
-        const int32_t sum = add_i32(carried, counts[bucket]);
-        counts[bucket] = carried;
-        carried = sum;
+        const int32_t sum_1 = add_i32(sum, counts[bucket]);
+        counts[bucket] = sum;
+        sum = sum_1;
     }
     /* stable scatter */
     for (int64_t t = 0; t < 4096; t++) {
-        const int32_t v = lsh_buckets[t];
-        const int32_t place = counts[(int64_t)v];
-        counts[(int64_t)v] = place + 1;
-        order[(int64_t)place] = (int32_t)t;
+        const int64_t v = lsh_buckets[t];
+        const int64_t place = counts[v];
+        counts[v] = (int32_t)place + 1;
+        order[place] = (int32_t)t;
     }
 }
 
@@ -3075,58 +2842,59 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     (void)arg;
     const int64_t run = task % 8;
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336);
+    const int32_t *restrict order = (const void *)(call->workspace + 11534336);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][4][64][16] */
-    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 65536); /* [2][64] */
+    const float *restrict q = (const void *)(call->workspace + 8388608);
+    float *restrict queries = (void *)scratch; /* [2][4][64][16] */
+    int32_t *restrict query_pos = (void *)(scratch + 65536); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 66048); /* [2][64] */
+    int32_t *restrict key_pos = (void *)(scratch + 66048); /* [2][64] */
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
-    float *restrict values = (float *)(void *)(scratch + 32768); /* [2][4][64][16] */
-    float *restrict key_scale = (float *)(void *)(scratch + 66560); /* [2][64] */
-    float *restrict key_scale2 = (float *)(void *)(scratch + 67072); /* [2][64] */
-    float *restrict norm = (float *)(void *)(scratch + 67584); /* [2][64] */
-    float *restrict most_norm = (float *)(void *)(scratch + 68096); /* [2][4] */
-    float *restrict most_of_slot = (float *)(void *)(scratch + 68160); /* [2] */
+    const float *restrict v = (const void *)(call->workspace + 9437184);
+    float *restrict values = (void *)(scratch + 32768); /* [2][4][64][16] */
+    float *restrict key_scale = (void *)(scratch + 66560); /* [2][64] */
+    float *restrict key_scale2 = (void *)(scratch + 67072); /* [2][64] */
+    float *restrict norm = (void *)(scratch + 67584); /* [2][64] */
+    float *restrict most_norm = (void *)(scratch + 68096); /* [2][4] */
+    float *restrict most_of_slot = (void *)(scratch + 68160); /* [2] */
     /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
-    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 68224); /* [128][16] */
-    float *restrict total_sum = (float *)(void *)(scratch + 76544); /* [16] */
+    float *restrict k_out = (void *)(call->workspace + 10485760);
+    float *restrict scores = (void *)(scratch + 68224); /* [128][16] */
+    float *restrict total_sum = (void *)(scratch + 76544); /* [16] */
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
+    float *restrict run_sum = (void *)(call->workspace + 11567168);
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552);
+    int32_t *restrict self_count = (void *)(call->workspace + 11583552);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
-    float *restrict top = (float *)(void *)(scratch + 76480); /* [16] */
-    float *restrict round_sum = (float *)(void *)(scratch + 76416); /* [16] */
-    float *restrict keep = (float *)(void *)(scratch + 76608); /* [16] */
-    float *restrict gain = (float *)(void *)(scratch + 76672); /* [16] */
+    float *restrict run_max = (void *)(call->workspace + 11550784);
+    float *restrict top = (void *)(scratch + 76480); /* [16] */
+    float *restrict round_sum = (void *)(scratch + 76416); /* [16] */
+    float *restrict keep = (void *)(scratch + 76608); /* [16] */
+    float *restrict gain = (void *)(scratch + 76672); /* [16] */
     const int64_t other = (run * 8 + 63) % 64;
     for (int64_t panel = 0; panel < 4; panel++) {
-        const int32_t token = order[other * 64 + panel * 16];
-        const int32_t token_1 = order[other * 64 + panel * 16 + 1];
-        const int32_t token_2 = order[other * 64 + panel * 16 + 2];
-        const int32_t token_3 = order[other * 64 + panel * 16 + 3];
-        const int32_t token_4 = order[other * 64 + panel * 16 + 4];
-        const int32_t token_5 = order[other * 64 + panel * 16 + 5];
-        const int32_t token_6 = order[other * 64 + panel * 16 + 6];
-        const int32_t token_7 = order[other * 64 + panel * 16 + 7];
+        const int32_t *order_panel = order + other * 64 + panel * 16;
+        const int64_t token = order_panel[0];
+        const int64_t token_1 = order_panel[1];
+        const int64_t token_2 = order_panel[2];
+        const int64_t token_3 = order_panel[3];
+        const int64_t token_4 = order_panel[4];
+        const int64_t token_5 = order_panel[5];
+        const int64_t token_6 = order_panel[6];
+        const int64_t token_7 = order_panel[7];
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 64 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 64 + d * 8]);
+            const f32x8 v_1 = load8(q + token * 64 + d * 8);
+            const f32x8 v_2 = load8(q + token_1 * 64 + d * 8);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 64 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 64 + d * 8]);
+            const f32x8 v_3 = load8(q + token_2 * 64 + d * 8);
+            const f32x8 v_4 = load8(q + token_3 * 64 + d * 8);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 64 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 64 + d * 8]);
+            const f32x8 v_5 = load8(q + token_4 * 64 + d * 8);
+            const f32x8 v_6 = load8(q + token_5 * 64 + d * 8);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 64 + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 64 + d * 8]);
+            const f32x8 v_7 = load8(q + token_6 * 64 + d * 8);
+            const f32x8 v_8 = load8(q + token_7 * 64 + d * 8);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3139,44 +2907,37 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 16],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 32],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 48],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 64],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 80],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 96],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 112],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
         }
-        const int32_t token_8 = order[other * 64 + panel * 16 + 8];
-        const int32_t token_9 = order[other * 64 + panel * 16 + 9];
-        const int32_t token_10 = order[other * 64 + panel * 16 + 10];
-        const int32_t token_11 = order[other * 64 + panel * 16 + 11];
-        const int32_t token_12 = order[other * 64 + panel * 16 + 12];
-        const int32_t token_13 = order[other * 64 + panel * 16 + 13];
-        const int32_t token_14 = order[other * 64 + panel * 16 + 14];
-        const int32_t token_15 = order[other * 64 + panel * 16 + 15];
+        const int64_t token_8 = order_panel[8];
+        const int64_t token_9 = order_panel[9];
+        const int64_t token_10 = order_panel[10];
+        const int64_t token_11 = order_panel[11];
+        const int64_t token_12 = order_panel[12];
+        const int64_t token_13 = order_panel[13];
+        const int64_t token_14 = order_panel[14];
+        const int64_t token_15 = order_panel[15];
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 64 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 64 + d * 8]);
+            const f32x8 v_1 = load8(q + token_8 * 64 + d * 8);
+            const f32x8 v_2 = load8(q + token_9 * 64 + d * 8);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 64 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 64 + d * 8]);
+            const f32x8 v_3 = load8(q + token_10 * 64 + d * 8);
+            const f32x8 v_4 = load8(q + token_11 * 64 + d * 8);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 64 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 64 + d * 8]);
+            const f32x8 v_5 = load8(q + token_12 * 64 + d * 8);
+            const f32x8 v_6 = load8(q + token_13 * 64 + d * 8);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 64 + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 64 + d * 8]);
+            const f32x8 v_7 = load8(q + token_14 * 64 + d * 8);
+            const f32x8 v_8 = load8(q + token_15 * 64 + d * 8);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3189,128 +2950,116 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 8],
-                shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 24],
-                shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 40],
-                shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 56],
-                shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 72],
-                shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 88],
-                shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 104],
-                shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&lsh_attention_queries[(panel * 64 + d * 8) * 16 + 120],
-                shuffle_high4_f32x8(mix_14, mix_15));
+            float *queries_d = queries + (panel * 64 + d * 8) * 16;
+            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
-        const int32_t token = order[other * 64 + lane];
-        lsh_attention_query_pos[lane] = token;
-        key_pos[lane] = key[(int64_t)token];
-        store_f32x8(&values[lane * 16], load_f32x8(&v[(int64_t)token * 64]));
-        store_f32x8(&values[lane * 16 + 8], load_f32x8(&v[(int64_t)token * 64 + 8]));
-        store_f32x8(&values[lane * 16 + 1024], load_f32x8(&v[(int64_t)token * 64 + 16]));
-        store_f32x8(&values[lane * 16 + 1032], load_f32x8(&v[(int64_t)token * 64 + 24]));
-        store_f32x8(&values[lane * 16 + 2048], load_f32x8(&v[(int64_t)token * 64 + 32]));
-        store_f32x8(&values[lane * 16 + 2056], load_f32x8(&v[(int64_t)token * 64 + 40]));
-        store_f32x8(&values[lane * 16 + 3072], load_f32x8(&v[(int64_t)token * 64 + 48]));
-        store_f32x8(&values[lane * 16 + 3080], load_f32x8(&v[(int64_t)token * 64 + 56]));
+        const int64_t token = order[other * 64 + lane];
+        query_pos[lane] = (int32_t)token;
+        key_pos[lane] = key[token];
+        const float *v_token = v + token * 64;
+        float *values_lane = values + lane * 16;
+        store8(values_lane, load8(v_token));
+        store8(values_lane + 8, load8(v_token + 8));
+        store8(values_lane + 1024, load8(v_token + 16));
+        store8(values_lane + 1032, load8(v_token + 24));
+        store8(values_lane + 2048, load8(v_token + 32));
+        store8(values_lane + 2056, load8(v_token + 40));
+        store8(values_lane + 3072, load8(v_token + 48));
+        store8(values_lane + 3080, load8(v_token + 56));
     }
-    float carried = 0.0f;
+    float most = 0.0f;
     for (int64_t panel = 0; panel < 4; panel++) {
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
+        float *queries_panel = queries + panel * 1024;
+        f32x8 sum = {0}, sum_1 = {0};
         for (int64_t d = 0; d < 64; d++) {
-            const f32x8 v_1 = load_f32x8(&lsh_attention_queries[(panel * 64 + d) * 16]);
-            carried_1 = fma_f32x8(v_1, v_1, carried_1);
-            const f32x8 v_2 = load_f32x8(&lsh_attention_queries[(panel * 64 + d) * 16 + 8]);
-            carried_2 = fma_f32x8(v_2, v_2, carried_2);
+            const f32x8 v_1 = load8(queries_panel + d * 16);
+            sum = fma8(v_1, v_1, sum);
+            const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+            sum_1 = fma8(v_2, v_2, sum_1);
         }
-        const f32x8 sum = div_f32x8(carried_1, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
-        const f32x8 root = sqrt_f32x8(sum);
-        const f32x8 quot = div_f32x8(splat_f32x8(0.125f), root);
-        const f32x8 root_1 = sqrt_f32x8(carried_1);
-        const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
-        store_f32x8(&key_scale[panel * 16], quot);
-        store_f32x8(&key_scale2[panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
-        store_f32x8(&norm[panel * 16], low);
-        const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
-        const f32x8 root_2 = sqrt_f32x8(sum_1);
-        const f32x8 quot_1 = div_f32x8(splat_f32x8(0.125f), root_2);
-        const f32x8 root_3 = sqrt_f32x8(carried_2);
-        const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
-        store_f32x8(&key_scale[panel * 16 + 8], quot_1);
-        store_f32x8(&key_scale2[panel * 16 + 8], mul_f32x8(quot_1, splat_f32x8(1.442695f)));
-        store_f32x8(&norm[panel * 16 + 8], low_1);
-        const f32x8 high = max_f32x8(low, low_1);
-        const f32x8 mix = shuffle_swap4_f32x8(high);
-        const f32x8 high_1 = max_f32x8(high, mix);
-        const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-        const f32x8 high_2 = max_f32x8(high_1, mix_1);
-        const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-        const f32x8 high_3 = max_f32x8(high_2, mix_2);
-        const float lane = high_3[0];
+        const f32x8 sum_2 = div8(sum, splat8(64.0f)) + splat8(1e-06f);
+        const f32x8 root = sqrt8(sum_2);
+        const f32x8 quot = div8(splat8(0.125f), root);
+        const f32x8 root_1 = sqrt8(sum);
+        const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+        float *key_scale_panel = key_scale + panel * 16;
+        store8(key_scale_panel, quot);
+        float *key_scale2_panel = key_scale2 + panel * 16;
+        store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+        store8(norm + panel * 16, clamped);
+        const f32x8 sum_3 = div8(sum_1, splat8(64.0f)) + splat8(1e-06f);
+        const f32x8 root_2 = sqrt8(sum_3);
+        const f32x8 quot_1 = div8(splat8(0.125f), root_2);
+        const f32x8 root_3 = sqrt8(sum_1);
+        const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+        store8(key_scale_panel + 8, quot_1);
+        store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+        store8(norm + panel * 16 + 8, clamped_1);
+        const f32x8 larger = max8(clamped, clamped_1);
+        const f32x8 mix = shuffle_swap4_f32x8(larger);
+        const f32x8 larger_1 = max8(larger, mix);
+        const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+        const f32x8 larger_2 = max8(larger_1, mix_1);
+        const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+        const f32x8 larger_3 = max8(larger_2, mix_2);
+        const float lane = larger_3[0];
         most_norm[panel] = lane;
         if (lane <= 1.1529215e+18f) {
         } else {
-            const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
-            const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f), splat_f32x8(1.0f));
-            const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
-            const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
-                splat_f32x8(1.0f));
+            const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+            const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+            const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+            const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
             for (int64_t k = 0; k < 64; k++) {
-                const f32x8 prod =
-                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 64 + k) * 16]), pick);
-                store_f32x8(&lsh_attention_queries[(panel * 64 + k) * 16], prod);
-                const f32x8 prod_1 =
-                    mul_f32x8(load_f32x8(&lsh_attention_queries[(panel * 64 + k) * 16 + 8]),
-                    pick_1);
-                store_f32x8(&lsh_attention_queries[(panel * 64 + k) * 16 + 8], prod_1);
+                store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                store8(queries_panel + k * 16 + 8, mul8(load8(queries_panel + k * 16 + 8), pick_1));
             }
-            const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f), splat_f32x8(1.0f));
-            store_f32x8(&key_scale[panel * 16], mul_f32x8(load_f32x8(&key_scale[panel * 16]),
-                pick_2));
-            store_f32x8(&key_scale2[panel * 16], mul_f32x8(load_f32x8(&key_scale2[panel * 16]),
-                pick_2));
-            const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
-                splat_f32x8(1.0f));
-            store_f32x8(&key_scale[panel * 16 + 8],
-                mul_f32x8(load_f32x8(&key_scale[panel * 16 + 8]), pick_3));
-            store_f32x8(&key_scale2[panel * 16 + 8],
-                mul_f32x8(load_f32x8(&key_scale2[panel * 16 + 8]), pick_3));
+            const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+            store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+            store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+            const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+            store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+            store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
         }
-        carried = max_f32(carried, lane);
+        most = max_f32(most, lane);
     }
-    most_of_slot[0] = carried;
+    most_of_slot[0] = most;
     for (int64_t step = 0; step < 8; step++) {
         const int64_t other_1 = (run * 8 + step + 64) % 64;
         const int64_t slot_1 = (step + 1) % 2;
         for (int64_t panel = 0; panel < 4; panel++) {
-            const int32_t token = order[other_1 * 64 + panel * 16];
-            const int32_t token_1 = order[other_1 * 64 + panel * 16 + 1];
-            const int32_t token_2 = order[other_1 * 64 + panel * 16 + 2];
-            const int32_t token_3 = order[other_1 * 64 + panel * 16 + 3];
-            const int32_t token_4 = order[other_1 * 64 + panel * 16 + 4];
-            const int32_t token_5 = order[other_1 * 64 + panel * 16 + 5];
-            const int32_t token_6 = order[other_1 * 64 + panel * 16 + 6];
-            const int32_t token_7 = order[other_1 * 64 + panel * 16 + 7];
+            const int32_t *order_panel = order + other_1 * 64 + panel * 16;
+            const int64_t token = order_panel[0];
+            const int64_t token_1 = order_panel[1];
+            const int64_t token_2 = order_panel[2];
+            const int64_t token_3 = order_panel[3];
+            const int64_t token_4 = order_panel[4];
+            const int64_t token_5 = order_panel[5];
+            const int64_t token_6 = order_panel[6];
+            const int64_t token_7 = order_panel[7];
+            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
             for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load_f32x8(&q[(int64_t)token * 64 + d * 8]);
-                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_1 * 64 + d * 8]);
+                const f32x8 v_1 = load8(q + token * 64 + d * 8);
+                const f32x8 v_2 = load8(q + token_1 * 64 + d * 8);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_2 * 64 + d * 8]);
-                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_3 * 64 + d * 8]);
+                const f32x8 v_3 = load8(q + token_2 * 64 + d * 8);
+                const f32x8 v_4 = load8(q + token_3 * 64 + d * 8);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_4 * 64 + d * 8]);
-                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_5 * 64 + d * 8]);
+                const f32x8 v_5 = load8(q + token_4 * 64 + d * 8);
+                const f32x8 v_6 = load8(q + token_5 * 64 + d * 8);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_6 * 64 + d * 8]);
-                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_7 * 64 + d * 8]);
+                const f32x8 v_7 = load8(q + token_6 * 64 + d * 8);
+                const f32x8 v_8 = load8(q + token_7 * 64 + d * 8);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3323,44 +3072,37 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 16],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 32],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 48],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 64],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 80],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 96],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 112],
-                    shuffle_high4_f32x8(mix_14, mix_15));
+                float *queries_d = queries_panel + d * 128;
+                store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+                store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+                store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+                store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+                store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+                store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+                store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+                store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
             }
-            const int32_t token_8 = order[other_1 * 64 + panel * 16 + 8];
-            const int32_t token_9 = order[other_1 * 64 + panel * 16 + 9];
-            const int32_t token_10 = order[other_1 * 64 + panel * 16 + 10];
-            const int32_t token_11 = order[other_1 * 64 + panel * 16 + 11];
-            const int32_t token_12 = order[other_1 * 64 + panel * 16 + 12];
-            const int32_t token_13 = order[other_1 * 64 + panel * 16 + 13];
-            const int32_t token_14 = order[other_1 * 64 + panel * 16 + 14];
-            const int32_t token_15 = order[other_1 * 64 + panel * 16 + 15];
+            const int64_t token_8 = order_panel[8];
+            const int64_t token_9 = order_panel[9];
+            const int64_t token_10 = order_panel[10];
+            const int64_t token_11 = order_panel[11];
+            const int64_t token_12 = order_panel[12];
+            const int64_t token_13 = order_panel[13];
+            const int64_t token_14 = order_panel[14];
+            const int64_t token_15 = order_panel[15];
             for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load_f32x8(&q[(int64_t)token_8 * 64 + d * 8]);
-                const f32x8 v_2 = load_f32x8(&q[(int64_t)token_9 * 64 + d * 8]);
+                const f32x8 v_1 = load8(q + token_8 * 64 + d * 8);
+                const f32x8 v_2 = load8(q + token_9 * 64 + d * 8);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load_f32x8(&q[(int64_t)token_10 * 64 + d * 8]);
-                const f32x8 v_4 = load_f32x8(&q[(int64_t)token_11 * 64 + d * 8]);
+                const f32x8 v_3 = load8(q + token_10 * 64 + d * 8);
+                const f32x8 v_4 = load8(q + token_11 * 64 + d * 8);
                 const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
                 const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load_f32x8(&q[(int64_t)token_12 * 64 + d * 8]);
-                const f32x8 v_6 = load_f32x8(&q[(int64_t)token_13 * 64 + d * 8]);
+                const f32x8 v_5 = load8(q + token_12 * 64 + d * 8);
+                const f32x8 v_6 = load8(q + token_13 * 64 + d * 8);
                 const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load_f32x8(&q[(int64_t)token_14 * 64 + d * 8]);
-                const f32x8 v_8 = load_f32x8(&q[(int64_t)token_15 * 64 + d * 8]);
+                const f32x8 v_7 = load8(q + token_14 * 64 + d * 8);
+                const f32x8 v_8 = load8(q + token_15 * 64 + d * 8);
                 const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
                 const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
                 const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -3373,1312 +3115,973 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 8],
-                    shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 24],
-                    shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 40],
-                    shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 56],
-                    shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 72],
-                    shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 88],
-                    shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 104],
-                    shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 120],
-                    shuffle_high4_f32x8(mix_14, mix_15));
+                float *queries_d = queries_panel + d * 128;
+                store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
+                store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
+                store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
+                store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
+                store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
+                store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
+                store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
+                store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 64; lane++) {
-            const int32_t token = order[other_1 * 64 + lane];
-            lsh_attention_query_pos[slot_1 * 64 + lane] = token;
-            key_pos[slot_1 * 64 + lane] = key[(int64_t)token];
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16],
-                load_f32x8(&v[(int64_t)token * 64]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 8],
-                load_f32x8(&v[(int64_t)token * 64 + 8]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 1024],
-                load_f32x8(&v[(int64_t)token * 64 + 16]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 1032],
-                load_f32x8(&v[(int64_t)token * 64 + 24]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 2048],
-                load_f32x8(&v[(int64_t)token * 64 + 32]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 2056],
-                load_f32x8(&v[(int64_t)token * 64 + 40]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 3072],
-                load_f32x8(&v[(int64_t)token * 64 + 48]));
-            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 3080],
-                load_f32x8(&v[(int64_t)token * 64 + 56]));
+            const int64_t token = order[other_1 * 64 + lane];
+            query_pos[slot_1 * 64 + lane] = (int32_t)token;
+            key_pos[slot_1 * 64 + lane] = key[token];
+            const float *v_token = v + token * 64;
+            float *values_lane = values + (slot_1 * 256 + lane) * 16;
+            store8(values_lane, load8(v_token));
+            store8(values_lane + 8, load8(v_token + 8));
+            store8(values_lane + 1024, load8(v_token + 16));
+            store8(values_lane + 1032, load8(v_token + 24));
+            store8(values_lane + 2048, load8(v_token + 32));
+            store8(values_lane + 2056, load8(v_token + 40));
+            store8(values_lane + 3072, load8(v_token + 48));
+            store8(values_lane + 3080, load8(v_token + 56));
         }
-        float carried_1 = 0.0f;
+        float most_1 = 0.0f;
         for (int64_t panel = 0; panel < 4; panel++) {
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
+            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
+            f32x8 sum = {0}, sum_1 = {0};
             for (int64_t d = 0; d < 64; d++) {
-                const f32x8 v_1 =
-                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d) * 16]);
-                carried_2 = fma_f32x8(v_1, v_1, carried_2);
-                const f32x8 v_2 =
-                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d) * 16 + 8]);
-                carried_3 = fma_f32x8(v_2, v_2, carried_3);
+                const f32x8 v_1 = load8(queries_panel + d * 16);
+                sum = fma8(v_1, v_1, sum);
+                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+                sum_1 = fma8(v_2, v_2, sum_1);
             }
-            const f32x8 sum = div_f32x8(carried_2, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = div_f32x8(splat_f32x8(0.125f), root);
-            const f32x8 root_1 = sqrt_f32x8(carried_2);
-            const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[slot_1 * 64 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16],
-                mul_f32x8(quot, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[slot_1 * 64 + panel * 16], low);
-            const f32x8 sum_1 = div_f32x8(carried_3, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
-            const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.125f), root_2);
-            const f32x8 root_3 = sqrt_f32x8(carried_3);
-            const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
-            store_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8],
-                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
-            store_f32x8(&norm[slot_1 * 64 + panel * 16 + 8], low_1);
-            const f32x8 high = max_f32x8(low, low_1);
-            const f32x8 mix = shuffle_swap4_f32x8(high);
-            const f32x8 high_1 = max_f32x8(high, mix);
-            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-            const f32x8 high_2 = max_f32x8(high_1, mix_1);
-            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-            const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            const float lane = high_3[0];
+            const f32x8 sum_2 = div8(sum, splat8(64.0f)) + splat8(1e-06f);
+            const f32x8 root = sqrt8(sum_2);
+            const f32x8 quot = div8(splat8(0.125f), root);
+            const f32x8 root_1 = sqrt8(sum);
+            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+            float *key_scale_panel = key_scale + slot_1 * 64 + panel * 16;
+            store8(key_scale_panel, quot);
+            float *key_scale2_panel = key_scale2 + slot_1 * 64 + panel * 16;
+            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+            store8(norm + slot_1 * 64 + panel * 16, clamped);
+            const f32x8 sum_3 = div8(sum_1, splat8(64.0f)) + splat8(1e-06f);
+            const f32x8 root_2 = sqrt8(sum_3);
+            const f32x8 quot_1 = div8(splat8(0.125f), root_2);
+            const f32x8 root_3 = sqrt8(sum_1);
+            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+            store8(key_scale_panel + 8, quot_1);
+            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+            store8(norm + slot_1 * 64 + panel * 16 + 8, clamped_1);
+            const f32x8 larger = max8(clamped, clamped_1);
+            const f32x8 mix = shuffle_swap4_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+            const f32x8 larger_3 = max8(larger_2, mix_2);
+            const float lane = larger_3[0];
             most_norm[slot_1 * 4 + panel] = lane;
             if (lane <= 1.1529215e+18f) {
             } else {
-                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
-                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
-                    splat_f32x8(1.0f));
+                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 prod =
-                        mul_f32x8(load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k)
-                        * 16]), pick);
-                    store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16], prod);
-                    const f32x8 v_1 =
-                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16 +
-                        8]);
-                    store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16 + 8],
-                        mul_f32x8(v_1, pick_1));
+                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                    store8(queries_panel + k * 16 + 8,
+                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
                 }
-                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[slot_1 * 64 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 64 + panel * 16]), pick_2));
-                store_f32x8(&key_scale2[slot_1 * 64 + panel * 16],
-                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 64 + panel * 16]), pick_2));
-                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                store_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8]), pick_3));
-                store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8],
-                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8]), pick_3));
+                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
             }
-            carried_1 = max_f32(carried_1, lane);
+            most_1 = max_f32(most_1, lane);
         }
-        most_of_slot[slot_1] = carried_1;
-        const float high = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(high <= 1e+19f);
+        most_of_slot[slot_1] = most_1;
+        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+        const int32_t keys_square = -(larger <= 1e+19f);
         for (int64_t panel = 0; panel < 4; panel++) {
             const float most_norm_1 = most_norm[slot_1 * 4 + panel];
             const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+            const float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
+            const int32_t *query_pos_panel = query_pos + slot_1 * 64 + panel * 16;
+            const float *norm_panel = norm + slot_1 * 64 + panel * 16;
             if (bits) {
-                const f32x8 prod = mul_f32x8(load_f32x8(&norm[slot_1 * 64 + panel * 16]),
-                    splat_f32x8(1.442695f));
+                const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
                 const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
-                const f32x8 prod_1 = mul_f32x8(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]),
-                    splat_f32x8(1.442695f));
+                const i32x8 query = load_i32x8(query_pos_panel);
+                const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
                 const f32x8 neg_1 = -prod_1;
-                const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
-                f32x8 sum = splat_f32x8(0.0f);
-                f32x8 sum_1 = splat_f32x8(0.0f);
+                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+                f32x8 sum = {0}, sum_1 = {0};
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 4; run_1++) {
                         const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
-                        const int32_t v_1 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 16], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 32], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 48], 0, 2);
+                        const int64_t v_1 = query_pos_panel[ahead];
+                        __builtin_prefetch(k_out + v_1 * 64, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
                         const int64_t next = min_i64(run * 8 + step + 1, 63);
-                        const int32_t token = order[next * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(&q[(int64_t)token * 64], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 16], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 32], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 48], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 16], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 32], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 48], 0, 2);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
-                        f32x8 carried_11 = splat_f32x8(0.0f);
-                        f32x8 carried_12 = splat_f32x8(0.0f);
-                        f32x8 carried_13 = splat_f32x8(0.0f);
+                        const int64_t token = order[next * 64 + panel * 16 + ahead];
+                        __builtin_prefetch(q + token * 64, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 16, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 32, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 48, 0, 2);
+                        __builtin_prefetch(v + token * 64, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 16, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 32, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 48, 0, 2);
+                        const float *queries_run = queries + (slot_2 * 4 + run_1) * 64 * 16;
+                        f32x8 sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0}, sum_6 = {0},
+                            sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0},
+                            sum_12 = {0}, sum_13 = {0};
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16]);
-                            const f32x8 v_2 =
-                                load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) *
-                                16]);
-                            carried_2 = fma_f32x8(s, v_2, carried_2);
-                            const f32x8 v_3 =
-                                load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) *
-                                16 + 8]);
-                            carried_3 = fma_f32x8(s, v_3, carried_3);
-                            const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 1]);
-                            carried_4 = fma_f32x8(s_1, v_2, carried_4);
-                            carried_5 = fma_f32x8(s_1, v_3, carried_5);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 2]);
-                            carried_6 = fma_f32x8(s_2, v_2, carried_6);
-                            carried_7 = fma_f32x8(s_2, v_3, carried_7);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 3]);
-                            carried_8 = fma_f32x8(s_3, v_2, carried_8);
-                            carried_9 = fma_f32x8(s_3, v_3, carried_9);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 4]);
-                            carried_10 = fma_f32x8(s_4, v_2, carried_10);
-                            carried_11 = fma_f32x8(s_4, v_3, carried_11);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 5]);
-                            carried_12 = fma_f32x8(s_5, v_2, carried_12);
-                            carried_13 = fma_f32x8(s_5, v_3, carried_13);
+                            const f32x8 s = splat8(queries_run[k * 16]);
+                            const f32x8 v_2 = load8(queries_panel + k * 16);
+                            sum_2 = fma8(s, v_2, sum_2);
+                            const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
+                            sum_3 = fma8(s, v_3, sum_3);
+                            const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
+                            sum_4 = fma8(s_1, v_2, sum_4);
+                            sum_5 = fma8(s_1, v_3, sum_5);
+                            const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
+                            sum_6 = fma8(s_2, v_2, sum_6);
+                            sum_7 = fma8(s_2, v_3, sum_7);
+                            const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
+                            sum_8 = fma8(s_3, v_2, sum_8);
+                            sum_9 = fma8(s_3, v_3, sum_9);
+                            const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
+                            sum_10 = fma8(s_4, v_2, sum_10);
+                            sum_11 = fma8(s_4, v_3, sum_11);
+                            const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
+                            sum_12 = fma8(s_5, v_2, sum_12);
+                            sum_13 = fma8(s_5, v_3, sum_13);
                         }
-                        const f32x8 s = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16]);
-                        const f32x8 t = fma_f32x8(carried_2, s, neg);
+                        const float *key_scale2_run = key_scale2 + slot_2 * 64 + run_1 * 16;
+                        const f32x8 s = splat8(key_scale2_run[0]);
+                        const f32x8 t = fma8(sum_2, s, neg);
                         const f32x8 y = exp2_f32x8(t);
-                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16]);
+                        const int32_t *key_pos_run = key_pos + slot_2 * 64 + run_1 * 16;
+                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
                         const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
                         const i32x8 bits_1 = (i32x8)y & (less & (i32x8)(s_1 != query));
                         const f32x8 bits_2 = (f32x8)bits_1;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16], bits_2);
-                        const f32x8 t_1 = fma_f32x8(carried_3, s, neg_1);
+                        float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+                        store8(scores_run, bits_2);
+                        const f32x8 t_1 = fma8(sum_3, s, neg_1);
                         const f32x8 y_1 = exp2_f32x8(t_1);
                         const i32x8 bits_3 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
                         const f32x8 bits_4 = (f32x8)bits_3;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 8], bits_4);
-                        const f32x8 s_2 = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + 1]);
-                        const f32x8 t_2 = fma_f32x8(carried_4, s_2, neg);
+                        store8(scores_run + 8, bits_4);
+                        const f32x8 s_2 = splat8(key_scale2_run[1]);
+                        const f32x8 t_2 = fma8(sum_4, s_2, neg);
                         const f32x8 y_2 = exp2_f32x8(t_2);
-                        const i32x8 s_3 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 1]);
+                        const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
                         const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
                         const i32x8 bits_5 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
                         const f32x8 bits_6 = (f32x8)bits_5;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 16], bits_6);
-                        const f32x8 t_3 = fma_f32x8(carried_5, s_2, neg_1);
+                        store8(scores_run + 16, bits_6);
+                        const f32x8 t_3 = fma8(sum_5, s_2, neg_1);
                         const f32x8 y_3 = exp2_f32x8(t_3);
                         const i32x8 bits_7 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
                         const f32x8 bits_8 = (f32x8)bits_7;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 24], bits_8);
-                        const f32x8 s_4 = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + 2]);
-                        const f32x8 t_4 = fma_f32x8(carried_6, s_4, neg);
+                        store8(scores_run + 24, bits_8);
+                        const f32x8 s_4 = splat8(key_scale2_run[2]);
+                        const f32x8 t_4 = fma8(sum_6, s_4, neg);
                         const f32x8 y_4 = exp2_f32x8(t_4);
-                        const i32x8 s_5 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 2]);
+                        const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
                         const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
                         const i32x8 bits_9 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
                         const f32x8 bits_10 = (f32x8)bits_9;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 32],
-                            bits_10);
-                        const f32x8 t_5 = fma_f32x8(carried_7, s_4, neg_1);
+                        store8(scores_run + 32, bits_10);
+                        const f32x8 t_5 = fma8(sum_7, s_4, neg_1);
                         const f32x8 y_5 = exp2_f32x8(t_5);
                         const i32x8 bits_11 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
                         const f32x8 bits_12 = (f32x8)bits_11;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 40],
-                            bits_12);
-                        const f32x8 s_6 = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + 3]);
-                        const f32x8 t_6 = fma_f32x8(carried_8, s_6, neg);
+                        store8(scores_run + 40, bits_12);
+                        const f32x8 s_6 = splat8(key_scale2_run[3]);
+                        const f32x8 t_6 = fma8(sum_8, s_6, neg);
                         const f32x8 y_6 = exp2_f32x8(t_6);
-                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 3]);
+                        const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
                         const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
                         const i32x8 bits_13 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
                         const f32x8 bits_14 = (f32x8)bits_13;
-                        const f32x8 sum_2 = sum + bits_2 + bits_6 + bits_10 + bits_14;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 48],
-                            bits_14);
-                        const f32x8 t_7 = fma_f32x8(carried_9, s_6, neg_1);
+                        const f32x8 sum_14 = sum + bits_2 + bits_6 + bits_10 + bits_14;
+                        store8(scores_run + 48, bits_14);
+                        const f32x8 t_7 = fma8(sum_9, s_6, neg_1);
                         const f32x8 y_7 = exp2_f32x8(t_7);
                         const i32x8 bits_15 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
                         const f32x8 bits_16 = (f32x8)bits_15;
-                        const f32x8 sum_3 = sum_1 + bits_4 + bits_8 + bits_12 + bits_16;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 56],
-                            bits_16);
-                        const f32x8 s_8 = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + 4]);
-                        const f32x8 t_8 = fma_f32x8(carried_10, s_8, neg);
+                        const f32x8 sum_15 = sum_1 + bits_4 + bits_8 + bits_12 + bits_16;
+                        store8(scores_run + 56, bits_16);
+                        const f32x8 s_8 = splat8(key_scale2_run[4]);
+                        const f32x8 t_8 = fma8(sum_10, s_8, neg);
                         const f32x8 y_8 = exp2_f32x8(t_8);
-                        const i32x8 s_9 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 4]);
+                        const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
                         const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
                         const i32x8 bits_17 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
                         const f32x8 bits_18 = (f32x8)bits_17;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 64],
-                            bits_18);
-                        const f32x8 t_9 = fma_f32x8(carried_11, s_8, neg_1);
+                        store8(scores_run + 64, bits_18);
+                        const f32x8 t_9 = fma8(sum_11, s_8, neg_1);
                         const f32x8 y_9 = exp2_f32x8(t_9);
                         const i32x8 bits_19 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
                         const f32x8 bits_20 = (f32x8)bits_19;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 72],
-                            bits_20);
-                        const f32x8 s_10 = splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + 5]);
-                        const f32x8 t_10 = fma_f32x8(carried_12, s_10, neg);
+                        store8(scores_run + 72, bits_20);
+                        const f32x8 s_10 = splat8(key_scale2_run[5]);
+                        const f32x8 t_10 = fma8(sum_12, s_10, neg);
                         const f32x8 y_10 = exp2_f32x8(t_10);
-                        const i32x8 s_11 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 5]);
+                        const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
                         const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
                         const i32x8 bits_21 = (i32x8)y_10 & (less_5 & (i32x8)(s_11 != query));
                         const f32x8 bits_22 = (f32x8)bits_21;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 80],
-                            bits_22);
-                        const f32x8 t_11 = fma_f32x8(carried_13, s_10, neg_1);
+                        store8(scores_run + 80, bits_22);
+                        const f32x8 t_11 = fma8(sum_13, s_10, neg_1);
                         const f32x8 y_11 = exp2_f32x8(t_11);
                         const i32x8 bits_23 = (i32x8)y_11 & (less_5 & (i32x8)(s_11 != query_1));
                         const f32x8 bits_24 = (f32x8)bits_23;
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 88],
-                            bits_24);
-                        f32x8 carried_14 = sum_2 + bits_18 + bits_22;
-                        f32x8 carried_15 = sum_3 + bits_20 + bits_24;
+                        store8(scores_run + 88, bits_24);
+                        f32x8 sum_16 = sum_14 + bits_18 + bits_22, sum_17 = sum_15 + bits_20 +
+                            bits_24;
                         for (int64_t keys = 0; keys < 2; keys++) {
                             const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
-                            const int32_t v_2 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 48], 0, 2);
-                            const int32_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 48], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 48], 0, 2);
-                            f32x8 carried_16 = splat_f32x8(0.0f);
-                            f32x8 carried_17 = splat_f32x8(0.0f);
-                            f32x8 carried_18 = splat_f32x8(0.0f);
-                            f32x8 carried_19 = splat_f32x8(0.0f);
-                            f32x8 carried_20 = splat_f32x8(0.0f);
-                            f32x8 carried_21 = splat_f32x8(0.0f);
-                            f32x8 carried_22 = splat_f32x8(0.0f);
-                            f32x8 carried_23 = splat_f32x8(0.0f);
-                            f32x8 carried_24 = splat_f32x8(0.0f);
-                            f32x8 carried_25 = splat_f32x8(0.0f);
+                            const int64_t v_2 = query_pos_panel[ahead_1];
+                            __builtin_prefetch(k_out + v_2 * 64, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                            const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
+                            __builtin_prefetch(q + token_1 * 64, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                            f32x8 sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0},
+                                sum_22 = {0}, sum_23 = {0}, sum_24 = {0}, sum_25 = {0},
+                                sum_26 = {0}, sum_27 = {0};
                             for (int64_t k = 0; k < 64; k++) {
-                                const float v_3 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 6];
-                                const f32x8 s_12 = splat_f32x8(v_3);
-                                const f32x8 v_4 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 +
-                                    k) * 16]);
-                                carried_16 = fma_f32x8(s_12, v_4, carried_16);
-                                const f32x8 v_5 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 +
-                                    k) * 16 + 8]);
-                                carried_17 = fma_f32x8(s_12, v_5, carried_17);
-                                const float v_6 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 7];
-                                const f32x8 s_13 = splat_f32x8(v_6);
-                                carried_18 = fma_f32x8(s_13, v_4, carried_18);
-                                carried_19 = fma_f32x8(s_13, v_5, carried_19);
-                                const float v_7 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 8];
-                                const f32x8 s_14 = splat_f32x8(v_7);
-                                carried_20 = fma_f32x8(s_14, v_4, carried_20);
-                                carried_21 = fma_f32x8(s_14, v_5, carried_21);
-                                const float v_8 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 9];
-                                const f32x8 s_15 = splat_f32x8(v_8);
-                                carried_22 = fma_f32x8(s_15, v_4, carried_22);
-                                carried_23 = fma_f32x8(s_15, v_5, carried_23);
-                                const float v_9 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 10];
-                                const f32x8 s_16 = splat_f32x8(v_9);
-                                carried_24 = fma_f32x8(s_16, v_4, carried_24);
-                                carried_25 = fma_f32x8(s_16, v_5, carried_25);
+                                const float *queries_k = queries_run + k * 16 + keys * 5;
+                                const f32x8 s_12 = splat8(queries_k[6]);
+                                const f32x8 v_3 = load8(queries_panel + k * 16);
+                                sum_18 = fma8(s_12, v_3, sum_18);
+                                const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
+                                sum_19 = fma8(s_12, v_4, sum_19);
+                                const f32x8 s_13 = splat8(queries_k[7]);
+                                sum_20 = fma8(s_13, v_3, sum_20);
+                                sum_21 = fma8(s_13, v_4, sum_21);
+                                const f32x8 s_14 = splat8(queries_k[8]);
+                                sum_22 = fma8(s_14, v_3, sum_22);
+                                sum_23 = fma8(s_14, v_4, sum_23);
+                                const f32x8 s_15 = splat8(queries_k[9]);
+                                sum_24 = fma8(s_15, v_3, sum_24);
+                                sum_25 = fma8(s_15, v_4, sum_25);
+                                const f32x8 s_16 = splat8(queries_k[10]);
+                                sum_26 = fma8(s_16, v_3, sum_26);
+                                sum_27 = fma8(s_16, v_4, sum_27);
                             }
-                            const f32x8 s_12 =
-                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 t_12 = fma_f32x8(carried_16, s_12, neg);
+                            const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
+                            const f32x8 t_12 = fma8(sum_18, s_12, neg);
                             const f32x8 y_12 = exp2_f32x8(t_12);
-                            const i32x8 s_13 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
+                            const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
                             const i32x8 less_6 = (i32x8)(s_13 < splat_i32x8(1073741824));
                             const i32x8 bits_25 = (i32x8)y_12 & (less_6 & (i32x8)(s_13 != query));
                             const f32x8 bits_26 = (f32x8)bits_25;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 96], bits_26);
-                            const f32x8 t_13 = fma_f32x8(carried_17, s_12, neg_1);
+                            float *scores_keys = scores_run + keys * 80;
+                            store8(scores_keys + 96, bits_26);
+                            const f32x8 t_13 = fma8(sum_19, s_12, neg_1);
                             const f32x8 y_13 = exp2_f32x8(t_13);
                             const i32x8 bits_27 = (i32x8)y_13 & (less_6 & (i32x8)(s_13 != query_1));
                             const f32x8 bits_28 = (f32x8)bits_27;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 104], bits_28);
-                            const f32x8 s_14 =
-                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 t_14 = fma_f32x8(carried_18, s_14, neg);
+                            store8(scores_keys + 104, bits_28);
+                            const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
+                            const f32x8 t_14 = fma8(sum_20, s_14, neg);
                             const f32x8 y_14 = exp2_f32x8(t_14);
-                            const i32x8 s_15 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
+                            const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
                             const i32x8 less_7 = (i32x8)(s_15 < splat_i32x8(1073741824));
                             const i32x8 bits_29 = (i32x8)y_14 & (less_7 & (i32x8)(s_15 != query));
                             const f32x8 bits_30 = (f32x8)bits_29;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 112], bits_30);
-                            const f32x8 t_15 = fma_f32x8(carried_19, s_14, neg_1);
+                            store8(scores_keys + 112, bits_30);
+                            const f32x8 t_15 = fma8(sum_21, s_14, neg_1);
                             const f32x8 y_15 = exp2_f32x8(t_15);
                             const i32x8 bits_31 = (i32x8)y_15 & (less_7 & (i32x8)(s_15 != query_1));
                             const f32x8 bits_32 = (f32x8)bits_31;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 120], bits_32);
-                            const f32x8 s_16 =
-                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 t_16 = fma_f32x8(carried_20, s_16, neg);
+                            store8(scores_keys + 120, bits_32);
+                            const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
+                            const f32x8 t_16 = fma8(sum_22, s_16, neg);
                             const f32x8 y_16 = exp2_f32x8(t_16);
-                            const i32x8 s_17 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
+                            const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
                             const i32x8 less_8 = (i32x8)(s_17 < splat_i32x8(1073741824));
                             const i32x8 bits_33 = (i32x8)y_16 & (less_8 & (i32x8)(s_17 != query));
                             const f32x8 bits_34 = (f32x8)bits_33;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 128], bits_34);
-                            const f32x8 t_17 = fma_f32x8(carried_21, s_16, neg_1);
+                            store8(scores_keys + 128, bits_34);
+                            const f32x8 t_17 = fma8(sum_23, s_16, neg_1);
                             const f32x8 y_17 = exp2_f32x8(t_17);
                             const i32x8 bits_35 = (i32x8)y_17 & (less_8 & (i32x8)(s_17 != query_1));
                             const f32x8 bits_36 = (f32x8)bits_35;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 136], bits_36);
-                            const f32x8 s_18 =
-                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 t_18 = fma_f32x8(carried_22, s_18, neg);
+                            store8(scores_keys + 136, bits_36);
+                            const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
+                            const f32x8 t_18 = fma8(sum_24, s_18, neg);
                             const f32x8 y_18 = exp2_f32x8(t_18);
-                            const i32x8 s_19 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
+                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
                             const i32x8 less_9 = (i32x8)(s_19 < splat_i32x8(1073741824));
                             const i32x8 bits_37 = (i32x8)y_18 & (less_9 & (i32x8)(s_19 != query));
                             const f32x8 bits_38 = (f32x8)bits_37;
-                            const f32x8 sum_4 = carried_14 + bits_26 + bits_30 + bits_34 + bits_38;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 144], bits_38);
-                            const f32x8 t_19 = fma_f32x8(carried_23, s_18, neg_1);
+                            const f32x8 sum_28 = sum_16 + bits_26 + bits_30 + bits_34 + bits_38;
+                            store8(scores_keys + 144, bits_38);
+                            const f32x8 t_19 = fma8(sum_25, s_18, neg_1);
                             const f32x8 y_19 = exp2_f32x8(t_19);
                             const i32x8 bits_39 = (i32x8)y_19 & (less_9 & (i32x8)(s_19 != query_1));
                             const f32x8 bits_40 = (f32x8)bits_39;
-                            const f32x8 sum_5 = carried_15 + bits_28 + bits_32 + bits_36 + bits_40;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 152], bits_40);
-                            const f32x8 s_20 =
-                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 t_20 = fma_f32x8(carried_24, s_20, neg);
+                            const f32x8 sum_29 = sum_17 + bits_28 + bits_32 + bits_36 + bits_40;
+                            store8(scores_keys + 152, bits_40);
+                            const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
+                            const f32x8 t_20 = fma8(sum_26, s_20, neg);
                             const f32x8 y_20 = exp2_f32x8(t_20);
-                            const i32x8 s_21 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
+                            const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
                             const i32x8 less_10 = (i32x8)(s_21 < splat_i32x8(1073741824));
                             const i32x8 bits_41 = (i32x8)y_20 & (less_10 & (i32x8)(s_21 != query));
                             const f32x8 bits_42 = (f32x8)bits_41;
-                            carried_14 = sum_4 + bits_42;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 160], bits_42);
-                            const f32x8 t_21 = fma_f32x8(carried_25, s_20, neg_1);
+                            sum_16 = sum_28 + bits_42;
+                            store8(scores_keys + 160, bits_42);
+                            const f32x8 t_21 = fma8(sum_27, s_20, neg_1);
                             const f32x8 y_21 = exp2_f32x8(t_21);
                             const i32x8 bits_43 = (i32x8)y_21 &
                                 (less_10 & (i32x8)(s_21 != query_1));
                             const f32x8 bits_44 = (f32x8)bits_43;
-                            carried_15 = sum_5 + bits_44;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 168], bits_44);
+                            sum_17 = sum_29 + bits_44;
+                            store8(scores_keys + 168, bits_44);
                         }
-                        sum = carried_14;
-                        sum_1 = carried_15;
+                        sum = sum_16;
+                        sum_1 = sum_17;
                     }
                 }
-                store_f32x8(&total_sum[0], sum);
-                store_f32x8(&total_sum[8], sum_1);
+                store8(total_sum, sum);
+                store8(total_sum + 8, sum_1);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
+                    const int64_t token = query_pos_panel[lane];
                     const float v_1 = total_sum[lane];
-                    run_sum[(int64_t)token] = run_sum[(int64_t)token] + v_1;
+                    run_sum[token] = run_sum[token] + v_1;
                     if (v_1 == 0.0f) {
-                        int32_t carried_2 = 0;
+                        int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                                carried_2 =
-                                    sub_i32(carried_2,
-                                    -(lsh_attention_query_pos[slot_2 * 64 + key_1] == token));
+                                carried =
+                                    sub_i32(carried,
+                                    -(query_pos[slot_2 * 64 + key_1] == (int32_t)token));
                             }
                         }
-                        self_count[(int64_t)token] = carried_2;
+                        self_count[token] = carried;
                     }
                 }
                 for (int64_t column = 0; column < 4; column++) {
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    f32x8 carried_12 = splat_f32x8(0.0f);
-                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
+                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
+                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_2 = (step + o) % 2;
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s = splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16]);
-                            const f32x8 v_1 =
-                                load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                            carried_2 = fma_f32x8(s, v_1, carried_2);
-                            const f32x8 v_2 =
-                                load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                            carried_3 = fma_f32x8(s, v_2, carried_3);
-                            const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 1]);
-                            carried_4 = fma_f32x8(s_1, v_1, carried_4);
-                            carried_5 = fma_f32x8(s_1, v_2, carried_5);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 2]);
-                            carried_6 = fma_f32x8(s_2, v_1, carried_6);
-                            carried_7 = fma_f32x8(s_2, v_2, carried_7);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 3]);
-                            carried_8 = fma_f32x8(s_3, v_1, carried_8);
-                            carried_9 = fma_f32x8(s_3, v_2, carried_9);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 4]);
-                            carried_10 = fma_f32x8(s_4, v_1, carried_10);
-                            carried_11 = fma_f32x8(s_4, v_2, carried_11);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 5]);
-                            carried_12 = fma_f32x8(s_5, v_1, carried_12);
-                            carried_13 = fma_f32x8(s_5, v_2, carried_13);
+                            const float *scores_k = scores + (o * 64 + k) * 16;
+                            const f32x8 s = splat8(scores_k[0]);
+                            const f32x8 v_1 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16);
+                            carried = fma8(s, v_1, carried);
+                            const f32x8 v_2 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16 +
+                                8);
+                            carried_1 = fma8(s, v_2, carried_1);
+                            const f32x8 s_1 = splat8(scores_k[1]);
+                            carried_2 = fma8(s_1, v_1, carried_2);
+                            carried_3 = fma8(s_1, v_2, carried_3);
+                            const f32x8 s_2 = splat8(scores_k[2]);
+                            carried_4 = fma8(s_2, v_1, carried_4);
+                            carried_5 = fma8(s_2, v_2, carried_5);
+                            const f32x8 s_3 = splat8(scores_k[3]);
+                            carried_6 = fma8(s_3, v_1, carried_6);
+                            carried_7 = fma8(s_3, v_2, carried_7);
+                            const f32x8 s_4 = splat8(scores_k[4]);
+                            carried_8 = fma8(s_4, v_1, carried_8);
+                            carried_9 = fma8(s_4, v_2, carried_9);
+                            const f32x8 s_5 = splat8(scores_k[5]);
+                            carried_10 = fma8(s_5, v_1, carried_10);
+                            carried_11 = fma8(s_5, v_2, carried_11);
                         }
                     }
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16];
-                    store_f32x8(&k_out[(int64_t)token * 64 + column * 16], carried_2);
-                    store_f32x8(&k_out[(int64_t)token * 64 + column * 16 + 8], carried_3);
-                    const int32_t token_1 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 1];
-                    store_f32x8(&k_out[(int64_t)token_1 * 64 + column * 16], carried_4);
-                    store_f32x8(&k_out[(int64_t)token_1 * 64 + column * 16 + 8], carried_5);
-                    const int32_t token_2 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 2];
-                    store_f32x8(&k_out[(int64_t)token_2 * 64 + column * 16], carried_6);
-                    store_f32x8(&k_out[(int64_t)token_2 * 64 + column * 16 + 8], carried_7);
-                    const int32_t token_3 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 3];
-                    store_f32x8(&k_out[(int64_t)token_3 * 64 + column * 16], carried_8);
-                    store_f32x8(&k_out[(int64_t)token_3 * 64 + column * 16 + 8], carried_9);
-                    const int32_t token_4 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 4];
-                    store_f32x8(&k_out[(int64_t)token_4 * 64 + column * 16], carried_10);
-                    store_f32x8(&k_out[(int64_t)token_4 * 64 + column * 16 + 8], carried_11);
-                    const int32_t token_5 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 5];
-                    store_f32x8(&k_out[(int64_t)token_5 * 64 + column * 16], carried_12);
-                    store_f32x8(&k_out[(int64_t)token_5 * 64 + column * 16 + 8], carried_13);
+                    const int64_t token = query_pos_panel[0];
+                    float *k_out_column = k_out + column * 16;
+                    store8(k_out_column + token * 64, carried);
+                    store8(k_out_column + token * 64 + 8, carried_1);
+                    const int64_t token_1 = query_pos_panel[1];
+                    store8(k_out_column + token_1 * 64, carried_2);
+                    store8(k_out_column + token_1 * 64 + 8, carried_3);
+                    const int64_t token_2 = query_pos_panel[2];
+                    store8(k_out_column + token_2 * 64, carried_4);
+                    store8(k_out_column + token_2 * 64 + 8, carried_5);
+                    const int64_t token_3 = query_pos_panel[3];
+                    store8(k_out_column + token_3 * 64, carried_6);
+                    store8(k_out_column + token_3 * 64 + 8, carried_7);
+                    const int64_t token_4 = query_pos_panel[4];
+                    store8(k_out_column + token_4 * 64, carried_8);
+                    store8(k_out_column + token_4 * 64 + 8, carried_9);
+                    const int64_t token_5 = query_pos_panel[5];
+                    store8(k_out_column + token_5 * 64, carried_10);
+                    store8(k_out_column + token_5 * 64 + 8, carried_11);
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_14 = splat_f32x8(0.0f);
-                        f32x8 carried_15 = splat_f32x8(0.0f);
-                        f32x8 carried_16 = splat_f32x8(0.0f);
-                        f32x8 carried_17 = splat_f32x8(0.0f);
-                        f32x8 carried_18 = splat_f32x8(0.0f);
-                        f32x8 carried_19 = splat_f32x8(0.0f);
-                        f32x8 carried_20 = splat_f32x8(0.0f);
-                        f32x8 carried_21 = splat_f32x8(0.0f);
-                        f32x8 carried_22 = splat_f32x8(0.0f);
-                        f32x8 carried_23 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
+                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
+                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                                carried_14 = fma_f32x8(s, v_1, carried_14);
-                                const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                                carried_15 = fma_f32x8(s, v_2, carried_15);
-                                const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_16 = fma_f32x8(s_1, v_1, carried_16);
-                                carried_17 = fma_f32x8(s_1, v_2, carried_17);
-                                const f32x8 s_2 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_18 = fma_f32x8(s_2, v_1, carried_18);
-                                carried_19 = fma_f32x8(s_2, v_2, carried_19);
-                                const f32x8 s_3 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_20 = fma_f32x8(s_3, v_1, carried_20);
-                                carried_21 = fma_f32x8(s_3, v_2, carried_21);
-                                const f32x8 s_4 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    10]);
-                                carried_22 = fma_f32x8(s_4, v_1, carried_22);
-                                carried_23 = fma_f32x8(s_4, v_2, carried_23);
+                                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                                const f32x8 s = splat8(scores_k[6]);
+                                const f32x8 v_1 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
+                                    16);
+                                carried_12 = fma8(s, v_1, carried_12);
+                                const f32x8 v_2 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
+                                    16 + 8);
+                                carried_13 = fma8(s, v_2, carried_13);
+                                const f32x8 s_1 = splat8(scores_k[7]);
+                                carried_14 = fma8(s_1, v_1, carried_14);
+                                carried_15 = fma8(s_1, v_2, carried_15);
+                                const f32x8 s_2 = splat8(scores_k[8]);
+                                carried_16 = fma8(s_2, v_1, carried_16);
+                                carried_17 = fma8(s_2, v_2, carried_17);
+                                const f32x8 s_3 = splat8(scores_k[9]);
+                                carried_18 = fma8(s_3, v_1, carried_18);
+                                carried_19 = fma8(s_3, v_2, carried_19);
+                                const f32x8 s_4 = splat8(scores_k[10]);
+                                carried_20 = fma8(s_4, v_1, carried_20);
+                                carried_21 = fma8(s_4, v_2, carried_21);
                             }
                         }
-                        const int32_t token_6 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
-                        store_f32x8(&k_out[(int64_t)token_6 * 64 + column * 16], carried_14);
-                        store_f32x8(&k_out[(int64_t)token_6 * 64 + column * 16 + 8], carried_15);
-                        const int32_t token_7 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
-                        store_f32x8(&k_out[(int64_t)token_7 * 64 + column * 16], carried_16);
-                        store_f32x8(&k_out[(int64_t)token_7 * 64 + column * 16 + 8], carried_17);
-                        const int32_t token_8 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
-                        store_f32x8(&k_out[(int64_t)token_8 * 64 + column * 16], carried_18);
-                        store_f32x8(&k_out[(int64_t)token_8 * 64 + column * 16 + 8], carried_19);
-                        const int32_t token_9 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
-                        store_f32x8(&k_out[(int64_t)token_9 * 64 + column * 16], carried_20);
-                        store_f32x8(&k_out[(int64_t)token_9 * 64 + column * 16 + 8], carried_21);
-                        const int32_t token_10 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
-                        store_f32x8(&k_out[(int64_t)token_10 * 64 + column * 16], carried_22);
-                        store_f32x8(&k_out[(int64_t)token_10 * 64 + column * 16 + 8], carried_23);
+                        const int64_t token_6 = query_pos_panel[tile * 5 + 6];
+                        store8(k_out_column + token_6 * 64, carried_12);
+                        store8(k_out_column + token_6 * 64 + 8, carried_13);
+                        const int64_t token_7 = query_pos_panel[tile * 5 + 7];
+                        store8(k_out_column + token_7 * 64, carried_14);
+                        store8(k_out_column + token_7 * 64 + 8, carried_15);
+                        const int64_t token_8 = query_pos_panel[tile * 5 + 8];
+                        store8(k_out_column + token_8 * 64, carried_16);
+                        store8(k_out_column + token_8 * 64 + 8, carried_17);
+                        const int64_t token_9 = query_pos_panel[tile * 5 + 9];
+                        store8(k_out_column + token_9 * 64, carried_18);
+                        store8(k_out_column + token_9 * 64 + 8, carried_19);
+                        const int64_t token_10 = query_pos_panel[tile * 5 + 10];
+                        store8(k_out_column + token_10 * 64, carried_20);
+                        store8(k_out_column + token_10 * 64 + 8, carried_21);
                     }
                 }
             } else {
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
-                const i32x8 more =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) >
-                    splat_f32x8(1.1529215e+18f));
-                const f32x8 raise = select_f32x8(more, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_1 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) > splat_f32x8(256.0f));
-                const f32x8 self =
-                    select_f32x8(more_1, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
-                const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
-                const i32x8 more_2 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) >
-                    splat_f32x8(1.1529215e+18f));
-                const f32x8 raise_1 = select_f32x8(more_2, splat_f32x8(1.2089258e+24f),
-                    splat_f32x8(1.0f));
-                const i32x8 more_3 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) > splat_f32x8(256.0f));
-                const f32x8 self_1 =
-                    select_f32x8(more_3, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
-                f32x8 most = splat_f32x8(-3.4028235e+38f);
-                f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
+                const i32x8 query = load_i32x8(query_pos_panel);
+                const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
+                    splat8(1.2089258e+24f), splat8(1.0f));
+                const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)),
+                    splat8(-1e+05f), splat8(-__builtin_inff()));
+                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+                const f32x8 raise_1 =
+                    select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
+                    splat8(1.2089258e+24f), splat8(1.0f));
+                const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)),
+                    splat8(-1e+05f), splat8(-__builtin_inff()));
+                f32x8 most_2 = splat8(-3.4028235e+38f), most_3 = splat8(-3.4028235e+38f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 4; run_1++) {
                         const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
-                        const int32_t v_1 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 16], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 32], 0, 2);
-                        __builtin_prefetch(&k_out[(int64_t)v_1 * 64 + 48], 0, 2);
+                        const int64_t v_1 = query_pos_panel[ahead];
+                        __builtin_prefetch(k_out + v_1 * 64, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
+                        __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
                         const int64_t next = min_i64(run * 8 + step + 1, 63);
-                        const int32_t token = order[next * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(&q[(int64_t)token * 64], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 16], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 32], 0, 2);
-                        __builtin_prefetch(&q[(int64_t)token * 64 + 48], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 16], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 32], 0, 2);
-                        __builtin_prefetch(&v[(int64_t)token * 64 + 48], 0, 2);
-                        f32x8 carried_2 = splat_f32x8(0.0f);
-                        f32x8 carried_3 = splat_f32x8(0.0f);
-                        f32x8 carried_4 = splat_f32x8(0.0f);
-                        f32x8 carried_5 = splat_f32x8(0.0f);
-                        f32x8 carried_6 = splat_f32x8(0.0f);
-                        f32x8 carried_7 = splat_f32x8(0.0f);
-                        f32x8 carried_8 = splat_f32x8(0.0f);
-                        f32x8 carried_9 = splat_f32x8(0.0f);
-                        f32x8 carried_10 = splat_f32x8(0.0f);
-                        f32x8 carried_11 = splat_f32x8(0.0f);
-                        f32x8 carried_12 = splat_f32x8(0.0f);
-                        f32x8 carried_13 = splat_f32x8(0.0f);
+                        const int64_t token = order[next * 64 + panel * 16 + ahead];
+                        __builtin_prefetch(q + token * 64, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 16, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 32, 0, 2);
+                        __builtin_prefetch(q + token * 64 + 48, 0, 2);
+                        __builtin_prefetch(v + token * 64, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 16, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 32, 0, 2);
+                        __builtin_prefetch(v + token * 64 + 48, 0, 2);
+                        const float *queries_run = queries + (slot_2 * 4 + run_1) * 64 * 16;
+                        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0},
+                            sum_5 = {0}, sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0},
+                            sum_10 = {0}, sum_11 = {0};
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16]);
-                            const f32x8 v_2 =
-                                load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) *
-                                16]);
-                            carried_2 = fma_f32x8(s, v_2, carried_2);
-                            const f32x8 v_3 =
-                                load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) *
-                                16 + 8]);
-                            carried_3 = fma_f32x8(s, v_3, carried_3);
-                            const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 1]);
-                            carried_4 = fma_f32x8(s_1, v_2, carried_4);
-                            carried_5 = fma_f32x8(s_1, v_3, carried_5);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 2]);
-                            carried_6 = fma_f32x8(s_2, v_2, carried_6);
-                            carried_7 = fma_f32x8(s_2, v_3, carried_7);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 3]);
-                            carried_8 = fma_f32x8(s_3, v_2, carried_8);
-                            carried_9 = fma_f32x8(s_3, v_3, carried_9);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 4]);
-                            carried_10 = fma_f32x8(s_4, v_2, carried_10);
-                            carried_11 = fma_f32x8(s_4, v_3, carried_11);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) *
-                                16 + 5]);
-                            carried_12 = fma_f32x8(s_5, v_2, carried_12);
-                            carried_13 = fma_f32x8(s_5, v_3, carried_13);
+                            const f32x8 s = splat8(queries_run[k * 16]);
+                            const f32x8 v_2 = load8(queries_panel + k * 16);
+                            sum = fma8(s, v_2, sum);
+                            const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
+                            sum_1 = fma8(s, v_3, sum_1);
+                            const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
+                            sum_2 = fma8(s_1, v_2, sum_2);
+                            sum_3 = fma8(s_1, v_3, sum_3);
+                            const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
+                            sum_4 = fma8(s_2, v_2, sum_4);
+                            sum_5 = fma8(s_2, v_3, sum_5);
+                            const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
+                            sum_6 = fma8(s_3, v_2, sum_6);
+                            sum_7 = fma8(s_3, v_3, sum_7);
+                            const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
+                            sum_8 = fma8(s_4, v_2, sum_8);
+                            sum_9 = fma8(s_4, v_3, sum_9);
+                            const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
+                            sum_10 = fma8(s_5, v_2, sum_10);
+                            sum_11 = fma8(s_5, v_3, sum_11);
                         }
-                        const i32x8 s =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16]);
-                        const i32x8 s_1 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16]);
+                        const int32_t *query_pos_run = query_pos + slot_2 * 64 + run_1 * 16;
+                        const i32x8 s = splat_i32x8(query_pos_run[0]);
+                        const int32_t *key_pos_run = key_pos + slot_2 * 64 + run_1 * 16;
+                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
                         const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-                        const f32x8 s_2 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16]);
-                        const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
-                        const f32x8 pick =
-                            select_f32x8(equal, splat_f32x8(0.0f),
-                            mul_f32x8(carried_2 * s_2, raise));
-                        const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query), pick,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
-                        const f32x8 high_1 = max_f32x8(most, pick_2);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16], pick_2);
-                        const f32x8 pick_3 =
-                            select_f32x8(equal, splat_f32x8(0.0f),
-                            mul_f32x8(carried_3 * s_2, raise_1));
-                        const f32x8 pick_4 = select_f32x8(less & (i32x8)(s_1 != query_1), pick_3,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_5 = select_f32x8((i32x8)(s == query_1), self_1, pick_4);
-                        const f32x8 high_2 = max_f32x8(most_1, pick_5);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 8], pick_5);
-                        const i32x8 s_3 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + 1]);
-                        const i32x8 s_4 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 1]);
+                        const float *key_scale_run = key_scale + slot_2 * 64 + run_1 * 16;
+                        const f32x8 s_2 = splat8(key_scale_run[0]);
+                        const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
+                        const f32x8 pick = select8(equal, splat8(0.0f), mul8(sum * s_2, raise));
+                        const f32x8 pick_1 = select8(less & (i32x8)(s_1 != query), pick,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
+                        const f32x8 larger_1 = max8(most_2, pick_2);
+                        float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+                        store8(scores_run, pick_2);
+                        const f32x8 pick_3 = select8(equal, splat8(0.0f),
+                            mul8(sum_1 * s_2, raise_1));
+                        const f32x8 pick_4 = select8(less & (i32x8)(s_1 != query_1), pick_3,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
+                        const f32x8 larger_2 = max8(most_3, pick_5);
+                        store8(scores_run + 8, pick_5);
+                        const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
+                        const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
                         const i32x8 less_1 = (i32x8)(s_4 < splat_i32x8(1073741824));
-                        const f32x8 s_5 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + 1]);
-                        const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
-                        const f32x8 pick_6 =
-                            select_f32x8(equal_1, splat_f32x8(0.0f),
-                            mul_f32x8(carried_4 * s_5, raise));
-                        const f32x8 pick_7 = select_f32x8(less_1 & (i32x8)(s_4 != query), pick_6,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
-                        const f32x8 high_3 = max_f32x8(high_1, pick_8);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 16], pick_8);
-                        const f32x8 pick_9 =
-                            select_f32x8(equal_1, splat_f32x8(0.0f),
-                            mul_f32x8(carried_5 * s_5, raise_1));
-                        const f32x8 pick_10 = select_f32x8(less_1 & (i32x8)(s_4 != query_1), pick_9,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
-                            pick_10);
-                        const f32x8 high_4 = max_f32x8(high_2, pick_11);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 24],
-                            pick_11);
-                        const i32x8 s_6 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + 2]);
-                        const i32x8 s_7 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 2]);
+                        const f32x8 s_5 = splat8(key_scale_run[1]);
+                        const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
+                        const f32x8 pick_6 = select8(equal_1, splat8(0.0f),
+                            mul8(sum_2 * s_5, raise));
+                        const f32x8 pick_7 = select8(less_1 & (i32x8)(s_4 != query), pick_6,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
+                        const f32x8 larger_3 = max8(larger_1, pick_8);
+                        store8(scores_run + 16, pick_8);
+                        const f32x8 pick_9 = select8(equal_1, splat8(0.0f),
+                            mul8(sum_3 * s_5, raise_1));
+                        const f32x8 pick_10 = select8(less_1 & (i32x8)(s_4 != query_1), pick_9,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
+                        const f32x8 larger_4 = max8(larger_2, pick_11);
+                        store8(scores_run + 24, pick_11);
+                        const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
+                        const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
                         const i32x8 less_2 = (i32x8)(s_7 < splat_i32x8(1073741824));
-                        const f32x8 s_8 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + 2]);
-                        const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
-                        const f32x8 pick_12 =
-                            select_f32x8(equal_2, splat_f32x8(0.0f),
-                            mul_f32x8(carried_6 * s_8, raise));
-                        const f32x8 pick_13 = select_f32x8(less_2 & (i32x8)(s_7 != query), pick_12,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_14 = select_f32x8((i32x8)(s_6 == query), self, pick_13);
-                        const f32x8 high_5 = max_f32x8(high_3, pick_14);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 32],
-                            pick_14);
-                        const f32x8 pick_15 =
-                            select_f32x8(equal_2, splat_f32x8(0.0f),
-                            mul_f32x8(carried_7 * s_8, raise_1));
-                        const f32x8 pick_16 = select_f32x8(less_2 & (i32x8)(s_7 != query_1),
-                            pick_15, splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
-                            pick_16);
-                        const f32x8 high_6 = max_f32x8(high_4, pick_17);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 40],
-                            pick_17);
-                        const i32x8 s_9 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + 3]);
-                        const i32x8 s_10 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 3]);
+                        const f32x8 s_8 = splat8(key_scale_run[2]);
+                        const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
+                        const f32x8 pick_12 = select8(equal_2, splat8(0.0f),
+                            mul8(sum_4 * s_8, raise));
+                        const f32x8 pick_13 = select8(less_2 & (i32x8)(s_7 != query), pick_12,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
+                        const f32x8 larger_5 = max8(larger_3, pick_14);
+                        store8(scores_run + 32, pick_14);
+                        const f32x8 pick_15 = select8(equal_2, splat8(0.0f),
+                            mul8(sum_5 * s_8, raise_1));
+                        const f32x8 pick_16 = select8(less_2 & (i32x8)(s_7 != query_1), pick_15,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
+                        const f32x8 larger_6 = max8(larger_4, pick_17);
+                        store8(scores_run + 40, pick_17);
+                        const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
+                        const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
                         const i32x8 less_3 = (i32x8)(s_10 < splat_i32x8(1073741824));
-                        const f32x8 s_11 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + 3]);
-                        const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
-                        const f32x8 pick_18 =
-                            select_f32x8(equal_3, splat_f32x8(0.0f),
-                            mul_f32x8(carried_8 * s_11, raise));
-                        const f32x8 pick_19 = select_f32x8(less_3 & (i32x8)(s_10 != query), pick_18,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_20 = select_f32x8((i32x8)(s_9 == query), self, pick_19);
-                        const f32x8 high_7 = max_f32x8(high_5, pick_20);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 48],
-                            pick_20);
-                        const f32x8 pick_21 =
-                            select_f32x8(equal_3, splat_f32x8(0.0f),
-                            mul_f32x8(carried_9 * s_11, raise_1));
-                        const f32x8 pick_22 = select_f32x8(less_3 & (i32x8)(s_10 != query_1),
-                            pick_21, splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
-                            pick_22);
-                        const f32x8 high_8 = max_f32x8(high_6, pick_23);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 56],
-                            pick_23);
-                        const i32x8 s_12 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + 4]);
-                        const i32x8 s_13 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 4]);
+                        const f32x8 s_11 = splat8(key_scale_run[3]);
+                        const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
+                        const f32x8 pick_18 = select8(equal_3, splat8(0.0f),
+                            mul8(sum_6 * s_11, raise));
+                        const f32x8 pick_19 = select8(less_3 & (i32x8)(s_10 != query), pick_18,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
+                        const f32x8 larger_7 = max8(larger_5, pick_20);
+                        store8(scores_run + 48, pick_20);
+                        const f32x8 pick_21 = select8(equal_3, splat8(0.0f),
+                            mul8(sum_7 * s_11, raise_1));
+                        const f32x8 pick_22 = select8(less_3 & (i32x8)(s_10 != query_1), pick_21,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
+                        const f32x8 larger_8 = max8(larger_6, pick_23);
+                        store8(scores_run + 56, pick_23);
+                        const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
+                        const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
                         const i32x8 less_4 = (i32x8)(s_13 < splat_i32x8(1073741824));
-                        const f32x8 s_14 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + 4]);
-                        const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
-                        const f32x8 pick_24 =
-                            select_f32x8(equal_4, splat_f32x8(0.0f),
-                            mul_f32x8(carried_10 * s_14, raise));
-                        const f32x8 pick_25 = select_f32x8(less_4 & (i32x8)(s_13 != query), pick_24,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_26 = select_f32x8((i32x8)(s_12 == query), self, pick_25);
-                        const f32x8 high_9 = max_f32x8(high_7, pick_26);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 64],
-                            pick_26);
-                        const f32x8 pick_27 =
-                            select_f32x8(equal_4, splat_f32x8(0.0f),
-                            mul_f32x8(carried_11 * s_14, raise_1));
-                        const f32x8 pick_28 = select_f32x8(less_4 & (i32x8)(s_13 != query_1),
-                            pick_27, splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
-                            pick_28);
-                        const f32x8 high_10 = max_f32x8(high_8, pick_29);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 72],
-                            pick_29);
-                        const i32x8 s_15 =
-                            splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + 5]);
-                        const i32x8 s_16 = splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + 5]);
+                        const f32x8 s_14 = splat8(key_scale_run[4]);
+                        const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
+                        const f32x8 pick_24 = select8(equal_4, splat8(0.0f),
+                            mul8(sum_8 * s_14, raise));
+                        const f32x8 pick_25 = select8(less_4 & (i32x8)(s_13 != query), pick_24,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
+                        const f32x8 larger_9 = max8(larger_7, pick_26);
+                        store8(scores_run + 64, pick_26);
+                        const f32x8 pick_27 = select8(equal_4, splat8(0.0f),
+                            mul8(sum_9 * s_14, raise_1));
+                        const f32x8 pick_28 = select8(less_4 & (i32x8)(s_13 != query_1), pick_27,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
+                        const f32x8 larger_10 = max8(larger_8, pick_29);
+                        store8(scores_run + 72, pick_29);
+                        const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
+                        const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
                         const i32x8 less_5 = (i32x8)(s_16 < splat_i32x8(1073741824));
-                        const f32x8 s_17 = splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + 5]);
-                        const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
-                        const f32x8 pick_30 =
-                            select_f32x8(equal_5, splat_f32x8(0.0f),
-                            mul_f32x8(carried_12 * s_17, raise));
-                        const f32x8 pick_31 = select_f32x8(less_5 & (i32x8)(s_16 != query), pick_30,
-                            splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_32 = select_f32x8((i32x8)(s_15 == query), self, pick_31);
-                        const f32x8 high_11 = max_f32x8(high_9, pick_32);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 80],
-                            pick_32);
-                        const f32x8 pick_33 =
-                            select_f32x8(equal_5, splat_f32x8(0.0f),
-                            mul_f32x8(carried_13 * s_17, raise_1));
-                        const f32x8 pick_34 = select_f32x8(less_5 & (i32x8)(s_16 != query_1),
-                            pick_33, splat_f32x8(-__builtin_inff()));
-                        const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
-                            pick_34);
-                        const f32x8 high_12 = max_f32x8(high_10, pick_35);
-                        store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16) * 16 + 88],
-                            pick_35);
-                        f32x8 carried_14 = high_11;
-                        f32x8 carried_15 = high_12;
+                        const f32x8 s_17 = splat8(key_scale_run[5]);
+                        const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
+                        const f32x8 pick_30 = select8(equal_5, splat8(0.0f),
+                            mul8(sum_10 * s_17, raise));
+                        const f32x8 pick_31 = select8(less_5 & (i32x8)(s_16 != query), pick_30,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
+                        const f32x8 larger_11 = max8(larger_9, pick_32);
+                        store8(scores_run + 80, pick_32);
+                        const f32x8 pick_33 = select8(equal_5, splat8(0.0f),
+                            mul8(sum_11 * s_17, raise_1));
+                        const f32x8 pick_34 = select8(less_5 & (i32x8)(s_16 != query_1), pick_33,
+                            splat8(-__builtin_inff()));
+                        const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
+                        const f32x8 larger_12 = max8(larger_10, pick_35);
+                        store8(scores_run + 88, pick_35);
+                        f32x8 most_4 = larger_11, most_5 = larger_12;
                         for (int64_t keys = 0; keys < 2; keys++) {
                             const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
-                            const int32_t v_2 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&k_out[(int64_t)v_2 * 64 + 48], 0, 2);
-                            const int32_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&q[(int64_t)token_1 * 64 + 48], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 16], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 32], 0, 2);
-                            __builtin_prefetch(&v[(int64_t)token_1 * 64 + 48], 0, 2);
-                            f32x8 carried_16 = splat_f32x8(0.0f);
-                            f32x8 carried_17 = splat_f32x8(0.0f);
-                            f32x8 carried_18 = splat_f32x8(0.0f);
-                            f32x8 carried_19 = splat_f32x8(0.0f);
-                            f32x8 carried_20 = splat_f32x8(0.0f);
-                            f32x8 carried_21 = splat_f32x8(0.0f);
-                            f32x8 carried_22 = splat_f32x8(0.0f);
-                            f32x8 carried_23 = splat_f32x8(0.0f);
-                            f32x8 carried_24 = splat_f32x8(0.0f);
-                            f32x8 carried_25 = splat_f32x8(0.0f);
+                            const int64_t v_2 = query_pos_panel[ahead_1];
+                            __builtin_prefetch(k_out + v_2 * 64, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
+                            __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                            const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
+                            __builtin_prefetch(q + token_1 * 64, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
+                            __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
+                            __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                            f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0},
+                                sum_16 = {0}, sum_17 = {0}, sum_18 = {0}, sum_19 = {0},
+                                sum_20 = {0}, sum_21 = {0};
                             for (int64_t k = 0; k < 64; k++) {
-                                const float v_3 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 6];
-                                const f32x8 s_18 = splat_f32x8(v_3);
-                                const f32x8 v_4 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 +
-                                    k) * 16]);
-                                carried_16 = fma_f32x8(s_18, v_4, carried_16);
-                                const f32x8 v_5 =
-                                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 +
-                                    k) * 16 + 8]);
-                                carried_17 = fma_f32x8(s_18, v_5, carried_17);
-                                const float v_6 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 7];
-                                const f32x8 s_19 = splat_f32x8(v_6);
-                                carried_18 = fma_f32x8(s_19, v_4, carried_18);
-                                carried_19 = fma_f32x8(s_19, v_5, carried_19);
-                                const float v_7 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 8];
-                                const f32x8 s_20 = splat_f32x8(v_7);
-                                carried_20 = fma_f32x8(s_20, v_4, carried_20);
-                                carried_21 = fma_f32x8(s_20, v_5, carried_21);
-                                const float v_8 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 9];
-                                const f32x8 s_21 = splat_f32x8(v_8);
-                                carried_22 = fma_f32x8(s_21, v_4, carried_22);
-                                carried_23 = fma_f32x8(s_21, v_5, carried_23);
-                                const float v_9 =
-                                    lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + k) * 16 +
-                                    keys * 5 + 10];
-                                const f32x8 s_22 = splat_f32x8(v_9);
-                                carried_24 = fma_f32x8(s_22, v_4, carried_24);
-                                carried_25 = fma_f32x8(s_22, v_5, carried_25);
+                                const float *queries_k = queries_run + k * 16 + keys * 5;
+                                const f32x8 s_18 = splat8(queries_k[6]);
+                                const f32x8 v_3 = load8(queries_panel + k * 16);
+                                sum_12 = fma8(s_18, v_3, sum_12);
+                                const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
+                                sum_13 = fma8(s_18, v_4, sum_13);
+                                const f32x8 s_19 = splat8(queries_k[7]);
+                                sum_14 = fma8(s_19, v_3, sum_14);
+                                sum_15 = fma8(s_19, v_4, sum_15);
+                                const f32x8 s_20 = splat8(queries_k[8]);
+                                sum_16 = fma8(s_20, v_3, sum_16);
+                                sum_17 = fma8(s_20, v_4, sum_17);
+                                const f32x8 s_21 = splat8(queries_k[9]);
+                                sum_18 = fma8(s_21, v_3, sum_18);
+                                sum_19 = fma8(s_21, v_4, sum_19);
+                                const f32x8 s_22 = splat8(queries_k[10]);
+                                sum_20 = fma8(s_22, v_3, sum_20);
+                                sum_21 = fma8(s_22, v_4, sum_21);
                             }
-                            const i32x8 s_18 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
-                                * 5 + 6]);
-                            const i32x8 s_19 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
+                            const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
+                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
                             const i32x8 less_6 = (i32x8)(s_19 < splat_i32x8(1073741824));
-                            const f32x8 s_20 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
-                            const i32x8 equal_6 = (i32x8)(s_20 == splat_f32x8(0.0f));
-                            const f32x8 pick_36 =
-                                select_f32x8(equal_6, splat_f32x8(0.0f),
-                                mul_f32x8(carried_16 * s_20, raise));
-                            const f32x8 pick_37 = select_f32x8(less_6 & (i32x8)(s_19 != query),
-                                pick_36, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_38 =
-                                select_f32x8((i32x8)(s_18 == query), self, pick_37);
-                            const f32x8 high_13 = max_f32x8(carried_14, pick_38);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 96], pick_38);
-                            const f32x8 pick_39 =
-                                select_f32x8(equal_6, splat_f32x8(0.0f),
-                                mul_f32x8(carried_17 * s_20, raise_1));
-                            const f32x8 pick_40 = select_f32x8(less_6 & (i32x8)(s_19 != query_1),
-                                pick_39, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_41 = select_f32x8((i32x8)(s_18 == query_1), self_1,
+                            const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
+                            const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
+                            const f32x8 pick_36 = select8(equal_6, splat8(0.0f),
+                                mul8(sum_12 * s_20, raise));
+                            const f32x8 pick_37 = select8(less_6 & (i32x8)(s_19 != query), pick_36,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
+                            const f32x8 larger_13 = max8(most_4, pick_38);
+                            float *scores_keys = scores_run + keys * 80;
+                            store8(scores_keys + 96, pick_38);
+                            const f32x8 pick_39 = select8(equal_6, splat8(0.0f),
+                                mul8(sum_13 * s_20, raise_1));
+                            const f32x8 pick_40 = select8(less_6 & (i32x8)(s_19 != query_1),
+                                pick_39, splat8(-__builtin_inff()));
+                            const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1,
                                 pick_40);
-                            const f32x8 high_14 = max_f32x8(carried_15, pick_41);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 104], pick_41);
-                            const i32x8 s_21 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
-                                * 5 + 7]);
-                            const i32x8 s_22 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
+                            const f32x8 larger_14 = max8(most_5, pick_41);
+                            store8(scores_keys + 104, pick_41);
+                            const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
+                            const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
                             const i32x8 less_7 = (i32x8)(s_22 < splat_i32x8(1073741824));
-                            const f32x8 s_23 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
-                            const i32x8 equal_7 = (i32x8)(s_23 == splat_f32x8(0.0f));
-                            const f32x8 pick_42 =
-                                select_f32x8(equal_7, splat_f32x8(0.0f),
-                                mul_f32x8(carried_18 * s_23, raise));
-                            const f32x8 pick_43 = select_f32x8(less_7 & (i32x8)(s_22 != query),
-                                pick_42, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_44 =
-                                select_f32x8((i32x8)(s_21 == query), self, pick_43);
-                            const f32x8 high_15 = max_f32x8(high_13, pick_44);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 112], pick_44);
-                            const f32x8 pick_45 =
-                                select_f32x8(equal_7, splat_f32x8(0.0f),
-                                mul_f32x8(carried_19 * s_23, raise_1));
-                            const f32x8 pick_46 = select_f32x8(less_7 & (i32x8)(s_22 != query_1),
-                                pick_45, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_47 = select_f32x8((i32x8)(s_21 == query_1), self_1,
+                            const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
+                            const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
+                            const f32x8 pick_42 = select8(equal_7, splat8(0.0f),
+                                mul8(sum_14 * s_23, raise));
+                            const f32x8 pick_43 = select8(less_7 & (i32x8)(s_22 != query), pick_42,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
+                            const f32x8 larger_15 = max8(larger_13, pick_44);
+                            store8(scores_keys + 112, pick_44);
+                            const f32x8 pick_45 = select8(equal_7, splat8(0.0f),
+                                mul8(sum_15 * s_23, raise_1));
+                            const f32x8 pick_46 = select8(less_7 & (i32x8)(s_22 != query_1),
+                                pick_45, splat8(-__builtin_inff()));
+                            const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1,
                                 pick_46);
-                            const f32x8 high_16 = max_f32x8(high_14, pick_47);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 120], pick_47);
-                            const i32x8 s_24 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
-                                * 5 + 8]);
-                            const i32x8 s_25 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
+                            const f32x8 larger_16 = max8(larger_14, pick_47);
+                            store8(scores_keys + 120, pick_47);
+                            const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
+                            const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
                             const i32x8 less_8 = (i32x8)(s_25 < splat_i32x8(1073741824));
-                            const f32x8 s_26 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
-                            const i32x8 equal_8 = (i32x8)(s_26 == splat_f32x8(0.0f));
-                            const f32x8 pick_48 =
-                                select_f32x8(equal_8, splat_f32x8(0.0f),
-                                mul_f32x8(carried_20 * s_26, raise));
-                            const f32x8 pick_49 = select_f32x8(less_8 & (i32x8)(s_25 != query),
-                                pick_48, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_50 =
-                                select_f32x8((i32x8)(s_24 == query), self, pick_49);
-                            const f32x8 high_17 = max_f32x8(high_15, pick_50);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 128], pick_50);
-                            const f32x8 pick_51 =
-                                select_f32x8(equal_8, splat_f32x8(0.0f),
-                                mul_f32x8(carried_21 * s_26, raise_1));
-                            const f32x8 pick_52 = select_f32x8(less_8 & (i32x8)(s_25 != query_1),
-                                pick_51, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_53 = select_f32x8((i32x8)(s_24 == query_1), self_1,
+                            const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
+                            const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
+                            const f32x8 pick_48 = select8(equal_8, splat8(0.0f),
+                                mul8(sum_16 * s_26, raise));
+                            const f32x8 pick_49 = select8(less_8 & (i32x8)(s_25 != query), pick_48,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
+                            const f32x8 larger_17 = max8(larger_15, pick_50);
+                            store8(scores_keys + 128, pick_50);
+                            const f32x8 pick_51 = select8(equal_8, splat8(0.0f),
+                                mul8(sum_17 * s_26, raise_1));
+                            const f32x8 pick_52 = select8(less_8 & (i32x8)(s_25 != query_1),
+                                pick_51, splat8(-__builtin_inff()));
+                            const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1,
                                 pick_52);
-                            const f32x8 high_18 = max_f32x8(high_16, pick_53);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 136], pick_53);
-                            const i32x8 s_27 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
-                                * 5 + 9]);
-                            const i32x8 s_28 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
+                            const f32x8 larger_18 = max8(larger_16, pick_53);
+                            store8(scores_keys + 136, pick_53);
+                            const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
+                            const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
                             const i32x8 less_9 = (i32x8)(s_28 < splat_i32x8(1073741824));
-                            const f32x8 s_29 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
-                            const i32x8 equal_9 = (i32x8)(s_29 == splat_f32x8(0.0f));
-                            const f32x8 pick_54 =
-                                select_f32x8(equal_9, splat_f32x8(0.0f),
-                                mul_f32x8(carried_22 * s_29, raise));
-                            const f32x8 pick_55 = select_f32x8(less_9 & (i32x8)(s_28 != query),
-                                pick_54, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_56 =
-                                select_f32x8((i32x8)(s_27 == query), self, pick_55);
-                            const f32x8 high_19 = max_f32x8(high_17, pick_56);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 144], pick_56);
-                            const f32x8 pick_57 =
-                                select_f32x8(equal_9, splat_f32x8(0.0f),
-                                mul_f32x8(carried_23 * s_29, raise_1));
-                            const f32x8 pick_58 = select_f32x8(less_9 & (i32x8)(s_28 != query_1),
-                                pick_57, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_59 = select_f32x8((i32x8)(s_27 == query_1), self_1,
+                            const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
+                            const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
+                            const f32x8 pick_54 = select8(equal_9, splat8(0.0f),
+                                mul8(sum_18 * s_29, raise));
+                            const f32x8 pick_55 = select8(less_9 & (i32x8)(s_28 != query), pick_54,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
+                            const f32x8 larger_19 = max8(larger_17, pick_56);
+                            store8(scores_keys + 144, pick_56);
+                            const f32x8 pick_57 = select8(equal_9, splat8(0.0f),
+                                mul8(sum_19 * s_29, raise_1));
+                            const f32x8 pick_58 = select8(less_9 & (i32x8)(s_28 != query_1),
+                                pick_57, splat8(-__builtin_inff()));
+                            const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1,
                                 pick_58);
-                            const f32x8 high_20 = max_f32x8(high_18, pick_59);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 152], pick_59);
-                            const i32x8 s_30 =
-                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
-                                * 5 + 10]);
-                            const i32x8 s_31 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
+                            const f32x8 larger_20 = max8(larger_18, pick_59);
+                            store8(scores_keys + 152, pick_59);
+                            const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
+                            const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
                             const i32x8 less_10 = (i32x8)(s_31 < splat_i32x8(1073741824));
-                            const f32x8 s_32 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
-                            const i32x8 equal_10 = (i32x8)(s_32 == splat_f32x8(0.0f));
-                            const f32x8 pick_60 =
-                                select_f32x8(equal_10, splat_f32x8(0.0f),
-                                mul_f32x8(carried_24 * s_32, raise));
-                            const f32x8 pick_61 = select_f32x8(less_10 & (i32x8)(s_31 != query),
-                                pick_60, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_62 =
-                                select_f32x8((i32x8)(s_30 == query), self, pick_61);
-                            carried_14 = max_f32x8(high_19, pick_62);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 160], pick_62);
-                            const f32x8 pick_63 =
-                                select_f32x8(equal_10, splat_f32x8(0.0f),
-                                mul_f32x8(carried_25 * s_32, raise_1));
-                            const f32x8 pick_64 = select_f32x8(less_10 & (i32x8)(s_31 != query_1),
-                                pick_63, splat_f32x8(-__builtin_inff()));
-                            const f32x8 pick_65 = select_f32x8((i32x8)(s_30 == query_1), self_1,
+                            const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
+                            const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
+                            const f32x8 pick_60 = select8(equal_10, splat8(0.0f),
+                                mul8(sum_20 * s_32, raise));
+                            const f32x8 pick_61 = select8(less_10 & (i32x8)(s_31 != query), pick_60,
+                                splat8(-__builtin_inff()));
+                            const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
+                            most_4 = max8(larger_19, pick_62);
+                            store8(scores_keys + 160, pick_62);
+                            const f32x8 pick_63 = select8(equal_10, splat8(0.0f),
+                                mul8(sum_21 * s_32, raise_1));
+                            const f32x8 pick_64 = select8(less_10 & (i32x8)(s_31 != query_1),
+                                pick_63, splat8(-__builtin_inff()));
+                            const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1,
                                 pick_64);
-                            carried_15 = max_f32x8(high_20, pick_65);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 168], pick_65);
+                            most_5 = max8(larger_20, pick_65);
+                            store8(scores_keys + 168, pick_65);
                         }
-                        most = carried_14;
-                        most_1 = carried_15;
+                        most_2 = most_4;
+                        most_3 = most_5;
                     }
                 }
-                const f32x8 v_1 = load_f32x8(&norm[slot_1 * 64 + panel * 16]);
-                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, most);
-                const f32x8 v_2 = load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]);
-                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
-                    most_1);
-                f32x8 sum = splat_f32x8(0.0f);
-                f32x8 sum_1 = splat_f32x8(0.0f);
+                const f32x8 v_1 = load8(norm_panel);
+                const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most_2);
+                const f32x8 v_2 = load8(norm_panel + 8);
+                const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_3);
+                f32x8 sum = {0}, sum_1 = {0};
                 for (int64_t key_1 = 0; key_1 < 128; key_1++) {
-                    const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - pick;
-                    const f32x8 y = exp_f32x8(diff);
-                    store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                    const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - pick_1;
-                    const f32x8 y_1 = exp_f32x8(diff_1);
+                    const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - pick);
+                    store8(scores + key_1 * 16, y);
+                    const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - pick_1);
                     sum = sum + y;
-                    store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                    store8(scores + key_1 * 16 + 8, y_1);
                     sum_1 = sum_1 + y_1;
                 }
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
-                    top[lane] = run_max[(int64_t)token];
-                    total_sum[lane] = run_sum[(int64_t)token];
+                    const int64_t token = query_pos_panel[lane];
+                    top[lane] = run_max[token];
+                    total_sum[lane] = run_sum[token];
                 }
-                const i32x8 more_4 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) > splat_f32x8(256.0f));
-                const f32x8 pick_2 = select_f32x8(more_4, splat_f32x8(1.0f), sum);
-                const f32x8 v_3 = load_f32x8(&top[0]);
+                const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
+                const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
+                const f32x8 v_3 = load8(top);
                 const f32x8 y = log_f32x8(sum);
-                const f32x8 sum_2 = y + most;
-                const f32x8 pick_3 = select_f32x8(more_4, sum_2, most);
-                const f32x8 high_1 = max_f32x8(v_3, pick_3);
-                const i32x8 less =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) <= splat_f32x8(41.58883f));
-                const f32x8 y_1 = exp_f32x8(v_3 - high_1);
-                const f32x8 pick_4 = select_f32x8(less, splat_f32x8(1.0f), y_1);
-                const f32x8 y_2 = exp_f32x8(pick_3 - high_1);
-                const f32x8 pick_5 = select_f32x8(less, splat_f32x8(1.0f), y_2);
-                const f32x8 t = fma_f32x8(load_f32x8(&total_sum[0]), pick_4, pick_2 * pick_5);
+                const f32x8 sum_2 = y + most_2;
+                const f32x8 pick_3 = select8(more, sum_2, most_2);
+                const f32x8 larger_1 = max8(v_3, pick_3);
+                const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
+                const f32x8 y_1 = exp_f32x8(v_3 - larger_1);
+                const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
+                const f32x8 y_2 = exp_f32x8(pick_3 - larger_1);
+                const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
+                const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
                 const f32x8 y_3 = log_f32x8(t);
-                const f32x8 y_4 = exp_f32x8(high_1 - (y_3 + high_1));
-                const f32x8 pick_6 = select_f32x8(more_4, mul_f32x8(t, y_4), splat_f32x8(1.0f));
-                const f32x8 y_5 = exp_f32x8(most - sum_2);
-                const f32x8 pick_7 = select_f32x8(more_4, y_5, splat_f32x8(1.0f));
-                store_f32x8(&round_sum[0], pick_2);
-                store_f32x8(&top[0], high_1);
-                store_f32x8(&total_sum[0], t);
-                store_f32x8(&keep[0], mul_f32x8(pick_4, pick_6));
-                store_f32x8(&gain[0], mul_f32x8(pick_5 * pick_7, pick_6));
-                const i32x8 more_5 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) > splat_f32x8(256.0f));
-                const f32x8 pick_8 = select_f32x8(more_5, splat_f32x8(1.0f), sum_1);
-                const f32x8 v_4 = load_f32x8(&top[8]);
+                const f32x8 y_4 = exp_f32x8(larger_1 - (y_3 + larger_1));
+                const f32x8 pick_6 = select8(more, mul8(t, y_4), splat8(1.0f));
+                const f32x8 y_5 = exp_f32x8(most_2 - sum_2);
+                const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
+                store8(round_sum, pick_2);
+                store8(top, larger_1);
+                store8(total_sum, t);
+                store8(keep, mul8(pick_4, pick_6));
+                store8(gain, mul8(pick_5 * pick_7, pick_6));
+                const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
+                const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
+                const f32x8 v_4 = load8(top + 8);
                 const f32x8 y_6 = log_f32x8(sum_1);
-                const f32x8 sum_3 = y_6 + most_1;
-                const f32x8 pick_9 = select_f32x8(more_5, sum_3, most_1);
-                const f32x8 high_2 = max_f32x8(v_4, pick_9);
-                const i32x8 less_1 =
-                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) <=
-                    splat_f32x8(41.58883f));
-                const f32x8 y_7 = exp_f32x8(v_4 - high_2);
-                const f32x8 pick_10 = select_f32x8(less_1, splat_f32x8(1.0f), y_7);
-                const f32x8 y_8 = exp_f32x8(pick_9 - high_2);
-                const f32x8 pick_11 = select_f32x8(less_1, splat_f32x8(1.0f), y_8);
-                const f32x8 t_1 = fma_f32x8(load_f32x8(&total_sum[8]), pick_10, pick_8 * pick_11);
+                const f32x8 sum_3 = y_6 + most_3;
+                const f32x8 pick_9 = select8(more_1, sum_3, most_3);
+                const f32x8 larger_2 = max8(v_4, pick_9);
+                const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
+                const f32x8 y_7 = exp_f32x8(v_4 - larger_2);
+                const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
+                const f32x8 y_8 = exp_f32x8(pick_9 - larger_2);
+                const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
+                const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
                 const f32x8 y_9 = log_f32x8(t_1);
-                const f32x8 y_10 = exp_f32x8(high_2 - (y_9 + high_2));
-                const f32x8 pick_12 = select_f32x8(more_5, mul_f32x8(t_1, y_10), splat_f32x8(1.0f));
-                const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
-                const f32x8 pick_13 = select_f32x8(more_5, y_11, splat_f32x8(1.0f));
-                store_f32x8(&round_sum[8], pick_8);
-                store_f32x8(&top[8], high_2);
-                store_f32x8(&total_sum[8], t_1);
-                store_f32x8(&keep[8], mul_f32x8(pick_10, pick_12));
-                store_f32x8(&gain[8], mul_f32x8(pick_11 * pick_13, pick_12));
+                const f32x8 y_10 = exp_f32x8(larger_2 - (y_9 + larger_2));
+                const f32x8 pick_12 = select8(more_1, mul8(t_1, y_10), splat8(1.0f));
+                const f32x8 y_11 = exp_f32x8(most_3 - sum_3);
+                const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
+                store8(round_sum + 8, pick_8);
+                store8(top + 8, larger_2);
+                store8(total_sum + 8, t_1);
+                store8(keep + 8, mul8(pick_10, pick_12));
+                store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
-                    run_max[(int64_t)token] = top[lane];
-                    run_sum[(int64_t)token] = total_sum[lane];
+                    const int64_t token = query_pos_panel[lane];
+                    run_max[token] = top[lane];
+                    run_sum[token] = total_sum[lane];
                     if (round_sum[lane] == 0.0f) {
-                        int32_t carried_2 = 0;
+                        int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                                carried_2 =
-                                    sub_i32(carried_2,
-                                    -(lsh_attention_query_pos[slot_2 * 64 + key_1] == token));
+                                carried =
+                                    sub_i32(carried,
+                                    -(query_pos[slot_2 * 64 + key_1] == (int32_t)token));
                             }
                         }
-                        self_count[(int64_t)token] = carried_2;
+                        self_count[token] = carried;
                     }
                 }
                 for (int64_t column = 0; column < 4; column++) {
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    f32x8 carried_12 = splat_f32x8(0.0f);
-                    f32x8 carried_13 = splat_f32x8(0.0f);
+                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
+                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
+                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_2 = (step + o) % 2;
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s = splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16]);
-                            const f32x8 v_5 =
-                                load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                            carried_2 = fma_f32x8(s, v_5, carried_2);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                            carried_3 = fma_f32x8(s, v_6, carried_3);
-                            const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 1]);
-                            carried_4 = fma_f32x8(s_1, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_1, v_6, carried_5);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 2]);
-                            carried_6 = fma_f32x8(s_2, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_2, v_6, carried_7);
-                            const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 3]);
-                            carried_8 = fma_f32x8(s_3, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_3, v_6, carried_9);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 4]);
-                            carried_10 = fma_f32x8(s_4, v_5, carried_10);
-                            carried_11 = fma_f32x8(s_4, v_6, carried_11);
-                            const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + 5]);
-                            carried_12 = fma_f32x8(s_5, v_5, carried_12);
-                            carried_13 = fma_f32x8(s_5, v_6, carried_13);
+                            const float *scores_k = scores + (o * 64 + k) * 16;
+                            const f32x8 s = splat8(scores_k[0]);
+                            const f32x8 v_5 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16);
+                            carried = fma8(s, v_5, carried);
+                            const f32x8 v_6 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16 +
+                                8);
+                            carried_1 = fma8(s, v_6, carried_1);
+                            const f32x8 s_1 = splat8(scores_k[1]);
+                            carried_2 = fma8(s_1, v_5, carried_2);
+                            carried_3 = fma8(s_1, v_6, carried_3);
+                            const f32x8 s_2 = splat8(scores_k[2]);
+                            carried_4 = fma8(s_2, v_5, carried_4);
+                            carried_5 = fma8(s_2, v_6, carried_5);
+                            const f32x8 s_3 = splat8(scores_k[3]);
+                            carried_6 = fma8(s_3, v_5, carried_6);
+                            carried_7 = fma8(s_3, v_6, carried_7);
+                            const f32x8 s_4 = splat8(scores_k[4]);
+                            carried_8 = fma8(s_4, v_5, carried_8);
+                            carried_9 = fma8(s_4, v_6, carried_9);
+                            const f32x8 s_5 = splat8(scores_k[5]);
+                            carried_10 = fma8(s_5, v_5, carried_10);
+                            carried_11 = fma8(s_5, v_6, carried_11);
                         }
                     }
-                    const f32x8 s = splat_f32x8(gain[0]);
-                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16];
-                    store_f32x8(&k_out[(int64_t)token * 64 + column * 16], mul_f32x8(carried_2, s));
-                    store_f32x8(&k_out[(int64_t)token * 64 + column * 16 + 8],
-                        mul_f32x8(carried_3, s));
-                    const f32x8 s_1 = splat_f32x8(gain[1]);
-                    const int32_t token_1 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 1];
-                    store_f32x8(&k_out[(int64_t)token_1 * 64 + column * 16],
-                        mul_f32x8(carried_4, s_1));
-                    store_f32x8(&k_out[(int64_t)token_1 * 64 + column * 16 + 8],
-                        mul_f32x8(carried_5, s_1));
-                    const f32x8 s_2 = splat_f32x8(gain[2]);
-                    const int32_t token_2 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 2];
-                    store_f32x8(&k_out[(int64_t)token_2 * 64 + column * 16],
-                        mul_f32x8(carried_6, s_2));
-                    store_f32x8(&k_out[(int64_t)token_2 * 64 + column * 16 + 8],
-                        mul_f32x8(carried_7, s_2));
-                    const f32x8 s_3 = splat_f32x8(gain[3]);
-                    const int32_t token_3 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 3];
-                    store_f32x8(&k_out[(int64_t)token_3 * 64 + column * 16],
-                        mul_f32x8(carried_8, s_3));
-                    store_f32x8(&k_out[(int64_t)token_3 * 64 + column * 16 + 8],
-                        mul_f32x8(carried_9, s_3));
-                    const f32x8 s_4 = splat_f32x8(gain[4]);
-                    const int32_t token_4 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 4];
-                    store_f32x8(&k_out[(int64_t)token_4 * 64 + column * 16],
-                        mul_f32x8(carried_10, s_4));
-                    store_f32x8(&k_out[(int64_t)token_4 * 64 + column * 16 + 8],
-                        mul_f32x8(carried_11, s_4));
-                    const f32x8 s_5 = splat_f32x8(gain[5]);
-                    const int32_t token_5 = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 5];
-                    store_f32x8(&k_out[(int64_t)token_5 * 64 + column * 16],
-                        mul_f32x8(carried_12, s_5));
-                    store_f32x8(&k_out[(int64_t)token_5 * 64 + column * 16 + 8],
-                        mul_f32x8(carried_13, s_5));
+                    const f32x8 s = splat8(gain[0]);
+                    const int64_t token = query_pos_panel[0];
+                    float *k_out_column = k_out + column * 16;
+                    store8(k_out_column + token * 64, mul8(carried, s));
+                    store8(k_out_column + token * 64 + 8, mul8(carried_1, s));
+                    const f32x8 s_1 = splat8(gain[1]);
+                    const int64_t token_1 = query_pos_panel[1];
+                    store8(k_out_column + token_1 * 64, mul8(carried_2, s_1));
+                    store8(k_out_column + token_1 * 64 + 8, mul8(carried_3, s_1));
+                    const f32x8 s_2 = splat8(gain[2]);
+                    const int64_t token_2 = query_pos_panel[2];
+                    store8(k_out_column + token_2 * 64, mul8(carried_4, s_2));
+                    store8(k_out_column + token_2 * 64 + 8, mul8(carried_5, s_2));
+                    const f32x8 s_3 = splat8(gain[3]);
+                    const int64_t token_3 = query_pos_panel[3];
+                    store8(k_out_column + token_3 * 64, mul8(carried_6, s_3));
+                    store8(k_out_column + token_3 * 64 + 8, mul8(carried_7, s_3));
+                    const f32x8 s_4 = splat8(gain[4]);
+                    const int64_t token_4 = query_pos_panel[4];
+                    store8(k_out_column + token_4 * 64, mul8(carried_8, s_4));
+                    store8(k_out_column + token_4 * 64 + 8, mul8(carried_9, s_4));
+                    const f32x8 s_5 = splat8(gain[5]);
+                    const int64_t token_5 = query_pos_panel[5];
+                    store8(k_out_column + token_5 * 64, mul8(carried_10, s_5));
+                    store8(k_out_column + token_5 * 64 + 8, mul8(carried_11, s_5));
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_14 = splat_f32x8(0.0f);
-                        f32x8 carried_15 = splat_f32x8(0.0f);
-                        f32x8 carried_16 = splat_f32x8(0.0f);
-                        f32x8 carried_17 = splat_f32x8(0.0f);
-                        f32x8 carried_18 = splat_f32x8(0.0f);
-                        f32x8 carried_19 = splat_f32x8(0.0f);
-                        f32x8 carried_20 = splat_f32x8(0.0f);
-                        f32x8 carried_21 = splat_f32x8(0.0f);
-                        f32x8 carried_22 = splat_f32x8(0.0f);
-                        f32x8 carried_23 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
+                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
+                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
-                                const f32x8 s_6 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_5 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                                carried_14 = fma_f32x8(s_6, v_5, carried_14);
-                                const f32x8 v_6 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                                carried_15 = fma_f32x8(s_6, v_6, carried_15);
-                                const f32x8 s_7 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_16 = fma_f32x8(s_7, v_5, carried_16);
-                                carried_17 = fma_f32x8(s_7, v_6, carried_17);
-                                const f32x8 s_8 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_18 = fma_f32x8(s_8, v_5, carried_18);
-                                carried_19 = fma_f32x8(s_8, v_6, carried_19);
-                                const f32x8 s_9 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_20 = fma_f32x8(s_9, v_5, carried_20);
-                                carried_21 = fma_f32x8(s_9, v_6, carried_21);
-                                const f32x8 s_10 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    10]);
-                                carried_22 = fma_f32x8(s_10, v_5, carried_22);
-                                carried_23 = fma_f32x8(s_10, v_6, carried_23);
+                                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                                const f32x8 s_6 = splat8(scores_k[6]);
+                                const f32x8 v_5 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
+                                    16);
+                                carried_12 = fma8(s_6, v_5, carried_12);
+                                const f32x8 v_6 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
+                                    16 + 8);
+                                carried_13 = fma8(s_6, v_6, carried_13);
+                                const f32x8 s_7 = splat8(scores_k[7]);
+                                carried_14 = fma8(s_7, v_5, carried_14);
+                                carried_15 = fma8(s_7, v_6, carried_15);
+                                const f32x8 s_8 = splat8(scores_k[8]);
+                                carried_16 = fma8(s_8, v_5, carried_16);
+                                carried_17 = fma8(s_8, v_6, carried_17);
+                                const f32x8 s_9 = splat8(scores_k[9]);
+                                carried_18 = fma8(s_9, v_5, carried_18);
+                                carried_19 = fma8(s_9, v_6, carried_19);
+                                const f32x8 s_10 = splat8(scores_k[10]);
+                                carried_20 = fma8(s_10, v_5, carried_20);
+                                carried_21 = fma8(s_10, v_6, carried_21);
                             }
                         }
-                        const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 6]);
-                        const int32_t token_6 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
-                        store_f32x8(&k_out[(int64_t)token_6 * 64 + column * 16],
-                            mul_f32x8(carried_14, s_6));
-                        store_f32x8(&k_out[(int64_t)token_6 * 64 + column * 16 + 8],
-                            mul_f32x8(carried_15, s_6));
-                        const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 7]);
-                        const int32_t token_7 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
-                        store_f32x8(&k_out[(int64_t)token_7 * 64 + column * 16],
-                            mul_f32x8(carried_16, s_7));
-                        store_f32x8(&k_out[(int64_t)token_7 * 64 + column * 16 + 8],
-                            mul_f32x8(carried_17, s_7));
-                        const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 8]);
-                        const int32_t token_8 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
-                        store_f32x8(&k_out[(int64_t)token_8 * 64 + column * 16],
-                            mul_f32x8(carried_18, s_8));
-                        store_f32x8(&k_out[(int64_t)token_8 * 64 + column * 16 + 8],
-                            mul_f32x8(carried_19, s_8));
-                        const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 9]);
-                        const int32_t token_9 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
-                        store_f32x8(&k_out[(int64_t)token_9 * 64 + column * 16],
-                            mul_f32x8(carried_20, s_9));
-                        store_f32x8(&k_out[(int64_t)token_9 * 64 + column * 16 + 8],
-                            mul_f32x8(carried_21, s_9));
-                        const f32x8 s_10 = splat_f32x8(gain[tile * 5 + 10]);
-                        const int32_t token_10 =
-                            lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
-                        store_f32x8(&k_out[(int64_t)token_10 * 64 + column * 16],
-                            mul_f32x8(carried_22, s_10));
-                        store_f32x8(&k_out[(int64_t)token_10 * 64 + column * 16 + 8],
-                            mul_f32x8(carried_23, s_10));
+                        const f32x8 s_6 = splat8(gain[tile * 5 + 6]);
+                        const int64_t token_6 = query_pos_panel[tile * 5 + 6];
+                        store8(k_out_column + token_6 * 64, mul8(carried_12, s_6));
+                        store8(k_out_column + token_6 * 64 + 8, mul8(carried_13, s_6));
+                        const f32x8 s_7 = splat8(gain[tile * 5 + 7]);
+                        const int64_t token_7 = query_pos_panel[tile * 5 + 7];
+                        store8(k_out_column + token_7 * 64, mul8(carried_14, s_7));
+                        store8(k_out_column + token_7 * 64 + 8, mul8(carried_15, s_7));
+                        const f32x8 s_8 = splat8(gain[tile * 5 + 8]);
+                        const int64_t token_8 = query_pos_panel[tile * 5 + 8];
+                        store8(k_out_column + token_8 * 64, mul8(carried_16, s_8));
+                        store8(k_out_column + token_8 * 64 + 8, mul8(carried_17, s_8));
+                        const f32x8 s_9 = splat8(gain[tile * 5 + 9]);
+                        const int64_t token_9 = query_pos_panel[tile * 5 + 9];
+                        store8(k_out_column + token_9 * 64, mul8(carried_18, s_9));
+                        store8(k_out_column + token_9 * 64 + 8, mul8(carried_19, s_9));
+                        const f32x8 s_10 = splat8(gain[tile * 5 + 10]);
+                        const int64_t token_10 = query_pos_panel[tile * 5 + 10];
+                        store8(k_out_column + token_10 * 64, mul8(carried_20, s_10));
+                        store8(k_out_column + token_10 * 64 + 8, mul8(carried_21, s_10));
                     }
                 }
             }
@@ -4739,11 +4142,11 @@ static void m_default_run(const reformer_call_t *call) {
 #undef i32x8
 #undef u32x8
 #undef i32x8_u
-#undef load_f32x8
+#undef load8
 #undef load_i32x8
-#undef store_f32x8
+#undef store8
 #undef store_i32x8
-#undef splat_f32x8
+#undef splat8
 #undef splat_i32x8
 #undef bits_f32
 #undef from_bits_f32
@@ -4752,20 +4155,20 @@ static void m_default_run(const reformer_call_t *call) {
 #undef sub_i32
 #undef sub_i32x8
 #undef mul_f32
-#undef mul_f32x8
+#undef mul8
 #undef div_f32
-#undef div_f32x8
+#undef div8
 #undef fma_f32
-#undef fma_f32x8
+#undef fma8
 #undef sqrt_f32
-#undef sqrt_f32x8
+#undef sqrt8
 #undef min_f32
-#undef min_f32x8
+#undef min8
 #undef min_i64
 #undef max_f32
-#undef max_f32x8
+#undef max8
 #undef max_i32
-#undef select_f32x8
+#undef select8
 #undef select_i32x8
 #undef shuffle_high1_f32x8
 #undef shuffle_high2_f32x8

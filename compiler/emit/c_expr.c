@@ -9,6 +9,7 @@
 
 expr_t take(func_t *f, const value_t *v) {
     vstate_t *s = state_of(f, v);
+    if (v->def && v->def->op == OP_CONST) return expr_of(f, v->def);
     if (!s->e.text) bug("%s: value %d is written after its use", f->fn->name, v->id);
     s->pending = false;
     return s->e;
@@ -23,14 +24,24 @@ static void add_reads(expr_t *e, const expr_t *of) {
     }
 }
 
-static const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least) {
+const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least) {
     return prec >= at_least ? text : arena_printf(f->c->arena, "(%s)", text);
 }
 
 const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e) {
     expr_t x = take(f, v);
     add_reads(e, &x);
-    return bracket(f, x.text, x.prec, at_least);
+    if (!state_of(f, v)->wide) return bracket(f, x.text, x.prec, at_least);
+    return bracket(f, arena_printf(f->c->arena, "(int32_t)%s", x.text), P_UNARY, at_least);
+}
+
+/* As an operand of int64_t arithmetic: C promotes what stands beside one. */
+const char *take_wide(func_t *f, const value_t *v, prec_t at_least, bool promoted, expr_t *e) {
+    expr_t x = take(f, v);
+    add_reads(e, &x);
+    if (v->type.elem == E_I64 || state_of(f, v)->wide || (promoted && x.prec >= at_least))
+        return bracket(f, x.text, x.prec, at_least);
+    return arena_printf(f->c->arena, "(int64_t)%s", bracket(f, x.text, x.prec, P_UNARY));
 }
 
 static const char *operand(func_t *f, const inst_t *i, int k, prec_t at_least, expr_t *e) {
@@ -48,134 +59,6 @@ static const char *arguments(func_t *f, int n, value_t *const *v, expr_t *e) {
 
 const char *c_value_type(const func_t *f, const value_t *v) {
     return f->state[v->id].mask ? c_mask_type(v->type) : c_type(f->c, v->type);
-}
-
-/* ---- addresses --------------------------------------------------------------------------------------- */
-
-static const char *dim_text(func_t *f, dim_t d) {
-    if (d.u != 0) f->uses_units = true;
-    return c_dim(f->c->arena, d);
-}
-
-static prec_t dim_prec(dim_t d) {
-    if (dim_literal(d)) return d.c < 0 ? P_UNARY : P_PRIMARY;
-    if (d.c != 0) return P_SUM;
-    return d.u == 1 ? P_PRIMARY : P_PRODUCT;
-}
-
-static const char *term_text(func_t *f, const value_t *v, dim_t coef, expr_t *e) {
-    arena_t *a = f->c->arena;
-    bool one = dim_literal(coef) && coef.c == 1;
-    const char *x;
-    if (v->type.elem == E_I64) x = take_text(f, v, one ? P_SUM : P_PRODUCT, e);
-    else x = arena_printf(a, "(int64_t)%s", take_text(f, v, P_UNARY, e));
-    if (one) return x;
-    return arena_printf(a, "%s * %s", x, bracket(f, dim_text(f, coef), dim_prec(coef), P_UNARY));
-}
-
-/* sum, or `+`-joined onto it; a dim that is negative is subtracted */
-static const char *plus_dim(func_t *f, const char *sum, dim_t d) {
-    arena_t *a = f->c->arena;
-    if (dim_literal(d) && d.c == 0) return sum;
-    if (dim_literal(d) && d.c < 0) return arena_printf(a, "%s - %s", sum, dim_text(f, dim(-d.c)));
-    return arena_printf(a, "%s + %s", sum, dim_text(f, d));
-}
-
-/* The terms of an affine expression without its base; NULL: there are none. */
-static const char *terms_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
-    const char *sum = NULL;
-    *prec = P_PRODUCT;
-    for (int k = 0; k < x->n; k++) {
-        dim_t coef = x->term[k].coef;
-        bool minus = dim_literal(coef) && coef.c < 0;
-        const char *t = term_text(f, x->term[k].value, minus ? dim(-coef.c) : coef, e);
-        const char *sign = sum ? (minus ? " - " : " + ") : (minus ? "-" : "");
-        sum = arena_printf(f->c->arena, "%s%s%s", sum ? sum : "", sign, t);
-        if (k > 0 || minus) *prec = P_SUM;
-    }
-    if (x->n == 1 && dim_equal(x->term[0].coef, dim(1))) {
-        const value_t *v = x->term[0].value;
-        *prec = v->type.elem == E_I64 ? state_of(f, v)->e.prec : P_UNARY;
-    }
-    return sum;
-}
-
-const char *affine_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
-    const char *sum = terms_text(f, x, e, prec);
-    if (!sum) {
-        *prec = dim_prec(x->base);
-        return dim_text(f, x->base);
-    }
-    if (x->base.c != 0 || x->base.u != 0) *prec = P_SUM;
-    return plus_dim(f, sum, x->base);
-}
-
-/* text + constant; text NULL: a constant only. The constant is kept apart while strides multiply, so
- * that accesses of one loop differ in a literal only: compilers then use one pointer for all. */
-typedef struct {
-    const char *text;
-    prec_t prec;
-    dim_t constant;
-} flat_t;
-
-static const char *flat_text(func_t *f, const flat_t *x, prec_t at_least) {
-    if (!x->text) return bracket(f, dim_text(f, x->constant), dim_prec(x->constant), at_least);
-    bool plain = dim_equal(x->constant, dim(0));
-    return bracket(f, plus_dim(f, x->text, x->constant), plain ? x->prec : P_SUM, at_least);
-}
-
-/* x = x * by */
-static void flat_scale(func_t *f, flat_t *x, dim_t by) {
-    if (dim_equal(by, dim(1))) return;
-    bool apart = dim_literal(x->constant) || dim_literal(by);
-    if (x->text || !apart) {
-        const char *stride = bracket(f, dim_text(f, by), dim_prec(by), P_UNARY);
-        const char *text =
-            apart ? bracket(f, x->text, x->prec, P_PRODUCT) : flat_text(f, x, P_PRODUCT);
-        x->text = arena_printf(f->c->arena, "%s * %s", text, stride);
-        x->prec = P_PRODUCT;
-    }
-    if (!apart) x->constant = dim(0);
-    else
-        x->constant = dim_literal(by) ? dim_scale(x->constant, by.c) : dim_scale(by, x->constant.c);
-}
-
-/* x = x * by + index */
-static void flat_step(func_t *f, flat_t *x, dim_t by, const affine_t *index, expr_t *e) {
-    flat_scale(f, x, by);
-    prec_t prec;
-    const char *terms = terms_text(f, index, e, &prec);
-    if (terms && x->text) {
-        x->text = *terms == '-' ? arena_printf(f->c->arena, "%s - %s", x->text, terms + 1)
-                                : arena_printf(f->c->arena, "%s + %s", x->text, terms);
-        x->prec = P_SUM;
-    } else if (terms) {
-        x->text = terms;
-        x->prec = prec;
-    }
-    x->constant = dim_add(x->constant, index->base);
-}
-
-const char *buffer_name(func_t *f, const buffer_t *b, bool written) {
-    if (b->kind == BUF_TABLE) return c_table_name(f->c, b);
-    size_t k = 0;
-    while (k < f->n_buffers && f->buffers[k] != b) k++;
-    if (k == f->n_buffers) {
-        size_t n = f->n_buffers, m = n;
-        ARENA_PUSH(f->c->arena, f->buffers, f->n_buffers, f->cap_buffers) = b;
-        ARENA_PUSH(f->c->arena, f->buffer_names, n, f->cap_names) = NULL;
-        ARENA_PUSH(f->c->arena, f->buffer_written, m, f->cap_written) = false;
-        f->buffer_names[k] = names_make(f->names, b->name);
-    }
-    f->buffer_written[k] = f->buffer_written[k] || written;
-    return f->buffer_names[k];
-}
-
-const char *element(func_t *f, const inst_t *i, expr_t *e) {
-    const buffer_t *b = i->buffer;
-    flat_t x = {.prec = P_PRIMARY};
-    for (int k = 0; k < b->rank; k++) flat_step(f, &x, b->dims[k], &i->index[k], e);
-    return arena_printf(f->c->arena, "%s[%s]", buffer_name(f, b, false), flat_text(f, &x, P_COND));
 }
 
 /* ---- forms of ops -------------------------------------------------------------------------------------- */
@@ -263,20 +146,6 @@ static expr_t write_bits(func_t *f, const inst_t *i, const op_form_t *form) {
     e.text =
         arena_printf(f->c->arena, "(%s)(%s %s %s)", c_mask_type(i->result->type), x, form->sign, y);
     return e;
-}
-
-static bool is_logic(const inst_t *i) {
-    return i->op == OP_AND || i->op == OP_OR || i->op == OP_XOR;
-}
-
-static bool is_comparison(const inst_t *i) {
-    return i->op >= OP_EQ && i->op <= OP_GE;
-}
-
-/* An integer compared with itself: written out, compilers would warn. */
-bool is_decided(const inst_t *i) {
-    return is_comparison(i) && i->operand[0] == i->operand[1] &&
-           !elem_is_float(i->operand[0]->type.elem) && i->result->type.lanes == 1;
 }
 
 static expr_t write_decided(const inst_t *i) {
@@ -409,7 +278,7 @@ static expr_t write_divide(func_t *f, const inst_t *i, const op_form_t *form) {
     expr_t e = {.prec = P_PRODUCT};
     const char *x = operand(f, i, 0, P_PRODUCT, &e);
     e.text = arena_printf(f->c->arena, "%s %s %s", x, form->sign,
-                          bracket(f, dim_text(f, i->d), dim_prec(i->d), P_UNARY));
+                          bracket(f, c_dim_of(f, i->d), dim_prec(i->d), P_UNARY));
     return e;
 }
 
@@ -434,13 +303,13 @@ static expr_t write_const(func_t *f, const inst_t *i, const op_form_t *form) {
 static expr_t write_load(func_t *f, const inst_t *i, const op_form_t *form) {
     ltype_t t = i->result->type;
     expr_t e = {.prec = P_PRIMARY};
-    const char *x = element(f, i, &e);
+    const char *x = t.lanes == 1 ? element(f, i, &e) : pointer(f, i, &e);
     bufkind_t kind = i->buffer->kind;
     e.loads = e.loads || kind == BUF_WORKSPACE || kind == BUF_SCRATCH || kind == BUF_OUTPUT ||
               kind == BUF_STATE;
     e.text = x;
     if (t.lanes == 1) return e;
-    return call_text(f, e, c_helper(f->c, form->helper, t), arena_printf(f->c->arena, "&%s", x));
+    return call_text(f, e, c_helper(f->c, form->helper, t), x);
 }
 
 static expr_t write_call(func_t *f, const inst_t *i, const op_form_t *form) {
@@ -459,13 +328,13 @@ static const op_form_t c_ops[OP_COUNT] = {
     [OP_ADD]       = {write_arithmetic, "+",  P_SUM,     H_ADD,    "sum"},
     [OP_SUB]       = {write_arithmetic, "-",  P_SUM,     H_SUB,    "diff"},
     [OP_MUL]       = {write_arithmetic, "*",  P_PRODUCT, H_MUL,    "prod"},
-    [OP_MULHI]     = {write_helper,     NULL, P_PRIMARY, H_MULHI,  "high"},
+    [OP_MULHI]     = {write_helper,     NULL, P_PRIMARY, H_MULHI,  "upper"},
     [OP_DIV]       = {write_arithmetic, "/",  P_PRODUCT, H_DIV,    "quot"},
     [OP_FMA]       = {write_helper,     NULL, P_PRIMARY, H_FMA,    "t"},
     [OP_DOT2]      = {write_helper,     NULL, P_PRIMARY, H_DOT2,   "t"},
     [OP_DOT4]      = {write_helper,     NULL, P_PRIMARY, H_DOT4,   "t"},
-    [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "low"},
-    [OP_MAX]       = {write_helper,     NULL, P_PRIMARY, H_MAX,    "high"},
+    [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "smaller"},
+    [OP_MAX]       = {write_helper,     NULL, P_PRIMARY, H_MAX,    "larger"},
     [OP_NEG]       = {write_neg,        "-",  P_UNARY,   H_NEG,    "neg"},
     [OP_SQRT]      = {write_helper,     NULL, P_PRIMARY, H_SQRT,   "root"},
     [OP_AND]       = {write_bits,       "&",  P_BITS,    H_COUNT,  "bits"},
@@ -500,61 +369,32 @@ expr_t expr_of(func_t *f, const inst_t *i) {
     return form->write(f, i, form);
 }
 
+static bool is_constant(const value_t *v) {
+    const inst_t *i = v->def;
+    if (i && i->op == OP_BROADCAST) return is_constant(i->operand[0]);
+    return i && i->op == OP_CONST;
+}
+
+/* A limit is a constant: the other operand is held above it, or below. */
+static bool is_clamp(const inst_t *i) {
+    return (i->op == OP_MIN || i->op == OP_MAX) &&
+           (is_constant(i->operand[0]) || is_constant(i->operand[1]));
+}
+
 const char *default_name(const inst_t *i) {
+    if (is_clamp(i)) return "clamped";
     return c_ops[i->op].name ? c_ops[i->op].name : "v";
 }
 
-/* ---- mask registers --------------------------------------------------------------------------------------- */
-/* Where the target has them, a comparison that only selects, or meets others that only select, stays
- * a mask; anything else is lanes of -1 and 0. */
-
-static void propose(func_t *f, const block_t *b) {
-    for (size_t k = 0; k < b->n; k++) {
-        const inst_t *i = b->insts[k];
-        if (is_comparison(i) || is_logic(i))
-            state_of(f, i->result)->mask =
-                i->result->type.elem == E_I32 && c_has_masks(f->c->target, i->operand[0]->type);
-        if (i->body) propose(f, i->body);
-        if (i->otherwise) propose(f, i->otherwise);
+const char *carried_default(const inst_t *next) {
+    if (!next) return "carried";
+    switch (next->op) {
+    case OP_ADD:
+    case OP_FMA:
+    case OP_DOT2:
+    case OP_DOT4: return "sum";
+    case OP_MAX: return "most";
+    case OP_MIN: return "least";
+    default: return "carried";
     }
-}
-
-static bool mask_or_constant(const func_t *f, const value_t *v) {
-    if (f->state[v->id].mask) return true;
-    return v->def && v->def->op == OP_CONST && (v->def->i == 0 || v->def->i == -1);
-}
-
-static bool reject(func_t *f, const value_t *v) {
-    bool was = state_of(f, v)->mask;
-    state_of(f, v)->mask = false;
-    return was;
-}
-
-static bool reject_uses(func_t *f, const inst_t *i) {
-    bool changed = false;
-    if (is_logic(i) && state_of(f, i->result)->mask)
-        for (int k = 0; k < 2; k++)
-            if (!mask_or_constant(f, i->operand[k])) changed = reject(f, i->result) || changed;
-    bool joins = is_logic(i) && state_of(f, i->result)->mask;
-    for (int k = 0; k < i->n_operands; k++)
-        if (!joins && !(i->op == OP_SELECT && k == 0))
-            changed = reject(f, i->operand[k]) || changed;
-    for (int k = 0; k < i->n_values; k++) changed = reject(f, i->values[k]) || changed;
-    return changed;
-}
-
-static bool refine(func_t *f, const block_t *b) {
-    bool changed = false;
-    for (size_t k = 0; k < b->n; k++) {
-        const inst_t *i = b->insts[k];
-        changed = reject_uses(f, i) || changed;
-        if (i->body) changed = refine(f, i->body) || changed;
-        if (i->otherwise) changed = refine(f, i->otherwise) || changed;
-    }
-    return changed;
-}
-
-void find_masks(func_t *f) {
-    propose(f, f->fn->body);
-    while (refine(f, f->fn->body)) continue;
 }

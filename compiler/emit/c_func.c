@@ -5,6 +5,7 @@
  * const locals. A carried value is a mutable local; where its next value is computed and the old one
  * is not used any more, it is updated on the spot (acc = fma(a, b, acc)), else at the end of the body,
  * as one parallel copy. */
+#include <math.h>
 #include <string.h>
 
 #include "emit/c_int.h"
@@ -17,7 +18,10 @@ enum { LONG_ACCESS = 72, LONG_SUM = 40 };
 static void declare(func_t *f, const value_t *v, const char *base) {
     vstate_t *s = state_of(f, v);
     const char *name = names_make(f->names, base);
-    put_line(&f->out, f->depth, "const %s %s = %s;", c_value_type(f, v), name, s->e.text);
+    bool word = ltype_equal(v->type, SCALAR(E_I32)) && !s->mask;
+    s->wide = word && s->index_uses > 0 && 2 * s->index_uses >= s->uses;
+    const char *type = s->wide ? "int64_t" : c_value_type(f, v);
+    put_line(&f->out, f->depth, "const %s %s = %s;", type, name, s->e.text);
     s->e = (expr_t){.text = name, .prec = P_PRIMARY};
     s->pending = false;
 }
@@ -84,8 +88,8 @@ static bool may_wait(const func_t *f, const inst_t *i, const expr_t *e) {
 static void put_value(func_t *f, const inst_t *i) {
     const value_t *v = i->op == OP_CALL ? i->results[0] : i->result;
     vstate_t *s = state_of(f, v);
+    if (i->op == OP_CONST) return; /* take() writes it */
     s->e = expr_of(f, i);
-    if (i->op == OP_CONST) return;
     if (s->update) {
         flush(f, FLUSH_READERS, s->update);
         put_line(&f->out, f->depth, "%s = %s;", s->update->name, s->e.text);
@@ -102,17 +106,18 @@ static void put_store(func_t *f, const inst_t *i) {
     expr_t e = {0};
     arena_t *a = f->c->arena;
     ltype_t t = i->operand[0]->type;
-    const char *x = take_text(f, i->operand[0], P_COND, &e), *to = element(f, i, &e);
+    const char *x = take_text(f, i->operand[0], P_COND, &e);
+    const char *to = t.lanes == 1 ? element(f, i, &e) : pointer(f, i, &e);
     flush(f, FLUSH_LOADS, NULL);
     if (t.lanes == 1) put_line(&f->out, f->depth, "%s = %s;", to, x);
     else
         put_line(&f->out, f->depth, "%s;",
-                 arena_printf(a, "%s(&%s, %s)", c_helper(f->c, H_STORE, t), to, x));
+                 arena_printf(a, "%s(%s, %s)", c_helper(f->c, H_STORE, t), to, x));
 }
 
 static void put_prefetch(func_t *f, const inst_t *i) {
     expr_t e = {0};
-    put_line(&f->out, f->depth, "__builtin_prefetch(&%s, 0, 2);", element(f, i, &e));
+    put_line(&f->out, f->depth, "__builtin_prefetch(%s, 0, 2);", pointer(f, i, &e));
 }
 
 /* Several results: the callee writes through pointers. */
@@ -260,49 +265,121 @@ static bool updates_in_place(func_t *f, const inst_t *loop, const inst_t *yield,
     return state_of(f, arg)->last_at <= place_in(loop->body, def);
 }
 
-/* Where the enclosing loop's carried value becomes ours and comes back as its next value, and nobody
- * else looks at it: one variable serves both. */
-static const var_t *shared_variable(func_t *f, const inst_t *loop, int k) {
+/* The loop of the same block that goes on with result k, which nobody else looks at; *k is the carried
+ * value there. NULL: there is none. */
+static const inst_t *next_loop(const func_t *f, const inst_t *loop, int *k) {
+    const value_t *result = loop->results[*k];
+    const vstate_t *s = state_of(f, result);
+    if (s->uses != 1 || s->user->op != OP_FOR || s->user->parent != loop->parent) return NULL;
+    *k = index_of(s->user->values, s->user->n_values, result);
+    return s->user;
+}
+
+/* Where the enclosing loop's carried value becomes ours and comes back as its next value, through
+ * loops behind this one or not, and nobody else looks at it: one variable serves all. */
+static const var_t *outer_variable(const func_t *f, const inst_t *loop, int k) {
     const inst_t *outer = loop->parent->parent;
     const value_t *init = loop->values[k];
     if (!outer || outer->op != OP_FOR || init->def != outer) return NULL;
-    int j = index_of(outer->body->args, outer->body->n_args, init) - 1;
-    const inst_t *yield = block_yield(outer->body);
-    if (j < 0 || j >= outer->n_results || !yield || yield->values[j] != loop->results[k])
+    int j = index_of(outer->body->args, outer->body->n_args, init) - 1, m = k;
+    const inst_t *yield = block_yield(outer->body), *last = loop;
+    for (const inst_t *n = loop; n; n = next_loop(f, n, &m)) last = n;
+    if (j < 0 || j >= outer->n_results || !yield || yield->values[j] != last->results[m])
         return NULL;
     const vstate_t *s = state_of(f, init);
     return s->last_at == place_in(outer->body, loop) && s->at_last == 1 ? s->var : NULL;
+}
+
+/* The variable of a loop that this one goes on from. */
+static const var_t *earlier_variable(const func_t *f, const inst_t *loop, int k) {
+    const value_t *init = loop->values[k];
+    const inst_t *from = init->def;
+    if (!from || from->op != OP_FOR || from->parent != loop->parent) return NULL;
+    int j = index_of(from->results, from->n_results, init);
+    if (j == from->n_results || state_of(f, init)->uses != 1) return NULL;
+    return state_of(f, from->body->args[j + 1])->var;
+}
+
+static const var_t *shared_variable(const func_t *f, const inst_t *loop, int k) {
+    const var_t *var = outer_variable(f, loop, k);
+    return var ? var : earlier_variable(f, loop, k);
+}
+
+/* What a carried value is called: by itself, by its result, or as where its result goes. */
+static const char *carried_name(const func_t *f, const inst_t *loop, int k) {
+    const value_t *arg = loop->body->args[k + 1], *result = loop->results[k];
+    if (arg->name) return arg->name;
+    if (result->name) return result->name;
+    const vstate_t *s = state_of(f, result);
+    const inst_t *outer = loop->parent->parent, *next = next_loop(f, loop, &k);
+    if (next) return carried_name(f, next, k);
+    bool passed = s->uses == 1 && s->user->op == OP_YIELD && s->user->parent == loop->parent;
+    if (passed && outer->op == OP_FOR)
+        return carried_name(f, outer, index_of(s->user->values, s->user->n_values, result));
+    return carried_default(block_yield(loop->body)->values[k]->def);
 }
 
 static bool carried_live(const func_t *f, const inst_t *loop, int k) {
     return f->state[loop->results[k]->id].live;
 }
 
+static bool is_zero(const value_t *v) {
+    const inst_t *i = v->def;
+    if (!i || i->op != OP_CONST) return false;
+    return elem_is_float(v->type.elem) ? i->f == 0 && !signbit(i->f) : i->i == 0;
+}
+
+/* f32x8 sum = {0}, most = splat_f32x8(-1.0f); : those of one type together, until done() */
+typedef struct {
+    func_t *f;
+    ltype_t type;
+    sbuf_t text;
+} declaration_t;
+
+static void end_declaration(declaration_t *d) {
+    if (d->text.size) put_line(&d->f->out, d->f->depth, "%s;", d->text.data);
+    sbuf_free(&d->text);
+    d->text = (sbuf_t){0};
+}
+
+static void declare_carried(declaration_t *d, const char *name, const value_t *init,
+                            const char *text) {
+    if (!ltype_equal(d->type, init->type)) end_declaration(d);
+    d->type = init->type;
+    if (d->text.size) sbuf_puts(&d->text, ", ");
+    else sbuf_printf(&d->text, "%s ", c_type(d->f->c, init->type));
+    sbuf_printf(&d->text, "%s = %s", name, text);
+}
+
+static const char *initial_text(func_t *f, const value_t *v) {
+    expr_t e = {0};
+    return v->type.lanes > 1 && is_zero(v) ? "{0}" : take_text(f, v, P_COND, &e);
+}
+
 /* Gives every live carried value its variable, with the initial value in it. */
 static void open_carried(func_t *f, const inst_t *loop) {
     int n = loop->n_results;
     const char **init = ARENA_ARRAY(f->c->arena, const char *, n + 1);
-    expr_t e = {0};
+    declaration_t made = {.f = f};
     for (int k = 0; k < n; k++)
-        if (carried_live(f, loop, k)) init[k] = take_text(f, loop->values[k], P_COND, &e);
+        if (carried_live(f, loop, k)) init[k] = initial_text(f, loop->values[k]);
     flush(f, FLUSH_ALL, NULL);
     for (int k = 0; k < n; k++) {
         const value_t *arg = loop->body->args[k + 1], *result = loop->results[k];
         if (!carried_live(f, loop, k)) continue;
         const var_t *var = shared_variable(f, loop, k);
         if (!var) {
-            var_t *made = ARENA_NEW(f->c->arena, var_t);
-            const char *base = arg->name ? arg->name : result->name;
-            made->name = names_make(f->names, base ? base : "carried");
-            put_line(&f->out, f->depth, "%s %s = %s;", c_type(f->c, arg->type), made->name,
-                     init[k]);
-            var = made;
+            var_t *new = ARENA_NEW(f->c->arena, var_t);
+            new->name = names_make(f->names, carried_name(f, loop, k));
+            declare_carried(&made, new->name, loop->values[k], init[k]);
+            var = new;
         }
         vstate_t *s = state_of(f, arg);
         s->var = var;
         s->e = (expr_t){.text = var->name, .prec = P_PRIMARY, .n_reads = 1, .reads = {var}};
         state_of(f, result)->e = (expr_t){.text = var->name, .prec = P_PRIMARY};
     }
+    end_declaration(&made);
 }
 
 /* ---- what a body yields: one parallel copy ----------------------------------------------------------- */
@@ -358,7 +435,8 @@ static void put_yield(func_t *f, const block_t *b, const var_t *const *vars) {
         if (!vars[k]) continue;
         const value_t *v = yield->values[k];
         m[n] = (move_t){.to = vars[k]->name, .type = c_type(f->c, v->type), .var = vars[k]};
-        m[n++].from = take(f, v);
+        m[n].from.text = take_text(f, v, P_COND, &m[n].from);
+        n++;
     }
     put_moves(f, m, n);
 }
@@ -446,6 +524,7 @@ static void put_inst(func_t *f, const inst_t *i) {
 static void put_block(func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
+        put_bases(f, b, k);
         if (i->op == OP_COMMENT || is_needed(f, i)) put_inst(f, i);
     }
 }
@@ -522,7 +601,7 @@ static const char *shape_text(emitter_t *c, const buffer_t *b) {
     return arena_printf(c->arena, "%s: %s", text, b->comment);
 }
 
-/* const float *restrict x = (const float *)(const void *)(call->weights + 4096); */
+/* const float *restrict x = (const void *)(call->weights + 4096); */
 static void put_buffer(func_t *f, size_t k, sbuf_t *out) {
     static const char *const bases[] = {[BUF_WEIGHTS] = "call->weights",
                                         [BUF_WORKSPACE] = "call->workspace",
@@ -535,11 +614,9 @@ static void put_buffer(func_t *f, size_t k, sbuf_t *out) {
         const char *within =
             offset_text(f, arena_printf(a, "(unsigned char *)%s", from), b->offset);
         bool whole = b->offset.c == 0 && b->offset.u == 0;
-        if (!whole)
-            from = arena_printf(a, "(%s%s *)(%svoid *)%s", constant, elem, constant, within);
+        if (!whole) from = arena_printf(a, "(%svoid *)%s", constant, within);
     } else {
-        from = arena_printf(a, "(%s%s *)(%svoid *)%s", constant, elem, constant,
-                            offset_text(f, bases[b->kind], b->offset));
+        from = arena_printf(a, "(%svoid *)%s", constant, offset_text(f, bases[b->kind], b->offset));
     }
     bool alone = b->kind != BUF_WEIGHTS && f->fn->kind == FN_KERNEL && is_alone(f, k);
     const char *line = arena_printf(a, "%s%s *%s%s = %s;", constant, elem, alone ? "restrict " : "",
@@ -683,6 +760,7 @@ void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     find_masks(&f);
     put_params(&f);
     name_buffers(&f, fn->body);
+    find_bases(&f);
     put_block(&f, fn->body);
     flush(&f, FLUSH_ALL, NULL);
     put_head_comment(&f, out);

@@ -96,7 +96,8 @@ const char *c_mask_type(ltype_t t); /* "__mmask16" */
 void put_prelude(emitter_t *c, sbuf_t *out);
 void put_target_open(const target_t *t, sbuf_t *out);
 void put_target_close(const target_t *t, sbuf_t *out);
-bool is_helper_name(const char *name); /* "fma_f32x16": a function of a module may not take it */
+bool is_helper_name(const char *name);       /* "fma_i32x16": no function of a module may take it */
+bool is_short_helper_name(const char *name); /* "fma16" */
 
 /* ---- the emitter ------------------------------------------------------------------------------- */
 
@@ -156,6 +157,17 @@ typedef struct {
 
 enum { MAX_READS = 8 };
 
+/* c_base.c */
+typedef struct term term_t;
+typedef struct address address_t;
+typedef struct {
+    const address_t *address;
+    const block_t *block; /* declared there, in front of its instruction `at` */
+    size_t at;
+    const char *name; /* NULL: not yet */
+    bool written;     /* through it */
+} base_t;
+
 typedef struct {
     const char *text;
     prec_t prec;
@@ -170,12 +182,17 @@ typedef struct {
 typedef struct {
     int uses;           /* by live instructions */
     const inst_t *user; /* the last one seen; the only one when uses == 1 */
+    int index_uses;     /* of these, as a term of an index */
     bool live, mask;    /* mask: kept in a mask register */
+    bool wide;          /* i32: the local is an int64_t, since indices use it */
     bool pending;       /* e is written where it is used, once */
     expr_t e;
-    const var_t *var;     /* carried values: where they live */
-    const var_t *update;  /* assigned to this variable where it is defined */
-    int last_at, at_last; /* arguments of loops: place of the last use in the body, uses there */
+    const var_t *var;        /* carried values: where they live */
+    const var_t *update;     /* assigned to this variable where it is defined */
+    int n_terms, first_term; /* of addresses that have it */
+    int depth;               /* values of indices: of the block that knows them */
+    bool at_entry;           /* from its start */
+    int last_at, at_last;    /* arguments of loops: place of the last use in the body, uses there */
 } vstate_t;
 
 typedef struct {
@@ -192,11 +209,37 @@ typedef struct {
     bool *buffer_written;
     size_t n_buffers, cap_buffers, cap_names, cap_written;
     bool uses_units, uses_arg, uses_task;
+    term_t *terms;
+    size_t n_terms, cap_terms;
+    address_t **addresses; /* of accesses */
+    size_t n_addresses, cap_addresses;
+    base_t **bases;
+    size_t n_bases, cap_bases;
 } func_t;
 
 static inline vstate_t *state_of(const func_t *f, const value_t *v) {
     return &f->state[v->id];
 }
+
+static inline bool is_logic(const inst_t *i) {
+    return i->op == OP_AND || i->op == OP_OR || i->op == OP_XOR;
+}
+static inline bool is_comparison(const inst_t *i) {
+    return i->op >= OP_EQ && i->op <= OP_GE;
+}
+/* An integer compared with itself: written out, compilers would warn. It needs no operands. */
+static inline bool is_decided(const inst_t *i) {
+    return is_comparison(i) && i->operand[0] == i->operand[1] &&
+           !elem_is_float(i->operand[0]->type.elem) && i->result->type.lanes == 1;
+}
+
+/* c_base.c */
+void find_bases(func_t *f);
+void put_bases(func_t *f, const block_t *b, size_t at);
+const address_t *address_of(const func_t *f, const inst_t *i); /* NULL: none */
+const buffer_t *address_buffer(const address_t *x);
+void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what its base leaves */
+const char *address_base(const address_t *x); /* a name; NULL: the buffer */
 
 /* c_live.c */
 void find_uses(func_t *f); /* fills state.live, uses, user */
@@ -213,9 +256,19 @@ expr_t take(func_t *f, const value_t *v);
 const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e);
 expr_t expr_of(func_t *f, const inst_t *i); /* of an instruction with one result */
 const char *default_name(const inst_t *i);
-bool is_decided(const inst_t *i); /* a comparison that needs no operands */
-/* Element of a buffer: name[index]; `e` as above. */
+const char *carried_default(const inst_t *next); /* NULL: none computes the next value */
+const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least);
+/* As an operand of int64_t arithmetic: C promotes what stands beside one. */
+const char *take_wide(func_t *f, const value_t *v, prec_t at_least, bool promoted, expr_t *e);
+
+/* c_address.c */
+const char *c_dim_of(func_t *f, dim_t d);
+prec_t dim_prec(dim_t d);
+/* Element of a buffer: name[index], and where it is: name + index; `e` as above. */
 const char *element(func_t *f, const inst_t *i, expr_t *e);
+const char *pointer(func_t *f, const inst_t *i, expr_t *e);
+const char *buffer_base(const func_t *f, const buffer_t *b); /* what its local is called after */
+const char *address_text(func_t *f, const address_t *x, expr_t *e);
 /* The local (or table) that holds a buffer, made at the first call. */
 const char *buffer_name(func_t *f, const buffer_t *b, bool written);
 const char *affine_text(func_t *f, const affine_t *a, expr_t *e, prec_t *prec);

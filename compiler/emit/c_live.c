@@ -141,6 +141,9 @@ static void count_uses(func_t *f, const block_t *b) {
         if (i->op != OP_YIELD && !is_needed(f, i)) continue;
         count_t c = {f, i};
         each_use(f, i, count_use, &c);
+        for (int d = 0; d < i->n_index; d++)
+            for (int t = 0; t < i->index[d].n; t++)
+                state_of(f, i->index[d].term[t].value)->index_uses++;
         if (i->body) count_uses(f, i->body);
         if (i->otherwise) count_uses(f, i->otherwise);
     }

@@ -6,6 +6,7 @@
  * intrinsics for scalars too. Placeholders in a body:
  *     $T the type   $I the signed integer type of its shape   $U the unsigned one   $E an element
  *     $H bf16 of as many lanes   $P of twice as many   $B, $C u8 and i8 of four times as many */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,12 +303,28 @@ const char *c_mask_type(ltype_t t) {
     return t.lanes == 16 ? "__mmask16" : "__mmask8";
 }
 
+/* fma8: of vectors of floats, the type of most, a helper is called by their lanes alone. */
+static bool is_short(helper_t h, ltype_t t) {
+    const char *name = helpers[h].name;
+    return t.elem == E_F32 && t.lanes > 1 && !isdigit((unsigned char)name[strlen(name) - 1]);
+}
+
 bool is_helper_name(const char *name) {
     const char *last = strrchr(name, '_');
     for (int h = 0; last && h < H_COUNT; h++) {
         size_t n = strlen(helpers[h].name);
         if (strncmp(name, helpers[h].name, n) != 0) continue;
         if (h == H_SHUFFLE || (size_t)(last - name) == n) return true;
+    }
+    return false;
+}
+
+bool is_short_helper_name(const char *name) {
+    for (int h = 0; h < H_COUNT; h++) {
+        size_t n = strlen(helpers[h].name), digits;
+        if (strncmp(name, helpers[h].name, n) != 0) continue;
+        digits = strspn(name + n, "0123456789");
+        if (digits > 0 && (!name[n + digits] || name[n + digits] == '_')) return true;
     }
     return false;
 }
@@ -463,9 +480,11 @@ static request_t *request(emitter_t *c, helper_t h, ltype_t t, const int *lanes)
 
 const char *c_helper(emitter_t *c, helper_t h, ltype_t t) {
     request_t *r = request(c, h, t, NULL);
-    if (!r->name)
-        r->name = arena_printf(c->lasting, "%s_%s%s", helpers[h].name, type_suffix(c, t),
-                               c->target_suffix);
+    if (r->name) return r->name;
+    const char *name = helpers[h].name;
+    if (is_short(h, t))
+        r->name = arena_printf(c->lasting, "%s%d%s", name, t.lanes, c->target_suffix);
+    else r->name = arena_printf(c->lasting, "%s_%s%s", name, type_suffix(c, t), c->target_suffix);
     return r->name;
 }
 

@@ -106,7 +106,7 @@ static bool is_type_name(const char *s) {
 static bool is_reserved(const names_t *n, const char *name) {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (*name == *reserved[i] && strcmp(name, reserved[i]) == 0) return true;
-    if (is_type_name(name)) return true;
+    if (is_type_name(name) || is_short_helper_name(name)) return true;
     const char *last = strrchr(name, '_');
     if (!last || last == name || !is_type_name(last + 1)) return false;
     return n->outer || is_helper_name(name);
@@ -161,27 +161,29 @@ void names_leave(names_t *n, size_t mark) {
 /* ---- lines ----------------------------------------------------------------------------------------- */
 
 /* Columns that better breaks are worth: one parenthesis further out, at a space instead of behind a
- * parenthesis, between arguments instead of within one. */
-enum { DEPTH_PRICE = 45, OPENING_PRICE = 60, WITHIN_PRICE = 20 };
+ * parenthesis, between arguments instead of within one. Within a subscript: only where nothing else is. */
+enum { DEPTH_PRICE = 45, OPENING_PRICE = 60, WITHIN_PRICE = 20, SUBSCRIPT_PRICE = 1000 };
 
 /* Where to break a line: where the rest begins, behind a space or an opening parenthesis, as far right
  * and as little nested as may be; the first place of all where none is near enough. 0: nowhere. */
 static size_t best_break(const char *s, size_t room) {
     long best = -1000000;
     size_t at = 0;
-    int depth = 0;
+    int depth = 0, subscripts = 0;
     bool quoted = false;
     for (size_t i = 0; s[i] && (i <= room || at == 0); i++) {
         if (s[i] == '"' && (i == 0 || s[i - 1] != '\\')) quoted = !quoted;
         if (quoted) continue;
         if (s[i] == '(' || s[i] == '[' || s[i] == '{') depth++;
         if (s[i] == ')' || s[i] == ']' || s[i] == '}') depth--;
+        if (s[i] == '[') subscripts++;
+        if (s[i] == ']') subscripts--;
         bool space = s[i] == ' ' && i > 0 && strcmp(s + i, " {") != 0;
         bool opening = s[i] == '(' && s[i + 1] && i < room;
         if (!space && !opening) continue;
-        bool within = space && depth > 0 && s[i - 1] != ',';
+        bool within = space && s[i - 1] != ',';
         long score = (long)i - DEPTH_PRICE * depth - (opening ? OPENING_PRICE : 0) -
-                     (within ? WITHIN_PRICE : 0);
+                     (within ? WITHIN_PRICE : 0) - SUBSCRIPT_PRICE * subscripts;
         if (score >= best) best = score, at = i + 1;
     }
     return at;

@@ -70,8 +70,8 @@ cat >badcc <<'END'
 #!/bin/sh
 for word; do
     case $word in *model.c) ;; *) continue ;; esac
-    grep -q 'of_g_lm_head_bias_so_far' "$word" || continue
-    sed '/^REFORMER_KERNEL.*_of_g_lm_head_bias/,/^}/s/carried = \(carried + load\|sum + \)/carried = -\1/' "$word" >"$word.new"
+    grep -q '^REFORMER_KERNEL.*_of_g_lm_head_bias' "$word" || continue
+    sed '/^REFORMER_KERNEL.*_of_g_lm_head_bias/,/^}/s/\(sum[_0-9]*\) = \1 + /\1 = -\1 + /' "$word" >"$word.new"
     if cmp -s "$word" "$word.new"; then echo 'badcc: nothing to break' >&2; exit 1; fi
     mv "$word.new" "$word"
 done

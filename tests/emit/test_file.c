@@ -268,6 +268,9 @@ static void names_are_unique(void **state) {
     names_t *global = names_new(a, NULL), *local = names_new(a, global);
     assert_string_equal(names_make(global, "exp_f32x16"), "exp_f32x16");
     assert_string_equal(names_make(global, "fma_f32x16"), "v_fma_f32x16");
+    assert_string_equal(names_make(global, "fma16"), "v_fma16");
+    assert_string_equal(names_make(local, "load8_v3"), "v_load8_v3");
+    assert_string_equal(names_make(local, "min_x"), "min_x");
     assert_string_equal(names_make(global, "work"), "work");
     assert_string_equal(names_make(local, "work"), "work_1");
     assert_string_equal(names_make(local, "x"), "x");
