@@ -53,6 +53,44 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #pragma GCC target("avx2,fma,bmi,bmi2")
 #endif
 
+#define lsh_attention_queries crime_and_punishment_bytes_lsh_attention_queries
+#define lsh_attention_queries_1 crime_and_punishment_bytes_lsh_attention_queries_1
+#define lsh_attention_k_out crime_and_punishment_bytes_lsh_attention_k_out
+#define lsh_attention_k_out_1 crime_and_punishment_bytes_lsh_attention_k_out_1
+#define lsh_attention_k_out_2 crime_and_punishment_bytes_lsh_attention_k_out_2
+#define lsh_attention_k_out_3 crime_and_punishment_bytes_lsh_attention_k_out_3
+#define lsh_attention_k_out_4 crime_and_punishment_bytes_lsh_attention_k_out_4
+#define lsh_attention_k_out_5 crime_and_punishment_bytes_lsh_attention_k_out_5
+#define lsh_attention_k_out_6 crime_and_punishment_bytes_lsh_attention_k_out_6
+#define lsh_hash_queries crime_and_punishment_bytes_lsh_hash_queries
+#define lsh_hash_found crime_and_punishment_bytes_lsh_hash_found
+#define local_attention_queries crime_and_punishment_bytes_local_attention_queries
+#define local_attention_q crime_and_punishment_bytes_local_attention_q
+#define local_attention_q_1 crime_and_punishment_bytes_local_attention_q_1
+#define local_attention_scores crime_and_punishment_bytes_local_attention_scores
+#define lm_head_hidden crime_and_punishment_bytes_lm_head_hidden
+#define lm_head_of_logits crime_and_punishment_bytes_lm_head_of_logits
+#define lm_head_of_logits_1 crime_and_punishment_bytes_lm_head_of_logits_1
+#define lm_head_row_loss crime_and_punishment_bytes_lm_head_row_loss
+#define lsh_output_heads crime_and_punishment_bytes_lsh_output_heads
+#define lsh_output_y1 crime_and_punishment_bytes_lsh_output_y1
+#define lsh_output_y1_1 crime_and_punishment_bytes_lsh_output_y1_1
+#define lsh_project_q crime_and_punishment_bytes_lsh_project_q
+#define lsh_project_q_1 crime_and_punishment_bytes_lsh_project_q_1
+#define lsh_project_v crime_and_punishment_bytes_lsh_project_v
+#define lsh_project_v_1 crime_and_punishment_bytes_lsh_project_v_1
+#define feed_forward_act crime_and_punishment_bytes_feed_forward_act
+#define feed_forward_act_1 crime_and_punishment_bytes_feed_forward_act_1
+#define feed_forward_y2 crime_and_punishment_bytes_feed_forward_y2
+#define feed_forward_y2_1 crime_and_punishment_bytes_feed_forward_y2_1
+#define local_output_y1 crime_and_punishment_bytes_local_output_y1
+#define local_output_y1_1 crime_and_punishment_bytes_local_output_y1_1
+#define local_project_q crime_and_punishment_bytes_local_project_q
+#define local_project_q_1 crime_and_punishment_bytes_local_project_q_1
+#define local_project_k_out crime_and_punishment_bytes_local_project_k_out
+#define local_project_k_out_1 crime_and_punishment_bytes_local_project_k_out_1
+#define local_project_v crime_and_punishment_bytes_local_project_v
+#define local_project_v_1 crime_and_punishment_bytes_local_project_v_1
 #define exp_f32 crime_and_punishment_bytes_exp_f32
 #define log_f32 crime_and_punishment_bytes_log_f32
 #define exp_f32x8 crime_and_punishment_bytes_exp_f32x8
@@ -80,6 +118,9 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define last_last_hidden_state_out crime_and_punishment_bytes_last_last_hidden_state_out
 #define layer_form crime_and_punishment_bytes_layer_form
 #define layer_index crime_and_punishment_bytes_layer_index
+#define lsh_step_keys_step crime_and_punishment_bytes_lsh_step_keys_step
+#define lsh_step_outs_step crime_and_punishment_bytes_lsh_step_outs_step
+#define lsh_step_scores_step crime_and_punishment_bytes_lsh_step_scores_step
 #define exp_f32_step crime_and_punishment_bytes_exp_f32_step
 #define log_f32_step crime_and_punishment_bytes_log_f32_step
 #define exp_f32x8_step crime_and_punishment_bytes_exp_f32x8_step
@@ -463,6 +504,461 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
     }
 }
 
+INLINE void local_project_q(const float *y2, const float *attention_norm,
+        const float *query_weight_group, const float *key_weight_group, float *q_column,
+        const float *query_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1248;
+        float *q_tile = q_column + tile * 192;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 187 + tile * 17 + step;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(query_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 32, acc1_0);
+        store8(q_tile + 40, acc1_1);
+        store8(q_tile + 64, acc2_0);
+        store8(q_tile + 72, acc2_1);
+        store8(q_tile + 96, acc3_0);
+        store8(q_tile + 104, acc3_1);
+        store8(q_tile + 128, acc4_0);
+        store8(q_tile + 136, acc4_1);
+        store8(q_tile + 160, acc5_0);
+        store8(q_tile + 168, acc5_1);
+    }
+}
+
+INLINE void local_project_q_1(const float *y2, const float *attention_norm,
+        const float *query_weight_group, const float *key_weight_group, float *q_column,
+        const float *query_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1040;
+        float *q_tile = q_column + tile * 160;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 187 + tile * 17 + step + 153;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(query_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 32, acc1_0);
+        store8(q_tile + 40, acc1_1);
+        store8(q_tile + 64, acc2_0);
+        store8(q_tile + 72, acc2_1);
+        store8(q_tile + 96, acc3_0);
+        store8(q_tile + 104, acc3_1);
+        store8(q_tile + 128, acc4_0);
+        store8(q_tile + 136, acc4_1);
+    }
+}
+
+INLINE void local_project_k_out(const float *y2, const float *attention_norm,
+        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
+        const float *key_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1248;
+        float *k_out_tile = k_out_column + tile * 192;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 187 + tile * 17 + step + 374;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(key_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(key_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(key_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(k_out_tile, acc0_0);
+        store8(k_out_tile + 8, acc0_1);
+        store8(k_out_tile + 32, acc1_0);
+        store8(k_out_tile + 40, acc1_1);
+        store8(k_out_tile + 64, acc2_0);
+        store8(k_out_tile + 72, acc2_1);
+        store8(k_out_tile + 96, acc3_0);
+        store8(k_out_tile + 104, acc3_1);
+        store8(k_out_tile + 128, acc4_0);
+        store8(k_out_tile + 136, acc4_1);
+        store8(k_out_tile + 160, acc5_0);
+        store8(k_out_tile + 168, acc5_1);
+    }
+}
+
+INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
+        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
+        const float *key_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1040;
+        float *k_out_tile = k_out_column + tile * 160;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 187 + tile * 17 + step + 527;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(key_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(key_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(key_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(k_out_tile, acc0_0);
+        store8(k_out_tile + 8, acc0_1);
+        store8(k_out_tile + 32, acc1_0);
+        store8(k_out_tile + 40, acc1_1);
+        store8(k_out_tile + 64, acc2_0);
+        store8(k_out_tile + 72, acc2_1);
+        store8(k_out_tile + 96, acc3_0);
+        store8(k_out_tile + 104, acc3_1);
+        store8(k_out_tile + 128, acc4_0);
+        store8(k_out_tile + 136, acc4_1);
+    }
+}
+
+INLINE void local_project_v(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_weight_group, float *v_column,
+        const float *value_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1248;
+        float *v_tile = v_column + tile * 192;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            const int64_t clamped_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 32, acc1_0);
+        store8(v_tile + 40, acc1_1);
+        store8(v_tile + 64, acc2_0);
+        store8(v_tile + 72, acc2_1);
+        store8(v_tile + 96, acc3_0);
+        store8(v_tile + 104, acc3_1);
+        store8(v_tile + 128, acc4_0);
+        store8(v_tile + 136, acc4_1);
+        store8(v_tile + 160, acc5_0);
+        store8(v_tile + 168, acc5_1);
+    }
+}
+
+INLINE void local_project_v_1(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_weight_group, float *v_column,
+        const float *value_weight_column, int32_t less, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1040;
+        float *v_tile = v_column + tile * 160;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 32, acc1_0);
+        store8(v_tile + 40, acc1_1);
+        store8(v_tile + 64, acc2_0);
+        store8(v_tile + 72, acc2_1);
+        store8(v_tile + 96, acc3_0);
+        store8(v_tile + 104, acc3_1);
+        store8(v_tile + 128, acc4_0);
+        store8(v_tile + 136, acc4_1);
+    }
+}
+
 /* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 8] */
 REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned char *scratch,
@@ -534,149 +1030,10 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int32_t less = -(column < 1);
         const float *query_weight_column = query_weight_group + column * 16;
         float *q_column = q + block * 2048 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1248;
-            float *q_tile = q_column + tile * 192;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
-                } else {
-                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[208]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[416]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[624]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[832]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 187]);
-                const f32x8 v_1 = load8(query_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(q_tile, acc0_0);
-            store8(q_tile + 8, acc0_1);
-            store8(q_tile + 32, acc1_0);
-            store8(q_tile + 40, acc1_1);
-            store8(q_tile + 64, acc2_0);
-            store8(q_tile + 72, acc2_1);
-            store8(q_tile + 96, acc3_0);
-            store8(q_tile + 104, acc3_1);
-            store8(q_tile + 128, acc4_0);
-            store8(q_tile + 136, acc4_1);
-            store8(q_tile + 160, acc5_0);
-            store8(q_tile + 168, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1040;
-            float *q_tile = q_column + tile * 160;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
-                } else {
-                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(q_tile + clamped * 32 + 1728, 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step + 153;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[11232]);
-                    const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
-                const f32x8 v_1 = load8(query_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(q_tile + 1728, acc0_0);
-            store8(q_tile + 1736, acc0_1);
-            store8(q_tile + 1760, acc1_0);
-            store8(q_tile + 1768, acc1_1);
-            store8(q_tile + 1792, acc2_0);
-            store8(q_tile + 1800, acc2_1);
-            store8(q_tile + 1824, acc3_0);
-            store8(q_tile + 1832, acc3_1);
-            store8(q_tile + 1856, acc4_0);
-            store8(q_tile + 1864, acc4_1);
-        }
+        local_project_q(y2, attention_norm, query_weight_group + 16, key_weight_group, q_column,
+            query_weight_column, less, column, block);
+        local_project_q_1(y2, attention_norm + 11232, query_weight_group + 4912,
+            key_weight_group + 4896, q_column + 1728, query_weight_column, less, column, block);
     }
     /* → k_out */
     const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 6 + group)
@@ -685,297 +1042,156 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int32_t less = -(column < 1);
         const float *key_weight_column = key_weight_group + column * 16;
         float *k_out_column = k_out + block * 2048 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1248;
-            float *k_out_tile = k_out_column + tile * 192;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step + 374;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[208]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[416]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[624]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[832]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 187]);
-                const f32x8 v_1 = load8(key_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(key_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(k_out_tile, acc0_0);
-            store8(k_out_tile + 8, acc0_1);
-            store8(k_out_tile + 32, acc1_0);
-            store8(k_out_tile + 40, acc1_1);
-            store8(k_out_tile + 64, acc2_0);
-            store8(k_out_tile + 72, acc2_1);
-            store8(k_out_tile + 96, acc3_0);
-            store8(k_out_tile + 104, acc3_1);
-            store8(k_out_tile + 128, acc4_0);
-            store8(k_out_tile + 136, acc4_1);
-            store8(k_out_tile + 160, acc5_0);
-            store8(k_out_tile + 168, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1040;
-            float *k_out_tile = k_out_column + tile * 160;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(k_out_tile + clamped * 32 + 1728, 0, 2);
-                const int64_t at = column * 187 + tile * 17 + step + 527;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[11232]);
-                    const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
-                const f32x8 v_1 = load8(key_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(key_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(k_out_tile + 1728, acc0_0);
-            store8(k_out_tile + 1736, acc0_1);
-            store8(k_out_tile + 1760, acc1_0);
-            store8(k_out_tile + 1768, acc1_1);
-            store8(k_out_tile + 1792, acc2_0);
-            store8(k_out_tile + 1800, acc2_1);
-            store8(k_out_tile + 1824, acc3_0);
-            store8(k_out_tile + 1832, acc3_1);
-            store8(k_out_tile + 1856, acc4_0);
-            store8(k_out_tile + 1864, acc4_1);
-        }
+        local_project_k_out(y2, attention_norm, key_weight_group + 16, value_weight_group,
+            k_out_column, key_weight_column, less, column, block);
+        local_project_k_out_1(y2, attention_norm + 11232, key_weight_group + 4912,
+            value_weight_group + 4896, k_out_column + 1728, key_weight_column, less, column, block);
     }
     /* → v */
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         const float *value_weight_column = value_weight_group + column * 16;
         float *v_column = v + block * 2048 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1248;
-            float *v_tile = v_column + tile * 192;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
-                } else {
-                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-                const int64_t clamped_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
-                const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[208]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[416]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[624]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[832]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
+        local_project_v(y2, attention_norm, value_weight_group + 16, query_weight_group, v_column,
+            value_weight_column, less, column, block);
+        local_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4912,
+            query_weight_group + 4896, v_column + 1728, value_weight_column, less, block);
+    }
+}
+
+INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *heads_tile = heads + tile * 288;
+        float *y1_tile = y1_column + tile * 1152;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 2; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[48]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[96]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[144]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[192]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_k[240]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 187]);
-                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(v_tile, acc0_0);
-            store8(v_tile + 8, acc0_1);
-            store8(v_tile + 32, acc1_0);
-            store8(v_tile + 40, acc1_1);
-            store8(v_tile + 64, acc2_0);
-            store8(v_tile + 72, acc2_1);
-            store8(v_tile + 96, acc3_0);
-            store8(v_tile + 104, acc3_1);
-            store8(v_tile + 128, acc4_0);
-            store8(v_tile + 136, acc4_1);
-            store8(v_tile + 160, acc5_0);
-            store8(v_tile + 168, acc5_1);
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1040;
-            float *v_tile = v_column + tile * 160;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
-                } else {
-                    __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[11232]);
-                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
-                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(v_tile + 1728, acc0_0);
-            store8(v_tile + 1736, acc0_1);
-            store8(v_tile + 1760, acc1_0);
-            store8(v_tile + 1768, acc1_1);
-            store8(v_tile + 1792, acc2_0);
-            store8(v_tile + 1800, acc2_1);
-            store8(v_tile + 1824, acc3_0);
-            store8(v_tile + 1832, acc3_1);
-            store8(v_tile + 1856, acc4_0);
-            store8(v_tile + 1864, acc4_1);
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(heads_tile[k + 22]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 70]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 118]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 166]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 214]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(heads_tile[k + 262]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+        store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+        store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+        store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+        store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+        store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
+        store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
+        store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
+    }
+}
+
+INLINE void local_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *heads_tile = heads + tile * 240;
+        float *y1_tile = y1_column + tile * 960;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 2; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[48]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[96]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[144]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[192]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(heads_tile[k + 22]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 70]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 118]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 166]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 214]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+        store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+        store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+        store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+        store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+        store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
     }
 }
 
@@ -1010,135 +1226,323 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
         const int64_t rem_1 = column % 2;
         const float *dense_weight_rem = dense_weight_group + panel_1 * 6144 + rem_1 * 16;
         float *y1_column = y1 + block * 12288 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *heads_tile = heads + tile * 288;
-            float *y1_tile = y1_column + tile * 1152;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 2; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
-                    16, 0, 2);
-                __builtin_prefetch(y1_tile + step * 192, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[48]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[96]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[144]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[192]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(heads_k[240]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
+        local_output_y1(heads, dense_weight_group, y1_column, dense_weight_rem, panel, rem);
+        local_output_y1_1(heads + 2592, dense_weight_group + 576, y1_column + 10368,
+            dense_weight_rem, panel, rem);
+    }
+}
+
+INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, const float *norm,
+        float *act, const float *dense_weight_layer, const float *dense_weight_rem,
+        const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
+        int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *norm_tile = norm + tile * 1248;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat8(heads_tile[k + 22]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *norm_k = norm_tile + step * 11 + k;
+                const f32x8 s = splat8(norm_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 70]);
+                const f32x8 s_1 = splat8(norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 118]);
+                const f32x8 s_2 = splat8(norm_k[416]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 166]);
+                const f32x8 s_3 = splat8(norm_k[624]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 214]);
+                const f32x8 s_4 = splat8(norm_k[832]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(heads_tile[k + 262]);
+                const f32x8 s_5 = splat8(norm_k[1040]);
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            store8(y1_tile, load8(y1_tile) + acc0_0);
-            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
-            store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
-            store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
-            store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
-            store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
-            store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
-            store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
-            store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
-            store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
-            store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
-            store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *heads_tile = heads + tile * 240;
-            float *y1_tile = y1_column + tile * 960;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 2; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
-                    16 + 576, 0, 2);
-                __builtin_prefetch(y1_tile + step * 192 + 10368, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[2592]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[2640]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[2688]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[2736]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[2784]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(norm_tile[k + 187]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        const f32x8 v = load8(dense_dense_bias_column);
+        const f32x8 y = relu_f32x8(acc0_0 + v);
+        float *act_tile = act + tile * 4704 + column * 16;
+        store8(act_tile, y);
+        const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+        store8(act_tile + 784, y_1);
+        const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+        store8(act_tile + 1568, y_2);
+        const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+        store8(act_tile + 2352, y_3);
+        const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+        store8(act_tile + 3136, y_4);
+        const f32x8 y_5 = relu_f32x8(acc5_0 + v);
+        store8(act_tile + 3920, y_5);
+        const f32x8 v_1 = load8(dense_dense_bias_column + 8);
+        const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
+        store8(act_tile + 8, y_6);
+        const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
+        store8(act_tile + 792, y_7);
+        const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
+        store8(act_tile + 1576, y_8);
+        const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
+        store8(act_tile + 2360, y_9);
+        const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
+        store8(act_tile + 3144, y_10);
+        const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
+        store8(act_tile + 3928, y_11);
+    }
+}
+
+INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, const float *norm,
+        float *act, const float *dense_weight_layer, const float *dense_weight_rem,
+        const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
+        int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *norm_tile = norm + tile * 1040;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat8(heads_tile[k + 2614]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *norm_k = norm_tile + step * 11 + k;
+                const f32x8 s = splat8(norm_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 2662]);
+                const f32x8 s_1 = splat8(norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 2710]);
+                const f32x8 s_2 = splat8(norm_k[416]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 2758]);
+                const f32x8 s_3 = splat8(norm_k[624]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 2806]);
+                const f32x8 s_4 = splat8(norm_k[832]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-            store8(y1_tile + 10368, load8(y1_tile + 10368) + acc0_0);
-            store8(y1_tile + 10376, load8(y1_tile + 10376) + acc0_1);
-            store8(y1_tile + 10560, load8(y1_tile + 10560) + acc1_0);
-            store8(y1_tile + 10568, load8(y1_tile + 10568) + acc1_1);
-            store8(y1_tile + 10752, load8(y1_tile + 10752) + acc2_0);
-            store8(y1_tile + 10760, load8(y1_tile + 10760) + acc2_1);
-            store8(y1_tile + 10944, load8(y1_tile + 10944) + acc3_0);
-            store8(y1_tile + 10952, load8(y1_tile + 10952) + acc3_1);
-            store8(y1_tile + 11136, load8(y1_tile + 11136) + acc4_0);
-            store8(y1_tile + 11144, load8(y1_tile + 11144) + acc4_1);
         }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(norm_tile[k + 187]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        const f32x8 v = load8(dense_dense_bias_column);
+        const f32x8 y = relu_f32x8(acc0_0 + v);
+        float *act_tile = act + tile * 3920 + column * 16;
+        store8(act_tile, y);
+        const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+        store8(act_tile + 784, y_1);
+        const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+        store8(act_tile + 1568, y_2);
+        const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+        store8(act_tile + 2352, y_3);
+        const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+        store8(act_tile + 3136, y_4);
+        const f32x8 v_1 = load8(dense_dense_bias_column + 8);
+        const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
+        store8(act_tile + 8, y_5);
+        const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
+        store8(act_tile + 792, y_6);
+        const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
+        store8(act_tile + 1576, y_7);
+        const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
+        store8(act_tile + 2360, y_8);
+        const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
+        store8(act_tile + 3144, y_9);
+    }
+}
+
+INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, float *y2_column,
+        const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *act_tile = act + tile * 4704;
+        float *y2_tile = y2_column + tile * 1152;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 69; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem *
+                16, 0, 2);
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *act_k = act_tile + step * 11 + k;
+                const f32x8 s = splat8(act_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_k[784]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_k[1568]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_k[2352]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_k[3136]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(act_k[3920]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(act_tile[k + 759]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(act_tile[k + 1543]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(act_tile[k + 2327]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(act_tile[k + 3111]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(act_tile[k + 3895]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(act_tile[k + 4679]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        const f32x8 v = load8(dense_bias_column);
+        store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+        store8(y2_tile + 192, load8(y2_tile + 192) + (acc1_0 + v));
+        store8(y2_tile + 384, load8(y2_tile + 384) + (acc2_0 + v));
+        store8(y2_tile + 576, load8(y2_tile + 576) + (acc3_0 + v));
+        store8(y2_tile + 768, load8(y2_tile + 768) + (acc4_0 + v));
+        store8(y2_tile + 960, load8(y2_tile + 960) + (acc5_0 + v));
+        const f32x8 v_1 = load8(dense_bias_column + 8);
+        store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+        store8(y2_tile + 200, load8(y2_tile + 200) + (acc1_1 + v_1));
+        store8(y2_tile + 392, load8(y2_tile + 392) + (acc2_1 + v_1));
+        store8(y2_tile + 584, load8(y2_tile + 584) + (acc3_1 + v_1));
+        store8(y2_tile + 776, load8(y2_tile + 776) + (acc4_1 + v_1));
+        store8(y2_tile + 968, load8(y2_tile + 968) + (acc5_1 + v_1));
+    }
+}
+
+INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer, float *y2_column,
+        const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *act_tile = act + tile * 3920;
+        float *y2_tile = y2_column + tile * 960;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 69; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem *
+                16, 0, 2);
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *act_k = act_tile + step * 11 + k;
+                const f32x8 s = splat8(act_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_k[784]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_k[1568]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_k[2352]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_k[3136]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(act_tile[k + 759]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(act_tile[k + 1543]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(act_tile[k + 2327]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(act_tile[k + 3111]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(act_tile[k + 3895]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        const f32x8 v = load8(dense_bias_column);
+        store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+        store8(y2_tile + 192, load8(y2_tile + 192) + (acc1_0 + v));
+        store8(y2_tile + 384, load8(y2_tile + 384) + (acc2_0 + v));
+        store8(y2_tile + 576, load8(y2_tile + 576) + (acc3_0 + v));
+        store8(y2_tile + 768, load8(y2_tile + 768) + (acc4_0 + v));
+        const f32x8 v_1 = load8(dense_bias_column + 8);
+        store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+        store8(y2_tile + 200, load8(y2_tile + 200) + (acc1_1 + v_1));
+        store8(y2_tile + 392, load8(y2_tile + 392) + (acc2_1 + v_1));
+        store8(y2_tile + 584, load8(y2_tile + 584) + (acc3_1 + v_1));
+        store8(y2_tile + 776, load8(y2_tile + 776) + (acc4_1 + v_1));
     }
 }
 
@@ -1215,168 +1619,11 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             192 * 32 + rem_1 * 16;
         const float *dense_dense_bias_column = w_feed_forward_dense_dense_bias + layer * 768 +
             column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *norm_tile = norm + tile * 1248;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                        ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *norm_k = norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(norm_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(norm_k[208]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(norm_k[416]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(norm_k[624]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(norm_k[832]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(norm_k[1040]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(norm_tile[k + 187]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v, acc5_0);
-                acc5_1 = fma8(s_5, v_1, acc5_1);
-            }
-            const f32x8 v = load8(dense_dense_bias_column);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            float *act_tile = act + tile * 4704 + column * 16;
-            store8(act_tile, y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store8(act_tile + 784, y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store8(act_tile + 1568, y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store8(act_tile + 2352, y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store8(act_tile + 3136, y_4);
-            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store8(act_tile + 3920, y_5);
-            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
-            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
-            store8(act_tile + 8, y_6);
-            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store8(act_tile + 792, y_7);
-            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store8(act_tile + 1576, y_8);
-            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store8(act_tile + 2360, y_9);
-            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store8(act_tile + 3144, y_10);
-            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store8(act_tile + 3928, y_11);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *norm_tile = norm + tile * 1040;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                        ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16 + 4896, 0,
-                        2);
-                } else {
-                    __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32 + 4896, 0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *norm_k = norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(norm_k[11232]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(norm_k[11440]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(norm_k[11648]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(norm_k[11856]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(norm_k[12064]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(norm_tile[k + 11419]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-            }
-            const f32x8 v = load8(dense_dense_bias_column);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            float *act_tile = act + tile * 3920 + column * 16;
-            store8(act_tile + 42336, y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store8(act_tile + 43120, y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store8(act_tile + 43904, y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store8(act_tile + 44688, y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store8(act_tile + 45472, y_4);
-            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
-            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store8(act_tile + 42344, y_5);
-            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store8(act_tile + 43128, y_6);
-            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store8(act_tile + 43912, y_7);
-            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store8(act_tile + 44696, y_8);
-            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store8(act_tile + 45480, y_9);
-        }
+        feed_forward_act(w_feed_forward_dense_dense_weight, norm, act, dense_weight_layer,
+            dense_weight_rem, dense_dense_bias_column, less, layer, panel, rem, column);
+        feed_forward_act_1(w_feed_forward_dense_dense_weight + 4896, norm + 11232, act + 42336,
+            dense_weight_layer + 4896, dense_weight_rem, dense_dense_bias_column, less, layer,
+            panel, rem, column);
     }
     /* y2 */
     for (int64_t column = 0; column < 12; column++) {
@@ -1389,141 +1636,323 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         float *y2_column = y2 + block * 12288 + column * 16;
         const float *dense_bias_column = w_feed_forward_output_dense_bias + layer * 192 + column *
             16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *act_tile = act + tile * 4704;
-            float *y2_tile = y2_column + tile * 1152;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 69; step++) {
-                __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem
-                    * 16, 0, 2);
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *act_k = act_tile + step * 11 + k;
-                    const f32x8 s = splat8(act_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(act_k[784]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(act_k[1568]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(act_k[2352]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(act_k[3136]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(act_k[3920]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
+        feed_forward_y2(act, dense_weight_layer, y2_column, dense_weight_rem, dense_bias_column,
+            panel, rem);
+        feed_forward_y2_1(act + 42336, dense_weight_layer + 19872, y2_column + 10368,
+            dense_weight_rem, dense_bias_column, panel, rem);
+    }
+}
+
+INLINE void lsh_project_q(const float *y2, const float *attention_norm,
+        const float *query_key_weight_group, const float *value_weight_group, float *q_column,
+        const float *query_key_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1248;
+        float *q_tile = q_column + tile * 192;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(act_tile[k + 759]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 374 + tile * 34 + step * 2;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
+            const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_key_weight_column + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+                const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(act_tile[k + 1543]);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(act_tile[k + 2327]);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(act_tile[k + 3111]);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(act_tile[k + 3895]);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(act_tile[k + 4679]);
+                const f32x8 s_5 = splat8(attention_norm_k[1040]);
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load8(dense_bias_column);
-            store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
-            store8(y2_tile + 192, load8(y2_tile + 192) + (acc1_0 + v));
-            store8(y2_tile + 384, load8(y2_tile + 384) + (acc2_0 + v));
-            store8(y2_tile + 576, load8(y2_tile + 576) + (acc3_0 + v));
-            store8(y2_tile + 768, load8(y2_tile + 768) + (acc4_0 + v));
-            store8(y2_tile + 960, load8(y2_tile + 960) + (acc5_0 + v));
-            const f32x8 v_1 = load8(dense_bias_column + 8);
-            store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
-            store8(y2_tile + 200, load8(y2_tile + 200) + (acc1_1 + v_1));
-            store8(y2_tile + 392, load8(y2_tile + 392) + (acc2_1 + v_1));
-            store8(y2_tile + 584, load8(y2_tile + 584) + (acc3_1 + v_1));
-            store8(y2_tile + 776, load8(y2_tile + 776) + (acc4_1 + v_1));
-            store8(y2_tile + 968, load8(y2_tile + 968) + (acc5_1 + v_1));
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *act_tile = act + tile * 3920;
-            float *y2_tile = y2_column + tile * 960;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 69; step++) {
-                __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem
-                    * 16 + 19872, 0, 2);
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(y2_tile + clamped * 192 + 10368, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *act_k = act_tile + step * 11 + k;
-                    const f32x8 s = splat8(act_k[42336]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(act_k[43120]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(act_k[43904]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(act_k[44688]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(act_k[45472]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(query_key_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 32, acc1_0);
+        store8(q_tile + 40, acc1_1);
+        store8(q_tile + 64, acc2_0);
+        store8(q_tile + 72, acc2_1);
+        store8(q_tile + 96, acc3_0);
+        store8(q_tile + 104, acc3_1);
+        store8(q_tile + 128, acc4_0);
+        store8(q_tile + 136, acc4_1);
+        store8(q_tile + 160, acc5_0);
+        store8(q_tile + 168, acc5_1);
+    }
+}
+
+INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
+        const float *query_key_weight_group, const float *value_weight_group, float *q_column,
+        const float *query_key_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1040;
+        float *q_tile = q_column + tile * 160;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(act_tile[k + 43095]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
+            const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_key_weight_column + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
+                const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(act_tile[k + 43879]);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(act_tile[k + 44663]);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(act_tile[k + 45447]);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(act_tile[k + 46231]);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load8(dense_bias_column);
-            store8(y2_tile + 10368, load8(y2_tile + 10368) + (acc0_0 + v));
-            store8(y2_tile + 10560, load8(y2_tile + 10560) + (acc1_0 + v));
-            store8(y2_tile + 10752, load8(y2_tile + 10752) + (acc2_0 + v));
-            store8(y2_tile + 10944, load8(y2_tile + 10944) + (acc3_0 + v));
-            store8(y2_tile + 11136, load8(y2_tile + 11136) + (acc4_0 + v));
-            const f32x8 v_1 = load8(dense_bias_column + 8);
-            store8(y2_tile + 10376, load8(y2_tile + 10376) + (acc0_1 + v_1));
-            store8(y2_tile + 10568, load8(y2_tile + 10568) + (acc1_1 + v_1));
-            store8(y2_tile + 10760, load8(y2_tile + 10760) + (acc2_1 + v_1));
-            store8(y2_tile + 10952, load8(y2_tile + 10952) + (acc3_1 + v_1));
-            store8(y2_tile + 11144, load8(y2_tile + 11144) + (acc4_1 + v_1));
         }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(query_key_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 32, acc1_0);
+        store8(q_tile + 40, acc1_1);
+        store8(q_tile + 64, acc2_0);
+        store8(q_tile + 72, acc2_1);
+        store8(q_tile + 96, acc3_0);
+        store8(q_tile + 104, acc3_1);
+        store8(q_tile + 128, acc4_0);
+        store8(q_tile + 136, acc4_1);
+    }
+}
+
+INLINE void lsh_project_v(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
+        const float *value_weight_column, int32_t less, int64_t column, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1248;
+        float *v_tile = v_column + tile * 192;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            const int64_t clamped_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            const int64_t clamped_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
+            const int64_t clamped_4 = min_i64(block * 64 + clamped_3 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_4 * 192 + clamped_3 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1040]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 32, acc1_0);
+        store8(v_tile + 40, acc1_1);
+        store8(v_tile + 64, acc2_0);
+        store8(v_tile + 72, acc2_1);
+        store8(v_tile + 96, acc3_0);
+        store8(v_tile + 104, acc3_1);
+        store8(v_tile + 128, acc4_0);
+        store8(v_tile + 136, acc4_1);
+        store8(v_tile + 160, acc5_0);
+        store8(v_tile + 168, acc5_1);
+    }
+}
+
+INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
+        const float *value_weight_column, int32_t less, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1040;
+        float *v_tile = v_column + tile * 160;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 17; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+            } else {
+                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
+            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[208]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[416]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[624]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[832]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 5; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 187]);
+            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 32, acc1_0);
+        store8(v_tile + 40, acc1_1);
+        store8(v_tile + 64, acc2_0);
+        store8(v_tile + 72, acc2_1);
+        store8(v_tile + 96, acc3_0);
+        store8(v_tile + 104, acc3_1);
+        store8(v_tile + 128, acc4_0);
+        store8(v_tile + 136, acc4_1);
     }
 }
 
@@ -1599,309 +2028,21 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int32_t less = -(column < 1);
         const float *query_key_weight_column = query_key_weight_group + column * 16;
         float *q_column = q + block * 2048 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1248;
-            float *q_tile = q_column + tile * 192;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-                const int64_t at = column * 374 + tile * 34 + step * 2;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
-                const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[208]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[416]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[624]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[832]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 187]);
-                const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_key_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(q_tile, acc0_0);
-            store8(q_tile + 8, acc0_1);
-            store8(q_tile + 32, acc1_0);
-            store8(q_tile + 40, acc1_1);
-            store8(q_tile + 64, acc2_0);
-            store8(q_tile + 72, acc2_1);
-            store8(q_tile + 96, acc3_0);
-            store8(q_tile + 104, acc3_1);
-            store8(q_tile + 128, acc4_0);
-            store8(q_tile + 136, acc4_1);
-            store8(q_tile + 160, acc5_0);
-            store8(q_tile + 168, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1040;
-            float *q_tile = q_column + tile * 160;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 4912, 0,
-                        2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4896, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(q_tile + clamped * 32 + 1728, 0, 2);
-                const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-                const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
-                const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[11232]);
-                    const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
-                const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_key_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(q_tile + 1728, acc0_0);
-            store8(q_tile + 1736, acc0_1);
-            store8(q_tile + 1760, acc1_0);
-            store8(q_tile + 1768, acc1_1);
-            store8(q_tile + 1792, acc2_0);
-            store8(q_tile + 1800, acc2_1);
-            store8(q_tile + 1824, acc3_0);
-            store8(q_tile + 1832, acc3_1);
-            store8(q_tile + 1856, acc4_0);
-            store8(q_tile + 1864, acc4_1);
-        }
+        lsh_project_q(y2, attention_norm, query_key_weight_group + 16, value_weight_group, q_column,
+            query_key_weight_column, less, column, block);
+        lsh_project_q_1(y2, attention_norm + 11232, query_key_weight_group + 4912,
+            value_weight_group + 4896, q_column + 1728, query_key_weight_column, less, column,
+            block);
     }
     /* → v */
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         const float *value_weight_column = value_weight_group + column * 16;
         float *v_column = v + block * 2048 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1248;
-            float *v_tile = v_column + tile * 192;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 16, 0, 2);
-                } else {
-                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-                const int64_t clamped_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
-                const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
-                const int64_t clamped_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
-                const int64_t clamped_4 = min_i64(block * 64 + clamped_3 / 12 + 64, 511);
-                __builtin_prefetch(y2 + clamped_4 * 192 + clamped_3 % 12 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[208]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[416]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[624]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[832]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1040]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 187]);
-                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(v_tile, acc0_0);
-            store8(v_tile + 8, acc0_1);
-            store8(v_tile + 32, acc1_0);
-            store8(v_tile + 40, acc1_1);
-            store8(v_tile + 64, acc2_0);
-            store8(v_tile + 72, acc2_1);
-            store8(v_tile + 96, acc3_0);
-            store8(v_tile + 104, acc3_1);
-            store8(v_tile + 128, acc4_0);
-            store8(v_tile + 136, acc4_1);
-            store8(v_tile + 160, acc5_0);
-            store8(v_tile + 168, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1040;
-            float *v_tile = v_column + tile * 160;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 17; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32 + 4912, 0, 2);
-                } else {
-                    __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32 + 4896, 0,
-                        2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
-                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
-                __builtin_prefetch(y2 + clamped_1 * 192 + 176, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[11232]);
-                    const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 5; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 11419]);
-                const f32x8 v_1 = load8(value_weight_column + k * 32 + 5984);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_column + k * 32 + 5992);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 11627]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 11835]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 12043]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 12251]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(v_tile + 1728, acc0_0);
-            store8(v_tile + 1736, acc0_1);
-            store8(v_tile + 1760, acc1_0);
-            store8(v_tile + 1768, acc1_1);
-            store8(v_tile + 1792, acc2_0);
-            store8(v_tile + 1800, acc2_1);
-            store8(v_tile + 1824, acc3_0);
-            store8(v_tile + 1832, acc3_1);
-            store8(v_tile + 1856, acc4_0);
-            store8(v_tile + 1864, acc4_1);
-        }
+        lsh_project_v(y2, attention_norm, value_weight_group + 16, query_key_weight_group, v_column,
+            value_weight_column, less, column, block);
+        lsh_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4912,
+            query_key_weight_group + 4896, v_column + 1728, value_weight_column, less, block);
     }
     for (int64_t i = 0; i < 64; i++) {
         run_max[block * 64 + i] = -3.4028235e+38f;
@@ -1909,27 +2050,8 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     }
 }
 
-/* crime-and-punishment-bytes.yaml:5: LSH attention: output of a group of heads, added to its
- * stream
- * tasks [batch 1][block 8] */
-REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    const int64_t block = task % 8;
-    const int64_t layer = arg[0];
-    const int64_t group = arg[1];
-    /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const void *)(call->workspace + 997440);
-    /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const void *)(call->workspace + 917504);
-    float *restrict heads = (void *)scratch; /* [64][48] */
-    /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count = (const void *)(call->workspace + 987200);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const void *)(call->workspace + 851968);
-    /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
-    /* [1][512][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (void *)call->workspace;
+INLINE void lsh_output_heads(const float *run_sum, const float *k_out, float *heads,
+        const int32_t *self_count, const float *v, int64_t block) {
     for (int64_t i = 0; i < 64; i++) {
         const float sum = run_sum[block * 64 + i];
         if (sum != 0.0f) {
@@ -1961,6 +2083,166 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
             }
         }
     }
+}
+
+INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *heads_tile = heads + tile * 288;
+        float *y1_tile = y1_column + tile * 1152;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 2; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[48]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[96]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[144]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[192]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_k[240]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(heads_tile[k + 22]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 70]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 118]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 166]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 214]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(heads_tile[k + 262]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+        store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+        store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+        store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+        store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+        store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
+        store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
+        store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
+    }
+}
+
+INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *heads_tile = heads + tile * 240;
+        float *y1_tile = y1_column + tile * 960;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 2; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[48]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[96]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[144]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[192]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(heads_tile[k + 22]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 70]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 118]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 166]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 214]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
+        store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
+        store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
+        store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
+        store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
+        store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: output of a group of heads, added to its
+ * stream
+ * tasks [batch 1][block 8] */
+REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t block = task % 8;
+    const int64_t layer = arg[0];
+    const int64_t group = arg[1];
+    /* [1][1][512]: [batch][group][rows]: sum of exponentials */
+    const float *restrict run_sum = (const void *)(call->workspace + 997440);
+    /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
+    const float *restrict k_out = (const void *)(call->workspace + 917504);
+    float *restrict heads = (void *)scratch; /* [64][48] */
+    /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
+    const int32_t *restrict self_count = (const void *)(call->workspace + 987200);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const void *)(call->workspace + 851968);
+    /* [4][6][192][32] */
+    const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
+    /* [1][512][192]: [batch][rows][width]: a stream */
+    float *restrict y1 = (void *)call->workspace;
+    lsh_output_heads(run_sum, k_out, heads, self_count, v, block);
     /* y1 */
     const float *dense_weight_group = w_attention_output_dense_weight + (layer * 1152 + group * 32)
         * 32;
@@ -1972,165 +2254,15 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
         const int64_t rem_1 = column % 2;
         const float *dense_weight_rem = dense_weight_group + panel_1 * 6144 + rem_1 * 16;
         float *y1_column = y1 + block * 12288 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *heads_tile = heads + tile * 288;
-            float *y1_tile = y1_column + tile * 1152;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 2; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
-                    16, 0, 2);
-                __builtin_prefetch(y1_tile + step * 192, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[0]);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[48]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[96]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[144]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[192]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(heads_k[240]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat8(heads_tile[k + 22]);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 704);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 712);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 70]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 118]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 166]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 214]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(heads_tile[k + 262]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(y1_tile, load8(y1_tile) + acc0_0);
-            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
-            store8(y1_tile + 192, load8(y1_tile + 192) + acc1_0);
-            store8(y1_tile + 200, load8(y1_tile + 200) + acc1_1);
-            store8(y1_tile + 384, load8(y1_tile + 384) + acc2_0);
-            store8(y1_tile + 392, load8(y1_tile + 392) + acc2_1);
-            store8(y1_tile + 576, load8(y1_tile + 576) + acc3_0);
-            store8(y1_tile + 584, load8(y1_tile + 584) + acc3_1);
-            store8(y1_tile + 768, load8(y1_tile + 768) + acc4_0);
-            store8(y1_tile + 776, load8(y1_tile + 776) + acc4_1);
-            store8(y1_tile + 960, load8(y1_tile + 960) + acc5_0);
-            store8(y1_tile + 968, load8(y1_tile + 968) + acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *heads_tile = heads + tile * 240;
-            float *y1_tile = y1_column + tile * 960;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 2; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem *
-                    16 + 576, 0, 2);
-                __builtin_prefetch(y1_tile + step * 192 + 10368, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[2592]);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[2640]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[2688]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[2736]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[2784]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 10; k++) {
-                const f32x8 s = splat8(heads_tile[k + 2614]);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 704);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 712);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 2662]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 2710]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 2758]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 2806]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(y1_tile + 10368, load8(y1_tile + 10368) + acc0_0);
-            store8(y1_tile + 10376, load8(y1_tile + 10376) + acc0_1);
-            store8(y1_tile + 10560, load8(y1_tile + 10560) + acc1_0);
-            store8(y1_tile + 10568, load8(y1_tile + 10568) + acc1_1);
-            store8(y1_tile + 10752, load8(y1_tile + 10752) + acc2_0);
-            store8(y1_tile + 10760, load8(y1_tile + 10760) + acc2_1);
-            store8(y1_tile + 10944, load8(y1_tile + 10944) + acc3_0);
-            store8(y1_tile + 10952, load8(y1_tile + 10952) + acc3_1);
-            store8(y1_tile + 11136, load8(y1_tile + 11136) + acc4_0);
-            store8(y1_tile + 11144, load8(y1_tile + 11144) + acc4_1);
-        }
+        lsh_output_y1(heads, dense_weight_group, y1_column, dense_weight_rem, panel, rem);
+        lsh_output_y1_1(heads + 2592, dense_weight_group + 576, y1_column + 10368, dense_weight_rem,
+            panel, rem);
     }
 }
 
-/* crime-and-punishment-bytes.yaml:11: final norm, logits: 258 wide
- * tasks [batch 1][block 8] */
-REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    const int64_t block = task % 8;
-    /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const void *)call->workspace;
-    /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const void *)(call->workspace + 393216);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
-    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
-    float *restrict hidden = (void *)scratch; /* [64][400] */
-    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
-    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
-    /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const void *)(call->weights + 7060992);
-    const float *w_lm_head_bias = (const void *)(call->weights + 7503360); /* [1][288] */
-    float *restrict of_logits = (void *)(scratch + 102400); /* [64][288] */
-    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
-    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
-    /* [1][512]: [batch][rows]: where there is a target */
-    float *restrict row_loss = (void *)(call->workspace + 786432);
-    float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
-    /* layer norm of 64 rows of 384 */
+INLINE void lm_head_hidden(const float *y1, const float *y2,
+        const float *w_encoder_layer_norm_weight, const float *w_encoder_layer_norm_bias,
+        float *hidden, int64_t block) {
     for (int64_t i = 0; i < 64; i++) {
         const float *y1_i = y1 + (block * 64 + i) * 192;
         f32x8 sum = {0};
@@ -2195,6 +2327,230 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             store8(hidden + i * 400 + v * 8 + 192, t);
         }
     }
+}
+
+INLINE void lm_head_of_logits(const float *w_lm_head_decoder_weight, const float *hidden,
+        const float *w_lm_head_bias, float *of_logits, const float *decoder_weight_rem,
+        int64_t panel, int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *hidden_tile = hidden + tile * 2400;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 34; step++) {
+            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) * 32 +
+                rem * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *hidden_k = hidden_tile + step * 11 + k;
+                const f32x8 s = splat8(hidden_k[0]);
+                const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(hidden_k[400]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(hidden_k[800]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(hidden_k[1200]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(hidden_k[1600]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(hidden_k[2000]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(hidden_tile[k + 374]);
+            const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(hidden_tile[k + 774]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(hidden_tile[k + 2374]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        const f32x8 v = load8(w_lm_head_bias + column * 16);
+        float *of_logits_tile = of_logits + tile * 1728 + column * 16;
+        store8(of_logits_tile, acc0_0 + v);
+        store8(of_logits_tile + 288, acc1_0 + v);
+        store8(of_logits_tile + 576, acc2_0 + v);
+        store8(of_logits_tile + 864, acc3_0 + v);
+        store8(of_logits_tile + 1152, acc4_0 + v);
+        store8(of_logits_tile + 1440, acc5_0 + v);
+        const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
+        store8(of_logits_tile + 8, acc0_1 + v_1);
+        store8(of_logits_tile + 296, acc1_1 + v_1);
+        store8(of_logits_tile + 584, acc2_1 + v_1);
+        store8(of_logits_tile + 872, acc3_1 + v_1);
+        store8(of_logits_tile + 1160, acc4_1 + v_1);
+        store8(of_logits_tile + 1448, acc5_1 + v_1);
+    }
+}
+
+INLINE void lm_head_of_logits_1(const float *w_lm_head_decoder_weight, const float *hidden,
+        const float *w_lm_head_bias, float *of_logits, const float *decoder_weight_rem,
+        int64_t panel, int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *hidden_tile = hidden + tile * 2000;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 34; step++) {
+            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) * 32 +
+                rem * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *hidden_k = hidden_tile + step * 11 + k;
+                const f32x8 s = splat8(hidden_k[0]);
+                const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(hidden_k[400]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(hidden_k[800]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(hidden_k[1200]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(hidden_k[1600]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 10; k++) {
+            const f32x8 s = splat8(hidden_tile[k + 374]);
+            const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(hidden_tile[k + 774]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        const f32x8 v = load8(w_lm_head_bias + column * 16);
+        float *of_logits_tile = of_logits + tile * 1440 + column * 16;
+        store8(of_logits_tile, acc0_0 + v);
+        store8(of_logits_tile + 288, acc1_0 + v);
+        store8(of_logits_tile + 576, acc2_0 + v);
+        store8(of_logits_tile + 864, acc3_0 + v);
+        store8(of_logits_tile + 1152, acc4_0 + v);
+        const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
+        store8(of_logits_tile + 8, acc0_1 + v_1);
+        store8(of_logits_tile + 296, acc1_1 + v_1);
+        store8(of_logits_tile + 584, acc2_1 + v_1);
+        store8(of_logits_tile + 872, acc3_1 + v_1);
+        store8(of_logits_tile + 1160, acc4_1 + v_1);
+    }
+}
+
+INLINE void lm_head_row_loss(const int32_t *target, const float *of_logits, float *row_loss,
+        const int32_t *control, const int32_t *row, float *token_losses, int64_t block) {
+    for (int64_t i = 0; i < 64; i++) {
+        const int32_t v = target[block * 64 + i];
+        float chosen;
+        if (v >= 0) {
+            const int64_t clamped = max_i32(v, 0);
+            f32x8 most = splat8(-3.4028235e+38f);
+            for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                most = max8(load8(of_logits + i * 288 + v_1 * 8), most);
+            }
+            const f32x8 mix = shuffle_swap4_f32x8(most);
+            const f32x8 larger = max8(most, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_2);
+            float most_1 = larger_2[0];
+            for (int64_t e = 0; e < 2; e++) {
+                most_1 = max_f32(of_logits[i * 288 + e + 256], most_1);
+            }
+            f32x8 sum = {0};
+            for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                const f32x8 diff = load8(of_logits + i * 288 + v_1 * 8) - splat8(most_1);
+                const f32x8 y = exp_f32x8(diff);
+                sum = sum + y;
+            }
+            const f32x8 mix_3 = shuffle_swap4_f32x8(sum);
+            const f32x8 sum_1 = sum + mix_3;
+            const f32x8 mix_4 = shuffle_swap2_f32x8(sum_1);
+            const f32x8 sum_2 = sum_1 + mix_4;
+            const f32x8 mix_5 = shuffle_swap1_f32x8(sum_2);
+            const f32x8 sum_3 = sum_2 + mix_5;
+            float sum_4 = sum_3[0];
+            for (int64_t e = 0; e < 2; e++) {
+                const float y = exp_f32(of_logits[i * 288 + e + 256] - most_1);
+                sum_4 = sum_4 + y;
+            }
+            const float y = log_f32(sum_4);
+            const float sum_5 = y + (most_1 - of_logits[i * 288 + clamped]);
+            row_loss[block * 64 + i] = sum_5;
+            chosen = sum_5;
+        } else {
+            chosen = 0.0f;
+        }
+        if (control[0]) {
+            const int32_t out_row = row[block * 64 + i];
+            if (out_row >= 0) {
+                token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: final norm, logits: 258 wide
+ * tasks [batch 1][block 8] */
+REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    const int64_t block = task % 8;
+    /* [1][512][192]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const void *)call->workspace;
+    /* [1][512][192]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const void *)(call->workspace + 393216);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 7057920);
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 7059456); /* [1][384] */
+    float *restrict hidden = (void *)scratch; /* [64][400] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_decoder_weight = (const void *)(call->weights + 7060992);
+    const float *w_lm_head_bias = (const void *)(call->weights + 7503360); /* [1][288] */
+    float *restrict of_logits = (void *)(scratch + 102400); /* [64][288] */
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
+    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
+    /* [1][512]: [batch][rows]: where there is a target */
+    float *restrict row_loss = (void *)(call->workspace + 786432);
+    float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
+    /* layer norm of 64 rows of 384 */
+    lm_head_hidden(y1, y2, w_encoder_layer_norm_weight, w_encoder_layer_norm_bias, hidden, block);
     if (control[0]) {
         for (int64_t i = 0; i < 64; i++) {
             const int32_t out_row = row[block * 64 + i];
@@ -2217,137 +2573,10 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             const int64_t rem_1 = column % 2;
             const float *decoder_weight_rem = w_lm_head_decoder_weight + panel_1 * 12288 + rem_1 *
                 16;
-            for (int64_t tile = 0; tile < 9; tile++) {
-                const float *hidden_tile = hidden + tile * 2400;
-                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
-                    acc5_0 = {0}, acc5_1 = {0};
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) *
-                        32 + rem * 16, 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const float *hidden_k = hidden_tile + step * 11 + k;
-                        const f32x8 s = splat8(hidden_k[0]);
-                        const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
-                        acc0_0 = fma8(s, v, acc0_0);
-                        const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
-                        acc0_1 = fma8(s, v_1, acc0_1);
-                        const f32x8 s_1 = splat8(hidden_k[400]);
-                        acc1_0 = fma8(s_1, v, acc1_0);
-                        acc1_1 = fma8(s_1, v_1, acc1_1);
-                        const f32x8 s_2 = splat8(hidden_k[800]);
-                        acc2_0 = fma8(s_2, v, acc2_0);
-                        acc2_1 = fma8(s_2, v_1, acc2_1);
-                        const f32x8 s_3 = splat8(hidden_k[1200]);
-                        acc3_0 = fma8(s_3, v, acc3_0);
-                        acc3_1 = fma8(s_3, v_1, acc3_1);
-                        const f32x8 s_4 = splat8(hidden_k[1600]);
-                        acc4_0 = fma8(s_4, v, acc4_0);
-                        acc4_1 = fma8(s_4, v_1, acc4_1);
-                        const f32x8 s_5 = splat8(hidden_k[2000]);
-                        acc5_0 = fma8(s_5, v, acc5_0);
-                        acc5_1 = fma8(s_5, v_1, acc5_1);
-                    }
-                }
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat8(hidden_tile[k + 374]);
-                    const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(hidden_tile[k + 774]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(hidden_tile[k + 2374]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
-                const f32x8 v = load8(w_lm_head_bias + column * 16);
-                float *of_logits_tile = of_logits + tile * 1728 + column * 16;
-                store8(of_logits_tile, acc0_0 + v);
-                store8(of_logits_tile + 288, acc1_0 + v);
-                store8(of_logits_tile + 576, acc2_0 + v);
-                store8(of_logits_tile + 864, acc3_0 + v);
-                store8(of_logits_tile + 1152, acc4_0 + v);
-                store8(of_logits_tile + 1440, acc5_0 + v);
-                const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
-                store8(of_logits_tile + 8, acc0_1 + v_1);
-                store8(of_logits_tile + 296, acc1_1 + v_1);
-                store8(of_logits_tile + 584, acc2_1 + v_1);
-                store8(of_logits_tile + 872, acc3_1 + v_1);
-                store8(of_logits_tile + 1160, acc4_1 + v_1);
-                store8(of_logits_tile + 1448, acc5_1 + v_1);
-            }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                const float *hidden_tile = hidden + tile * 2000;
-                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) *
-                        32 + rem * 16 + 9792, 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const float *hidden_k = hidden_tile + step * 11 + k;
-                        const f32x8 s = splat8(hidden_k[21600]);
-                        const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
-                        acc0_0 = fma8(s, v, acc0_0);
-                        const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
-                        acc0_1 = fma8(s, v_1, acc0_1);
-                        const f32x8 s_1 = splat8(hidden_k[22000]);
-                        acc1_0 = fma8(s_1, v, acc1_0);
-                        acc1_1 = fma8(s_1, v_1, acc1_1);
-                        const f32x8 s_2 = splat8(hidden_k[22400]);
-                        acc2_0 = fma8(s_2, v, acc2_0);
-                        acc2_1 = fma8(s_2, v_1, acc2_1);
-                        const f32x8 s_3 = splat8(hidden_k[22800]);
-                        acc3_0 = fma8(s_3, v, acc3_0);
-                        acc3_1 = fma8(s_3, v_1, acc3_1);
-                        const f32x8 s_4 = splat8(hidden_k[23200]);
-                        acc4_0 = fma8(s_4, v, acc4_0);
-                        acc4_1 = fma8(s_4, v_1, acc4_1);
-                    }
-                }
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat8(hidden_tile[k + 21974]);
-                    const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(hidden_tile[k + 22374]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(hidden_tile[k + 22774]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(hidden_tile[k + 23174]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(hidden_tile[k + 23574]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
-                const f32x8 v = load8(w_lm_head_bias + column * 16);
-                float *of_logits_tile = of_logits + tile * 1440 + column * 16;
-                store8(of_logits_tile + 15552, acc0_0 + v);
-                store8(of_logits_tile + 15840, acc1_0 + v);
-                store8(of_logits_tile + 16128, acc2_0 + v);
-                store8(of_logits_tile + 16416, acc3_0 + v);
-                store8(of_logits_tile + 16704, acc4_0 + v);
-                const f32x8 v_1 = load8(w_lm_head_bias + column * 16 + 8);
-                store8(of_logits_tile + 15560, acc0_1 + v_1);
-                store8(of_logits_tile + 15848, acc1_1 + v_1);
-                store8(of_logits_tile + 16136, acc2_1 + v_1);
-                store8(of_logits_tile + 16424, acc3_1 + v_1);
-                store8(of_logits_tile + 16712, acc4_1 + v_1);
-            }
+            lm_head_of_logits(w_lm_head_decoder_weight, hidden, w_lm_head_bias, of_logits,
+                decoder_weight_rem, panel, rem, column);
+            lm_head_of_logits_1(w_lm_head_decoder_weight + 9792, hidden + 21600, w_lm_head_bias,
+                of_logits + 15552, decoder_weight_rem, panel, rem, column);
         }
         if (control[1]) {
             for (int64_t i = 0; i < 64; i++) {
@@ -2364,56 +2593,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
             }
         }
         if (control[2] | control[11]) {
-            for (int64_t i = 0; i < 64; i++) {
-                const int32_t v = target[block * 64 + i];
-                float chosen;
-                if (v >= 0) {
-                    const int64_t clamped = max_i32(v, 0);
-                    f32x8 most = splat8(-3.4028235e+38f);
-                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        most = max8(load8(of_logits + i * 288 + v_1 * 8), most);
-                    }
-                    const f32x8 mix = shuffle_swap4_f32x8(most);
-                    const f32x8 larger = max8(most, mix);
-                    const f32x8 mix_1 = shuffle_swap2_f32x8(larger);
-                    const f32x8 larger_1 = max8(larger, mix_1);
-                    const f32x8 mix_2 = shuffle_swap1_f32x8(larger_1);
-                    const f32x8 larger_2 = max8(larger_1, mix_2);
-                    float most_1 = larger_2[0];
-                    for (int64_t e = 0; e < 2; e++) {
-                        most_1 = max_f32(of_logits[i * 288 + e + 256], most_1);
-                    }
-                    f32x8 sum = {0};
-                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        const f32x8 diff = load8(of_logits + i * 288 + v_1 * 8) - splat8(most_1);
-                        const f32x8 y = exp_f32x8(diff);
-                        sum = sum + y;
-                    }
-                    const f32x8 mix_3 = shuffle_swap4_f32x8(sum);
-                    const f32x8 sum_1 = sum + mix_3;
-                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum_1);
-                    const f32x8 sum_2 = sum_1 + mix_4;
-                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_2);
-                    const f32x8 sum_3 = sum_2 + mix_5;
-                    float sum_4 = sum_3[0];
-                    for (int64_t e = 0; e < 2; e++) {
-                        const float y = exp_f32(of_logits[i * 288 + e + 256] - most_1);
-                        sum_4 = sum_4 + y;
-                    }
-                    const float y = log_f32(sum_4);
-                    const float sum_5 = y + (most_1 - of_logits[i * 288 + clamped]);
-                    row_loss[block * 64 + i] = sum_5;
-                    chosen = sum_5;
-                } else {
-                    chosen = 0.0f;
-                }
-                if (control[11]) {
-                    const int32_t out_row = row[block * 64 + i];
-                    if (out_row >= 0) {
-                        token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
-                    }
-                }
-            }
+            lm_head_row_loss(target, of_logits, row_loss, control + 11, row, token_losses, block);
         }
     }
 }
@@ -2450,101 +2630,150 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
     }
 }
 
-/* crime-and-punishment-bytes.yaml:22: local attention: chunks of 32 against 1 before and 0 after
- * tasks [batch 1][head 1][chunk 16] */
-REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    const int64_t chunk = task % 16;
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (void *)(call->workspace + 786432);
-    float *restrict queries = (void *)scratch; /* [1][2][32][16] */
-    int32_t *restrict query_pos = (void *)(scratch + 4096); /* [1][32] */
-    /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const void *)(call->workspace + 917504);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const void *)(call->workspace + 851968);
-    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
-    float *restrict scores = (void *)(scratch + 4224); /* [64][16] */
-    float *restrict inverse = (void *)(scratch + 8320); /* [16] */
-    for (int64_t panel = 0; panel < 2; panel++) {
-        const float *q_panel = q + (chunk * 32 + panel * 16) * 32;
-        for (int64_t d = 0; d < 4; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v_1 = load8(q_d);
-            const f32x8 v_2 = load8(q_d + 32);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q_d + 64);
-            const f32x8 v_4 = load8(q_d + 96);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q_d + 128);
-            const f32x8 v_6 = load8(q_d + 160);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q_d + 192);
-            const f32x8 v_8 = load8(q_d + 224);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
-        for (int64_t d = 0; d < 4; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v_1 = load8(q_d + 256);
-            const f32x8 v_2 = load8(q_d + 288);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q_d + 320);
-            const f32x8 v_4 = load8(q_d + 352);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q_d + 384);
-            const f32x8 v_6 = load8(q_d + 416);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q_d + 448);
-            const f32x8 v_8 = load8(q_d + 480);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+INLINE void local_attention_queries(float *queries, const float *q_panel, int64_t panel) {
+    for (int64_t d = 0; d < 4; d++) {
+        const float *q_d = q_panel + d * 8;
+        const f32x8 v = load8(q_d);
+        const f32x8 v_1 = load8(q_d + 32);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q_d + 64);
+        const f32x8 v_3 = load8(q_d + 96);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q_d + 128);
+        const f32x8 v_5 = load8(q_d + 160);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q_d + 192);
+        const f32x8 v_7 = load8(q_d + 224);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
     }
-    for (int64_t lane = 0; lane < 32; lane++) {
-        query_pos[lane] = (int32_t)(chunk * 32 + lane);
+}
+
+INLINE void local_attention_q(const float *scores, const float *v, const float *inverse,
+        float *q_column, int64_t chunk, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 15) % 16;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
+                sum = fma8(s, v_1, sum);
+                const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
+                sum_1 = fma8(s, v_2, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v_1, sum_2);
+                sum_3 = fma8(s_1, v_2, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v_1, sum_4);
+                sum_5 = fma8(s_2, v_2, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v_1, sum_6);
+                sum_7 = fma8(s_3, v_2, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v_1, sum_8);
+                sum_9 = fma8(s_4, v_2, sum_9);
+            }
+        }
+        const float *inverse_tile = inverse + tile * 5;
+        const f32x8 s = splat8(inverse_tile[0]);
+        float *q_tile = q_column + tile * 160;
+        store8(q_tile, mul8(sum, s));
+        store8(q_tile + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(inverse_tile[1]);
+        store8(q_tile + 32, mul8(sum_2, s_1));
+        store8(q_tile + 40, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(inverse_tile[2]);
+        store8(q_tile + 64, mul8(sum_4, s_2));
+        store8(q_tile + 72, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(inverse_tile[3]);
+        store8(q_tile + 96, mul8(sum_6, s_3));
+        store8(q_tile + 104, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(inverse_tile[4]);
+        store8(q_tile + 128, mul8(sum_8, s_4));
+        store8(q_tile + 136, mul8(sum_9, s_4));
     }
+}
+
+INLINE void local_attention_q_1(const float *scores, const float *v, const float *inverse,
+        float *q_panel, int64_t chunk) {
+    for (int64_t column = 0; column < 2; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 15) % 16;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
+                sum = fma8(s, v_1, sum);
+                const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
+                sum_1 = fma8(s, v_2, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v_1, sum_2);
+                sum_3 = fma8(s_1, v_2, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v_1, sum_4);
+                sum_5 = fma8(s_2, v_2, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v_1, sum_6);
+                sum_7 = fma8(s_3, v_2, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v_1, sum_8);
+                sum_9 = fma8(s_4, v_2, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v_1, sum_10);
+                sum_11 = fma8(s_5, v_2, sum_11);
+            }
+        }
+        const f32x8 s = splat8(inverse[0]);
+        float *q_column = q_panel + chunk * 1024 + column * 16;
+        store8(q_column, mul8(sum, s));
+        store8(q_column + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(inverse[1]);
+        store8(q_column + 32, mul8(sum_2, s_1));
+        store8(q_column + 40, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(inverse[2]);
+        store8(q_column + 64, mul8(sum_4, s_2));
+        store8(q_column + 72, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(inverse[3]);
+        store8(q_column + 96, mul8(sum_6, s_3));
+        store8(q_column + 104, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(inverse[4]);
+        store8(q_column + 128, mul8(sum_8, s_4));
+        store8(q_column + 136, mul8(sum_9, s_4));
+        const f32x8 s_5 = splat8(inverse[5]);
+        store8(q_column + 160, mul8(sum_10, s_5));
+        store8(q_column + 168, mul8(sum_11, s_5));
+        local_attention_q(scores + 6, v, inverse + 6, q_column + 192, chunk, column);
+    }
+}
+
+INLINE void local_attention_scores(const int32_t *query_pos, float *q, const float *k_out,
+        const float *v, const float *queries, const int32_t *key, float *scores, float *inverse,
+        int64_t chunk) {
     for (int64_t panel = 0; panel < 2; panel++) {
         const i32x8 query = load_i32x8(query_pos + panel * 16);
         const i32x8 query_1 = load_i32x8(query_pos + panel * 16 + 8);
@@ -2755,101 +2984,157 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
         const f32x8 pick = select8((i32x8)(larger_1 > splat8(256.0f)), y_3,
             div8(splat8(1.0f), sum_1));
         store8(inverse + 8, pick);
-        for (int64_t column = 0; column < 2; column++) {
-            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0}, carried_4 = {0},
-                carried_5 = {0}, carried_6 = {0}, carried_7 = {0}, carried_8 = {0}, carried_9 = {0},
-                carried_10 = {0}, carried_11 = {0};
-            for (int64_t o = 0; o < 2; o++) {
-                const int64_t other = (chunk + o + 15) % 16;
-                for (int64_t k = 0; k < 32; k++) {
-                    const float *scores_k = scores + (o * 32 + k) * 16;
-                    const f32x8 s = splat8(scores_k[0]);
-                    const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
-                    carried = fma8(s, v_1, carried);
-                    const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
-                    carried_1 = fma8(s, v_2, carried_1);
-                    const f32x8 s_1 = splat8(scores_k[1]);
-                    carried_2 = fma8(s_1, v_1, carried_2);
-                    carried_3 = fma8(s_1, v_2, carried_3);
-                    const f32x8 s_2 = splat8(scores_k[2]);
-                    carried_4 = fma8(s_2, v_1, carried_4);
-                    carried_5 = fma8(s_2, v_2, carried_5);
-                    const f32x8 s_3 = splat8(scores_k[3]);
-                    carried_6 = fma8(s_3, v_1, carried_6);
-                    carried_7 = fma8(s_3, v_2, carried_7);
-                    const f32x8 s_4 = splat8(scores_k[4]);
-                    carried_8 = fma8(s_4, v_1, carried_8);
-                    carried_9 = fma8(s_4, v_2, carried_9);
-                    const f32x8 s_5 = splat8(scores_k[5]);
-                    carried_10 = fma8(s_5, v_1, carried_10);
-                    carried_11 = fma8(s_5, v_2, carried_11);
-                }
-            }
-            const f32x8 s = splat8(inverse[0]);
-            float *q_column = q_panel + chunk * 1024 + column * 16;
-            store8(q_column, mul8(carried, s));
-            store8(q_column + 8, mul8(carried_1, s));
-            const f32x8 s_1 = splat8(inverse[1]);
-            store8(q_column + 32, mul8(carried_2, s_1));
-            store8(q_column + 40, mul8(carried_3, s_1));
-            const f32x8 s_2 = splat8(inverse[2]);
-            store8(q_column + 64, mul8(carried_4, s_2));
-            store8(q_column + 72, mul8(carried_5, s_2));
-            const f32x8 s_3 = splat8(inverse[3]);
-            store8(q_column + 96, mul8(carried_6, s_3));
-            store8(q_column + 104, mul8(carried_7, s_3));
-            const f32x8 s_4 = splat8(inverse[4]);
-            store8(q_column + 128, mul8(carried_8, s_4));
-            store8(q_column + 136, mul8(carried_9, s_4));
-            const f32x8 s_5 = splat8(inverse[5]);
-            store8(q_column + 160, mul8(carried_10, s_5));
-            store8(q_column + 168, mul8(carried_11, s_5));
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0}, carried_15 = {0},
-                    carried_16 = {0}, carried_17 = {0}, carried_18 = {0}, carried_19 = {0},
-                    carried_20 = {0}, carried_21 = {0};
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t other = (chunk + o + 15) % 16;
-                    for (int64_t k = 0; k < 32; k++) {
-                        const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
-                        const f32x8 s_6 = splat8(scores_k[6]);
-                        const f32x8 v_1 = load8(v + (other * 32 + k) * 32 + column * 16);
-                        carried_12 = fma8(s_6, v_1, carried_12);
-                        const f32x8 v_2 = load8(v + (other * 32 + k) * 32 + column * 16 + 8);
-                        carried_13 = fma8(s_6, v_2, carried_13);
-                        const f32x8 s_7 = splat8(scores_k[7]);
-                        carried_14 = fma8(s_7, v_1, carried_14);
-                        carried_15 = fma8(s_7, v_2, carried_15);
-                        const f32x8 s_8 = splat8(scores_k[8]);
-                        carried_16 = fma8(s_8, v_1, carried_16);
-                        carried_17 = fma8(s_8, v_2, carried_17);
-                        const f32x8 s_9 = splat8(scores_k[9]);
-                        carried_18 = fma8(s_9, v_1, carried_18);
-                        carried_19 = fma8(s_9, v_2, carried_19);
-                        const f32x8 s_10 = splat8(scores_k[10]);
-                        carried_20 = fma8(s_10, v_1, carried_20);
-                        carried_21 = fma8(s_10, v_2, carried_21);
-                    }
-                }
-                const float *inverse_tile = inverse + tile * 5;
-                const f32x8 s_6 = splat8(inverse_tile[6]);
-                float *q_tile = q_column + tile * 160;
-                store8(q_tile + 192, mul8(carried_12, s_6));
-                store8(q_tile + 200, mul8(carried_13, s_6));
-                const f32x8 s_7 = splat8(inverse_tile[7]);
-                store8(q_tile + 224, mul8(carried_14, s_7));
-                store8(q_tile + 232, mul8(carried_15, s_7));
-                const f32x8 s_8 = splat8(inverse_tile[8]);
-                store8(q_tile + 256, mul8(carried_16, s_8));
-                store8(q_tile + 264, mul8(carried_17, s_8));
-                const f32x8 s_9 = splat8(inverse_tile[9]);
-                store8(q_tile + 288, mul8(carried_18, s_9));
-                store8(q_tile + 296, mul8(carried_19, s_9));
-                const f32x8 s_10 = splat8(inverse_tile[10]);
-                store8(q_tile + 320, mul8(carried_20, s_10));
-                store8(q_tile + 328, mul8(carried_21, s_10));
-            }
+        local_attention_q_1(scores, v, inverse, q_panel, chunk);
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:22: local attention: chunks of 32 against 1 before and 0 after
+ * tasks [batch 1][head 1][chunk 16] */
+REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    const int64_t chunk = task % 16;
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict q = (void *)(call->workspace + 786432);
+    float *restrict queries = (void *)scratch; /* [1][2][32][16] */
+    int32_t *restrict query_pos = (void *)(scratch + 4096); /* [1][32] */
+    /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
+    const float *restrict k_out = (const void *)(call->workspace + 917504);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const void *)(call->workspace + 851968);
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
+    float *restrict scores = (void *)(scratch + 4224); /* [64][16] */
+    float *restrict inverse = (void *)(scratch + 8320); /* [16] */
+    for (int64_t panel = 0; panel < 2; panel++) {
+        const float *q_panel = q + (chunk * 32 + panel * 16) * 32;
+        local_attention_queries(queries, q_panel, panel);
+        local_attention_queries(queries + 8, q_panel + 256, panel);
+    }
+    for (int64_t lane = 0; lane < 32; lane++) {
+        query_pos[lane] = (int32_t)(chunk * 32 + lane);
+    }
+    local_attention_scores(query_pos, q, k_out, v, queries, key, scores, inverse, chunk);
+}
+
+INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel) {
+    for (int64_t d = 0; d < 4; d++) {
+        const float *q_d = q_panel + d * 8;
+        const f32x8 v = load8(q_d);
+        const f32x8 v_1 = load8(q_d + 32);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q_d + 64);
+        const f32x8 v_3 = load8(q_d + 96);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q_d + 128);
+        const f32x8 v_5 = load8(q_d + 160);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q_d + 192);
+        const f32x8 v_7 = load8(q_d + 224);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float *queries,
+        int32_t *found, int64_t block, int64_t panel, int64_t index, int64_t group) {
+    for (int64_t round = 0; round < 2; round++) {
+        for (int64_t lane = 0; lane < 8; lane++) {
+            const int64_t clamped = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64, 511);
+            __builtin_prefetch(q + clamped * 32, 0, 2);
+            __builtin_prefetch(q + clamped * 32 + 16, 0, 2);
         }
+        f32x8 most = splat8(-3.4028235e+38f);
+        i32x8 carried = {0};
+        f32x8 least = splat8(3.4028235e+38f);
+        i32x8 carried_1 = {0};
+        f32x8 most_1 = splat8(-3.4028235e+38f);
+        i32x8 carried_2 = {0};
+        f32x8 least_1 = splat8(3.4028235e+38f);
+        i32x8 carried_3 = {0};
+        for (int64_t columns = 0; columns < 2; columns++) {
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0};
+            for (int64_t k = 0; k < 32; k++) {
+                const float *w_rotations_k = w_rotations +
+                    (((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4;
+                const f32x8 s = splat8(w_rotations_k[0]);
+                const f32x8 v = load8(queries + (panel * 32 + k) * 16);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(queries + (panel * 32 + k) * 16 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(w_rotations_k[1]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(w_rotations_k[2]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(w_rotations_k[3]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+            }
+            const f32x8 larger = max8(acc0_0, most);
+            const f32x8 larger_1 = max8(acc1_0, larger);
+            const f32x8 larger_2 = max8(acc2_0, larger_1);
+            const i32x8 s = splat_i32x8((int32_t)(columns * 4 + 3));
+            const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
+            const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
+            const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_3, carried);
+            const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_2, pick);
+            const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_1, pick_1);
+            carried = select_i32x8((i32x8)(acc3_0 > larger_2), s, pick_2);
+            const f32x8 smaller = min8(acc0_0, least);
+            const f32x8 smaller_1 = min8(acc1_0, smaller);
+            const f32x8 smaller_2 = min8(acc2_0, smaller_1);
+            const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < least), s_3, carried_1);
+            const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < smaller), s_2, pick_3);
+            const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_1, pick_4);
+            carried_1 = select_i32x8((i32x8)(acc3_0 < smaller_2), s, pick_5);
+            const f32x8 larger_3 = max8(acc0_1, most_1);
+            const f32x8 larger_4 = max8(acc1_1, larger_3);
+            const f32x8 larger_5 = max8(acc2_1, larger_4);
+            const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > most_1), s_3, carried_2);
+            const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > larger_3), s_2, pick_6);
+            const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > larger_4), s_1, pick_7);
+            carried_2 = select_i32x8((i32x8)(acc3_1 > larger_5), s, pick_8);
+            const f32x8 smaller_3 = min8(acc0_1, least_1);
+            const f32x8 smaller_4 = min8(acc1_1, smaller_3);
+            const f32x8 smaller_5 = min8(acc2_1, smaller_4);
+            const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < least_1), s_3, carried_3);
+            const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < smaller_3), s_2, pick_9);
+            const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < smaller_4), s_1, pick_10);
+            carried_3 = select_i32x8((i32x8)(acc3_1 < smaller_5), s, pick_11);
+            most = max8(acc3_0, larger_2);
+            least = min8(acc3_0, smaller_2);
+            most_1 = max8(acc3_1, larger_5);
+            least_1 = min8(acc3_1, smaller_5);
+        }
+        const i32x8 pick = select_i32x8((i32x8)(-least > most),
+            add_i32x8(carried_1, splat_i32x8(8)), carried);
+        const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
+            add_i32x8(carried_3, splat_i32x8(8)), carried_2);
+        store_i32x8(found + round * 64 + panel * 16, pick);
+        store_i32x8(found + round * 64 + panel * 16 + 8, pick_1);
     }
 }
 
@@ -2871,160 +3156,11 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     int32_t *restrict lsh_buckets = (void *)(call->workspace + 991296);
     for (int64_t panel = 0; panel < 4; panel++) {
         const float *q_panel = q + (block * 64 + panel * 16) * 32;
-        for (int64_t d = 0; d < 4; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v = load8(q_d);
-            const f32x8 v_1 = load8(q_d + 32);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load8(q_d + 64);
-            const f32x8 v_3 = load8(q_d + 96);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load8(q_d + 128);
-            const f32x8 v_5 = load8(q_d + 160);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load8(q_d + 192);
-            const f32x8 v_7 = load8(q_d + 224);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
-        for (int64_t d = 0; d < 4; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v = load8(q_d + 256);
-            const f32x8 v_1 = load8(q_d + 288);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load8(q_d + 320);
-            const f32x8 v_3 = load8(q_d + 352);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load8(q_d + 384);
-            const f32x8 v_5 = load8(q_d + 416);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load8(q_d + 448);
-            const f32x8 v_7 = load8(q_d + 480);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        lsh_hash_queries(queries, q_panel, panel);
+        lsh_hash_queries(queries + 8, q_panel + 256, panel);
     }
     for (int64_t panel = 0; panel < 4; panel++) {
-        for (int64_t round = 0; round < 2; round++) {
-            for (int64_t lane = 0; lane < 8; lane++) {
-                const int64_t clamped = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64,
-                    511);
-                __builtin_prefetch(q + clamped * 32, 0, 2);
-                __builtin_prefetch(q + clamped * 32 + 16, 0, 2);
-            }
-            f32x8 most = splat8(-3.4028235e+38f);
-            i32x8 carried = {0};
-            f32x8 least = splat8(3.4028235e+38f);
-            i32x8 carried_1 = {0};
-            f32x8 most_1 = splat8(-3.4028235e+38f);
-            i32x8 carried_2 = {0};
-            f32x8 least_1 = splat8(3.4028235e+38f);
-            i32x8 carried_3 = {0};
-            for (int64_t columns = 0; columns < 2; columns++) {
-                f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                    acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0};
-                for (int64_t k = 0; k < 32; k++) {
-                    const float *w_rotations_k = w_rotations +
-                        (((index * 6 + group) * 2 + round) * 32 + k) * 8 + columns * 4;
-                    const f32x8 s = splat8(w_rotations_k[0]);
-                    const f32x8 v = load8(queries + (panel * 32 + k) * 16);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(queries + (panel * 32 + k) * 16 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(w_rotations_k[1]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(w_rotations_k[2]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(w_rotations_k[3]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                }
-                const f32x8 larger = max8(acc0_0, most);
-                const f32x8 larger_1 = max8(acc1_0, larger);
-                const f32x8 larger_2 = max8(acc2_0, larger_1);
-                const i32x8 s = splat_i32x8((int32_t)(columns * 4 + 3));
-                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
-                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
-                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
-                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_3, carried);
-                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_2, pick);
-                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_1, pick_1);
-                carried = select_i32x8((i32x8)(acc3_0 > larger_2), s, pick_2);
-                const f32x8 smaller = min8(acc0_0, least);
-                const f32x8 smaller_1 = min8(acc1_0, smaller);
-                const f32x8 smaller_2 = min8(acc2_0, smaller_1);
-                const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < least), s_3, carried_1);
-                const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < smaller), s_2, pick_3);
-                const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_1, pick_4);
-                carried_1 = select_i32x8((i32x8)(acc3_0 < smaller_2), s, pick_5);
-                const f32x8 larger_3 = max8(acc0_1, most_1);
-                const f32x8 larger_4 = max8(acc1_1, larger_3);
-                const f32x8 larger_5 = max8(acc2_1, larger_4);
-                const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > most_1), s_3, carried_2);
-                const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > larger_3), s_2, pick_6);
-                const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > larger_4), s_1, pick_7);
-                carried_2 = select_i32x8((i32x8)(acc3_1 > larger_5), s, pick_8);
-                const f32x8 smaller_3 = min8(acc0_1, least_1);
-                const f32x8 smaller_4 = min8(acc1_1, smaller_3);
-                const f32x8 smaller_5 = min8(acc2_1, smaller_4);
-                const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < least_1), s_3, carried_3);
-                const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < smaller_3), s_2, pick_9);
-                const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < smaller_4), s_1, pick_10);
-                carried_3 = select_i32x8((i32x8)(acc3_1 < smaller_5), s, pick_11);
-                most = max8(acc3_0, larger_2);
-                least = min8(acc3_0, smaller_2);
-                most_1 = max8(acc3_1, larger_5);
-                least_1 = min8(acc3_1, smaller_5);
-            }
-            const i32x8 pick = select_i32x8((i32x8)(-least > most),
-                add_i32x8(carried_1, splat_i32x8(8)), carried);
-            const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
-                add_i32x8(carried_3, splat_i32x8(8)), carried_2);
-            store_i32x8(found + round * 64 + panel * 16, pick);
-            store_i32x8(found + round * 64 + panel * 16 + 8, pick_1);
-        }
+        lsh_hash_found(q, w_rotations, queries, found, block, panel, index, group);
     }
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t v = 0; v < 8; v++) {
@@ -3066,6 +3202,1157 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
         const int64_t place = counts[v];
         counts[v] = (int32_t)place + 1;
         order[round * 513 + place] = (int32_t)t;
+    }
+}
+
+INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token, int64_t token_1,
+        int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5, int64_t token_6,
+        int64_t token_7, int64_t panel) {
+    for (int64_t d = 0; d < 4; d++) {
+        const f32x8 v = load8(q + token * 32 + d * 8);
+        const f32x8 v_1 = load8(q + token_1 * 32 + d * 8);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q + token_2 * 32 + d * 8);
+        const f32x8 v_3 = load8(q + token_3 * 32 + d * 8);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q + token_4 * 32 + d * 8);
+        const f32x8 v_5 = load8(q + token_5 * 32 + d * 8);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q + token_6 * 32 + d * 8);
+        const f32x8 v_7 = load8(q + token_7 * 32 + d * 8);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_attention_queries_1(const float *q, float *queries_panel, int64_t token,
+        int64_t token_1, int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5,
+        int64_t token_6, int64_t token_7) {
+    for (int64_t d = 0; d < 4; d++) {
+        const f32x8 v = load8(q + token * 32 + d * 8);
+        const f32x8 v_1 = load8(q + token_1 * 32 + d * 8);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q + token_2 * 32 + d * 8);
+        const f32x8 v_3 = load8(q + token_3 * 32 + d * 8);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q + token_4 * 32 + d * 8);
+        const f32x8 v_5 = load8(q + token_5 * 32 + d * 8);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q + token_6 * 32 + d * 8);
+        const f32x8 v_7 = load8(q + token_7 * 32 + d * 8);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries_panel + d * 128;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_attention_k_out(const float *scores, const float *values,
+        const int32_t *query_pos_panel, float *k_out_column, int64_t step, int64_t column,
+        int32_t equal) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+            }
+        }
+        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
+        if (equal) {
+            const int64_t token = query_pos_tile[0];
+            store8(k_out_column + token * 32, sum);
+            store8(k_out_column + token * 32 + 8, sum_1);
+            const int64_t token_1 = query_pos_tile[1];
+            store8(k_out_column + token_1 * 32, sum_2);
+            store8(k_out_column + token_1 * 32 + 8, sum_3);
+            const int64_t token_2 = query_pos_tile[2];
+            store8(k_out_column + token_2 * 32, sum_4);
+            store8(k_out_column + token_2 * 32 + 8, sum_5);
+            const int64_t token_3 = query_pos_tile[3];
+            store8(k_out_column + token_3 * 32, sum_6);
+            store8(k_out_column + token_3 * 32 + 8, sum_7);
+            const int64_t token_4 = query_pos_tile[4];
+            store8(k_out_column + token_4 * 32, sum_8);
+            store8(k_out_column + token_4 * 32 + 8, sum_9);
+        } else {
+            const int64_t token = query_pos_tile[0];
+            store8(k_out_column + token * 32, load8(k_out_column + token * 32) + sum);
+            store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) + sum_1);
+            const int64_t token_1 = query_pos_tile[1];
+            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) + sum_2);
+            store8(k_out_column + token_1 * 32 + 8, load8(k_out_column + token_1 * 32 + 8) + sum_3);
+            const int64_t token_2 = query_pos_tile[2];
+            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) + sum_4);
+            store8(k_out_column + token_2 * 32 + 8, load8(k_out_column + token_2 * 32 + 8) + sum_5);
+            const int64_t token_3 = query_pos_tile[3];
+            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) + sum_6);
+            store8(k_out_column + token_3 * 32 + 8, load8(k_out_column + token_3 * 32 + 8) + sum_7);
+            const int64_t token_4 = query_pos_tile[4];
+            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) + sum_8);
+            store8(k_out_column + token_4 * 32 + 8, load8(k_out_column + token_4 * 32 + 8) + sum_9);
+        }
+    }
+}
+
+INLINE void lsh_attention_k_out_1(const float *scores, const float *values, float *k_out,
+        const int32_t *query_pos_panel, int64_t step, int64_t round) {
+    for (int64_t column = 0; column < 2; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const int32_t equal = -(round == 0);
+        float *k_out_column = k_out + column * 16;
+        if (equal) {
+            const int64_t token = query_pos_panel[0];
+            store8(k_out_column + token * 32, sum);
+            store8(k_out_column + token * 32 + 8, sum_1);
+            const int64_t token_1 = query_pos_panel[1];
+            store8(k_out_column + token_1 * 32, sum_2);
+            store8(k_out_column + token_1 * 32 + 8, sum_3);
+            const int64_t token_2 = query_pos_panel[2];
+            store8(k_out_column + token_2 * 32, sum_4);
+            store8(k_out_column + token_2 * 32 + 8, sum_5);
+            const int64_t token_3 = query_pos_panel[3];
+            store8(k_out_column + token_3 * 32, sum_6);
+            store8(k_out_column + token_3 * 32 + 8, sum_7);
+            const int64_t token_4 = query_pos_panel[4];
+            store8(k_out_column + token_4 * 32, sum_8);
+            store8(k_out_column + token_4 * 32 + 8, sum_9);
+            const int64_t token_5 = query_pos_panel[5];
+            store8(k_out_column + token_5 * 32, sum_10);
+            store8(k_out_column + token_5 * 32 + 8, sum_11);
+        } else {
+            const int64_t token = query_pos_panel[0];
+            store8(k_out_column + token * 32, load8(k_out_column + token * 32) + sum);
+            store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) + sum_1);
+            const int64_t token_1 = query_pos_panel[1];
+            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) + sum_2);
+            store8(k_out_column + token_1 * 32 + 8, load8(k_out_column + token_1 * 32 + 8) + sum_3);
+            const int64_t token_2 = query_pos_panel[2];
+            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) + sum_4);
+            store8(k_out_column + token_2 * 32 + 8, load8(k_out_column + token_2 * 32 + 8) + sum_5);
+            const int64_t token_3 = query_pos_panel[3];
+            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) + sum_6);
+            store8(k_out_column + token_3 * 32 + 8, load8(k_out_column + token_3 * 32 + 8) + sum_7);
+            const int64_t token_4 = query_pos_panel[4];
+            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) + sum_8);
+            store8(k_out_column + token_4 * 32 + 8, load8(k_out_column + token_4 * 32 + 8) + sum_9);
+            const int64_t token_5 = query_pos_panel[5];
+            store8(k_out_column + token_5 * 32, load8(k_out_column + token_5 * 32) + sum_10);
+            store8(k_out_column + token_5 * 32 + 8, load8(k_out_column + token_5 * 32 + 8) +
+                sum_11);
+        }
+        lsh_attention_k_out(scores + 6, values, query_pos_panel + 6, k_out_column, step, column,
+            equal);
+    }
+}
+
+INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
+        const float *queries, const float *key_scale2, const int32_t *key_pos, float *scores,
+        float *total_sum, float *run_sum, const int32_t *query_pos, int32_t *self_count,
+        const float *values, const float *norm_panel, const int32_t *query_pos_panel,
+        const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t run,
+        int64_t round) {
+    const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
+    const f32x8 neg = -prod;
+    const i32x8 query = load_i32x8(query_pos_panel);
+    const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
+    const f32x8 neg_1 = -prod_1;
+    const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+    f32x8 sum = {0}, sum_1 = {0};
+    for (int64_t o = 0; o < 2; o++) {
+        const int64_t slot_1 = (step + o) % 2;
+        for (int64_t run_1 = 0; run_1 < 2; run_1++) {
+            const float *queries_run = queries + (slot_1 * 2 + run_1) * 32 * 16;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                const int64_t v_1 = query_pos_panel[ahead];
+                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                const int64_t next = min_i64(run * 8 + step + 1, 15);
+                const int64_t token = order_panel[next * 32 + ahead];
+                __builtin_prefetch(q + token * 32, 0, 2);
+                __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                __builtin_prefetch(v + token * 32, 0, 2);
+                __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                for (int64_t k = 0; k < 16; k++) {
+                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
+                    const f32x8 s = splat8(queries_k[0]);
+                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                    acc0_0 = fma8(s, v_2, acc0_0);
+                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                    acc0_1 = fma8(s, v_3, acc0_1);
+                    const f32x8 s_1 = splat8(queries_k[1]);
+                    acc1_0 = fma8(s_1, v_2, acc1_0);
+                    acc1_1 = fma8(s_1, v_3, acc1_1);
+                    const f32x8 s_2 = splat8(queries_k[2]);
+                    acc2_0 = fma8(s_2, v_2, acc2_0);
+                    acc2_1 = fma8(s_2, v_3, acc2_1);
+                    const f32x8 s_3 = splat8(queries_k[3]);
+                    acc3_0 = fma8(s_3, v_2, acc3_0);
+                    acc3_1 = fma8(s_3, v_3, acc3_1);
+                    const f32x8 s_4 = splat8(queries_k[4]);
+                    acc4_0 = fma8(s_4, v_2, acc4_0);
+                    acc4_1 = fma8(s_4, v_3, acc4_1);
+                    const f32x8 s_5 = splat8(queries_k[5]);
+                    acc5_0 = fma8(s_5, v_2, acc5_0);
+                    acc5_1 = fma8(s_5, v_3, acc5_1);
+                }
+            }
+            const float *key_scale2_run = key_scale2 + slot_1 * 32 + run_1 * 16;
+            const f32x8 s = splat8(key_scale2_run[0]);
+            const f32x8 t = fma8(acc0_0, s, neg);
+            const f32x8 y = exp2_f32x8(t);
+            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run_1 * 16;
+            const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
+            const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+            float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+            store8(scores_run, bits);
+            const f32x8 t_1 = fma8(acc0_1, s, neg_1);
+            const f32x8 y_1 = exp2_f32x8(t_1);
+            const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+            store8(scores_run + 8, bits_1);
+            const f32x8 s_2 = splat8(key_scale2_run[1]);
+            const f32x8 t_2 = fma8(acc1_0, s_2, neg);
+            const f32x8 y_2 = exp2_f32x8(t_2);
+            const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
+            const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+            store8(scores_run + 16, bits_2);
+            const f32x8 t_3 = fma8(acc1_1, s_2, neg_1);
+            const f32x8 y_3 = exp2_f32x8(t_3);
+            const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+            store8(scores_run + 24, bits_3);
+            const f32x8 s_4 = splat8(key_scale2_run[2]);
+            const f32x8 t_4 = fma8(acc2_0, s_4, neg);
+            const f32x8 y_4 = exp2_f32x8(t_4);
+            const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
+            const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+            store8(scores_run + 32, bits_4);
+            const f32x8 t_5 = fma8(acc2_1, s_4, neg_1);
+            const f32x8 y_5 = exp2_f32x8(t_5);
+            const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+            store8(scores_run + 40, bits_5);
+            const f32x8 s_6 = splat8(key_scale2_run[3]);
+            const f32x8 t_6 = fma8(acc3_0, s_6, neg);
+            const f32x8 y_6 = exp2_f32x8(t_6);
+            const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
+            const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+            store8(scores_run + 48, bits_6);
+            const f32x8 t_7 = fma8(acc3_1, s_6, neg_1);
+            const f32x8 y_7 = exp2_f32x8(t_7);
+            const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+            const f32x8 sum_2 = sum_1 + bits_1 + bits_3 + bits_5 + bits_7;
+            store8(scores_run + 56, bits_7);
+            const f32x8 s_8 = splat8(key_scale2_run[4]);
+            const f32x8 t_8 = fma8(acc4_0, s_8, neg);
+            const f32x8 y_8 = exp2_f32x8(t_8);
+            const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
+            const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+            const f32x8 sum_3 = sum + bits + bits_2 + bits_4 + bits_6 + bits_8;
+            store8(scores_run + 64, bits_8);
+            const f32x8 t_9 = fma8(acc4_1, s_8, neg_1);
+            const f32x8 y_9 = exp2_f32x8(t_9);
+            const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+            store8(scores_run + 72, bits_9);
+            const f32x8 s_10 = splat8(key_scale2_run[5]);
+            const f32x8 t_10 = fma8(acc5_0, s_10, neg);
+            const f32x8 y_10 = exp2_f32x8(t_10);
+            const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
+            const f32x8 bits_10 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
+            store8(scores_run + 80, bits_10);
+            const f32x8 t_11 = fma8(acc5_1, s_10, neg_1);
+            const f32x8 y_11 = exp2_f32x8(t_11);
+            const f32x8 bits_11 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
+            store8(scores_run + 88, bits_11);
+            f32x8 sum_4 = sum_3 + bits_10, sum_5 = sum_2 + bits_9 + bits_11;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
+                    acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0}, acc4_0_1 = {0},
+                    acc4_1_1 = {0};
+                for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                    const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
+                    const int64_t v_1 = query_pos_panel[ahead];
+                    __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                    __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                    const int64_t next = min_i64(run * 8 + step + 1, 15);
+                    const int64_t token = order_panel[next * 32 + ahead];
+                    __builtin_prefetch(q + token * 32, 0, 2);
+                    __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                    __builtin_prefetch(v + token * 32, 0, 2);
+                    __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                    for (int64_t k = 0; k < 16; k++) {
+                        const float *queries_k = queries_run + (step_1 * 16 + k) * 16 + keys * 5;
+                        const f32x8 s_12 = splat8(queries_k[6]);
+                        const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                        acc0_0_1 = fma8(s_12, v_2, acc0_0_1);
+                        const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                        acc0_1_1 = fma8(s_12, v_3, acc0_1_1);
+                        const f32x8 s_13 = splat8(queries_k[7]);
+                        acc1_0_1 = fma8(s_13, v_2, acc1_0_1);
+                        acc1_1_1 = fma8(s_13, v_3, acc1_1_1);
+                        const f32x8 s_14 = splat8(queries_k[8]);
+                        acc2_0_1 = fma8(s_14, v_2, acc2_0_1);
+                        acc2_1_1 = fma8(s_14, v_3, acc2_1_1);
+                        const f32x8 s_15 = splat8(queries_k[9]);
+                        acc3_0_1 = fma8(s_15, v_2, acc3_0_1);
+                        acc3_1_1 = fma8(s_15, v_3, acc3_1_1);
+                        const f32x8 s_16 = splat8(queries_k[10]);
+                        acc4_0_1 = fma8(s_16, v_2, acc4_0_1);
+                        acc4_1_1 = fma8(s_16, v_3, acc4_1_1);
+                    }
+                }
+                const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
+                const f32x8 t_12 = fma8(acc0_0_1, s_12, neg);
+                const f32x8 y_12 = exp2_f32x8(t_12);
+                const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
+                const f32x8 bits_12 = (f32x8)((i32x8)y_12 & (i32x8)(s_13 < query));
+                float *scores_keys = scores_run + keys * 80;
+                store8(scores_keys + 96, bits_12);
+                const f32x8 t_13 = fma8(acc0_1_1, s_12, neg_1);
+                const f32x8 y_13 = exp2_f32x8(t_13);
+                const f32x8 bits_13 = (f32x8)((i32x8)y_13 & (i32x8)(s_13 < query_1));
+                store8(scores_keys + 104, bits_13);
+                const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
+                const f32x8 t_14 = fma8(acc1_0_1, s_14, neg);
+                const f32x8 y_14 = exp2_f32x8(t_14);
+                const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
+                const f32x8 bits_14 = (f32x8)((i32x8)y_14 & (i32x8)(s_15 < query));
+                store8(scores_keys + 112, bits_14);
+                const f32x8 t_15 = fma8(acc1_1_1, s_14, neg_1);
+                const f32x8 y_15 = exp2_f32x8(t_15);
+                const f32x8 bits_15 = (f32x8)((i32x8)y_15 & (i32x8)(s_15 < query_1));
+                store8(scores_keys + 120, bits_15);
+                const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
+                const f32x8 t_16 = fma8(acc2_0_1, s_16, neg);
+                const f32x8 y_16 = exp2_f32x8(t_16);
+                const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
+                const f32x8 bits_16 = (f32x8)((i32x8)y_16 & (i32x8)(s_17 < query));
+                store8(scores_keys + 128, bits_16);
+                const f32x8 t_17 = fma8(acc2_1_1, s_16, neg_1);
+                const f32x8 y_17 = exp2_f32x8(t_17);
+                const f32x8 bits_17 = (f32x8)((i32x8)y_17 & (i32x8)(s_17 < query_1));
+                store8(scores_keys + 136, bits_17);
+                const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
+                const f32x8 t_18 = fma8(acc3_0_1, s_18, neg);
+                const f32x8 y_18 = exp2_f32x8(t_18);
+                const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
+                const f32x8 bits_18 = (f32x8)((i32x8)y_18 & (i32x8)(s_19 < query));
+                const f32x8 sum_6 = sum_4 + bits_12 + bits_14 + bits_16 + bits_18;
+                store8(scores_keys + 144, bits_18);
+                const f32x8 t_19 = fma8(acc3_1_1, s_18, neg_1);
+                const f32x8 y_19 = exp2_f32x8(t_19);
+                const f32x8 bits_19 = (f32x8)((i32x8)y_19 & (i32x8)(s_19 < query_1));
+                const f32x8 sum_7 = sum_5 + bits_13 + bits_15 + bits_17 + bits_19;
+                store8(scores_keys + 152, bits_19);
+                const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
+                const f32x8 t_20 = fma8(acc4_0_1, s_20, neg);
+                const f32x8 y_20 = exp2_f32x8(t_20);
+                const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
+                const f32x8 bits_20 = (f32x8)((i32x8)y_20 & (i32x8)(s_21 < query));
+                sum_4 = sum_6 + bits_20;
+                store8(scores_keys + 160, bits_20);
+                const f32x8 t_21 = fma8(acc4_1_1, s_20, neg_1);
+                const f32x8 y_21 = exp2_f32x8(t_21);
+                const f32x8 bits_21 = (f32x8)((i32x8)y_21 & (i32x8)(s_21 < query_1));
+                sum_5 = sum_7 + bits_21;
+                store8(scores_keys + 168, bits_21);
+            }
+            sum = sum_4;
+            sum_1 = sum_5;
+        }
+    }
+    store8(total_sum, sum);
+    store8(total_sum + 8, sum_1);
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        const float v_1 = total_sum[lane];
+        run_sum[token] = run_sum[token] + v_1;
+        if (v_1 == 0.0f) {
+            int32_t carried = 0;
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                for (int64_t key = 0; key < 32; key++) {
+                    carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
+                }
+            }
+            self_count[round * 512 + token] = carried;
+        }
+    }
+    lsh_attention_k_out_1(scores, values, k_out, query_pos_panel, step, round);
+}
+
+INLINE void lsh_attention_k_out_3(const float *scores, const float *values, const float *gain,
+        const float *keep, const int32_t *query_pos_panel, float *k_out_column, int64_t step,
+        int64_t column, int32_t equal) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+            }
+        }
+        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
+        const float *gain_tile = gain + tile * 5;
+        if (equal) {
+            const f32x8 s = splat8(gain_tile[0]);
+            const int64_t token = query_pos_tile[0];
+            store8(k_out_column + token * 32, mul8(sum, s));
+            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
+            const f32x8 s_1 = splat8(gain_tile[1]);
+            const int64_t token_1 = query_pos_tile[1];
+            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
+            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
+            const f32x8 s_2 = splat8(gain_tile[2]);
+            const int64_t token_2 = query_pos_tile[2];
+            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
+            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
+            const f32x8 s_3 = splat8(gain_tile[3]);
+            const int64_t token_3 = query_pos_tile[3];
+            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
+            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
+            const f32x8 s_4 = splat8(gain_tile[4]);
+            const int64_t token_4 = query_pos_tile[4];
+            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
+            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
+        } else {
+            const f32x8 s = splat8(gain_tile[0]);
+            const int64_t token = query_pos_tile[0];
+            const f32x8 s_1 = splat8(keep[tile * 5]);
+            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
+            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
+            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
+            const f32x8 s_2 = splat8(gain_tile[1]);
+            const int64_t token_1 = query_pos_tile[1];
+            const f32x8 s_3 = splat8(keep[tile * 5 + 1]);
+            store8(k_out_column + token_1 * 32,
+                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
+            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
+            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
+            const f32x8 s_4 = splat8(gain_tile[2]);
+            const int64_t token_2 = query_pos_tile[2];
+            const f32x8 s_5 = splat8(keep[tile * 5 + 2]);
+            store8(k_out_column + token_2 * 32,
+                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
+            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
+            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
+            const f32x8 s_6 = splat8(gain_tile[3]);
+            const int64_t token_3 = query_pos_tile[3];
+            const f32x8 s_7 = splat8(keep[tile * 5 + 3]);
+            store8(k_out_column + token_3 * 32,
+                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
+            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
+            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
+            const f32x8 s_8 = splat8(gain_tile[4]);
+            const int64_t token_4 = query_pos_tile[4];
+            const f32x8 s_9 = splat8(keep[tile * 5 + 4]);
+            store8(k_out_column + token_4 * 32,
+                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
+            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
+            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
+        }
+    }
+}
+
+INLINE void lsh_attention_k_out_4(const float *scores, const float *values, const float *gain,
+        float *k_out, const float *keep, const int32_t *query_pos_panel, int64_t step,
+        int64_t round) {
+    for (int64_t column = 0; column < 2; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const int32_t equal = -(round == 0);
+        float *k_out_column = k_out + column * 16;
+        if (equal) {
+            const f32x8 s = splat8(gain[0]);
+            const int64_t token = query_pos_panel[0];
+            store8(k_out_column + token * 32, mul8(sum, s));
+            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
+            const f32x8 s_1 = splat8(gain[1]);
+            const int64_t token_1 = query_pos_panel[1];
+            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
+            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
+            const f32x8 s_2 = splat8(gain[2]);
+            const int64_t token_2 = query_pos_panel[2];
+            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
+            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
+            const f32x8 s_3 = splat8(gain[3]);
+            const int64_t token_3 = query_pos_panel[3];
+            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
+            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
+            const f32x8 s_4 = splat8(gain[4]);
+            const int64_t token_4 = query_pos_panel[4];
+            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
+            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
+            const f32x8 s_5 = splat8(gain[5]);
+            const int64_t token_5 = query_pos_panel[5];
+            store8(k_out_column + token_5 * 32, mul8(sum_10, s_5));
+            store8(k_out_column + token_5 * 32 + 8, mul8(sum_11, s_5));
+        } else {
+            const f32x8 s = splat8(gain[0]);
+            const int64_t token = query_pos_panel[0];
+            const f32x8 s_1 = splat8(keep[0]);
+            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
+            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
+            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
+            const f32x8 s_2 = splat8(gain[1]);
+            const int64_t token_1 = query_pos_panel[1];
+            const f32x8 s_3 = splat8(keep[1]);
+            store8(k_out_column + token_1 * 32,
+                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
+            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
+            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
+            const f32x8 s_4 = splat8(gain[2]);
+            const int64_t token_2 = query_pos_panel[2];
+            const f32x8 s_5 = splat8(keep[2]);
+            store8(k_out_column + token_2 * 32,
+                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
+            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
+            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
+            const f32x8 s_6 = splat8(gain[3]);
+            const int64_t token_3 = query_pos_panel[3];
+            const f32x8 s_7 = splat8(keep[3]);
+            store8(k_out_column + token_3 * 32,
+                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
+            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
+            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
+            const f32x8 s_8 = splat8(gain[4]);
+            const int64_t token_4 = query_pos_panel[4];
+            const f32x8 s_9 = splat8(keep[4]);
+            store8(k_out_column + token_4 * 32,
+                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
+            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
+            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
+            const f32x8 s_10 = splat8(gain[5]);
+            const int64_t token_5 = query_pos_panel[5];
+            const f32x8 s_11 = splat8(keep[5]);
+            const f32x8 prod_5 = load8(k_out_column + token_5 * 32) * s_11;
+            store8(k_out_column + token_5 * 32, fma8(sum_10, s_10, prod_5));
+            const f32x8 prod_6 = load8(k_out_column + token_5 * 32 + 8) * s_11;
+            store8(k_out_column + token_5 * 32 + 8, fma8(sum_11, s_10, prod_6));
+        }
+        lsh_attention_k_out_3(scores + 6, values, gain + 6, keep + 6, query_pos_panel + 6,
+            k_out_column, step, column, equal);
+    }
+}
+
+INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
+        const float *queries, const int32_t *query_pos, const int32_t *key_pos,
+        const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
+        float *total_sum, float *round_sum, float *keep, float *gain, int32_t *self_count,
+        const float *values, const int32_t *query_pos_panel, const float *norm_panel,
+        const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t run,
+        int64_t round) {
+    const i32x8 query = load_i32x8(query_pos_panel);
+    const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
+        splat8(1.2089258e+24f), splat8(1.0f));
+    const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)), splat8(-1e+05f),
+        splat8(-__builtin_inff()));
+    const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+    const f32x8 raise_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
+        splat8(1.2089258e+24f), splat8(1.0f));
+    const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)), splat8(-1e+05f),
+        splat8(-__builtin_inff()));
+    f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
+    for (int64_t o = 0; o < 2; o++) {
+        const int64_t slot_1 = (step + o) % 2;
+        for (int64_t run_1 = 0; run_1 < 2; run_1++) {
+            const float *queries_run = queries + (slot_1 * 2 + run_1) * 32 * 16;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
+                acc5_1 = {0};
+            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                const int64_t v_1 = query_pos_panel[ahead];
+                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                const int64_t next = min_i64(run * 8 + step + 1, 15);
+                const int64_t token = order_panel[next * 32 + ahead];
+                __builtin_prefetch(q + token * 32, 0, 2);
+                __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                __builtin_prefetch(v + token * 32, 0, 2);
+                __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                for (int64_t k = 0; k < 16; k++) {
+                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
+                    const f32x8 s = splat8(queries_k[0]);
+                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                    acc0_0 = fma8(s, v_2, acc0_0);
+                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                    acc0_1 = fma8(s, v_3, acc0_1);
+                    const f32x8 s_1 = splat8(queries_k[1]);
+                    acc1_0 = fma8(s_1, v_2, acc1_0);
+                    acc1_1 = fma8(s_1, v_3, acc1_1);
+                    const f32x8 s_2 = splat8(queries_k[2]);
+                    acc2_0 = fma8(s_2, v_2, acc2_0);
+                    acc2_1 = fma8(s_2, v_3, acc2_1);
+                    const f32x8 s_3 = splat8(queries_k[3]);
+                    acc3_0 = fma8(s_3, v_2, acc3_0);
+                    acc3_1 = fma8(s_3, v_3, acc3_1);
+                    const f32x8 s_4 = splat8(queries_k[4]);
+                    acc4_0 = fma8(s_4, v_2, acc4_0);
+                    acc4_1 = fma8(s_4, v_3, acc4_1);
+                    const f32x8 s_5 = splat8(queries_k[5]);
+                    acc5_0 = fma8(s_5, v_2, acc5_0);
+                    acc5_1 = fma8(s_5, v_3, acc5_1);
+                }
+            }
+            const int32_t *query_pos_run = query_pos + slot_1 * 32 + run_1 * 16;
+            const i32x8 s = splat_i32x8(query_pos_run[0]);
+            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run_1 * 16;
+            const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
+            const float *key_scale_run = key_scale + slot_1 * 32 + run_1 * 16;
+            const f32x8 s_2 = splat8(key_scale_run[0]);
+            const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
+            const f32x8 pick = select8(equal, splat8(0.0f), mul8(acc0_0 * s_2, raise));
+            const f32x8 pick_1 = select8((i32x8)(s_1 < query), pick, splat8(-__builtin_inff()));
+            const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
+            const f32x8 larger = max8(most, pick_2);
+            float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+            store8(scores_run, pick_2);
+            const f32x8 pick_3 = select8(equal, splat8(0.0f), mul8(acc0_1 * s_2, raise_1));
+            const f32x8 pick_4 = select8((i32x8)(s_1 < query_1), pick_3, splat8(-__builtin_inff()));
+            const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
+            const f32x8 larger_1 = max8(most_1, pick_5);
+            store8(scores_run + 8, pick_5);
+            const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
+            const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
+            const f32x8 s_5 = splat8(key_scale_run[1]);
+            const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
+            const f32x8 pick_6 = select8(equal_1, splat8(0.0f), mul8(acc1_0 * s_5, raise));
+            const f32x8 pick_7 = select8((i32x8)(s_4 < query), pick_6, splat8(-__builtin_inff()));
+            const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
+            const f32x8 larger_2 = max8(larger, pick_8);
+            store8(scores_run + 16, pick_8);
+            const f32x8 pick_9 = select8(equal_1, splat8(0.0f), mul8(acc1_1 * s_5, raise_1));
+            const f32x8 pick_10 = select8((i32x8)(s_4 < query_1), pick_9,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
+            const f32x8 larger_3 = max8(larger_1, pick_11);
+            store8(scores_run + 24, pick_11);
+            const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
+            const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
+            const f32x8 s_8 = splat8(key_scale_run[2]);
+            const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
+            const f32x8 pick_12 = select8(equal_2, splat8(0.0f), mul8(acc2_0 * s_8, raise));
+            const f32x8 pick_13 = select8((i32x8)(s_7 < query), pick_12, splat8(-__builtin_inff()));
+            const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
+            const f32x8 larger_4 = max8(larger_2, pick_14);
+            store8(scores_run + 32, pick_14);
+            const f32x8 pick_15 = select8(equal_2, splat8(0.0f), mul8(acc2_1 * s_8, raise_1));
+            const f32x8 pick_16 = select8((i32x8)(s_7 < query_1), pick_15,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
+            const f32x8 larger_5 = max8(larger_3, pick_17);
+            store8(scores_run + 40, pick_17);
+            const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
+            const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
+            const f32x8 s_11 = splat8(key_scale_run[3]);
+            const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
+            const f32x8 pick_18 = select8(equal_3, splat8(0.0f), mul8(acc3_0 * s_11, raise));
+            const f32x8 pick_19 = select8((i32x8)(s_10 < query), pick_18,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
+            const f32x8 larger_6 = max8(larger_4, pick_20);
+            store8(scores_run + 48, pick_20);
+            const f32x8 pick_21 = select8(equal_3, splat8(0.0f), mul8(acc3_1 * s_11, raise_1));
+            const f32x8 pick_22 = select8((i32x8)(s_10 < query_1), pick_21,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
+            const f32x8 larger_7 = max8(larger_5, pick_23);
+            store8(scores_run + 56, pick_23);
+            const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
+            const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
+            const f32x8 s_14 = splat8(key_scale_run[4]);
+            const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
+            const f32x8 pick_24 = select8(equal_4, splat8(0.0f), mul8(acc4_0 * s_14, raise));
+            const f32x8 pick_25 = select8((i32x8)(s_13 < query), pick_24,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
+            const f32x8 larger_8 = max8(larger_6, pick_26);
+            store8(scores_run + 64, pick_26);
+            const f32x8 pick_27 = select8(equal_4, splat8(0.0f), mul8(acc4_1 * s_14, raise_1));
+            const f32x8 pick_28 = select8((i32x8)(s_13 < query_1), pick_27,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
+            const f32x8 larger_9 = max8(larger_7, pick_29);
+            store8(scores_run + 72, pick_29);
+            const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
+            const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
+            const f32x8 s_17 = splat8(key_scale_run[5]);
+            const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
+            const f32x8 pick_30 = select8(equal_5, splat8(0.0f), mul8(acc5_0 * s_17, raise));
+            const f32x8 pick_31 = select8((i32x8)(s_16 < query), pick_30,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
+            const f32x8 larger_10 = max8(larger_8, pick_32);
+            store8(scores_run + 80, pick_32);
+            const f32x8 pick_33 = select8(equal_5, splat8(0.0f), mul8(acc5_1 * s_17, raise_1));
+            const f32x8 pick_34 = select8((i32x8)(s_16 < query_1), pick_33,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
+            const f32x8 larger_11 = max8(larger_9, pick_35);
+            store8(scores_run + 88, pick_35);
+            f32x8 most_2 = larger_10, most_3 = larger_11;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
+                    acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0}, acc4_0_1 = {0},
+                    acc4_1_1 = {0};
+                for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                    const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
+                    const int64_t v_1 = query_pos_panel[ahead];
+                    __builtin_prefetch(k_out + v_1 * 32, 0, 2);
+                    __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                    const int64_t next = min_i64(run * 8 + step + 1, 15);
+                    const int64_t token = order_panel[next * 32 + ahead];
+                    __builtin_prefetch(q + token * 32, 0, 2);
+                    __builtin_prefetch(q + token * 32 + 16, 0, 2);
+                    __builtin_prefetch(v + token * 32, 0, 2);
+                    __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                    for (int64_t k = 0; k < 16; k++) {
+                        const float *queries_k = queries_run + (step_1 * 16 + k) * 16 + keys * 5;
+                        const f32x8 s_18 = splat8(queries_k[6]);
+                        const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
+                        acc0_0_1 = fma8(s_18, v_2, acc0_0_1);
+                        const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
+                        acc0_1_1 = fma8(s_18, v_3, acc0_1_1);
+                        const f32x8 s_19 = splat8(queries_k[7]);
+                        acc1_0_1 = fma8(s_19, v_2, acc1_0_1);
+                        acc1_1_1 = fma8(s_19, v_3, acc1_1_1);
+                        const f32x8 s_20 = splat8(queries_k[8]);
+                        acc2_0_1 = fma8(s_20, v_2, acc2_0_1);
+                        acc2_1_1 = fma8(s_20, v_3, acc2_1_1);
+                        const f32x8 s_21 = splat8(queries_k[9]);
+                        acc3_0_1 = fma8(s_21, v_2, acc3_0_1);
+                        acc3_1_1 = fma8(s_21, v_3, acc3_1_1);
+                        const f32x8 s_22 = splat8(queries_k[10]);
+                        acc4_0_1 = fma8(s_22, v_2, acc4_0_1);
+                        acc4_1_1 = fma8(s_22, v_3, acc4_1_1);
+                    }
+                }
+                const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
+                const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
+                const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
+                const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
+                const f32x8 pick_36 = select8(equal_6, splat8(0.0f), mul8(acc0_0_1 * s_20, raise));
+                const f32x8 pick_37 = select8((i32x8)(s_19 < query), pick_36,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
+                const f32x8 larger_12 = max8(most_2, pick_38);
+                float *scores_keys = scores_run + keys * 80;
+                store8(scores_keys + 96, pick_38);
+                const f32x8 pick_39 = select8(equal_6, splat8(0.0f),
+                    mul8(acc0_1_1 * s_20, raise_1));
+                const f32x8 pick_40 = select8((i32x8)(s_19 < query_1), pick_39,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1, pick_40);
+                const f32x8 larger_13 = max8(most_3, pick_41);
+                store8(scores_keys + 104, pick_41);
+                const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
+                const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
+                const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
+                const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
+                const f32x8 pick_42 = select8(equal_7, splat8(0.0f), mul8(acc1_0_1 * s_23, raise));
+                const f32x8 pick_43 = select8((i32x8)(s_22 < query), pick_42,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
+                const f32x8 larger_14 = max8(larger_12, pick_44);
+                store8(scores_keys + 112, pick_44);
+                const f32x8 pick_45 = select8(equal_7, splat8(0.0f),
+                    mul8(acc1_1_1 * s_23, raise_1));
+                const f32x8 pick_46 = select8((i32x8)(s_22 < query_1), pick_45,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1, pick_46);
+                const f32x8 larger_15 = max8(larger_13, pick_47);
+                store8(scores_keys + 120, pick_47);
+                const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
+                const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
+                const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
+                const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
+                const f32x8 pick_48 = select8(equal_8, splat8(0.0f), mul8(acc2_0_1 * s_26, raise));
+                const f32x8 pick_49 = select8((i32x8)(s_25 < query), pick_48,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
+                const f32x8 larger_16 = max8(larger_14, pick_50);
+                store8(scores_keys + 128, pick_50);
+                const f32x8 pick_51 = select8(equal_8, splat8(0.0f),
+                    mul8(acc2_1_1 * s_26, raise_1));
+                const f32x8 pick_52 = select8((i32x8)(s_25 < query_1), pick_51,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1, pick_52);
+                const f32x8 larger_17 = max8(larger_15, pick_53);
+                store8(scores_keys + 136, pick_53);
+                const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
+                const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
+                const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
+                const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
+                const f32x8 pick_54 = select8(equal_9, splat8(0.0f), mul8(acc3_0_1 * s_29, raise));
+                const f32x8 pick_55 = select8((i32x8)(s_28 < query), pick_54,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
+                const f32x8 larger_18 = max8(larger_16, pick_56);
+                store8(scores_keys + 144, pick_56);
+                const f32x8 pick_57 = select8(equal_9, splat8(0.0f),
+                    mul8(acc3_1_1 * s_29, raise_1));
+                const f32x8 pick_58 = select8((i32x8)(s_28 < query_1), pick_57,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1, pick_58);
+                const f32x8 larger_19 = max8(larger_17, pick_59);
+                store8(scores_keys + 152, pick_59);
+                const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
+                const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
+                const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
+                const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
+                const f32x8 pick_60 = select8(equal_10, splat8(0.0f), mul8(acc4_0_1 * s_32, raise));
+                const f32x8 pick_61 = select8((i32x8)(s_31 < query), pick_60,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
+                most_2 = max8(larger_18, pick_62);
+                store8(scores_keys + 160, pick_62);
+                const f32x8 pick_63 = select8(equal_10, splat8(0.0f),
+                    mul8(acc4_1_1 * s_32, raise_1));
+                const f32x8 pick_64 = select8((i32x8)(s_31 < query_1), pick_63,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1, pick_64);
+                most_3 = max8(larger_19, pick_65);
+                store8(scores_keys + 168, pick_65);
+            }
+            most = most_2;
+            most_1 = most_3;
+        }
+    }
+    const f32x8 v_1 = load8(norm_panel);
+    const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most);
+    const f32x8 v_2 = load8(norm_panel + 8);
+    const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_1);
+    f32x8 sum = {0}, sum_1 = {0};
+    for (int64_t key = 0; key < 64; key++) {
+        const f32x8 y = exp_f32x8(load8(scores + key * 16) - pick);
+        store8(scores + key * 16, y);
+        const f32x8 y_1 = exp_f32x8(load8(scores + key * 16 + 8) - pick_1);
+        sum = sum + y;
+        store8(scores + key * 16 + 8, y_1);
+        sum_1 = sum_1 + y_1;
+    }
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        top[lane] = run_max[token];
+        total_sum[lane] = run_sum[token];
+    }
+    const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
+    const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
+    const f32x8 v_3 = load8(top);
+    const f32x8 y = log_f32x8(sum);
+    const f32x8 sum_2 = y + most;
+    const f32x8 pick_3 = select8(more, sum_2, most);
+    const f32x8 larger = max8(v_3, pick_3);
+    const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
+    const f32x8 y_1 = exp_f32x8(v_3 - larger);
+    const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
+    const f32x8 y_2 = exp_f32x8(pick_3 - larger);
+    const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
+    const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
+    const i32x8 s = splat_i32x8(-(round == 1));
+    const f32x8 y_3 = log_f32x8(t);
+    const f32x8 y_4 = exp_f32x8(larger - (y_3 + larger));
+    const f32x8 pick_6 = select8(more & s, mul8(t, y_4), splat8(1.0f));
+    const f32x8 y_5 = exp_f32x8(most - sum_2);
+    const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
+    store8(round_sum, pick_2);
+    store8(top, larger);
+    store8(total_sum, t);
+    store8(keep, mul8(pick_4, pick_6));
+    store8(gain, mul8(pick_5 * pick_7, pick_6));
+    const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
+    const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
+    const f32x8 v_4 = load8(top + 8);
+    const f32x8 y_6 = log_f32x8(sum_1);
+    const f32x8 sum_3 = y_6 + most_1;
+    const f32x8 pick_9 = select8(more_1, sum_3, most_1);
+    const f32x8 larger_1 = max8(v_4, pick_9);
+    const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
+    const f32x8 y_7 = exp_f32x8(v_4 - larger_1);
+    const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
+    const f32x8 y_8 = exp_f32x8(pick_9 - larger_1);
+    const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
+    const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
+    const f32x8 y_9 = log_f32x8(t_1);
+    const f32x8 y_10 = exp_f32x8(larger_1 - (y_9 + larger_1));
+    const f32x8 pick_12 = select8(more_1 & s, mul8(t_1, y_10), splat8(1.0f));
+    const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
+    const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
+    store8(round_sum + 8, pick_8);
+    store8(top + 8, larger_1);
+    store8(total_sum + 8, t_1);
+    store8(keep + 8, mul8(pick_10, pick_12));
+    store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        run_max[token] = top[lane];
+        run_sum[token] = total_sum[lane];
+        if (round_sum[lane] == 0.0f) {
+            int32_t carried = 0;
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                for (int64_t key = 0; key < 32; key++) {
+                    carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
+                }
+            }
+            self_count[round * 512 + token] = carried;
+        }
+    }
+    lsh_attention_k_out_4(scores, values, gain, k_out, keep, query_pos_panel, step, round);
+}
+
+INLINE void lsh_attention_k_out_6(const int32_t *order, const float *q, float *queries,
+        int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
+        float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
+        float *k_out, float *scores, float *total_sum, float *run_sum, int32_t *self_count,
+        float *run_max, float *top, float *round_sum, float *keep, float *gain, int64_t round,
+        int64_t run) {
+    for (int64_t step = 0; step < 8; step++) {
+        const int64_t other = (round * 16 + run * 8 + step + 32) % 32;
+        const int64_t from_round = other / 16;
+        const int64_t from_chunk = other % 16;
+        const int64_t slot_1 = (step + 1) % 2;
+        for (int64_t panel = 0; panel < 2; panel++) {
+            const int32_t *order_panel = order + from_round * 513 + from_chunk * 32 + panel * 16;
+            const int64_t token = order_panel[0];
+            const int64_t token_1 = order_panel[1];
+            const int64_t token_2 = order_panel[2];
+            const int64_t token_3 = order_panel[3];
+            const int64_t token_4 = order_panel[4];
+            const int64_t token_5 = order_panel[5];
+            const int64_t token_6 = order_panel[6];
+            const int64_t token_7 = order_panel[7];
+            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
+            lsh_attention_queries_1(q, queries_panel, token, token_1, token_2, token_3, token_4,
+                token_5, token_6, token_7);
+            const int64_t token_8 = order_panel[8];
+            const int64_t token_9 = order_panel[9];
+            const int64_t token_10 = order_panel[10];
+            const int64_t token_11 = order_panel[11];
+            const int64_t token_12 = order_panel[12];
+            const int64_t token_13 = order_panel[13];
+            const int64_t token_14 = order_panel[14];
+            const int64_t token_15 = order_panel[15];
+            lsh_attention_queries_1(q, queries_panel + 8, token_8, token_9, token_10, token_11,
+                token_12, token_13, token_14, token_15);
+        }
+        for (int64_t lane = 0; lane < 32; lane++) {
+            const int64_t token = order[from_round * 513 + from_chunk * 32 + lane];
+            query_pos[slot_1 * 32 + lane] = (int32_t)token;
+            key_pos[slot_1 * 32 + lane] = key[token];
+            float *values_lane = values + (slot_1 * 64 + lane) * 16;
+            store8(values_lane, load8(v + token * 32));
+            store8(values_lane + 8, load8(v + token * 32 + 8));
+            store8(values_lane + 512, load8(v + token * 32 + 16));
+            store8(values_lane + 520, load8(v + token * 32 + 24));
+        }
+        float most = 0.0f;
+        for (int64_t panel = 0; panel < 2; panel++) {
+            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
+            f32x8 sum = {0}, sum_1 = {0};
+            for (int64_t d = 0; d < 32; d++) {
+                const f32x8 v_1 = load8(queries_panel + d * 16);
+                sum = fma8(v_1, v_1, sum);
+                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+                sum_1 = fma8(v_2, v_2, sum_1);
+            }
+            const f32x8 sum_2 = div8(sum, splat8(32.0f)) + splat8(1e-06f);
+            const f32x8 root = sqrt8(sum_2);
+            const f32x8 quot = div8(splat8(0.17677669f), root);
+            const f32x8 root_1 = sqrt8(sum);
+            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+            float *key_scale_panel = key_scale + slot_1 * 32 + panel * 16;
+            store8(key_scale_panel, quot);
+            float *key_scale2_panel = key_scale2 + slot_1 * 32 + panel * 16;
+            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+            store8(norm + slot_1 * 32 + panel * 16, clamped);
+            const f32x8 sum_3 = div8(sum_1, splat8(32.0f)) + splat8(1e-06f);
+            const f32x8 root_2 = sqrt8(sum_3);
+            const f32x8 quot_1 = div8(splat8(0.17677669f), root_2);
+            const f32x8 root_3 = sqrt8(sum_1);
+            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+            store8(key_scale_panel + 8, quot_1);
+            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+            store8(norm + slot_1 * 32 + panel * 16 + 8, clamped_1);
+            const f32x8 larger = max8(clamped, clamped_1);
+            const f32x8 mix = shuffle_swap4_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+            const f32x8 larger_3 = max8(larger_2, mix_2);
+            const float lane = larger_3[0];
+            most_norm[slot_1 * 2 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
+                for (int64_t k = 0; k < 32; k++) {
+                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                    store8(queries_panel + k * 16 + 8,
+                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
+                }
+                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
+            }
+            most = max_f32(most, lane);
+        }
+        most_of_slot[slot_1] = most;
+        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+        const int32_t keys_square = -(larger <= 1e+19f);
+        for (int64_t panel = 0; panel < 2; panel++) {
+            const float most_norm_1 = most_norm[slot_1 * 2 + panel];
+            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+            const int32_t *order_panel = order + round * 513 + panel * 16;
+            const float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
+            const int32_t *query_pos_panel = query_pos + slot_1 * 32 + panel * 16;
+            const float *norm_panel = norm + slot_1 * 32 + panel * 16;
+            if (bits) {
+                lsh_attention_k_out_2(k_out, q, v, queries, key_scale2, key_pos, scores, total_sum,
+                    run_sum, query_pos, self_count, values, norm_panel, query_pos_panel,
+                    order_panel, queries_panel, step, run, round);
+            } else {
+                lsh_attention_k_out_5(k_out, q, v, queries, query_pos, key_pos, key_scale, scores,
+                    run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count, values,
+                    query_pos_panel, norm_panel, order_panel, queries_panel, step, run, round);
+            }
+        }
     }
 }
 
@@ -3119,41 +4406,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         const int64_t token_5 = order_panel[5];
         const int64_t token_6 = order_panel[6];
         const int64_t token_7 = order_panel[7];
-        for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load8(q + token * 32 + d * 8);
-            const f32x8 v_2 = load8(q + token_1 * 32 + d * 8);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q + token_2 * 32 + d * 8);
-            const f32x8 v_4 = load8(q + token_3 * 32 + d * 8);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q + token_4 * 32 + d * 8);
-            const f32x8 v_6 = load8(q + token_5 * 32 + d * 8);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q + token_6 * 32 + d * 8);
-            const f32x8 v_8 = load8(q + token_7 * 32 + d * 8);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4, token_5,
+            token_6, token_7, panel);
         const int64_t token_8 = order_panel[8];
         const int64_t token_9 = order_panel[9];
         const int64_t token_10 = order_panel[10];
@@ -3162,41 +4416,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         const int64_t token_13 = order_panel[13];
         const int64_t token_14 = order_panel[14];
         const int64_t token_15 = order_panel[15];
-        for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load8(q + token_8 * 32 + d * 8);
-            const f32x8 v_2 = load8(q + token_9 * 32 + d * 8);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q + token_10 * 32 + d * 8);
-            const f32x8 v_4 = load8(q + token_11 * 32 + d * 8);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q + token_12 * 32 + d * 8);
-            const f32x8 v_6 = load8(q + token_13 * 32 + d * 8);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q + token_14 * 32 + d * 8);
-            const f32x8 v_8 = load8(q + token_15 * 32 + d * 8);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 32 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        lsh_attention_queries(q, queries + 8, token_8, token_9, token_10, token_11, token_12,
+            token_13, token_14, token_15, panel);
     }
     for (int64_t lane = 0; lane < 32; lane++) {
         const int64_t token = order[from_round * 513 + from_chunk * 32 + lane];
@@ -3266,1157 +4487,9 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         most = max_f32(most, lane);
     }
     most_of_slot[0] = most;
-    for (int64_t step = 0; step < 8; step++) {
-        const int64_t other_1 = (round * 16 + run * 8 + step + 32) % 32;
-        const int64_t from_round_1 = other_1 / 16;
-        const int64_t from_chunk_1 = other_1 % 16;
-        const int64_t slot_1 = (step + 1) % 2;
-        for (int64_t panel = 0; panel < 2; panel++) {
-            const int32_t *order_panel = order + from_round_1 * 513 + from_chunk_1 * 32 + panel *
-                16;
-            const int64_t token = order_panel[0];
-            const int64_t token_1 = order_panel[1];
-            const int64_t token_2 = order_panel[2];
-            const int64_t token_3 = order_panel[3];
-            const int64_t token_4 = order_panel[4];
-            const int64_t token_5 = order_panel[5];
-            const int64_t token_6 = order_panel[6];
-            const int64_t token_7 = order_panel[7];
-            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
-            for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load8(q + token * 32 + d * 8);
-                const f32x8 v_2 = load8(q + token_1 * 32 + d * 8);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load8(q + token_2 * 32 + d * 8);
-                const f32x8 v_4 = load8(q + token_3 * 32 + d * 8);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load8(q + token_4 * 32 + d * 8);
-                const f32x8 v_6 = load8(q + token_5 * 32 + d * 8);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load8(q + token_6 * 32 + d * 8);
-                const f32x8 v_8 = load8(q + token_7 * 32 + d * 8);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                float *queries_d = queries_panel + d * 128;
-                store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-                store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-                store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-                store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-                store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-                store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-                store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-                store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-            }
-            const int64_t token_8 = order_panel[8];
-            const int64_t token_9 = order_panel[9];
-            const int64_t token_10 = order_panel[10];
-            const int64_t token_11 = order_panel[11];
-            const int64_t token_12 = order_panel[12];
-            const int64_t token_13 = order_panel[13];
-            const int64_t token_14 = order_panel[14];
-            const int64_t token_15 = order_panel[15];
-            for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load8(q + token_8 * 32 + d * 8);
-                const f32x8 v_2 = load8(q + token_9 * 32 + d * 8);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load8(q + token_10 * 32 + d * 8);
-                const f32x8 v_4 = load8(q + token_11 * 32 + d * 8);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load8(q + token_12 * 32 + d * 8);
-                const f32x8 v_6 = load8(q + token_13 * 32 + d * 8);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load8(q + token_14 * 32 + d * 8);
-                const f32x8 v_8 = load8(q + token_15 * 32 + d * 8);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                float *queries_d = queries_panel + d * 128;
-                store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-                store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-                store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-                store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-                store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-                store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-                store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-                store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-            }
-        }
-        for (int64_t lane = 0; lane < 32; lane++) {
-            const int64_t token = order[from_round_1 * 513 + from_chunk_1 * 32 + lane];
-            query_pos[slot_1 * 32 + lane] = (int32_t)token;
-            key_pos[slot_1 * 32 + lane] = key[token];
-            float *values_lane = values + (slot_1 * 64 + lane) * 16;
-            store8(values_lane, load8(v + token * 32));
-            store8(values_lane + 8, load8(v + token * 32 + 8));
-            store8(values_lane + 512, load8(v + token * 32 + 16));
-            store8(values_lane + 520, load8(v + token * 32 + 24));
-        }
-        float most_1 = 0.0f;
-        for (int64_t panel = 0; panel < 2; panel++) {
-            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
-            f32x8 sum = {0}, sum_1 = {0};
-            for (int64_t d = 0; d < 32; d++) {
-                const f32x8 v_1 = load8(queries_panel + d * 16);
-                sum = fma8(v_1, v_1, sum);
-                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
-                sum_1 = fma8(v_2, v_2, sum_1);
-            }
-            const f32x8 sum_2 = div8(sum, splat8(32.0f)) + splat8(1e-06f);
-            const f32x8 root = sqrt8(sum_2);
-            const f32x8 quot = div8(splat8(0.17677669f), root);
-            const f32x8 root_1 = sqrt8(sum);
-            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
-            float *key_scale_panel = key_scale + slot_1 * 32 + panel * 16;
-            store8(key_scale_panel, quot);
-            float *key_scale2_panel = key_scale2 + slot_1 * 32 + panel * 16;
-            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
-            store8(norm + slot_1 * 32 + panel * 16, clamped);
-            const f32x8 sum_3 = div8(sum_1, splat8(32.0f)) + splat8(1e-06f);
-            const f32x8 root_2 = sqrt8(sum_3);
-            const f32x8 quot_1 = div8(splat8(0.17677669f), root_2);
-            const f32x8 root_3 = sqrt8(sum_1);
-            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
-            store8(key_scale_panel + 8, quot_1);
-            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
-            store8(norm + slot_1 * 32 + panel * 16 + 8, clamped_1);
-            const f32x8 larger = max8(clamped, clamped_1);
-            const f32x8 mix = shuffle_swap4_f32x8(larger);
-            const f32x8 larger_1 = max8(larger, mix);
-            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
-            const f32x8 larger_2 = max8(larger_1, mix_1);
-            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
-            const f32x8 larger_3 = max8(larger_2, mix_2);
-            const float lane = larger_3[0];
-            most_norm[slot_1 * 2 + panel] = lane;
-            if (lane <= 1.1529215e+18f) {
-            } else {
-                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
-                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
-                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
-                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
-                for (int64_t k = 0; k < 32; k++) {
-                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
-                    store8(queries_panel + k * 16 + 8,
-                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
-                }
-                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
-                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
-                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
-                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
-                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
-                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
-            }
-            most_1 = max_f32(most_1, lane);
-        }
-        most_of_slot[slot_1] = most_1;
-        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(larger <= 1e+19f);
-        for (int64_t panel = 0; panel < 2; panel++) {
-            const float most_norm_1 = most_norm[slot_1 * 2 + panel];
-            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
-            const int32_t *order_panel = order + round * 513 + panel * 16;
-            const float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
-            const int32_t *query_pos_panel = query_pos + slot_1 * 32 + panel * 16;
-            const float *norm_panel = norm + slot_1 * 32 + panel * 16;
-            if (bits) {
-                const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
-                const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(query_pos_panel);
-                const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
-                const f32x8 neg_1 = -prod_1;
-                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
-                f32x8 sum = {0}, sum_1 = {0};
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_2 = (step + o) % 2;
-                    for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        const float *queries_run = queries + (slot_2 * 2 + run_1) * 32 * 16;
-                        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                            acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
-                            acc5_0 = {0}, acc5_1 = {0};
-                        for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                            const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
-                            const int64_t v_1 = query_pos_panel[ahead];
-                            __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                            __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                            const int64_t next = min_i64(run * 8 + step + 1, 15);
-                            const int64_t token = order_panel[next * 32 + ahead];
-                            __builtin_prefetch(q + token * 32, 0, 2);
-                            __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                            __builtin_prefetch(v + token * 32, 0, 2);
-                            __builtin_prefetch(v + token * 32 + 16, 0, 2);
-                            for (int64_t k = 0; k < 16; k++) {
-                                const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
-                                const f32x8 s = splat8(queries_k[0]);
-                                const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
-                                acc0_0 = fma8(s, v_2, acc0_0);
-                                const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
-                                acc0_1 = fma8(s, v_3, acc0_1);
-                                const f32x8 s_1 = splat8(queries_k[1]);
-                                acc1_0 = fma8(s_1, v_2, acc1_0);
-                                acc1_1 = fma8(s_1, v_3, acc1_1);
-                                const f32x8 s_2 = splat8(queries_k[2]);
-                                acc2_0 = fma8(s_2, v_2, acc2_0);
-                                acc2_1 = fma8(s_2, v_3, acc2_1);
-                                const f32x8 s_3 = splat8(queries_k[3]);
-                                acc3_0 = fma8(s_3, v_2, acc3_0);
-                                acc3_1 = fma8(s_3, v_3, acc3_1);
-                                const f32x8 s_4 = splat8(queries_k[4]);
-                                acc4_0 = fma8(s_4, v_2, acc4_0);
-                                acc4_1 = fma8(s_4, v_3, acc4_1);
-                                const f32x8 s_5 = splat8(queries_k[5]);
-                                acc5_0 = fma8(s_5, v_2, acc5_0);
-                                acc5_1 = fma8(s_5, v_3, acc5_1);
-                            }
-                        }
-                        const float *key_scale2_run = key_scale2 + slot_2 * 32 + run_1 * 16;
-                        const f32x8 s = splat8(key_scale2_run[0]);
-                        const f32x8 t = fma8(acc0_0, s, neg);
-                        const f32x8 y = exp2_f32x8(t);
-                        const int32_t *key_pos_run = key_pos + slot_2 * 32 + run_1 * 16;
-                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
-                        const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-                        float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
-                        store8(scores_run, bits_1);
-                        const f32x8 t_1 = fma8(acc0_1, s, neg_1);
-                        const f32x8 y_1 = exp2_f32x8(t_1);
-                        const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
-                        store8(scores_run + 8, bits_2);
-                        const f32x8 s_2 = splat8(key_scale2_run[1]);
-                        const f32x8 t_2 = fma8(acc1_0, s_2, neg);
-                        const f32x8 y_2 = exp2_f32x8(t_2);
-                        const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
-                        const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
-                        store8(scores_run + 16, bits_3);
-                        const f32x8 t_3 = fma8(acc1_1, s_2, neg_1);
-                        const f32x8 y_3 = exp2_f32x8(t_3);
-                        const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
-                        store8(scores_run + 24, bits_4);
-                        const f32x8 s_4 = splat8(key_scale2_run[2]);
-                        const f32x8 t_4 = fma8(acc2_0, s_4, neg);
-                        const f32x8 y_4 = exp2_f32x8(t_4);
-                        const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
-                        const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
-                        store8(scores_run + 32, bits_5);
-                        const f32x8 t_5 = fma8(acc2_1, s_4, neg_1);
-                        const f32x8 y_5 = exp2_f32x8(t_5);
-                        const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
-                        store8(scores_run + 40, bits_6);
-                        const f32x8 s_6 = splat8(key_scale2_run[3]);
-                        const f32x8 t_6 = fma8(acc3_0, s_6, neg);
-                        const f32x8 y_6 = exp2_f32x8(t_6);
-                        const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
-                        const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                        store8(scores_run + 48, bits_7);
-                        const f32x8 t_7 = fma8(acc3_1, s_6, neg_1);
-                        const f32x8 y_7 = exp2_f32x8(t_7);
-                        const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
-                        const f32x8 sum_2 = sum_1 + bits_2 + bits_4 + bits_6 + bits_8;
-                        store8(scores_run + 56, bits_8);
-                        const f32x8 s_8 = splat8(key_scale2_run[4]);
-                        const f32x8 t_8 = fma8(acc4_0, s_8, neg);
-                        const f32x8 y_8 = exp2_f32x8(t_8);
-                        const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
-                        const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
-                        const f32x8 sum_3 = sum + bits_1 + bits_3 + bits_5 + bits_7 + bits_9;
-                        store8(scores_run + 64, bits_9);
-                        const f32x8 t_9 = fma8(acc4_1, s_8, neg_1);
-                        const f32x8 y_9 = exp2_f32x8(t_9);
-                        const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                        store8(scores_run + 72, bits_10);
-                        const f32x8 s_10 = splat8(key_scale2_run[5]);
-                        const f32x8 t_10 = fma8(acc5_0, s_10, neg);
-                        const f32x8 y_10 = exp2_f32x8(t_10);
-                        const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
-                        const f32x8 bits_11 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
-                        store8(scores_run + 80, bits_11);
-                        const f32x8 t_11 = fma8(acc5_1, s_10, neg_1);
-                        const f32x8 y_11 = exp2_f32x8(t_11);
-                        const f32x8 bits_12 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
-                        store8(scores_run + 88, bits_12);
-                        f32x8 sum_4 = sum_3 + bits_11, sum_5 = sum_2 + bits_10 + bits_12;
-                        for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
-                                acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0},
-                                acc4_0_1 = {0}, acc4_1_1 = {0};
-                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1
-                                    + 2, 15);
-                                const int64_t v_1 = query_pos_panel[ahead];
-                                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                                const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int64_t token = order_panel[next * 32 + ahead];
-                                __builtin_prefetch(q + token * 32, 0, 2);
-                                __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                                __builtin_prefetch(v + token * 32, 0, 2);
-                                __builtin_prefetch(v + token * 32 + 16, 0, 2);
-                                for (int64_t k = 0; k < 16; k++) {
-                                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16 +
-                                        keys * 5;
-                                    const f32x8 s_12 = splat8(queries_k[6]);
-                                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
-                                    acc0_0_1 = fma8(s_12, v_2, acc0_0_1);
-                                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 +
-                                        8);
-                                    acc0_1_1 = fma8(s_12, v_3, acc0_1_1);
-                                    const f32x8 s_13 = splat8(queries_k[7]);
-                                    acc1_0_1 = fma8(s_13, v_2, acc1_0_1);
-                                    acc1_1_1 = fma8(s_13, v_3, acc1_1_1);
-                                    const f32x8 s_14 = splat8(queries_k[8]);
-                                    acc2_0_1 = fma8(s_14, v_2, acc2_0_1);
-                                    acc2_1_1 = fma8(s_14, v_3, acc2_1_1);
-                                    const f32x8 s_15 = splat8(queries_k[9]);
-                                    acc3_0_1 = fma8(s_15, v_2, acc3_0_1);
-                                    acc3_1_1 = fma8(s_15, v_3, acc3_1_1);
-                                    const f32x8 s_16 = splat8(queries_k[10]);
-                                    acc4_0_1 = fma8(s_16, v_2, acc4_0_1);
-                                    acc4_1_1 = fma8(s_16, v_3, acc4_1_1);
-                                }
-                            }
-                            const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
-                            const f32x8 t_12 = fma8(acc0_0_1, s_12, neg);
-                            const f32x8 y_12 = exp2_f32x8(t_12);
-                            const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
-                            const f32x8 bits_13 = (f32x8)((i32x8)y_12 & (i32x8)(s_13 < query));
-                            float *scores_keys = scores_run + keys * 80;
-                            store8(scores_keys + 96, bits_13);
-                            const f32x8 t_13 = fma8(acc0_1_1, s_12, neg_1);
-                            const f32x8 y_13 = exp2_f32x8(t_13);
-                            const f32x8 bits_14 = (f32x8)((i32x8)y_13 & (i32x8)(s_13 < query_1));
-                            store8(scores_keys + 104, bits_14);
-                            const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
-                            const f32x8 t_14 = fma8(acc1_0_1, s_14, neg);
-                            const f32x8 y_14 = exp2_f32x8(t_14);
-                            const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
-                            const f32x8 bits_15 = (f32x8)((i32x8)y_14 & (i32x8)(s_15 < query));
-                            store8(scores_keys + 112, bits_15);
-                            const f32x8 t_15 = fma8(acc1_1_1, s_14, neg_1);
-                            const f32x8 y_15 = exp2_f32x8(t_15);
-                            const f32x8 bits_16 = (f32x8)((i32x8)y_15 & (i32x8)(s_15 < query_1));
-                            store8(scores_keys + 120, bits_16);
-                            const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
-                            const f32x8 t_16 = fma8(acc2_0_1, s_16, neg);
-                            const f32x8 y_16 = exp2_f32x8(t_16);
-                            const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
-                            const f32x8 bits_17 = (f32x8)((i32x8)y_16 & (i32x8)(s_17 < query));
-                            store8(scores_keys + 128, bits_17);
-                            const f32x8 t_17 = fma8(acc2_1_1, s_16, neg_1);
-                            const f32x8 y_17 = exp2_f32x8(t_17);
-                            const f32x8 bits_18 = (f32x8)((i32x8)y_17 & (i32x8)(s_17 < query_1));
-                            store8(scores_keys + 136, bits_18);
-                            const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
-                            const f32x8 t_18 = fma8(acc3_0_1, s_18, neg);
-                            const f32x8 y_18 = exp2_f32x8(t_18);
-                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
-                            const f32x8 bits_19 = (f32x8)((i32x8)y_18 & (i32x8)(s_19 < query));
-                            const f32x8 sum_6 = sum_4 + bits_13 + bits_15 + bits_17 + bits_19;
-                            store8(scores_keys + 144, bits_19);
-                            const f32x8 t_19 = fma8(acc3_1_1, s_18, neg_1);
-                            const f32x8 y_19 = exp2_f32x8(t_19);
-                            const f32x8 bits_20 = (f32x8)((i32x8)y_19 & (i32x8)(s_19 < query_1));
-                            const f32x8 sum_7 = sum_5 + bits_14 + bits_16 + bits_18 + bits_20;
-                            store8(scores_keys + 152, bits_20);
-                            const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
-                            const f32x8 t_20 = fma8(acc4_0_1, s_20, neg);
-                            const f32x8 y_20 = exp2_f32x8(t_20);
-                            const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
-                            const f32x8 bits_21 = (f32x8)((i32x8)y_20 & (i32x8)(s_21 < query));
-                            sum_4 = sum_6 + bits_21;
-                            store8(scores_keys + 160, bits_21);
-                            const f32x8 t_21 = fma8(acc4_1_1, s_20, neg_1);
-                            const f32x8 y_21 = exp2_f32x8(t_21);
-                            const f32x8 bits_22 = (f32x8)((i32x8)y_21 & (i32x8)(s_21 < query_1));
-                            sum_5 = sum_7 + bits_22;
-                            store8(scores_keys + 168, bits_22);
-                        }
-                        sum = sum_4;
-                        sum_1 = sum_5;
-                    }
-                }
-                store8(total_sum, sum);
-                store8(total_sum + 8, sum_1);
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    const float v_1 = total_sum[lane];
-                    run_sum[token] = run_sum[token] + v_1;
-                    if (v_1 == 0.0f) {
-                        int32_t carried = 0;
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried =
-                                    sub_i32(carried,
-                                    -(query_pos[slot_2 * 32 + key_1] == (int32_t)token));
-                            }
-                        }
-                        self_count[round * 512 + token] = carried;
-                    }
-                }
-                for (int64_t column = 0; column < 2; column++) {
-                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
-                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
-                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_2 = (step + o) % 2;
-                        for (int64_t k = 0; k < 32; k++) {
-                            const float *scores_k = scores + (o * 32 + k) * 16;
-                            const f32x8 s = splat8(scores_k[0]);
-                            const f32x8 v_1 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16);
-                            carried = fma8(s, v_1, carried);
-                            const f32x8 v_2 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16 +
-                                8);
-                            carried_1 = fma8(s, v_2, carried_1);
-                            const f32x8 s_1 = splat8(scores_k[1]);
-                            carried_2 = fma8(s_1, v_1, carried_2);
-                            carried_3 = fma8(s_1, v_2, carried_3);
-                            const f32x8 s_2 = splat8(scores_k[2]);
-                            carried_4 = fma8(s_2, v_1, carried_4);
-                            carried_5 = fma8(s_2, v_2, carried_5);
-                            const f32x8 s_3 = splat8(scores_k[3]);
-                            carried_6 = fma8(s_3, v_1, carried_6);
-                            carried_7 = fma8(s_3, v_2, carried_7);
-                            const f32x8 s_4 = splat8(scores_k[4]);
-                            carried_8 = fma8(s_4, v_1, carried_8);
-                            carried_9 = fma8(s_4, v_2, carried_9);
-                            const f32x8 s_5 = splat8(scores_k[5]);
-                            carried_10 = fma8(s_5, v_1, carried_10);
-                            carried_11 = fma8(s_5, v_2, carried_11);
-                        }
-                    }
-                    const int32_t equal = -(round == 0);
-                    float *k_out_column = k_out + column * 16;
-                    if (equal) {
-                        const int64_t token = query_pos_panel[0];
-                        store8(k_out_column + token * 32, carried);
-                        store8(k_out_column + token * 32 + 8, carried_1);
-                        const int64_t token_1 = query_pos_panel[1];
-                        store8(k_out_column + token_1 * 32, carried_2);
-                        store8(k_out_column + token_1 * 32 + 8, carried_3);
-                        const int64_t token_2 = query_pos_panel[2];
-                        store8(k_out_column + token_2 * 32, carried_4);
-                        store8(k_out_column + token_2 * 32 + 8, carried_5);
-                        const int64_t token_3 = query_pos_panel[3];
-                        store8(k_out_column + token_3 * 32, carried_6);
-                        store8(k_out_column + token_3 * 32 + 8, carried_7);
-                        const int64_t token_4 = query_pos_panel[4];
-                        store8(k_out_column + token_4 * 32, carried_8);
-                        store8(k_out_column + token_4 * 32 + 8, carried_9);
-                        const int64_t token_5 = query_pos_panel[5];
-                        store8(k_out_column + token_5 * 32, carried_10);
-                        store8(k_out_column + token_5 * 32 + 8, carried_11);
-                    } else {
-                        const int64_t token = query_pos_panel[0];
-                        store8(k_out_column + token * 32, load8(k_out_column + token * 32) +
-                            carried);
-                        store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) +
-                            carried_1);
-                        const int64_t token_1 = query_pos_panel[1];
-                        store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) +
-                            carried_2);
-                        store8(k_out_column + token_1 * 32 + 8,
-                            load8(k_out_column + token_1 * 32 + 8) + carried_3);
-                        const int64_t token_2 = query_pos_panel[2];
-                        store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) +
-                            carried_4);
-                        store8(k_out_column + token_2 * 32 + 8,
-                            load8(k_out_column + token_2 * 32 + 8) + carried_5);
-                        const int64_t token_3 = query_pos_panel[3];
-                        store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) +
-                            carried_6);
-                        store8(k_out_column + token_3 * 32 + 8,
-                            load8(k_out_column + token_3 * 32 + 8) + carried_7);
-                        const int64_t token_4 = query_pos_panel[4];
-                        store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) +
-                            carried_8);
-                        store8(k_out_column + token_4 * 32 + 8,
-                            load8(k_out_column + token_4 * 32 + 8) + carried_9);
-                        const int64_t token_5 = query_pos_panel[5];
-                        store8(k_out_column + token_5 * 32, load8(k_out_column + token_5 * 32) +
-                            carried_10);
-                        store8(k_out_column + token_5 * 32 + 8,
-                            load8(k_out_column + token_5 * 32 + 8) + carried_11);
-                    }
-                    for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
-                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
-                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 32; k++) {
-                                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
-                                const f32x8 s = splat8(scores_k[6]);
-                                const f32x8 v_1 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
-                                    16);
-                                carried_12 = fma8(s, v_1, carried_12);
-                                const f32x8 v_2 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
-                                    16 + 8);
-                                carried_13 = fma8(s, v_2, carried_13);
-                                const f32x8 s_1 = splat8(scores_k[7]);
-                                carried_14 = fma8(s_1, v_1, carried_14);
-                                carried_15 = fma8(s_1, v_2, carried_15);
-                                const f32x8 s_2 = splat8(scores_k[8]);
-                                carried_16 = fma8(s_2, v_1, carried_16);
-                                carried_17 = fma8(s_2, v_2, carried_17);
-                                const f32x8 s_3 = splat8(scores_k[9]);
-                                carried_18 = fma8(s_3, v_1, carried_18);
-                                carried_19 = fma8(s_3, v_2, carried_19);
-                                const f32x8 s_4 = splat8(scores_k[10]);
-                                carried_20 = fma8(s_4, v_1, carried_20);
-                                carried_21 = fma8(s_4, v_2, carried_21);
-                            }
-                        }
-                        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
-                        if (equal) {
-                            const int64_t token = query_pos_tile[6];
-                            store8(k_out_column + token * 32, carried_12);
-                            store8(k_out_column + token * 32 + 8, carried_13);
-                            const int64_t token_1 = query_pos_tile[7];
-                            store8(k_out_column + token_1 * 32, carried_14);
-                            store8(k_out_column + token_1 * 32 + 8, carried_15);
-                            const int64_t token_2 = query_pos_tile[8];
-                            store8(k_out_column + token_2 * 32, carried_16);
-                            store8(k_out_column + token_2 * 32 + 8, carried_17);
-                            const int64_t token_3 = query_pos_tile[9];
-                            store8(k_out_column + token_3 * 32, carried_18);
-                            store8(k_out_column + token_3 * 32 + 8, carried_19);
-                            const int64_t token_4 = query_pos_tile[10];
-                            store8(k_out_column + token_4 * 32, carried_20);
-                            store8(k_out_column + token_4 * 32 + 8, carried_21);
-                        } else {
-                            const int64_t token = query_pos_tile[6];
-                            store8(k_out_column + token * 32, load8(k_out_column + token * 32) +
-                                carried_12);
-                            store8(k_out_column + token * 32 + 8,
-                                load8(k_out_column + token * 32 + 8) + carried_13);
-                            const int64_t token_1 = query_pos_tile[7];
-                            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) +
-                                carried_14);
-                            store8(k_out_column + token_1 * 32 + 8,
-                                load8(k_out_column + token_1 * 32 + 8) + carried_15);
-                            const int64_t token_2 = query_pos_tile[8];
-                            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) +
-                                carried_16);
-                            store8(k_out_column + token_2 * 32 + 8,
-                                load8(k_out_column + token_2 * 32 + 8) + carried_17);
-                            const int64_t token_3 = query_pos_tile[9];
-                            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) +
-                                carried_18);
-                            store8(k_out_column + token_3 * 32 + 8,
-                                load8(k_out_column + token_3 * 32 + 8) + carried_19);
-                            const int64_t token_4 = query_pos_tile[10];
-                            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) +
-                                carried_20);
-                            store8(k_out_column + token_4 * 32 + 8,
-                                load8(k_out_column + token_4 * 32 + 8) + carried_21);
-                        }
-                    }
-                }
-            } else {
-                const i32x8 query = load_i32x8(query_pos_panel);
-                const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
-                    splat8(1.2089258e+24f), splat8(1.0f));
-                const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)),
-                    splat8(-1e+05f), splat8(-__builtin_inff()));
-                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
-                const f32x8 raise_1 =
-                    select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
-                    splat8(1.2089258e+24f), splat8(1.0f));
-                const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)),
-                    splat8(-1e+05f), splat8(-__builtin_inff()));
-                f32x8 most_2 = splat8(-3.4028235e+38f), most_3 = splat8(-3.4028235e+38f);
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_2 = (step + o) % 2;
-                    for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-                        const float *queries_run = queries + (slot_2 * 2 + run_1) * 32 * 16;
-                        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                            acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0},
-                            acc5_0 = {0}, acc5_1 = {0};
-                        for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                            const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
-                            const int64_t v_1 = query_pos_panel[ahead];
-                            __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                            __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                            const int64_t next = min_i64(run * 8 + step + 1, 15);
-                            const int64_t token = order_panel[next * 32 + ahead];
-                            __builtin_prefetch(q + token * 32, 0, 2);
-                            __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                            __builtin_prefetch(v + token * 32, 0, 2);
-                            __builtin_prefetch(v + token * 32 + 16, 0, 2);
-                            for (int64_t k = 0; k < 16; k++) {
-                                const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
-                                const f32x8 s = splat8(queries_k[0]);
-                                const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
-                                acc0_0 = fma8(s, v_2, acc0_0);
-                                const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 + 8);
-                                acc0_1 = fma8(s, v_3, acc0_1);
-                                const f32x8 s_1 = splat8(queries_k[1]);
-                                acc1_0 = fma8(s_1, v_2, acc1_0);
-                                acc1_1 = fma8(s_1, v_3, acc1_1);
-                                const f32x8 s_2 = splat8(queries_k[2]);
-                                acc2_0 = fma8(s_2, v_2, acc2_0);
-                                acc2_1 = fma8(s_2, v_3, acc2_1);
-                                const f32x8 s_3 = splat8(queries_k[3]);
-                                acc3_0 = fma8(s_3, v_2, acc3_0);
-                                acc3_1 = fma8(s_3, v_3, acc3_1);
-                                const f32x8 s_4 = splat8(queries_k[4]);
-                                acc4_0 = fma8(s_4, v_2, acc4_0);
-                                acc4_1 = fma8(s_4, v_3, acc4_1);
-                                const f32x8 s_5 = splat8(queries_k[5]);
-                                acc5_0 = fma8(s_5, v_2, acc5_0);
-                                acc5_1 = fma8(s_5, v_3, acc5_1);
-                            }
-                        }
-                        const int32_t *query_pos_run = query_pos + slot_2 * 32 + run_1 * 16;
-                        const i32x8 s = splat_i32x8(query_pos_run[0]);
-                        const int32_t *key_pos_run = key_pos + slot_2 * 32 + run_1 * 16;
-                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
-                        const float *key_scale_run = key_scale + slot_2 * 32 + run_1 * 16;
-                        const f32x8 s_2 = splat8(key_scale_run[0]);
-                        const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
-                        const f32x8 pick = select8(equal, splat8(0.0f), mul8(acc0_0 * s_2, raise));
-                        const f32x8 pick_1 = select8((i32x8)(s_1 < query), pick,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
-                        const f32x8 larger_1 = max8(most_2, pick_2);
-                        float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
-                        store8(scores_run, pick_2);
-                        const f32x8 pick_3 = select8(equal, splat8(0.0f),
-                            mul8(acc0_1 * s_2, raise_1));
-                        const f32x8 pick_4 = select8((i32x8)(s_1 < query_1), pick_3,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
-                        const f32x8 larger_2 = max8(most_3, pick_5);
-                        store8(scores_run + 8, pick_5);
-                        const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
-                        const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
-                        const f32x8 s_5 = splat8(key_scale_run[1]);
-                        const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
-                        const f32x8 pick_6 = select8(equal_1, splat8(0.0f),
-                            mul8(acc1_0 * s_5, raise));
-                        const f32x8 pick_7 = select8((i32x8)(s_4 < query), pick_6,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
-                        const f32x8 larger_3 = max8(larger_1, pick_8);
-                        store8(scores_run + 16, pick_8);
-                        const f32x8 pick_9 = select8(equal_1, splat8(0.0f),
-                            mul8(acc1_1 * s_5, raise_1));
-                        const f32x8 pick_10 = select8((i32x8)(s_4 < query_1), pick_9,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
-                        const f32x8 larger_4 = max8(larger_2, pick_11);
-                        store8(scores_run + 24, pick_11);
-                        const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
-                        const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
-                        const f32x8 s_8 = splat8(key_scale_run[2]);
-                        const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
-                        const f32x8 pick_12 = select8(equal_2, splat8(0.0f),
-                            mul8(acc2_0 * s_8, raise));
-                        const f32x8 pick_13 = select8((i32x8)(s_7 < query), pick_12,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
-                        const f32x8 larger_5 = max8(larger_3, pick_14);
-                        store8(scores_run + 32, pick_14);
-                        const f32x8 pick_15 = select8(equal_2, splat8(0.0f),
-                            mul8(acc2_1 * s_8, raise_1));
-                        const f32x8 pick_16 = select8((i32x8)(s_7 < query_1), pick_15,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
-                        const f32x8 larger_6 = max8(larger_4, pick_17);
-                        store8(scores_run + 40, pick_17);
-                        const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
-                        const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
-                        const f32x8 s_11 = splat8(key_scale_run[3]);
-                        const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
-                        const f32x8 pick_18 = select8(equal_3, splat8(0.0f),
-                            mul8(acc3_0 * s_11, raise));
-                        const f32x8 pick_19 = select8((i32x8)(s_10 < query), pick_18,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
-                        const f32x8 larger_7 = max8(larger_5, pick_20);
-                        store8(scores_run + 48, pick_20);
-                        const f32x8 pick_21 = select8(equal_3, splat8(0.0f),
-                            mul8(acc3_1 * s_11, raise_1));
-                        const f32x8 pick_22 = select8((i32x8)(s_10 < query_1), pick_21,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
-                        const f32x8 larger_8 = max8(larger_6, pick_23);
-                        store8(scores_run + 56, pick_23);
-                        const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
-                        const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
-                        const f32x8 s_14 = splat8(key_scale_run[4]);
-                        const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
-                        const f32x8 pick_24 = select8(equal_4, splat8(0.0f),
-                            mul8(acc4_0 * s_14, raise));
-                        const f32x8 pick_25 = select8((i32x8)(s_13 < query), pick_24,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
-                        const f32x8 larger_9 = max8(larger_7, pick_26);
-                        store8(scores_run + 64, pick_26);
-                        const f32x8 pick_27 = select8(equal_4, splat8(0.0f),
-                            mul8(acc4_1 * s_14, raise_1));
-                        const f32x8 pick_28 = select8((i32x8)(s_13 < query_1), pick_27,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
-                        const f32x8 larger_10 = max8(larger_8, pick_29);
-                        store8(scores_run + 72, pick_29);
-                        const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
-                        const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
-                        const f32x8 s_17 = splat8(key_scale_run[5]);
-                        const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
-                        const f32x8 pick_30 = select8(equal_5, splat8(0.0f),
-                            mul8(acc5_0 * s_17, raise));
-                        const f32x8 pick_31 = select8((i32x8)(s_16 < query), pick_30,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
-                        const f32x8 larger_11 = max8(larger_9, pick_32);
-                        store8(scores_run + 80, pick_32);
-                        const f32x8 pick_33 = select8(equal_5, splat8(0.0f),
-                            mul8(acc5_1 * s_17, raise_1));
-                        const f32x8 pick_34 = select8((i32x8)(s_16 < query_1), pick_33,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
-                        const f32x8 larger_12 = max8(larger_10, pick_35);
-                        store8(scores_run + 88, pick_35);
-                        f32x8 most_4 = larger_11, most_5 = larger_12;
-                        for (int64_t keys = 0; keys < 2; keys++) {
-                            f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc1_0_1 = {0}, acc1_1_1 = {0},
-                                acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0},
-                                acc4_0_1 = {0}, acc4_1_1 = {0};
-                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1
-                                    + 2, 15);
-                                const int64_t v_1 = query_pos_panel[ahead];
-                                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                                const int64_t next = min_i64(run * 8 + step + 1, 15);
-                                const int64_t token = order_panel[next * 32 + ahead];
-                                __builtin_prefetch(q + token * 32, 0, 2);
-                                __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                                __builtin_prefetch(v + token * 32, 0, 2);
-                                __builtin_prefetch(v + token * 32 + 16, 0, 2);
-                                for (int64_t k = 0; k < 16; k++) {
-                                    const float *queries_k = queries_run + (step_1 * 16 + k) * 16 +
-                                        keys * 5;
-                                    const f32x8 s_18 = splat8(queries_k[6]);
-                                    const f32x8 v_2 = load8(queries_panel + (step_1 * 16 + k) * 16);
-                                    acc0_0_1 = fma8(s_18, v_2, acc0_0_1);
-                                    const f32x8 v_3 = load8(queries_panel + (step_1 * 16 + k) * 16 +
-                                        8);
-                                    acc0_1_1 = fma8(s_18, v_3, acc0_1_1);
-                                    const f32x8 s_19 = splat8(queries_k[7]);
-                                    acc1_0_1 = fma8(s_19, v_2, acc1_0_1);
-                                    acc1_1_1 = fma8(s_19, v_3, acc1_1_1);
-                                    const f32x8 s_20 = splat8(queries_k[8]);
-                                    acc2_0_1 = fma8(s_20, v_2, acc2_0_1);
-                                    acc2_1_1 = fma8(s_20, v_3, acc2_1_1);
-                                    const f32x8 s_21 = splat8(queries_k[9]);
-                                    acc3_0_1 = fma8(s_21, v_2, acc3_0_1);
-                                    acc3_1_1 = fma8(s_21, v_3, acc3_1_1);
-                                    const f32x8 s_22 = splat8(queries_k[10]);
-                                    acc4_0_1 = fma8(s_22, v_2, acc4_0_1);
-                                    acc4_1_1 = fma8(s_22, v_3, acc4_1_1);
-                                }
-                            }
-                            const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
-                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
-                            const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
-                            const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
-                            const f32x8 pick_36 = select8(equal_6, splat8(0.0f),
-                                mul8(acc0_0_1 * s_20, raise));
-                            const f32x8 pick_37 = select8((i32x8)(s_19 < query), pick_36,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
-                            const f32x8 larger_13 = max8(most_4, pick_38);
-                            float *scores_keys = scores_run + keys * 80;
-                            store8(scores_keys + 96, pick_38);
-                            const f32x8 pick_39 = select8(equal_6, splat8(0.0f),
-                                mul8(acc0_1_1 * s_20, raise_1));
-                            const f32x8 pick_40 = select8((i32x8)(s_19 < query_1), pick_39,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1,
-                                pick_40);
-                            const f32x8 larger_14 = max8(most_5, pick_41);
-                            store8(scores_keys + 104, pick_41);
-                            const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
-                            const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
-                            const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
-                            const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
-                            const f32x8 pick_42 = select8(equal_7, splat8(0.0f),
-                                mul8(acc1_0_1 * s_23, raise));
-                            const f32x8 pick_43 = select8((i32x8)(s_22 < query), pick_42,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
-                            const f32x8 larger_15 = max8(larger_13, pick_44);
-                            store8(scores_keys + 112, pick_44);
-                            const f32x8 pick_45 = select8(equal_7, splat8(0.0f),
-                                mul8(acc1_1_1 * s_23, raise_1));
-                            const f32x8 pick_46 = select8((i32x8)(s_22 < query_1), pick_45,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1,
-                                pick_46);
-                            const f32x8 larger_16 = max8(larger_14, pick_47);
-                            store8(scores_keys + 120, pick_47);
-                            const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
-                            const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
-                            const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
-                            const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
-                            const f32x8 pick_48 = select8(equal_8, splat8(0.0f),
-                                mul8(acc2_0_1 * s_26, raise));
-                            const f32x8 pick_49 = select8((i32x8)(s_25 < query), pick_48,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
-                            const f32x8 larger_17 = max8(larger_15, pick_50);
-                            store8(scores_keys + 128, pick_50);
-                            const f32x8 pick_51 = select8(equal_8, splat8(0.0f),
-                                mul8(acc2_1_1 * s_26, raise_1));
-                            const f32x8 pick_52 = select8((i32x8)(s_25 < query_1), pick_51,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1,
-                                pick_52);
-                            const f32x8 larger_18 = max8(larger_16, pick_53);
-                            store8(scores_keys + 136, pick_53);
-                            const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
-                            const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
-                            const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
-                            const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
-                            const f32x8 pick_54 = select8(equal_9, splat8(0.0f),
-                                mul8(acc3_0_1 * s_29, raise));
-                            const f32x8 pick_55 = select8((i32x8)(s_28 < query), pick_54,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
-                            const f32x8 larger_19 = max8(larger_17, pick_56);
-                            store8(scores_keys + 144, pick_56);
-                            const f32x8 pick_57 = select8(equal_9, splat8(0.0f),
-                                mul8(acc3_1_1 * s_29, raise_1));
-                            const f32x8 pick_58 = select8((i32x8)(s_28 < query_1), pick_57,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1,
-                                pick_58);
-                            const f32x8 larger_20 = max8(larger_18, pick_59);
-                            store8(scores_keys + 152, pick_59);
-                            const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
-                            const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
-                            const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
-                            const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
-                            const f32x8 pick_60 = select8(equal_10, splat8(0.0f),
-                                mul8(acc4_0_1 * s_32, raise));
-                            const f32x8 pick_61 = select8((i32x8)(s_31 < query), pick_60,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
-                            most_4 = max8(larger_19, pick_62);
-                            store8(scores_keys + 160, pick_62);
-                            const f32x8 pick_63 = select8(equal_10, splat8(0.0f),
-                                mul8(acc4_1_1 * s_32, raise_1));
-                            const f32x8 pick_64 = select8((i32x8)(s_31 < query_1), pick_63,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1,
-                                pick_64);
-                            most_5 = max8(larger_20, pick_65);
-                            store8(scores_keys + 168, pick_65);
-                        }
-                        most_2 = most_4;
-                        most_3 = most_5;
-                    }
-                }
-                const f32x8 v_1 = load8(norm_panel);
-                const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most_2);
-                const f32x8 v_2 = load8(norm_panel + 8);
-                const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_3);
-                f32x8 sum = {0}, sum_1 = {0};
-                for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                    const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - pick);
-                    store8(scores + key_1 * 16, y);
-                    const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - pick_1);
-                    sum = sum + y;
-                    store8(scores + key_1 * 16 + 8, y_1);
-                    sum_1 = sum_1 + y_1;
-                }
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    top[lane] = run_max[token];
-                    total_sum[lane] = run_sum[token];
-                }
-                const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
-                const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
-                const f32x8 v_3 = load8(top);
-                const f32x8 y = log_f32x8(sum);
-                const f32x8 sum_2 = y + most_2;
-                const f32x8 pick_3 = select8(more, sum_2, most_2);
-                const f32x8 larger_1 = max8(v_3, pick_3);
-                const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
-                const f32x8 y_1 = exp_f32x8(v_3 - larger_1);
-                const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
-                const f32x8 y_2 = exp_f32x8(pick_3 - larger_1);
-                const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
-                const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
-                const i32x8 s = splat_i32x8(-(round == 1));
-                const f32x8 y_3 = log_f32x8(t);
-                const f32x8 y_4 = exp_f32x8(larger_1 - (y_3 + larger_1));
-                const f32x8 pick_6 = select8(more & s, mul8(t, y_4), splat8(1.0f));
-                const f32x8 y_5 = exp_f32x8(most_2 - sum_2);
-                const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
-                store8(round_sum, pick_2);
-                store8(top, larger_1);
-                store8(total_sum, t);
-                store8(keep, mul8(pick_4, pick_6));
-                store8(gain, mul8(pick_5 * pick_7, pick_6));
-                const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
-                const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
-                const f32x8 v_4 = load8(top + 8);
-                const f32x8 y_6 = log_f32x8(sum_1);
-                const f32x8 sum_3 = y_6 + most_3;
-                const f32x8 pick_9 = select8(more_1, sum_3, most_3);
-                const f32x8 larger_2 = max8(v_4, pick_9);
-                const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
-                const f32x8 y_7 = exp_f32x8(v_4 - larger_2);
-                const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
-                const f32x8 y_8 = exp_f32x8(pick_9 - larger_2);
-                const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
-                const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
-                const f32x8 y_9 = log_f32x8(t_1);
-                const f32x8 y_10 = exp_f32x8(larger_2 - (y_9 + larger_2));
-                const f32x8 pick_12 = select8(more_1 & s, mul8(t_1, y_10), splat8(1.0f));
-                const f32x8 y_11 = exp_f32x8(most_3 - sum_3);
-                const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
-                store8(round_sum + 8, pick_8);
-                store8(top + 8, larger_2);
-                store8(total_sum + 8, t_1);
-                store8(keep + 8, mul8(pick_10, pick_12));
-                store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    run_max[token] = top[lane];
-                    run_sum[token] = total_sum[lane];
-                    if (round_sum[lane] == 0.0f) {
-                        int32_t carried = 0;
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried =
-                                    sub_i32(carried,
-                                    -(query_pos[slot_2 * 32 + key_1] == (int32_t)token));
-                            }
-                        }
-                        self_count[round * 512 + token] = carried;
-                    }
-                }
-                for (int64_t column = 0; column < 2; column++) {
-                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
-                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
-                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_2 = (step + o) % 2;
-                        for (int64_t k = 0; k < 32; k++) {
-                            const float *scores_k = scores + (o * 32 + k) * 16;
-                            const f32x8 s_1 = splat8(scores_k[0]);
-                            const f32x8 v_5 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16);
-                            carried = fma8(s_1, v_5, carried);
-                            const f32x8 v_6 = load8(values + ((slot_2 * 2 + column) * 32 + k) * 16 +
-                                8);
-                            carried_1 = fma8(s_1, v_6, carried_1);
-                            const f32x8 s_2 = splat8(scores_k[1]);
-                            carried_2 = fma8(s_2, v_5, carried_2);
-                            carried_3 = fma8(s_2, v_6, carried_3);
-                            const f32x8 s_3 = splat8(scores_k[2]);
-                            carried_4 = fma8(s_3, v_5, carried_4);
-                            carried_5 = fma8(s_3, v_6, carried_5);
-                            const f32x8 s_4 = splat8(scores_k[3]);
-                            carried_6 = fma8(s_4, v_5, carried_6);
-                            carried_7 = fma8(s_4, v_6, carried_7);
-                            const f32x8 s_5 = splat8(scores_k[4]);
-                            carried_8 = fma8(s_5, v_5, carried_8);
-                            carried_9 = fma8(s_5, v_6, carried_9);
-                            const f32x8 s_6 = splat8(scores_k[5]);
-                            carried_10 = fma8(s_6, v_5, carried_10);
-                            carried_11 = fma8(s_6, v_6, carried_11);
-                        }
-                    }
-                    const int32_t equal = -(round == 0);
-                    float *k_out_column = k_out + column * 16;
-                    if (equal) {
-                        const f32x8 s_1 = splat8(gain[0]);
-                        const int64_t token = query_pos_panel[0];
-                        store8(k_out_column + token * 32, mul8(carried, s_1));
-                        store8(k_out_column + token * 32 + 8, mul8(carried_1, s_1));
-                        const f32x8 s_2 = splat8(gain[1]);
-                        const int64_t token_1 = query_pos_panel[1];
-                        store8(k_out_column + token_1 * 32, mul8(carried_2, s_2));
-                        store8(k_out_column + token_1 * 32 + 8, mul8(carried_3, s_2));
-                        const f32x8 s_3 = splat8(gain[2]);
-                        const int64_t token_2 = query_pos_panel[2];
-                        store8(k_out_column + token_2 * 32, mul8(carried_4, s_3));
-                        store8(k_out_column + token_2 * 32 + 8, mul8(carried_5, s_3));
-                        const f32x8 s_4 = splat8(gain[3]);
-                        const int64_t token_3 = query_pos_panel[3];
-                        store8(k_out_column + token_3 * 32, mul8(carried_6, s_4));
-                        store8(k_out_column + token_3 * 32 + 8, mul8(carried_7, s_4));
-                        const f32x8 s_5 = splat8(gain[4]);
-                        const int64_t token_4 = query_pos_panel[4];
-                        store8(k_out_column + token_4 * 32, mul8(carried_8, s_5));
-                        store8(k_out_column + token_4 * 32 + 8, mul8(carried_9, s_5));
-                        const f32x8 s_6 = splat8(gain[5]);
-                        const int64_t token_5 = query_pos_panel[5];
-                        store8(k_out_column + token_5 * 32, mul8(carried_10, s_6));
-                        store8(k_out_column + token_5 * 32 + 8, mul8(carried_11, s_6));
-                    } else {
-                        const f32x8 s_1 = splat8(gain[0]);
-                        const int64_t token = query_pos_panel[0];
-                        const f32x8 s_2 = splat8(keep[0]);
-                        store8(k_out_column + token * 32,
-                            fma8(carried, s_1, load8(k_out_column + token * 32) * s_2));
-                        const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_2;
-                        store8(k_out_column + token * 32 + 8, fma8(carried_1, s_1, prod));
-                        const f32x8 s_3 = splat8(gain[1]);
-                        const int64_t token_1 = query_pos_panel[1];
-                        const f32x8 s_4 = splat8(keep[1]);
-                        store8(k_out_column + token_1 * 32,
-                            fma8(carried_2, s_3, load8(k_out_column + token_1 * 32) * s_4));
-                        const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_4;
-                        store8(k_out_column + token_1 * 32 + 8, fma8(carried_3, s_3, prod_1));
-                        const f32x8 s_5 = splat8(gain[2]);
-                        const int64_t token_2 = query_pos_panel[2];
-                        const f32x8 s_6 = splat8(keep[2]);
-                        store8(k_out_column + token_2 * 32,
-                            fma8(carried_4, s_5, load8(k_out_column + token_2 * 32) * s_6));
-                        const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_6;
-                        store8(k_out_column + token_2 * 32 + 8, fma8(carried_5, s_5, prod_2));
-                        const f32x8 s_7 = splat8(gain[3]);
-                        const int64_t token_3 = query_pos_panel[3];
-                        const f32x8 s_8 = splat8(keep[3]);
-                        store8(k_out_column + token_3 * 32,
-                            fma8(carried_6, s_7, load8(k_out_column + token_3 * 32) * s_8));
-                        const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_8;
-                        store8(k_out_column + token_3 * 32 + 8, fma8(carried_7, s_7, prod_3));
-                        const f32x8 s_9 = splat8(gain[4]);
-                        const int64_t token_4 = query_pos_panel[4];
-                        const f32x8 s_10 = splat8(keep[4]);
-                        const f32x8 prod_4 = load8(k_out_column + token_4 * 32) * s_10;
-                        store8(k_out_column + token_4 * 32, fma8(carried_8, s_9, prod_4));
-                        const f32x8 prod_5 = load8(k_out_column + token_4 * 32 + 8) * s_10;
-                        store8(k_out_column + token_4 * 32 + 8, fma8(carried_9, s_9, prod_5));
-                        const f32x8 s_11 = splat8(gain[5]);
-                        const int64_t token_5 = query_pos_panel[5];
-                        const f32x8 s_12 = splat8(keep[5]);
-                        const f32x8 prod_6 = load8(k_out_column + token_5 * 32) * s_12;
-                        store8(k_out_column + token_5 * 32, fma8(carried_10, s_11, prod_6));
-                        const f32x8 prod_7 = load8(k_out_column + token_5 * 32 + 8) * s_12;
-                        store8(k_out_column + token_5 * 32 + 8, fma8(carried_11, s_11, prod_7));
-                    }
-                    for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
-                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
-                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 32; k++) {
-                                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
-                                const f32x8 s_1 = splat8(scores_k[6]);
-                                const f32x8 v_5 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
-                                    16);
-                                carried_12 = fma8(s_1, v_5, carried_12);
-                                const f32x8 v_6 = load8(values + ((slot_2 * 2 + column) * 32 + k) *
-                                    16 + 8);
-                                carried_13 = fma8(s_1, v_6, carried_13);
-                                const f32x8 s_2 = splat8(scores_k[7]);
-                                carried_14 = fma8(s_2, v_5, carried_14);
-                                carried_15 = fma8(s_2, v_6, carried_15);
-                                const f32x8 s_3 = splat8(scores_k[8]);
-                                carried_16 = fma8(s_3, v_5, carried_16);
-                                carried_17 = fma8(s_3, v_6, carried_17);
-                                const f32x8 s_4 = splat8(scores_k[9]);
-                                carried_18 = fma8(s_4, v_5, carried_18);
-                                carried_19 = fma8(s_4, v_6, carried_19);
-                                const f32x8 s_5 = splat8(scores_k[10]);
-                                carried_20 = fma8(s_5, v_5, carried_20);
-                                carried_21 = fma8(s_5, v_6, carried_21);
-                            }
-                        }
-                        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
-                        const float *gain_tile = gain + tile * 5;
-                        if (equal) {
-                            const f32x8 s_1 = splat8(gain_tile[6]);
-                            const int64_t token = query_pos_tile[6];
-                            store8(k_out_column + token * 32, mul8(carried_12, s_1));
-                            store8(k_out_column + token * 32 + 8, mul8(carried_13, s_1));
-                            const f32x8 s_2 = splat8(gain_tile[7]);
-                            const int64_t token_1 = query_pos_tile[7];
-                            store8(k_out_column + token_1 * 32, mul8(carried_14, s_2));
-                            store8(k_out_column + token_1 * 32 + 8, mul8(carried_15, s_2));
-                            const f32x8 s_3 = splat8(gain_tile[8]);
-                            const int64_t token_2 = query_pos_tile[8];
-                            store8(k_out_column + token_2 * 32, mul8(carried_16, s_3));
-                            store8(k_out_column + token_2 * 32 + 8, mul8(carried_17, s_3));
-                            const f32x8 s_4 = splat8(gain_tile[9]);
-                            const int64_t token_3 = query_pos_tile[9];
-                            store8(k_out_column + token_3 * 32, mul8(carried_18, s_4));
-                            store8(k_out_column + token_3 * 32 + 8, mul8(carried_19, s_4));
-                            const f32x8 s_5 = splat8(gain_tile[10]);
-                            const int64_t token_4 = query_pos_tile[10];
-                            store8(k_out_column + token_4 * 32, mul8(carried_20, s_5));
-                            store8(k_out_column + token_4 * 32 + 8, mul8(carried_21, s_5));
-                        } else {
-                            const f32x8 s_1 = splat8(gain_tile[6]);
-                            const int64_t token = query_pos_tile[6];
-                            const f32x8 s_2 = splat8(keep[tile * 5 + 6]);
-                            store8(k_out_column + token * 32,
-                                fma8(carried_12, s_1, load8(k_out_column + token * 32) * s_2));
-                            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_2;
-                            store8(k_out_column + token * 32 + 8, fma8(carried_13, s_1, prod));
-                            const f32x8 s_3 = splat8(gain_tile[7]);
-                            const int64_t token_1 = query_pos_tile[7];
-                            const f32x8 s_4 = splat8(keep[tile * 5 + 7]);
-                            store8(k_out_column + token_1 * 32,
-                                fma8(carried_14, s_3, load8(k_out_column + token_1 * 32) * s_4));
-                            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_4;
-                            store8(k_out_column + token_1 * 32 + 8, fma8(carried_15, s_3, prod_1));
-                            const f32x8 s_5 = splat8(gain_tile[8]);
-                            const int64_t token_2 = query_pos_tile[8];
-                            const f32x8 s_6 = splat8(keep[tile * 5 + 8]);
-                            store8(k_out_column + token_2 * 32,
-                                fma8(carried_16, s_5, load8(k_out_column + token_2 * 32) * s_6));
-                            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_6;
-                            store8(k_out_column + token_2 * 32 + 8, fma8(carried_17, s_5, prod_2));
-                            const f32x8 s_7 = splat8(gain_tile[9]);
-                            const int64_t token_3 = query_pos_tile[9];
-                            const f32x8 s_8 = splat8(keep[tile * 5 + 9]);
-                            store8(k_out_column + token_3 * 32,
-                                fma8(carried_18, s_7, load8(k_out_column + token_3 * 32) * s_8));
-                            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_8;
-                            store8(k_out_column + token_3 * 32 + 8, fma8(carried_19, s_7, prod_3));
-                            const f32x8 s_9 = splat8(gain_tile[10]);
-                            const int64_t token_4 = query_pos_tile[10];
-                            const f32x8 s_10 = splat8(keep[tile * 5 + 10]);
-                            const f32x8 prod_4 = load8(k_out_column + token_4 * 32) * s_10;
-                            store8(k_out_column + token_4 * 32, fma8(carried_20, s_9, prod_4));
-                            const f32x8 prod_5 = load8(k_out_column + token_4 * 32 + 8) * s_10;
-                            store8(k_out_column + token_4 * 32 + 8, fma8(carried_21, s_9, prod_5));
-                        }
-                    }
-                }
-            }
-        }
-    }
+    lsh_attention_k_out_6(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, run_sum, self_count,
+        run_max, top, round_sum, keep, gain, round, run);
 }
 
 /* crime-and-punishment-bytes.yaml:22: local attention: keys and values into the cache
@@ -5677,6 +5750,474 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
     }
 }
 
+INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t *places,
+        int32_t *keys, const float *q_head, int32_t *counts_head, const float *records_head,
+        int64_t index, int64_t head, int64_t v) {
+    for (int64_t round = 0; round < 2; round++) {
+        f32x8 sum = {0};
+        for (int64_t d = 0; d < 32; d++) {
+            sum = fma8(load8(w_rotations + (((index * 6 + head) * 2 + round) * 32 + d) * 8),
+                splat8(q_head[d]), sum);
+        }
+        store8(rotated, sum);
+        float most = -3.4028235e+38f;
+        int64_t carried = 0;
+        float least = 3.4028235e+38f;
+        int64_t carried_1 = 0;
+        for (int64_t column = 0; column < 8; column++) {
+            const float v_1 = rotated[column];
+            carried = v_1 > most ? column : carried;
+            carried_1 = v_1 < least ? column : carried_1;
+            most = max_f32(v_1, most);
+            least = min_f32(v_1, least);
+        }
+        const int64_t pick = -least > most ? add_i64(carried_1, 8) : carried;
+        const int64_t clamped = max_i64(pick, 0);
+        const int64_t bucket = min_i64(clamped, 15);
+        int32_t *counts_round = counts_head + round * 16;
+        const int32_t count = counts_round[bucket];
+        const int64_t x = (int64_t)count;
+        const int64_t clamped_1 = max_i64(x - 32, 0);
+        const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
+        int32_t *places_round = places + ((index * 6 + head) * 2 + round) * 16 * 96;
+        places_round[bucket * 96 + min_i64(pick_1, 95)] = (int32_t)v;
+        counts_round[bucket] = min_i32(count + 1, 512);
+        const i32x8 mix = shuffle10_i32x8(splat_i32x8(0), splat_i32x8(1));
+        const i32x8 mix_1 = shuffle11_i32x8(mix, add_i32x8(mix, splat_i32x8(2)));
+        const i32x8 mix_2 = shuffle12_i32x8(mix_1, add_i32x8(mix_1, splat_i32x8(4)));
+        const i32x8 s = splat_i32x8((int32_t)bucket);
+        const int64_t v_1 = counts_round[bucket];
+        const int64_t x_1 = (int64_t)(int32_t)v_1;
+        i32x8 sum_1 = {0}, sum_2 = mix_2;
+        for (int64_t v_2 = 0; v_2 < 2; v_2++) {
+            const i32x8 bits = load_i32x8(counts_round + v_2 * 8) & (i32x8)(sum_2 < s);
+            sum_1 = add_i32x8(sum_1, bits);
+            sum_2 = add_i32x8(sum_2, splat_i32x8(8));
+        }
+        const i32x8 mix_3 = shuffle_swap4_i32x8(sum_1);
+        const i32x8 sum_3 = add_i32x8(sum_1, mix_3);
+        const i32x8 mix_4 = shuffle_swap2_i32x8(sum_3);
+        const i32x8 sum_4 = add_i32x8(sum_3, mix_4);
+        const i32x8 mix_5 = shuffle_swap1_i32x8(sum_4);
+        const i32x8 sum_5 = add_i32x8(sum_4, mix_5);
+        const int64_t clamped_2 = max_i64((int64_t)sum_5[0] + v_1 - 1, 0);
+        const int64_t clamped_3 = min_i64(clamped_2, 511);
+        const int64_t at = clamped_3 % 32 + 32;
+        const int64_t at_1 = v + 1;
+        int64_t back;
+        if (at >= at_1) {
+            int64_t carried_2 = at;
+            for (int64_t turn = 0; turn < 64; turn++) {
+                carried_2 = carried_2 >= at_1 ? sub_i64(carried_2, at_1) : carried_2;
+            }
+            back = carried_2;
+        } else {
+            back = at;
+        }
+        int64_t chosen;
+        int64_t chosen_1;
+        int64_t chosen_2;
+        if (back >= x_1) {
+            int64_t carried_2 = bucket, carried_3 = x_1, carried_4 = back;
+            for (int64_t move = 0; move < 32; move++) {
+                int64_t chosen_3;
+                int64_t chosen_4;
+                int64_t chosen_5;
+                if (carried_4 >= carried_3) {
+                    const int64_t pick_2 = carried_2 == 0 ? 15 : carried_2 - 1;
+                    const int64_t clamped_4 = max_i64(pick_2, 0);
+                    const int64_t clamped_5 = min_i64(clamped_4, 15);
+                    const int64_t v_2 = counts_round[clamped_5];
+                    const int64_t clamped_6 = max_i64(v_2 - 1, 0);
+                    const int64_t clamped_7 = max_i64(clamped_6 - 32, 0);
+                    const int64_t pick_3 = clamped_6 < 32 ? clamped_6 : clamped_7 % 64 + 32;
+                    const int64_t clamped_8 = min_i64(pick_3, 95);
+                    __builtin_prefetch(places_round + clamped_5 * 96 + clamped_8, 0, 2);
+                    chosen_3 = clamped_5;
+                    chosen_4 = (int64_t)(int32_t)v_2;
+                    chosen_5 = sub_i64(carried_4, carried_3);
+                } else {
+                    chosen_3 = carried_2;
+                    chosen_4 = carried_3;
+                    chosen_5 = carried_4;
+                }
+                carried_2 = chosen_3;
+                carried_3 = chosen_4;
+                carried_4 = chosen_5;
+            }
+            chosen = carried_2;
+            chosen_1 = carried_3;
+            chosen_2 = carried_4;
+        } else {
+            chosen = bucket;
+            chosen_1 = x_1;
+            chosen_2 = back;
+        }
+        const int64_t clamped_4 = max_i64(chosen, 0);
+        const int64_t clamped_5 = min_i64(clamped_4, 15);
+        const int64_t distinct = min_i64(at_1, 64);
+        int64_t carried_2 = chosen, carried_3 = chosen_1 - chosen_2 - 1,
+            carried_4 = (int64_t)counts_round[clamped_5], carried_5 = 0;
+        for (int64_t leg = 0; leg < 3; leg++) {
+            int64_t chosen_3;
+            int64_t chosen_4;
+            int64_t chosen_5;
+            int64_t chosen_6;
+            if (carried_5 < distinct) {
+                int64_t carried_6 = carried_2, carried_7 = carried_3, carried_8 = carried_4,
+                    carried_9 = carried_5;
+                for (int64_t move = 0; move < 32; move++) {
+                    int64_t chosen_7;
+                    int64_t chosen_8;
+                    int64_t chosen_9;
+                    int64_t chosen_10;
+                    if (carried_9 < distinct) {
+                        const int64_t clamped_6 = max_i64(carried_6, 0);
+                        const int64_t clamped_7 = min_i64(clamped_6, 15);
+                        int64_t chosen_11;
+                        int64_t chosen_12;
+                        int64_t chosen_13;
+                        int64_t chosen_14;
+                        if (carried_7 < carried_8) {
+                            const int64_t clamped_8 = max_i64(carried_7, 0);
+                            const int64_t clamped_9 = min_i64(clamped_8, 511);
+                            const int64_t clamped_10 = max_i64(clamped_9 - 32, 0);
+                            const int64_t pick_2 = clamped_9 < 32 ? clamped_9 : clamped_10 % 64 +
+                                32;
+                            const int64_t clamped_11 = min_i64(pick_2, 95);
+                            const int64_t clamped_12 = max_i64(carried_9, 0);
+                            keys[round * 64 + min_i64(clamped_12, 63)] =
+                                places_round[clamped_7 * 96 + clamped_11];
+                            chosen_11 = clamped_7;
+                            chosen_12 = clamped_9 + 1;
+                            chosen_13 = carried_8;
+                            chosen_14 = carried_9 + 1;
+                        } else {
+                            const int64_t clamped_8 = min_i64(clamped_7 + 12, 15);
+                            const int64_t pick_2 = clamped_7 == 15 ? 0 : clamped_7 + 1;
+                            const int64_t clamped_9 = min_i64(pick_2, 15);
+                            __builtin_prefetch(places_round + clamped_8 * 96, 0, 2);
+                            chosen_11 = clamped_9;
+                            chosen_12 = 0;
+                            chosen_13 = (int64_t)counts_round[clamped_9];
+                            chosen_14 = carried_9;
+                        }
+                        chosen_7 = chosen_11;
+                        chosen_8 = chosen_12;
+                        chosen_9 = chosen_13;
+                        chosen_10 = chosen_14;
+                    } else {
+                        chosen_7 = carried_6;
+                        chosen_8 = carried_7;
+                        chosen_9 = carried_8;
+                        chosen_10 = carried_9;
+                    }
+                    carried_6 = chosen_7;
+                    carried_7 = chosen_8;
+                    carried_8 = chosen_9;
+                    carried_9 = chosen_10;
+                }
+                chosen_3 = carried_6;
+                chosen_4 = carried_7;
+                chosen_5 = carried_8;
+                chosen_6 = carried_9;
+            } else {
+                chosen_3 = carried_2;
+                chosen_4 = carried_3;
+                chosen_5 = carried_4;
+                chosen_6 = carried_5;
+            }
+            carried_2 = chosen_3;
+            carried_3 = chosen_4;
+            carried_4 = chosen_5;
+            carried_5 = chosen_6;
+        }
+        if (at_1 < 64) {
+            for (int64_t j = 0; j < 64; j++) {
+                if (j >= at_1) {
+                    const int64_t clamped_6 = max_i64(j - at_1, 0);
+                    keys[round * 64 + j] = keys[round * 64 + clamped_6];
+                }
+            }
+        }
+        if (round == 0) {
+            for (int64_t j = 0; j < 64; j++) {
+                const int64_t v_2 = keys[round * 64 + j];
+                __builtin_prefetch(records_head + v_2 * 768, 0, 2);
+                __builtin_prefetch(records_head + v_2 * 768 + 16, 0, 2);
+                __builtin_prefetch(records_head + v_2 * 768 + 32, 0, 2);
+                __builtin_prefetch(records_head + v_2 * 768 + 48, 0, 2);
+            }
+        }
+    }
+}
+
+INLINE void lsh_step_outs_step(const int32_t *keys, float *scores, float *weights_1, float *outs,
+        const float *records_head, int64_t position, f32x8 v, f32x8 v_1, f32x8 v_2, f32x8 v_3) {
+    for (int64_t round = 0; round < 2; round++) {
+        for (int64_t j = 0; j < 64; j++) {
+            const int64_t v_4 = keys[j + 64];
+            __builtin_prefetch(records_head + v_4 * 768, 0, 2);
+            __builtin_prefetch(records_head + v_4 * 768 + 16, 0, 2);
+            __builtin_prefetch(records_head + v_4 * 768 + 32, 0, 2);
+            __builtin_prefetch(records_head + v_4 * 768 + 48, 0, 2);
+            const int64_t token = keys[round * 64 + j];
+            const f32x8 t = fma8(v_1, load8(records_head + token * 768 + 8),
+                v * load8(records_head + token * 768));
+            const f32x8 t_1 = fma8(v_2, load8(records_head + token * 768 + 16), t);
+            const f32x8 t_2 = fma8(v_3, load8(records_head + token * 768 + 24), t_1);
+            const f32x8 mix = shuffle_swap4_f32x8(t_2);
+            const f32x8 sum = t_2 + mix;
+            const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+            const f32x8 sum_1 = sum + mix_1;
+            const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+            const f32x8 sum_2 = sum_1 + mix_2;
+            scores[j] = token == position ? -1e+05f : sum_2[0];
+        }
+        f32x8 most = splat8(-3.4028235e+38f);
+        for (int64_t v_4 = 0; v_4 < 8; v_4++) {
+            most = max8(load8(scores + v_4 * 8), most);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(most);
+        const f32x8 larger = max8(most, mix);
+        const f32x8 mix_1 = shuffle_swap2_f32x8(larger);
+        const f32x8 larger_1 = max8(larger, mix_1);
+        const f32x8 mix_2 = shuffle_swap1_f32x8(larger_1);
+        const f32x8 larger_2 = max8(larger_1, mix_2);
+        const float most_1 = larger_2[0];
+        const f32x8 s = splat8(most_1);
+        f32x8 sum = {0};
+        for (int64_t v_4 = 0; v_4 < 8; v_4++) {
+            const f32x8 y = exp_f32x8_step(load8(scores + v_4 * 8) - s);
+            sum = sum + y;
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_2);
+        const f32x8 sum_3 = sum_2 + mix_5;
+        const float y = log_f32_step(sum_3[0]);
+        const float lse = y + most_1;
+        const f32x8 s_1 = splat8(lse);
+        for (int64_t v_4 = 0; v_4 < 8; v_4++) {
+            const f32x8 y_1 = exp_f32x8_step(load8(scores + v_4 * 8) - s_1);
+            store8(scores + v_4 * 8, y_1);
+        }
+        weights_1[round] = lse;
+        f32x8 sum_4 = {0}, sum_5 = {0}, sum_6 = {0}, sum_7 = {0};
+        for (int64_t j = 0; j < 64; j++) {
+            const f32x8 s_2 = splat8(scores[j]);
+            const int64_t token = keys[round * 64 + j];
+            sum_4 = fma8(s_2, load8(records_head + token * 768 + 32), sum_4);
+            sum_5 = fma8(s_2, load8(records_head + token * 768 + 40), sum_5);
+            sum_6 = fma8(s_2, load8(records_head + token * 768 + 48), sum_6);
+            sum_7 = fma8(s_2, load8(records_head + token * 768 + 56), sum_7);
+        }
+        store8(outs + round * 32, sum_4);
+        store8(outs + round * 32 + 8, sum_5);
+        store8(outs + round * 32 + 16, sum_6);
+        store8(outs + round * 32 + 24, sum_7);
+    }
+}
+
+INLINE void lsh_step_scores_step(const int32_t *position, const int32_t *hashed,
+        const float *w_rotations, float *rotated, int32_t *places, int32_t *keys, float *scores,
+        float *weights_1, float *outs, float *mixed, float *mix, const float *q_head,
+        float *records_head, const float *v_head, int32_t *counts_head, int64_t index,
+        int64_t head) {
+    const f32x8 v = load8(q_head + 24);
+    const f32x8 v_1 = load8(q_head + 16);
+    const f32x8 v_2 = load8(q_head + 8);
+    const f32x8 v_3 = load8(q_head);
+    const f32x8 t = fma8(v_2, v_2, v_3 * v_3);
+    const f32x8 t_1 = fma8(v_1, v_1, t);
+    const f32x8 t_2 = fma8(v, v, t_1);
+    const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
+    const f32x8 sum = t_2 + mix_1;
+    const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
+    const f32x8 sum_1 = sum + mix_2;
+    const f32x8 mix_3 = shuffle_swap1_f32x8(sum_1);
+    const f32x8 sum_2 = sum_1 + mix_3;
+    const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
+    const float scale = div_f32(0.17677669f, root);
+    const f32x8 s = splat8(scale);
+    const int64_t v_4 = position[0];
+    const int64_t position_1 = (int64_t)(int32_t)v_4;
+    const f32x8 v_5 = load8(q_head);
+    const f32x8 v_6 = load8(q_head + 8);
+    const f32x8 v_7 = load8(q_head + 16);
+    const f32x8 v_8 = load8(q_head + 24);
+    float *records_v = records_head + v_4 * 768;
+    store8(records_v, mul8(load8(q_head), s));
+    store8(records_v + 32, load8(v_head));
+    store8(records_v + 8, mul8(load8(q_head + 8), s));
+    store8(records_v + 40, load8(v_head + 8));
+    store8(records_v + 16, mul8(load8(q_head + 16), s));
+    store8(records_v + 48, load8(v_head + 16));
+    store8(records_v + 24, mul8(load8(q_head + 24), s));
+    store8(records_v + 56, load8(v_head + 24));
+    if (hashed[0] > 32) {
+        lsh_step_keys_step(w_rotations, rotated, places, keys, q_head, counts_head, records_head,
+            index, head, v_4);
+        lsh_step_outs_step(keys, scores, weights_1, outs, records_head, position_1, v_5, v_6, v_7,
+            v_8);
+        float most = -3.4028235e+38f;
+        for (int64_t round = 0; round < 2; round++) {
+            most = max_f32(weights_1[round], most);
+        }
+        float sum_3 = 0.0f;
+        for (int64_t round = 0; round < 2; round++) {
+            const float y = exp_f32_step(weights_1[round] - most);
+            sum_3 = sum_3 + y;
+        }
+        const float y = log_f32_step(sum_3);
+        const float sum_4 = y + most;
+        for (int64_t round = 0; round < 2; round++) {
+            const float y_1 = exp_f32_step(weights_1[round] - sum_4);
+            weights_1[round] = y_1;
+        }
+        f32x8 sum_5 = {0}, sum_6 = {0}, sum_7 = {0}, sum_8 = {0};
+        for (int64_t round = 0; round < 2; round++) {
+            const f32x8 s_1 = splat8(weights_1[round]);
+            sum_5 = fma8(s_1, load8(outs + round * 32), sum_5);
+            sum_6 = fma8(s_1, load8(outs + round * 32 + 8), sum_6);
+            sum_7 = fma8(s_1, load8(outs + round * 32 + 16), sum_7);
+            sum_8 = fma8(s_1, load8(outs + round * 32 + 24), sum_8);
+        }
+        store8(mixed, sum_5);
+        store8(mixed + 8, sum_6);
+        store8(mixed + 16, sum_7);
+        store8(mixed + 24, sum_8);
+    } else {
+        scores[33] = -__builtin_inff();
+        scores[34] = -__builtin_inff();
+        scores[35] = -__builtin_inff();
+        scores[36] = -__builtin_inff();
+        scores[37] = -__builtin_inff();
+        scores[38] = -__builtin_inff();
+        scores[39] = -__builtin_inff();
+        for (int64_t j = 0; j < 33; j++) {
+            float chosen;
+            if (j <= position_1) {
+                const f32x8 t_3 = fma8(v_6, load8(records_head + j * 768 + 8),
+                    v_5 * load8(records_head + j * 768));
+                const f32x8 t_4 = fma8(v_7, load8(records_head + j * 768 + 16), t_3);
+                const f32x8 t_5 = fma8(v_8, load8(records_head + j * 768 + 24), t_4);
+                const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
+                const f32x8 sum_3 = t_5 + mix_4;
+                const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
+                const f32x8 sum_4 = sum_3 + mix_5;
+                const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
+                const f32x8 sum_5 = sum_4 + mix_6;
+                chosen = j == position_1 ? -1e+05f : sum_5[0];
+            } else {
+                chosen = -__builtin_inff();
+            }
+            scores[j] = chosen;
+        }
+        f32x8 most = splat8(-3.4028235e+38f);
+        for (int64_t v_9 = 0; v_9 < 5; v_9++) {
+            most = max8(load8(scores + v_9 * 8), most);
+        }
+        const f32x8 mix_4 = shuffle_swap4_f32x8(most);
+        const f32x8 larger = max8(most, mix_4);
+        const f32x8 mix_5 = shuffle_swap2_f32x8(larger);
+        const f32x8 larger_1 = max8(larger, mix_5);
+        const f32x8 mix_6 = shuffle_swap1_f32x8(larger_1);
+        const f32x8 larger_2 = max8(larger_1, mix_6);
+        const float most_1 = larger_2[0];
+        const f32x8 s_1 = splat8(most_1);
+        f32x8 sum_3 = {0};
+        for (int64_t v_9 = 0; v_9 < 5; v_9++) {
+            const f32x8 y = exp_f32x8_step(load8(scores + v_9 * 8) - s_1);
+            sum_3 = sum_3 + y;
+        }
+        const f32x8 mix_7 = shuffle_swap4_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_7;
+        const f32x8 mix_8 = shuffle_swap2_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_8;
+        const f32x8 mix_9 = shuffle_swap1_f32x8(sum_5);
+        const f32x8 sum_6 = sum_5 + mix_9;
+        const float y = log_f32_step(sum_6[0]);
+        const float lse = y + most_1;
+        const f32x8 s_2 = splat8(lse);
+        for (int64_t v_9 = 0; v_9 < 5; v_9++) {
+            const f32x8 y_1 = exp_f32x8_step(load8(scores + v_9 * 8) - s_2);
+            store8(scores + v_9 * 8, y_1);
+        }
+        f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
+        for (int64_t j = 0; j < 33; j++) {
+            f32x8 chosen;
+            f32x8 chosen_1;
+            f32x8 chosen_2;
+            f32x8 chosen_3;
+            if (j <= position_1) {
+                const f32x8 s_3 = splat8(scores[j]);
+                chosen = fma8(s_3, load8(records_head + j * 768 + 32), carried);
+                chosen_1 = fma8(s_3, load8(records_head + j * 768 + 40), carried_1);
+                chosen_2 = fma8(s_3, load8(records_head + j * 768 + 48), carried_2);
+                chosen_3 = fma8(s_3, load8(records_head + j * 768 + 56), carried_3);
+            } else {
+                chosen = carried;
+                chosen_1 = carried_1;
+                chosen_2 = carried_2;
+                chosen_3 = carried_3;
+            }
+            carried = chosen;
+            carried_1 = chosen_1;
+            carried_2 = chosen_2;
+            carried_3 = chosen_3;
+        }
+        store8(mixed, carried);
+        store8(mixed + 8, carried_1);
+        store8(mixed + 16, carried_2);
+        store8(mixed + 24, carried_3);
+        if (position_1 >= 31) {
+            for (int64_t round = 0; round < 2; round++) {
+                for (int64_t bucket = 0; bucket < 16; bucket++) {
+                    counts_head[round * 16 + bucket] = 0;
+                }
+                for (int64_t t_3 = 0; t_3 < 33; t_3++) {
+                    if (t_3 <= position_1) {
+                        f32x8 sum_7 = {0};
+                        for (int64_t d = 0; d < 32; d++) {
+                            sum_7 =
+                                fma8(load8(w_rotations + (((index * 6 + head) * 2 + round) * 32 + d)
+                                * 8), splat8(records_head[t_3 * 768 + d]), sum_7);
+                        }
+                        store8(rotated, sum_7);
+                        float most_2 = -3.4028235e+38f;
+                        int64_t carried_4 = 0;
+                        float least = 3.4028235e+38f;
+                        int64_t carried_5 = 0;
+                        for (int64_t column = 0; column < 8; column++) {
+                            const float v_9 = rotated[column];
+                            carried_4 = v_9 > most_2 ? column : carried_4;
+                            carried_5 = v_9 < least ? column : carried_5;
+                            most_2 = max_f32(v_9, most_2);
+                            least = min_f32(v_9, least);
+                        }
+                        const int64_t pick = -least > most_2 ? add_i64(carried_5, 8) : carried_4;
+                        const int64_t clamped = max_i64(pick, 0);
+                        const int64_t bucket = min_i64(clamped, 15);
+                        const int32_t count = counts_head[round * 16 + bucket];
+                        const int64_t x = (int64_t)count;
+                        const int64_t clamped_1 = max_i64(x - 32, 0);
+                        const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
+                        places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 +
+                            min_i64(pick_1, 95)] = (int32_t)t_3;
+                        counts_head[round * 16 + bucket] = min_i32(count + 1, 512);
+                    }
+                }
+            }
+        }
+    }
+    for (int64_t v_9 = 0; v_9 < 4; v_9++) {
+        store8(mix + head * 32 + v_9 * 8, load8(mixed + v_9 * 8));
+    }
+}
+
 /* crime-and-punishment-bytes.yaml:19: LSH attention of one token: 2 rounds, windows of 64 tokens
  * tasks [row 1][head 6] */
 REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch,
@@ -5708,457 +6249,8 @@ REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned 
     const float *v_head = v + head * 32;
     int32_t *counts_head = counts + (index * 6 + head) * 2 * 16;
     if (row_1[0] >= 0) {
-        const f32x8 v_1 = load8(q_head + 24);
-        const f32x8 v_2 = load8(q_head + 16);
-        const f32x8 v_3 = load8(q_head + 8);
-        const f32x8 v_4 = load8(q_head);
-        const f32x8 t = fma8(v_3, v_3, v_4 * v_4);
-        const f32x8 t_1 = fma8(v_2, v_2, t);
-        const f32x8 t_2 = fma8(v_1, v_1, t_1);
-        const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
-        const f32x8 sum = t_2 + mix_1;
-        const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_2;
-        const f32x8 mix_3 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_3;
-        const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
-        const float scale = div_f32(0.17677669f, root);
-        const f32x8 s = splat8(scale);
-        const int64_t v_5 = position[0];
-        const int64_t position_1 = (int64_t)(int32_t)v_5;
-        const f32x8 v_6 = load8(q_head);
-        const f32x8 v_7 = load8(q_head + 8);
-        const f32x8 v_8 = load8(q_head + 16);
-        const f32x8 v_9 = load8(q_head + 24);
-        float *records_v = records_head + v_5 * 768;
-        store8(records_v, mul8(load8(q_head), s));
-        store8(records_v + 32, load8(v_head));
-        store8(records_v + 8, mul8(load8(q_head + 8), s));
-        store8(records_v + 40, load8(v_head + 8));
-        store8(records_v + 16, mul8(load8(q_head + 16), s));
-        store8(records_v + 48, load8(v_head + 16));
-        store8(records_v + 24, mul8(load8(q_head + 24), s));
-        store8(records_v + 56, load8(v_head + 24));
-        if (hashed[0] > 32) {
-            for (int64_t round = 0; round < 2; round++) {
-                f32x8 sum_3 = {0};
-                for (int64_t d = 0; d < 32; d++) {
-                    sum_3 =
-                        fma8(load8(w_rotations + (((index * 6 + head) * 2 + round) * 32 + d) * 8),
-                        splat8(q_head[d]), sum_3);
-                }
-                store8(rotated, sum_3);
-                float most = -3.4028235e+38f;
-                int64_t carried = 0;
-                float least = 3.4028235e+38f;
-                int64_t carried_1 = 0;
-                for (int64_t column = 0; column < 8; column++) {
-                    const float v_10 = rotated[column];
-                    carried = v_10 > most ? column : carried;
-                    carried_1 = v_10 < least ? column : carried_1;
-                    most = max_f32(v_10, most);
-                    least = min_f32(v_10, least);
-                }
-                const int64_t pick = -least > most ? add_i64(carried_1, 8) : carried;
-                const int64_t clamped = max_i64(pick, 0);
-                const int64_t bucket = min_i64(clamped, 15);
-                int32_t *counts_round = counts_head + round * 16;
-                const int32_t count = counts_round[bucket];
-                const int64_t x = (int64_t)count;
-                const int64_t clamped_1 = max_i64(x - 32, 0);
-                const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
-                int32_t *places_round = places + ((index * 6 + head) * 2 + round) * 16 * 96;
-                places_round[bucket * 96 + min_i64(pick_1, 95)] = (int32_t)v_5;
-                counts_round[bucket] = min_i32(count + 1, 512);
-                const i32x8 mix_4 = shuffle10_i32x8(splat_i32x8(0), splat_i32x8(1));
-                const i32x8 mix_5 = shuffle11_i32x8(mix_4, add_i32x8(mix_4, splat_i32x8(2)));
-                const i32x8 mix_6 = shuffle12_i32x8(mix_5, add_i32x8(mix_5, splat_i32x8(4)));
-                const i32x8 s_1 = splat_i32x8((int32_t)bucket);
-                const int64_t v_10 = counts_round[bucket];
-                const int64_t x_1 = (int64_t)(int32_t)v_10;
-                i32x8 sum_4 = {0}, sum_5 = mix_6;
-                for (int64_t v_11 = 0; v_11 < 2; v_11++) {
-                    const i32x8 bits = load_i32x8(counts_round + v_11 * 8) & (i32x8)(sum_5 < s_1);
-                    sum_4 = add_i32x8(sum_4, bits);
-                    sum_5 = add_i32x8(sum_5, splat_i32x8(8));
-                }
-                const i32x8 mix_7 = shuffle_swap4_i32x8(sum_4);
-                const i32x8 sum_6 = add_i32x8(sum_4, mix_7);
-                const i32x8 mix_8 = shuffle_swap2_i32x8(sum_6);
-                const i32x8 sum_7 = add_i32x8(sum_6, mix_8);
-                const i32x8 mix_9 = shuffle_swap1_i32x8(sum_7);
-                const i32x8 sum_8 = add_i32x8(sum_7, mix_9);
-                const int64_t clamped_2 = max_i64((int64_t)sum_8[0] + v_10 - 1, 0);
-                const int64_t clamped_3 = min_i64(clamped_2, 511);
-                const int64_t at = clamped_3 % 32 + 32;
-                const int64_t at_1 = v_5 + 1;
-                int64_t back;
-                if (at >= at_1) {
-                    int64_t carried_2 = at;
-                    for (int64_t turn = 0; turn < 64; turn++) {
-                        carried_2 = carried_2 >= at_1 ? sub_i64(carried_2, at_1) : carried_2;
-                    }
-                    back = carried_2;
-                } else {
-                    back = at;
-                }
-                int64_t chosen;
-                int64_t chosen_1;
-                int64_t chosen_2;
-                if (back >= x_1) {
-                    int64_t carried_2 = bucket, carried_3 = x_1, carried_4 = back;
-                    for (int64_t move = 0; move < 32; move++) {
-                        int64_t chosen_3;
-                        int64_t chosen_4;
-                        int64_t chosen_5;
-                        if (carried_4 >= carried_3) {
-                            const int64_t pick_2 = carried_2 == 0 ? 15 : carried_2 - 1;
-                            const int64_t clamped_4 = max_i64(pick_2, 0);
-                            const int64_t clamped_5 = min_i64(clamped_4, 15);
-                            const int64_t v_11 = counts_round[clamped_5];
-                            const int64_t clamped_6 = max_i64(v_11 - 1, 0);
-                            const int64_t clamped_7 = max_i64(clamped_6 - 32, 0);
-                            const int64_t pick_3 = clamped_6 < 32 ? clamped_6 : clamped_7 % 64 + 32;
-                            const int64_t clamped_8 = min_i64(pick_3, 95);
-                            __builtin_prefetch(places_round + clamped_5 * 96 + clamped_8, 0, 2);
-                            chosen_3 = clamped_5;
-                            chosen_4 = (int64_t)(int32_t)v_11;
-                            chosen_5 = sub_i64(carried_4, carried_3);
-                        } else {
-                            chosen_3 = carried_2;
-                            chosen_4 = carried_3;
-                            chosen_5 = carried_4;
-                        }
-                        carried_2 = chosen_3;
-                        carried_3 = chosen_4;
-                        carried_4 = chosen_5;
-                    }
-                    chosen = carried_2;
-                    chosen_1 = carried_3;
-                    chosen_2 = carried_4;
-                } else {
-                    chosen = bucket;
-                    chosen_1 = x_1;
-                    chosen_2 = back;
-                }
-                const int64_t clamped_4 = max_i64(chosen, 0);
-                const int64_t clamped_5 = min_i64(clamped_4, 15);
-                const int64_t distinct = min_i64(at_1, 64);
-                int64_t carried_2 = chosen, carried_3 = chosen_1 - chosen_2 - 1,
-                    carried_4 = (int64_t)counts_round[clamped_5], carried_5 = 0;
-                for (int64_t leg = 0; leg < 3; leg++) {
-                    int64_t chosen_3;
-                    int64_t chosen_4;
-                    int64_t chosen_5;
-                    int64_t chosen_6;
-                    if (carried_5 < distinct) {
-                        int64_t carried_6 = carried_2, carried_7 = carried_3, carried_8 = carried_4,
-                            carried_9 = carried_5;
-                        for (int64_t move = 0; move < 32; move++) {
-                            int64_t chosen_7;
-                            int64_t chosen_8;
-                            int64_t chosen_9;
-                            int64_t chosen_10;
-                            if (carried_9 < distinct) {
-                                const int64_t clamped_6 = max_i64(carried_6, 0);
-                                const int64_t clamped_7 = min_i64(clamped_6, 15);
-                                int64_t chosen_11;
-                                int64_t chosen_12;
-                                int64_t chosen_13;
-                                int64_t chosen_14;
-                                if (carried_7 < carried_8) {
-                                    const int64_t clamped_8 = max_i64(carried_7, 0);
-                                    const int64_t clamped_9 = min_i64(clamped_8, 511);
-                                    const int64_t clamped_10 = max_i64(clamped_9 - 32, 0);
-                                    const int64_t pick_2 = clamped_9 < 32 ? clamped_9 : clamped_10 %
-                                        64 + 32;
-                                    const int64_t clamped_11 = min_i64(pick_2, 95);
-                                    const int64_t clamped_12 = max_i64(carried_9, 0);
-                                    keys[round * 64 + min_i64(clamped_12, 63)] =
-                                        places_round[clamped_7 * 96 + clamped_11];
-                                    chosen_11 = clamped_7;
-                                    chosen_12 = clamped_9 + 1;
-                                    chosen_13 = carried_8;
-                                    chosen_14 = carried_9 + 1;
-                                } else {
-                                    const int64_t clamped_8 = min_i64(clamped_7 + 12, 15);
-                                    const int64_t pick_2 = clamped_7 == 15 ? 0 : clamped_7 + 1;
-                                    const int64_t clamped_9 = min_i64(pick_2, 15);
-                                    __builtin_prefetch(places_round + clamped_8 * 96, 0, 2);
-                                    chosen_11 = clamped_9;
-                                    chosen_12 = 0;
-                                    chosen_13 = (int64_t)counts_round[clamped_9];
-                                    chosen_14 = carried_9;
-                                }
-                                chosen_7 = chosen_11;
-                                chosen_8 = chosen_12;
-                                chosen_9 = chosen_13;
-                                chosen_10 = chosen_14;
-                            } else {
-                                chosen_7 = carried_6;
-                                chosen_8 = carried_7;
-                                chosen_9 = carried_8;
-                                chosen_10 = carried_9;
-                            }
-                            carried_6 = chosen_7;
-                            carried_7 = chosen_8;
-                            carried_8 = chosen_9;
-                            carried_9 = chosen_10;
-                        }
-                        chosen_3 = carried_6;
-                        chosen_4 = carried_7;
-                        chosen_5 = carried_8;
-                        chosen_6 = carried_9;
-                    } else {
-                        chosen_3 = carried_2;
-                        chosen_4 = carried_3;
-                        chosen_5 = carried_4;
-                        chosen_6 = carried_5;
-                    }
-                    carried_2 = chosen_3;
-                    carried_3 = chosen_4;
-                    carried_4 = chosen_5;
-                    carried_5 = chosen_6;
-                }
-                if (at_1 < 64) {
-                    for (int64_t j = 0; j < 64; j++) {
-                        if (j >= at_1) {
-                            const int64_t clamped_6 = max_i64(j - at_1, 0);
-                            keys[round * 64 + j] = keys[round * 64 + clamped_6];
-                        }
-                    }
-                }
-                if (round == 0) {
-                    for (int64_t j = 0; j < 64; j++) {
-                        const int64_t v_11 = keys[round * 64 + j];
-                        __builtin_prefetch(records_head + v_11 * 768, 0, 2);
-                        __builtin_prefetch(records_head + v_11 * 768 + 16, 0, 2);
-                        __builtin_prefetch(records_head + v_11 * 768 + 32, 0, 2);
-                        __builtin_prefetch(records_head + v_11 * 768 + 48, 0, 2);
-                    }
-                }
-            }
-            for (int64_t round = 0; round < 2; round++) {
-                for (int64_t j = 0; j < 64; j++) {
-                    const int64_t v_10 = keys[j + 64];
-                    __builtin_prefetch(records_head + v_10 * 768, 0, 2);
-                    __builtin_prefetch(records_head + v_10 * 768 + 16, 0, 2);
-                    __builtin_prefetch(records_head + v_10 * 768 + 32, 0, 2);
-                    __builtin_prefetch(records_head + v_10 * 768 + 48, 0, 2);
-                    const int64_t token = keys[round * 64 + j];
-                    const f32x8 t_3 = fma8(v_7, load8(records_head + token * 768 + 8),
-                        v_6 * load8(records_head + token * 768));
-                    const f32x8 t_4 = fma8(v_8, load8(records_head + token * 768 + 16), t_3);
-                    const f32x8 t_5 = fma8(v_9, load8(records_head + token * 768 + 24), t_4);
-                    const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
-                    const f32x8 sum_3 = t_5 + mix_4;
-                    const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
-                    const f32x8 sum_4 = sum_3 + mix_5;
-                    const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
-                    const f32x8 sum_5 = sum_4 + mix_6;
-                    scores[j] = token == position_1 ? -1e+05f : sum_5[0];
-                }
-                f32x8 most = splat8(-3.4028235e+38f);
-                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    most = max8(load8(scores + v_10 * 8), most);
-                }
-                const f32x8 mix_4 = shuffle_swap4_f32x8(most);
-                const f32x8 larger = max8(most, mix_4);
-                const f32x8 mix_5 = shuffle_swap2_f32x8(larger);
-                const f32x8 larger_1 = max8(larger, mix_5);
-                const f32x8 mix_6 = shuffle_swap1_f32x8(larger_1);
-                const f32x8 larger_2 = max8(larger_1, mix_6);
-                const float most_1 = larger_2[0];
-                const f32x8 s_1 = splat8(most_1);
-                f32x8 sum_3 = {0};
-                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    const f32x8 y = exp_f32x8_step(load8(scores + v_10 * 8) - s_1);
-                    sum_3 = sum_3 + y;
-                }
-                const f32x8 mix_7 = shuffle_swap4_f32x8(sum_3);
-                const f32x8 sum_4 = sum_3 + mix_7;
-                const f32x8 mix_8 = shuffle_swap2_f32x8(sum_4);
-                const f32x8 sum_5 = sum_4 + mix_8;
-                const f32x8 mix_9 = shuffle_swap1_f32x8(sum_5);
-                const f32x8 sum_6 = sum_5 + mix_9;
-                const float y = log_f32_step(sum_6[0]);
-                const float lse = y + most_1;
-                const f32x8 s_2 = splat8(lse);
-                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    const f32x8 y_1 = exp_f32x8_step(load8(scores + v_10 * 8) - s_2);
-                    store8(scores + v_10 * 8, y_1);
-                }
-                weights_1[round] = lse;
-                f32x8 sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0};
-                for (int64_t j = 0; j < 64; j++) {
-                    const f32x8 s_3 = splat8(scores[j]);
-                    const int64_t token = keys[round * 64 + j];
-                    sum_7 = fma8(s_3, load8(records_head + token * 768 + 32), sum_7);
-                    sum_8 = fma8(s_3, load8(records_head + token * 768 + 40), sum_8);
-                    sum_9 = fma8(s_3, load8(records_head + token * 768 + 48), sum_9);
-                    sum_10 = fma8(s_3, load8(records_head + token * 768 + 56), sum_10);
-                }
-                store8(outs + round * 32, sum_7);
-                store8(outs + round * 32 + 8, sum_8);
-                store8(outs + round * 32 + 16, sum_9);
-                store8(outs + round * 32 + 24, sum_10);
-            }
-            float most = -3.4028235e+38f;
-            for (int64_t round = 0; round < 2; round++) {
-                most = max_f32(weights_1[round], most);
-            }
-            float sum_3 = 0.0f;
-            for (int64_t round = 0; round < 2; round++) {
-                const float y = exp_f32_step(weights_1[round] - most);
-                sum_3 = sum_3 + y;
-            }
-            const float y = log_f32_step(sum_3);
-            const float sum_4 = y + most;
-            for (int64_t round = 0; round < 2; round++) {
-                const float y_1 = exp_f32_step(weights_1[round] - sum_4);
-                weights_1[round] = y_1;
-            }
-            f32x8 sum_5 = {0}, sum_6 = {0}, sum_7 = {0}, sum_8 = {0};
-            for (int64_t round = 0; round < 2; round++) {
-                const f32x8 s_1 = splat8(weights_1[round]);
-                sum_5 = fma8(s_1, load8(outs + round * 32), sum_5);
-                sum_6 = fma8(s_1, load8(outs + round * 32 + 8), sum_6);
-                sum_7 = fma8(s_1, load8(outs + round * 32 + 16), sum_7);
-                sum_8 = fma8(s_1, load8(outs + round * 32 + 24), sum_8);
-            }
-            store8(mixed, sum_5);
-            store8(mixed + 8, sum_6);
-            store8(mixed + 16, sum_7);
-            store8(mixed + 24, sum_8);
-        } else {
-            scores[33] = -__builtin_inff();
-            scores[34] = -__builtin_inff();
-            scores[35] = -__builtin_inff();
-            scores[36] = -__builtin_inff();
-            scores[37] = -__builtin_inff();
-            scores[38] = -__builtin_inff();
-            scores[39] = -__builtin_inff();
-            for (int64_t j = 0; j < 33; j++) {
-                float chosen;
-                if (j <= position_1) {
-                    const f32x8 t_3 = fma8(v_7, load8(records_head + j * 768 + 8),
-                        v_6 * load8(records_head + j * 768));
-                    const f32x8 t_4 = fma8(v_8, load8(records_head + j * 768 + 16), t_3);
-                    const f32x8 t_5 = fma8(v_9, load8(records_head + j * 768 + 24), t_4);
-                    const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
-                    const f32x8 sum_3 = t_5 + mix_4;
-                    const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
-                    const f32x8 sum_4 = sum_3 + mix_5;
-                    const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
-                    const f32x8 sum_5 = sum_4 + mix_6;
-                    chosen = j == position_1 ? -1e+05f : sum_5[0];
-                } else {
-                    chosen = -__builtin_inff();
-                }
-                scores[j] = chosen;
-            }
-            f32x8 most = splat8(-3.4028235e+38f);
-            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                most = max8(load8(scores + v_10 * 8), most);
-            }
-            const f32x8 mix_4 = shuffle_swap4_f32x8(most);
-            const f32x8 larger = max8(most, mix_4);
-            const f32x8 mix_5 = shuffle_swap2_f32x8(larger);
-            const f32x8 larger_1 = max8(larger, mix_5);
-            const f32x8 mix_6 = shuffle_swap1_f32x8(larger_1);
-            const f32x8 larger_2 = max8(larger_1, mix_6);
-            const float most_1 = larger_2[0];
-            const f32x8 s_1 = splat8(most_1);
-            f32x8 sum_3 = {0};
-            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                const f32x8 y = exp_f32x8_step(load8(scores + v_10 * 8) - s_1);
-                sum_3 = sum_3 + y;
-            }
-            const f32x8 mix_7 = shuffle_swap4_f32x8(sum_3);
-            const f32x8 sum_4 = sum_3 + mix_7;
-            const f32x8 mix_8 = shuffle_swap2_f32x8(sum_4);
-            const f32x8 sum_5 = sum_4 + mix_8;
-            const f32x8 mix_9 = shuffle_swap1_f32x8(sum_5);
-            const f32x8 sum_6 = sum_5 + mix_9;
-            const float y = log_f32_step(sum_6[0]);
-            const float lse = y + most_1;
-            const f32x8 s_2 = splat8(lse);
-            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
-                const f32x8 y_1 = exp_f32x8_step(load8(scores + v_10 * 8) - s_2);
-                store8(scores + v_10 * 8, y_1);
-            }
-            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
-            for (int64_t j = 0; j < 33; j++) {
-                f32x8 chosen;
-                f32x8 chosen_1;
-                f32x8 chosen_2;
-                f32x8 chosen_3;
-                if (j <= position_1) {
-                    const f32x8 s_3 = splat8(scores[j]);
-                    chosen = fma8(s_3, load8(records_head + j * 768 + 32), carried);
-                    chosen_1 = fma8(s_3, load8(records_head + j * 768 + 40), carried_1);
-                    chosen_2 = fma8(s_3, load8(records_head + j * 768 + 48), carried_2);
-                    chosen_3 = fma8(s_3, load8(records_head + j * 768 + 56), carried_3);
-                } else {
-                    chosen = carried;
-                    chosen_1 = carried_1;
-                    chosen_2 = carried_2;
-                    chosen_3 = carried_3;
-                }
-                carried = chosen;
-                carried_1 = chosen_1;
-                carried_2 = chosen_2;
-                carried_3 = chosen_3;
-            }
-            store8(mixed, carried);
-            store8(mixed + 8, carried_1);
-            store8(mixed + 16, carried_2);
-            store8(mixed + 24, carried_3);
-            if (position_1 >= 31) {
-                for (int64_t round = 0; round < 2; round++) {
-                    for (int64_t bucket = 0; bucket < 16; bucket++) {
-                        counts_head[round * 16 + bucket] = 0;
-                    }
-                    for (int64_t t_3 = 0; t_3 < 33; t_3++) {
-                        if (t_3 <= position_1) {
-                            f32x8 sum_7 = {0};
-                            for (int64_t d = 0; d < 32; d++) {
-                                sum_7 =
-                                    fma8(load8(w_rotations +
-                                    (((index * 6 + head) * 2 + round) * 32 + d) * 8),
-                                    splat8(records_head[t_3 * 768 + d]), sum_7);
-                            }
-                            store8(rotated, sum_7);
-                            float most_2 = -3.4028235e+38f;
-                            int64_t carried_4 = 0;
-                            float least = 3.4028235e+38f;
-                            int64_t carried_5 = 0;
-                            for (int64_t column = 0; column < 8; column++) {
-                                const float v_10 = rotated[column];
-                                carried_4 = v_10 > most_2 ? column : carried_4;
-                                carried_5 = v_10 < least ? column : carried_5;
-                                most_2 = max_f32(v_10, most_2);
-                                least = min_f32(v_10, least);
-                            }
-                            const int64_t pick = -least > most_2 ? add_i64(carried_5, 8) :
-                                carried_4;
-                            const int64_t clamped = max_i64(pick, 0);
-                            const int64_t bucket = min_i64(clamped, 15);
-                            const int32_t count = counts_head[round * 16 + bucket];
-                            const int64_t x = (int64_t)count;
-                            const int64_t clamped_1 = max_i64(x - 32, 0);
-                            const int64_t pick_1 = x < 32 ? x : clamped_1 % 64 + 32;
-                            places[(((index * 6 + head) * 2 + round) * 16 + bucket) * 96 +
-                                min_i64(pick_1, 95)] = (int32_t)t_3;
-                            counts_head[round * 16 + bucket] = min_i32(count + 1, 512);
-                        }
-                    }
-                }
-            }
-        }
-        for (int64_t v_10 = 0; v_10 < 4; v_10++) {
-            store8(mix + head * 32 + v_10 * 8, load8(mixed + v_10 * 8));
-        }
+        lsh_step_scores_step(position, hashed, w_rotations, rotated, places, keys, scores,
+            weights_1, outs, mixed, mix, q_head, records_head, v_head, counts_head, index, head);
     } else {
         for (int64_t v_1 = 0; v_1 < 4; v_1++) {
             store8(mix + head * 32 + v_1 * 8, splat8(0.0f));
@@ -6194,6 +6286,44 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
     }
 }
 
+#undef lsh_attention_queries
+#undef lsh_attention_queries_1
+#undef lsh_attention_k_out
+#undef lsh_attention_k_out_1
+#undef lsh_attention_k_out_2
+#undef lsh_attention_k_out_3
+#undef lsh_attention_k_out_4
+#undef lsh_attention_k_out_5
+#undef lsh_attention_k_out_6
+#undef lsh_hash_queries
+#undef lsh_hash_found
+#undef local_attention_queries
+#undef local_attention_q
+#undef local_attention_q_1
+#undef local_attention_scores
+#undef lm_head_hidden
+#undef lm_head_of_logits
+#undef lm_head_of_logits_1
+#undef lm_head_row_loss
+#undef lsh_output_heads
+#undef lsh_output_y1
+#undef lsh_output_y1_1
+#undef lsh_project_q
+#undef lsh_project_q_1
+#undef lsh_project_v
+#undef lsh_project_v_1
+#undef feed_forward_act
+#undef feed_forward_act_1
+#undef feed_forward_y2
+#undef feed_forward_y2_1
+#undef local_output_y1
+#undef local_output_y1_1
+#undef local_project_q
+#undef local_project_q_1
+#undef local_project_k_out
+#undef local_project_k_out_1
+#undef local_project_v
+#undef local_project_v_1
 #undef exp_f32
 #undef log_f32
 #undef exp_f32x8
@@ -6221,6 +6351,9 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef last_last_hidden_state_out
 #undef layer_form
 #undef layer_index
+#undef lsh_step_keys_step
+#undef lsh_step_outs_step
+#undef lsh_step_scores_step
 #undef exp_f32_step
 #undef log_f32_step
 #undef exp_f32x8_step

@@ -51,6 +51,38 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #pragma GCC target("avx2,fma,bmi,bmi2")
 #endif
 
+#define lsh_attention_queries m_default_lsh_attention_queries
+#define lsh_attention_queries_1 m_default_lsh_attention_queries_1
+#define lsh_attention_k_out m_default_lsh_attention_k_out
+#define lsh_attention_k_out_1 m_default_lsh_attention_k_out_1
+#define lsh_attention_k_out_2 m_default_lsh_attention_k_out_2
+#define lsh_attention_k_out_3 m_default_lsh_attention_k_out_3
+#define lsh_attention_scores m_default_lsh_attention_scores
+#define lsh_attention_scores_1 m_default_lsh_attention_scores_1
+#define lsh_hash_queries m_default_lsh_hash_queries
+#define lsh_hash_found m_default_lsh_hash_found
+#define local_attention_queries m_default_local_attention_queries
+#define local_attention_q m_default_local_attention_q
+#define local_attention_q_1 m_default_local_attention_q_1
+#define local_attention_scores m_default_local_attention_scores
+#define final_norm_hidden m_default_final_norm_hidden
+#define lsh_output_y1 m_default_lsh_output_y1
+#define lsh_output_y1_1 m_default_lsh_output_y1_1
+#define lsh_project_q m_default_lsh_project_q
+#define lsh_project_q_1 m_default_lsh_project_q_1
+#define lsh_project_v m_default_lsh_project_v
+#define lsh_project_v_1 m_default_lsh_project_v_1
+#define feed_forward_act m_default_feed_forward_act
+#define feed_forward_act_1 m_default_feed_forward_act_1
+#define feed_forward_y2 m_default_feed_forward_y2
+#define feed_forward_y2_1 m_default_feed_forward_y2_1
+#define local_output_y1 m_default_local_output_y1
+#define local_output_y1_1 m_default_local_output_y1_1
+#define local_project_q m_default_local_project_q
+#define local_project_q_1 m_default_local_project_q_1
+#define local_project_k_out m_default_local_project_k_out
+#define local_project_k_out_1 m_default_local_project_k_out_1
+#define local_project_v m_default_local_project_v
 #define exp_f32 m_default_exp_f32
 #define log_f32 m_default_log_f32
 #define exp_f32x8 m_default_exp_f32x8
@@ -389,6 +421,396 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
     }
 }
 
+INLINE void local_project_q(const float *y2, const float *attention_norm,
+        const float *query_weight_group, const float *key_weight_group, float *q_column,
+        const float *query_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
+        int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1632;
+        float *q_tile = q_column + tile * 384;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                    * 16, 0, 2);
+            } else {
+                __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            const int64_t at = column * 253 + tile * 23 + step;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(query_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 64, acc1_0);
+        store8(q_tile + 72, acc1_1);
+        store8(q_tile + 128, acc2_0);
+        store8(q_tile + 136, acc2_1);
+        store8(q_tile + 192, acc3_0);
+        store8(q_tile + 200, acc3_1);
+        store8(q_tile + 256, acc4_0);
+        store8(q_tile + 264, acc4_1);
+        store8(q_tile + 320, acc5_0);
+        store8(q_tile + 328, acc5_1);
+    }
+}
+
+INLINE void local_project_q_1(const float *y2, const float *attention_norm,
+        const float *query_weight_group, const float *key_weight_group, float *q_column,
+        const float *query_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
+        int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1360;
+        float *q_tile = q_column + tile * 320;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                    * 16, 0, 2);
+            } else {
+                __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            const int64_t at = column * 253 + tile * 23 + step + 207;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(query_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 64, acc1_0);
+        store8(q_tile + 72, acc1_1);
+        store8(q_tile + 128, acc2_0);
+        store8(q_tile + 136, acc2_1);
+        store8(q_tile + 192, acc3_0);
+        store8(q_tile + 200, acc3_1);
+        store8(q_tile + 256, acc4_0);
+        store8(q_tile + 264, acc4_1);
+    }
+}
+
+INLINE void local_project_k_out(const float *y2, const float *attention_norm,
+        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
+        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block,
+        int64_t column) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1632;
+        float *k_out_tile = k_out_column + tile * 384;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem *
+                    16, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+            const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
+            __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(key_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(key_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(k_out_tile, acc0_0);
+        store8(k_out_tile + 8, acc0_1);
+        store8(k_out_tile + 64, acc1_0);
+        store8(k_out_tile + 72, acc1_1);
+        store8(k_out_tile + 128, acc2_0);
+        store8(k_out_tile + 136, acc2_1);
+        store8(k_out_tile + 192, acc3_0);
+        store8(k_out_tile + 200, acc3_1);
+        store8(k_out_tile + 256, acc4_0);
+        store8(k_out_tile + 264, acc4_1);
+        store8(k_out_tile + 320, acc5_0);
+        store8(k_out_tile + 328, acc5_1);
+    }
+}
+
+INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
+        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
+        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1360;
+        float *k_out_tile = k_out_column + tile * 320;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem *
+                    16, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(key_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(key_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(k_out_tile, acc0_0);
+        store8(k_out_tile + 8, acc0_1);
+        store8(k_out_tile + 64, acc1_0);
+        store8(k_out_tile + 72, acc1_1);
+        store8(k_out_tile + 128, acc2_0);
+        store8(k_out_tile + 136, acc2_1);
+        store8(k_out_tile + 192, acc3_0);
+        store8(k_out_tile + 200, acc3_1);
+        store8(k_out_tile + 256, acc4_0);
+        store8(k_out_tile + 264, acc4_1);
+    }
+}
+
+INLINE void local_project_v(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_weight_group, float *v_column,
+        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1632;
+        float *v_tile = v_column + tile * 384;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                    * 16, 0, 2);
+            } else {
+                __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 64, acc1_0);
+        store8(v_tile + 72, acc1_1);
+        store8(v_tile + 128, acc2_0);
+        store8(v_tile + 136, acc2_1);
+        store8(v_tile + 192, acc3_0);
+        store8(v_tile + 200, acc3_1);
+        store8(v_tile + 256, acc4_0);
+        store8(v_tile + 264, acc4_1);
+        store8(v_tile + 320, acc5_0);
+        store8(v_tile + 328, acc5_1);
+    }
+}
+
 /* default.yaml:3: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 64] */
 REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned char *scratch,
@@ -465,151 +887,11 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem_1 = column % 2;
         const float *query_weight_rem = query_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *q_column = q + block * 4096 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1632;
-            float *q_tile = q_column + tile * 384;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[272]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[544]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[816]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 253]);
-                const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(q_tile, acc0_0);
-            store8(q_tile + 8, acc0_1);
-            store8(q_tile + 64, acc1_0);
-            store8(q_tile + 72, acc1_1);
-            store8(q_tile + 128, acc2_0);
-            store8(q_tile + 136, acc2_1);
-            store8(q_tile + 192, acc3_0);
-            store8(q_tile + 200, acc3_1);
-            store8(q_tile + 256, acc4_0);
-            store8(q_tile + 264, acc4_1);
-            store8(q_tile + 320, acc5_0);
-            store8(q_tile + 328, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1360;
-            float *q_tile = q_column + tile * 320;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16 + 6624, 0, 2);
-                } else {
-                    __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(q_tile + clamped * 64 + 3456, 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step + 207;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[14688]);
-                    const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
-                const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(q_tile + 3456, acc0_0);
-            store8(q_tile + 3464, acc0_1);
-            store8(q_tile + 3520, acc1_0);
-            store8(q_tile + 3528, acc1_1);
-            store8(q_tile + 3584, acc2_0);
-            store8(q_tile + 3592, acc2_1);
-            store8(q_tile + 3648, acc3_0);
-            store8(q_tile + 3656, acc3_1);
-            store8(q_tile + 3712, acc4_0);
-            store8(q_tile + 3720, acc4_1);
-        }
+        local_project_q(y2, attention_norm, query_weight_group, key_weight_group, q_column,
+            query_weight_rem, less, panel, rem, column, block);
+        local_project_q_1(y2, attention_norm + 14688, query_weight_group + 6624,
+            key_weight_group + 6624, q_column + 3456, query_weight_rem, less, panel, rem, column,
+            block);
     }
     /* → k_out */
     const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 12 + group)
@@ -623,150 +905,11 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem_1 = column % 2;
         const float *key_weight_rem = key_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *k_out_column = k_out + block * 4096 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1632;
-            float *k_out_tile = k_out_column + tile * 384;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-                __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[272]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[544]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[816]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 253]);
-                const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(key_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(k_out_tile, acc0_0);
-            store8(k_out_tile + 8, acc0_1);
-            store8(k_out_tile + 64, acc1_0);
-            store8(k_out_tile + 72, acc1_1);
-            store8(k_out_tile + 128, acc2_0);
-            store8(k_out_tile + 136, acc2_1);
-            store8(k_out_tile + 192, acc3_0);
-            store8(k_out_tile + 200, acc3_1);
-            store8(k_out_tile + 256, acc4_0);
-            store8(k_out_tile + 264, acc4_1);
-            store8(k_out_tile + 320, acc5_0);
-            store8(k_out_tile + 328, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1360;
-            float *k_out_tile = k_out_column + tile * 320;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16 + 6624, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(k_out_tile + clamped * 64 + 3456, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[14688]);
-                    const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
-                const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(key_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(k_out_tile + 3456, acc0_0);
-            store8(k_out_tile + 3464, acc0_1);
-            store8(k_out_tile + 3520, acc1_0);
-            store8(k_out_tile + 3528, acc1_1);
-            store8(k_out_tile + 3584, acc2_0);
-            store8(k_out_tile + 3592, acc2_1);
-            store8(k_out_tile + 3648, acc3_0);
-            store8(k_out_tile + 3656, acc3_1);
-            store8(k_out_tile + 3712, acc4_0);
-            store8(k_out_tile + 3720, acc4_1);
-        }
+        local_project_k_out(y2, attention_norm, key_weight_group, value_weight_group, k_out_column,
+            key_weight_rem, less, panel, rem, block, column);
+        local_project_k_out_1(y2 + 240, attention_norm + 14688, key_weight_group + 6624,
+            value_weight_group + 6624, k_out_column + 3456, key_weight_rem, less, panel, rem,
+            block);
     }
     /* → v */
     for (int64_t column = 0; column < 4; column++) {
@@ -778,149 +921,146 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem_1 = column % 2;
         const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *v_column = v + block * 4096 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1632;
-            float *v_tile = v_column + tile * 384;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(v_tile + clamped * 64, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[272]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[544]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[816]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
+        local_project_v(y2 + 240, attention_norm, value_weight_group, query_weight_group, v_column,
+            value_weight_rem, less, panel, rem, block);
+        local_project_k_out_1(y2 + 240, attention_norm + 14688, value_weight_group + 6624,
+            query_weight_group + 6624, v_column + 3456, value_weight_rem, less, panel, rem, block);
+    }
+}
+
+INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *heads_tile = heads + tile * 480;
+        float *y1_tile = y1_column + tile * 1536;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 5; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[80]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[160]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[240]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[320]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_k[400]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 253]);
-                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(v_tile, acc0_0);
-            store8(v_tile + 8, acc0_1);
-            store8(v_tile + 64, acc1_0);
-            store8(v_tile + 72, acc1_1);
-            store8(v_tile + 128, acc2_0);
-            store8(v_tile + 136, acc2_1);
-            store8(v_tile + 192, acc3_0);
-            store8(v_tile + 200, acc3_1);
-            store8(v_tile + 256, acc4_0);
-            store8(v_tile + 264, acc4_1);
-            store8(v_tile + 320, acc5_0);
-            store8(v_tile + 328, acc5_1);
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1360;
-            float *v_tile = v_column + tile * 320;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16 + 6624, 0, 2);
-                } else {
-                    __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[14688]);
-                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
-                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(v_tile + 3456, acc0_0);
-            store8(v_tile + 3464, acc0_1);
-            store8(v_tile + 3520, acc1_0);
-            store8(v_tile + 3528, acc1_1);
-            store8(v_tile + 3584, acc2_0);
-            store8(v_tile + 3592, acc2_1);
-            store8(v_tile + 3648, acc3_0);
-            store8(v_tile + 3656, acc3_1);
-            store8(v_tile + 3712, acc4_0);
-            store8(v_tile + 3720, acc4_1);
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(heads_tile[k + 55]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 135]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 215]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 295]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 375]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(heads_tile[k + 455]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+        store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+        store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+        store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+        store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+        store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
+        store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
+        store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
+    }
+}
+
+INLINE void local_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *heads_tile = heads + tile * 400;
+        float *y1_tile = y1_column + tile * 1280;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 5; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[80]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[160]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[240]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[320]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(heads_tile[k + 55]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 135]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 215]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 295]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 375]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+        store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+        store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+        store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+        store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+        store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
     }
 }
 
@@ -954,135 +1094,323 @@ REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned c
         const int64_t rem_1 = column % 2;
         const float *dense_weight_rem = dense_weight_group + panel_1 * 24576 + rem_1 * 16;
         float *y1_column = y1 + block * 16384 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *heads_tile = heads + tile * 480;
-            float *y1_tile = y1_column + tile * 1536;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
-                    16, 0, 2);
-                __builtin_prefetch(y1_tile + step * 256, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[80]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[160]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[240]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[320]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(heads_k[400]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
+        local_output_y1(heads, dense_weight_group, y1_column, dense_weight_rem, panel, rem);
+        local_output_y1_1(heads + 4320, dense_weight_group + 1440, y1_column + 13824,
+            dense_weight_rem, panel, rem);
+    }
+}
+
+INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, const float *norm,
+        float *act, const float *dense_weight_layer, const float *dense_weight_rem,
+        const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
+        int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *norm_tile = norm + tile * 1632;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(heads_tile[k + 55]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *norm_k = norm_tile + step * 11 + k;
+                const f32x8 s = splat8(norm_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 135]);
+                const f32x8 s_1 = splat8(norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 215]);
+                const f32x8 s_2 = splat8(norm_k[544]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 295]);
+                const f32x8 s_3 = splat8(norm_k[816]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 375]);
+                const f32x8 s_4 = splat8(norm_k[1088]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(heads_tile[k + 455]);
+                const f32x8 s_5 = splat8(norm_k[1360]);
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            store8(y1_tile, load8(y1_tile) + acc0_0);
-            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
-            store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
-            store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
-            store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
-            store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
-            store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
-            store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
-            store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
-            store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
-            store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
-            store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *heads_tile = heads + tile * 400;
-            float *y1_tile = y1_column + tile * 1280;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
-                    16 + 1440, 0, 2);
-                __builtin_prefetch(y1_tile + step * 256 + 13824, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[4320]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[4400]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[4480]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[4560]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[4640]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(norm_tile[k + 253]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        const f32x8 v = load8(dense_dense_bias_column);
+        const f32x8 y = relu_f32x8(acc0_0 + v);
+        float *act_tile = act + tile * 3168 + column * 16;
+        store8(act_tile, y);
+        const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+        store8(act_tile + 528, y_1);
+        const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+        store8(act_tile + 1056, y_2);
+        const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+        store8(act_tile + 1584, y_3);
+        const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+        store8(act_tile + 2112, y_4);
+        const f32x8 y_5 = relu_f32x8(acc5_0 + v);
+        store8(act_tile + 2640, y_5);
+        const f32x8 v_1 = load8(dense_dense_bias_column + 8);
+        const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
+        store8(act_tile + 8, y_6);
+        const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
+        store8(act_tile + 536, y_7);
+        const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
+        store8(act_tile + 1064, y_8);
+        const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
+        store8(act_tile + 1592, y_9);
+        const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
+        store8(act_tile + 2120, y_10);
+        const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
+        store8(act_tile + 2648, y_11);
+    }
+}
+
+INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, const float *norm,
+        float *act, const float *dense_weight_layer, const float *dense_weight_rem,
+        const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
+        int64_t rem, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *norm_tile = norm + tile * 1360;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(heads_tile[k + 4375]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *norm_k = norm_tile + step * 11 + k;
+                const f32x8 s = splat8(norm_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 4455]);
+                const f32x8 s_1 = splat8(norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 4535]);
+                const f32x8 s_2 = splat8(norm_k[544]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 4615]);
+                const f32x8 s_3 = splat8(norm_k[816]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 4695]);
+                const f32x8 s_4 = splat8(norm_k[1088]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-            store8(y1_tile + 13824, load8(y1_tile + 13824) + acc0_0);
-            store8(y1_tile + 13832, load8(y1_tile + 13832) + acc0_1);
-            store8(y1_tile + 14080, load8(y1_tile + 14080) + acc1_0);
-            store8(y1_tile + 14088, load8(y1_tile + 14088) + acc1_1);
-            store8(y1_tile + 14336, load8(y1_tile + 14336) + acc2_0);
-            store8(y1_tile + 14344, load8(y1_tile + 14344) + acc2_1);
-            store8(y1_tile + 14592, load8(y1_tile + 14592) + acc3_0);
-            store8(y1_tile + 14600, load8(y1_tile + 14600) + acc3_1);
-            store8(y1_tile + 14848, load8(y1_tile + 14848) + acc4_0);
-            store8(y1_tile + 14856, load8(y1_tile + 14856) + acc4_1);
         }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(norm_tile[k + 253]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        const f32x8 v = load8(dense_dense_bias_column);
+        const f32x8 y = relu_f32x8(acc0_0 + v);
+        float *act_tile = act + tile * 2640 + column * 16;
+        store8(act_tile, y);
+        const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+        store8(act_tile + 528, y_1);
+        const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+        store8(act_tile + 1056, y_2);
+        const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+        store8(act_tile + 1584, y_3);
+        const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+        store8(act_tile + 2112, y_4);
+        const f32x8 v_1 = load8(dense_dense_bias_column + 8);
+        const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
+        store8(act_tile + 8, y_5);
+        const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
+        store8(act_tile + 536, y_6);
+        const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
+        store8(act_tile + 1064, y_7);
+        const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
+        store8(act_tile + 1592, y_8);
+        const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
+        store8(act_tile + 2120, y_9);
+    }
+}
+
+INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, float *y2_column,
+        const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *act_tile = act + tile * 3168;
+        float *y2_tile = y2_column + tile * 1536;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 46; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem *
+                16, 0, 2);
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *act_k = act_tile + step * 11 + k;
+                const f32x8 s = splat8(act_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_k[528]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_k[1056]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_k[1584]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_k[2112]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(act_k[2640]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 6; k++) {
+            const f32x8 s = splat8(act_tile[k + 506]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(act_tile[k + 1034]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(act_tile[k + 1562]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(act_tile[k + 2090]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(act_tile[k + 2618]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(act_tile[k + 3146]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        const f32x8 v = load8(dense_bias_column);
+        store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+        store8(y2_tile + 256, load8(y2_tile + 256) + (acc1_0 + v));
+        store8(y2_tile + 512, load8(y2_tile + 512) + (acc2_0 + v));
+        store8(y2_tile + 768, load8(y2_tile + 768) + (acc3_0 + v));
+        store8(y2_tile + 1024, load8(y2_tile + 1024) + (acc4_0 + v));
+        store8(y2_tile + 1280, load8(y2_tile + 1280) + (acc5_0 + v));
+        const f32x8 v_1 = load8(dense_bias_column + 8);
+        store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+        store8(y2_tile + 264, load8(y2_tile + 264) + (acc1_1 + v_1));
+        store8(y2_tile + 520, load8(y2_tile + 520) + (acc2_1 + v_1));
+        store8(y2_tile + 776, load8(y2_tile + 776) + (acc3_1 + v_1));
+        store8(y2_tile + 1032, load8(y2_tile + 1032) + (acc4_1 + v_1));
+        store8(y2_tile + 1288, load8(y2_tile + 1288) + (acc5_1 + v_1));
+    }
+}
+
+INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer, float *y2_column,
+        const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *act_tile = act + tile * 2640;
+        float *y2_tile = y2_column + tile * 1280;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 46; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem *
+                16, 0, 2);
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *act_k = act_tile + step * 11 + k;
+                const f32x8 s = splat8(act_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(act_k[528]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(act_k[1056]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(act_k[1584]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(act_k[2112]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 6; k++) {
+            const f32x8 s = splat8(act_tile[k + 506]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(act_tile[k + 1034]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(act_tile[k + 1562]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(act_tile[k + 2090]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(act_tile[k + 2618]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        const f32x8 v = load8(dense_bias_column);
+        store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
+        store8(y2_tile + 256, load8(y2_tile + 256) + (acc1_0 + v));
+        store8(y2_tile + 512, load8(y2_tile + 512) + (acc2_0 + v));
+        store8(y2_tile + 768, load8(y2_tile + 768) + (acc3_0 + v));
+        store8(y2_tile + 1024, load8(y2_tile + 1024) + (acc4_0 + v));
+        const f32x8 v_1 = load8(dense_bias_column + 8);
+        store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
+        store8(y2_tile + 264, load8(y2_tile + 264) + (acc1_1 + v_1));
+        store8(y2_tile + 520, load8(y2_tile + 520) + (acc2_1 + v_1));
+        store8(y2_tile + 776, load8(y2_tile + 776) + (acc3_1 + v_1));
+        store8(y2_tile + 1032, load8(y2_tile + 1032) + (acc4_1 + v_1));
     }
 }
 
@@ -1159,168 +1487,11 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             256 * 32 + rem_1 * 16;
         const float *dense_dense_bias_column = w_feed_forward_dense_dense_bias + layer * 512 +
             column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *norm_tile = norm + tile * 1632;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                        ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *norm_k = norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(norm_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(norm_k[272]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(norm_k[544]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(norm_k[816]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(norm_k[1088]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(norm_k[1360]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(norm_tile[k + 253]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v, acc5_0);
-                acc5_1 = fma8(s_5, v_1, acc5_1);
-            }
-            const f32x8 v = load8(dense_dense_bias_column);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            float *act_tile = act + tile * 3168 + column * 16;
-            store8(act_tile, y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store8(act_tile + 528, y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store8(act_tile + 1056, y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store8(act_tile + 1584, y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store8(act_tile + 2112, y_4);
-            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store8(act_tile + 2640, y_5);
-            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
-            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
-            store8(act_tile + 8, y_6);
-            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store8(act_tile + 536, y_7);
-            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store8(act_tile + 1064, y_8);
-            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store8(act_tile + 1592, y_9);
-            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store8(act_tile + 2120, y_10);
-            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store8(act_tile + 2648, y_11);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *norm_tile = norm + tile * 1360;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                        ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624, 0,
-                        2);
-                } else {
-                    __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32 + 6624, 0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *norm_k = norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(norm_k[14688]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(norm_k[14960]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(norm_k[15232]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(norm_k[15504]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(norm_k[15776]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(norm_tile[k + 14941]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-            }
-            const f32x8 v = load8(dense_dense_bias_column);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            float *act_tile = act + tile * 2640 + column * 16;
-            store8(act_tile + 28512, y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store8(act_tile + 29040, y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store8(act_tile + 29568, y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store8(act_tile + 30096, y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store8(act_tile + 30624, y_4);
-            const f32x8 v_1 = load8(dense_dense_bias_column + 8);
-            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store8(act_tile + 28520, y_5);
-            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store8(act_tile + 29048, y_6);
-            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store8(act_tile + 29576, y_7);
-            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store8(act_tile + 30104, y_8);
-            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store8(act_tile + 30632, y_9);
-        }
+        feed_forward_act(w_feed_forward_dense_dense_weight, norm, act, dense_weight_layer,
+            dense_weight_rem, dense_dense_bias_column, less, layer, panel, rem, column);
+        feed_forward_act_1(w_feed_forward_dense_dense_weight + 6624, norm + 14688, act + 28512,
+            dense_weight_layer + 6624, dense_weight_rem, dense_dense_bias_column, less, layer,
+            panel, rem, column);
     }
     /* y2 */
     for (int64_t column = 0; column < 16; column++) {
@@ -1333,141 +1504,320 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
         float *y2_column = y2 + block * 16384 + column * 16;
         const float *dense_bias_column = w_feed_forward_output_dense_bias + layer * 256 + column *
             16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *act_tile = act + tile * 3168;
-            float *y2_tile = y2_column + tile * 1536;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 46; step++) {
-                __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem
-                    * 16, 0, 2);
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *act_k = act_tile + step * 11 + k;
-                    const f32x8 s = splat8(act_k[0]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(act_k[528]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(act_k[1056]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(act_k[1584]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(act_k[2112]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat8(act_k[2640]);
-                    acc5_0 = fma8(s_5, v, acc5_0);
-                    acc5_1 = fma8(s_5, v_1, acc5_1);
-                }
+        feed_forward_y2(act, dense_weight_layer, y2_column, dense_weight_rem, dense_bias_column,
+            panel, rem);
+        feed_forward_y2_1(act + 28512, dense_weight_layer + 13248, y2_column + 13824,
+            dense_weight_rem, dense_bias_column, panel, rem);
+    }
+}
+
+INLINE void lsh_project_q(const float *y2, const float *attention_norm,
+        const float *query_key_weight_group, const float *value_weight_group, float *q_column,
+        const float *query_key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
+        int64_t block) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1632;
+        float *q_tile = q_column + tile * 384;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                    rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat8(act_tile[k + 506]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            const int64_t at = column * 253 + tile * 23 + step;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_key_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+                const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(act_tile[k + 1034]);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(act_tile[k + 1562]);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(act_tile[k + 2090]);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(act_tile[k + 2618]);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(act_tile[k + 3146]);
+                const f32x8 s_5 = splat8(attention_norm_k[1360]);
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load8(dense_bias_column);
-            store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
-            store8(y2_tile + 256, load8(y2_tile + 256) + (acc1_0 + v));
-            store8(y2_tile + 512, load8(y2_tile + 512) + (acc2_0 + v));
-            store8(y2_tile + 768, load8(y2_tile + 768) + (acc3_0 + v));
-            store8(y2_tile + 1024, load8(y2_tile + 1024) + (acc4_0 + v));
-            store8(y2_tile + 1280, load8(y2_tile + 1280) + (acc5_0 + v));
-            const f32x8 v_1 = load8(dense_bias_column + 8);
-            store8(y2_tile + 8, load8(y2_tile + 8) + (acc0_1 + v_1));
-            store8(y2_tile + 264, load8(y2_tile + 264) + (acc1_1 + v_1));
-            store8(y2_tile + 520, load8(y2_tile + 520) + (acc2_1 + v_1));
-            store8(y2_tile + 776, load8(y2_tile + 776) + (acc3_1 + v_1));
-            store8(y2_tile + 1032, load8(y2_tile + 1032) + (acc4_1 + v_1));
-            store8(y2_tile + 1288, load8(y2_tile + 1288) + (acc5_1 + v_1));
         }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *act_tile = act + tile * 2640;
-            float *y2_tile = y2_column + tile * 1280;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 46; step++) {
-                __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem
-                    * 16 + 13248, 0, 2);
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(y2_tile + clamped * 256 + 13824, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *act_k = act_tile + step * 11 + k;
-                    const f32x8 s = splat8(act_k[28512]);
-                    const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v, acc0_0);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat8(act_k[29040]);
-                    acc1_0 = fma8(s_1, v, acc1_0);
-                    acc1_1 = fma8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat8(act_k[29568]);
-                    acc2_0 = fma8(s_2, v, acc2_0);
-                    acc2_1 = fma8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat8(act_k[30096]);
-                    acc3_0 = fma8(s_3, v, acc3_0);
-                    acc3_1 = fma8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat8(act_k[30624]);
-                    acc4_0 = fma8(s_4, v, acc4_0);
-                    acc4_1 = fma8(s_4, v_1, acc4_1);
-                }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(query_key_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 64, acc1_0);
+        store8(q_tile + 72, acc1_1);
+        store8(q_tile + 128, acc2_0);
+        store8(q_tile + 136, acc2_1);
+        store8(q_tile + 192, acc3_0);
+        store8(q_tile + 200, acc3_1);
+        store8(q_tile + 256, acc4_0);
+        store8(q_tile + 264, acc4_1);
+        store8(q_tile + 320, acc5_0);
+        store8(q_tile + 328, acc5_1);
+    }
+}
+
+INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
+        const float *query_key_weight_group, const float *value_weight_group, float *q_column,
+        const float *query_key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
+        int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1360;
+        float *q_tile = q_column + tile * 320;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                    rem * 16, 0, 2);
+            } else {
+                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat8(act_tile[k + 29018]);
-                const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            const int64_t at = column * 253 + tile * 23 + step + 207;
+            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(query_key_weight_rem + (step * 11 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
+                const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(act_tile[k + 29546]);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
                 acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(act_tile[k + 30074]);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
                 acc2_0 = fma8(s_2, v, acc2_0);
                 acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(act_tile[k + 30602]);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
                 acc3_0 = fma8(s_3, v, acc3_0);
                 acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(act_tile[k + 31130]);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load8(dense_bias_column);
-            store8(y2_tile + 13824, load8(y2_tile + 13824) + (acc0_0 + v));
-            store8(y2_tile + 14080, load8(y2_tile + 14080) + (acc1_0 + v));
-            store8(y2_tile + 14336, load8(y2_tile + 14336) + (acc2_0 + v));
-            store8(y2_tile + 14592, load8(y2_tile + 14592) + (acc3_0 + v));
-            store8(y2_tile + 14848, load8(y2_tile + 14848) + (acc4_0 + v));
-            const f32x8 v_1 = load8(dense_bias_column + 8);
-            store8(y2_tile + 13832, load8(y2_tile + 13832) + (acc0_1 + v_1));
-            store8(y2_tile + 14088, load8(y2_tile + 14088) + (acc1_1 + v_1));
-            store8(y2_tile + 14344, load8(y2_tile + 14344) + (acc2_1 + v_1));
-            store8(y2_tile + 14600, load8(y2_tile + 14600) + (acc3_1 + v_1));
-            store8(y2_tile + 14856, load8(y2_tile + 14856) + (acc4_1 + v_1));
         }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(query_key_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(q_tile, acc0_0);
+        store8(q_tile + 8, acc0_1);
+        store8(q_tile + 64, acc1_0);
+        store8(q_tile + 72, acc1_1);
+        store8(q_tile + 128, acc2_0);
+        store8(q_tile + 136, acc2_1);
+        store8(q_tile + 192, acc3_0);
+        store8(q_tile + 200, acc3_1);
+        store8(q_tile + 256, acc4_0);
+        store8(q_tile + 264, acc4_1);
+    }
+}
+
+INLINE void lsh_project_v(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
+        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block,
+        int64_t column) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1632;
+        float *v_tile = v_column + tile * 384;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                    * 16, 0, 2);
+            } else {
+                __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+            const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
+            __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(attention_norm_k[1360]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 64, acc1_0);
+        store8(v_tile + 72, acc1_1);
+        store8(v_tile + 128, acc2_0);
+        store8(v_tile + 136, acc2_1);
+        store8(v_tile + 192, acc3_0);
+        store8(v_tile + 200, acc3_1);
+        store8(v_tile + 256, acc4_0);
+        store8(v_tile + 264, acc4_1);
+        store8(v_tile + 320, acc5_0);
+        store8(v_tile + 328, acc5_1);
+    }
+}
+
+INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
+        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
+        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *attention_norm_tile = attention_norm + tile * 1360;
+        float *v_tile = v_column + tile * 320;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 23; step++) {
+            if (less) {
+                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                    * 16, 0, 2);
+            } else {
+                __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
+            }
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
+            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+                const f32x8 s = splat8(attention_norm_k[0]);
+                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(attention_norm_k[272]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(attention_norm_k[544]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(attention_norm_k[816]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(attention_norm_k[1088]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 3; k++) {
+            const f32x8 s = splat8(attention_norm_tile[k + 253]);
+            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(v_tile, acc0_0);
+        store8(v_tile + 8, acc0_1);
+        store8(v_tile + 64, acc1_0);
+        store8(v_tile + 72, acc1_1);
+        store8(v_tile + 128, acc2_0);
+        store8(v_tile + 136, acc2_1);
+        store8(v_tile + 192, acc3_0);
+        store8(v_tile + 200, acc3_1);
+        store8(v_tile + 256, acc4_0);
+        store8(v_tile + 264, acc4_1);
     }
 }
 
@@ -1548,151 +1898,11 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t rem_1 = column % 2;
         const float *query_key_weight_rem = query_key_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *q_column = q + block * 4096 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1632;
-            float *q_tile = q_column + tile * 384;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) *
-                        32 + rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[272]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[544]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[816]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 253]);
-                const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_key_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(q_tile, acc0_0);
-            store8(q_tile + 8, acc0_1);
-            store8(q_tile + 64, acc1_0);
-            store8(q_tile + 72, acc1_1);
-            store8(q_tile + 128, acc2_0);
-            store8(q_tile + 136, acc2_1);
-            store8(q_tile + 192, acc3_0);
-            store8(q_tile + 200, acc3_1);
-            store8(q_tile + 256, acc4_0);
-            store8(q_tile + 264, acc4_1);
-            store8(q_tile + 320, acc5_0);
-            store8(q_tile + 328, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1360;
-            float *q_tile = q_column + tile * 320;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) *
-                        32 + rem * 16 + 6624, 0, 2);
-                } else {
-                    __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32 + 6624, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(q_tile + clamped * 64 + 3456, 0, 2);
-                const int64_t at = column * 253 + tile * 23 + step + 207;
-                const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[14688]);
-                    const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
-                const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(query_key_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(q_tile + 3456, acc0_0);
-            store8(q_tile + 3464, acc0_1);
-            store8(q_tile + 3520, acc1_0);
-            store8(q_tile + 3528, acc1_1);
-            store8(q_tile + 3584, acc2_0);
-            store8(q_tile + 3592, acc2_1);
-            store8(q_tile + 3648, acc3_0);
-            store8(q_tile + 3656, acc3_1);
-            store8(q_tile + 3712, acc4_0);
-            store8(q_tile + 3720, acc4_1);
-        }
+        lsh_project_q(y2, attention_norm, query_key_weight_group, value_weight_group, q_column,
+            query_key_weight_rem, less, panel, rem, column, block);
+        lsh_project_q_1(y2, attention_norm + 14688, query_key_weight_group + 6624,
+            value_weight_group + 6624, q_column + 3456, query_key_weight_rem, less, panel, rem,
+            column, block);
     }
     /* → v */
     for (int64_t column = 0; column < 4; column++) {
@@ -1704,155 +1914,151 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t rem_1 = column % 2;
         const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *v_column = v + block * 4096 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1632;
-            float *v_tile = v_column + tile * 384;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16, 0, 2);
-                } else {
-                    __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
-                }
-                const int64_t clamped = min_i64(step, 5);
-                __builtin_prefetch(v_tile + clamped * 64, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-                __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[0]);
-                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[272]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[544]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[816]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 253]);
-                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(v_tile, acc0_0);
-            store8(v_tile + 8, acc0_1);
-            store8(v_tile + 64, acc1_0);
-            store8(v_tile + 72, acc1_1);
-            store8(v_tile + 128, acc2_0);
-            store8(v_tile + 136, acc2_1);
-            store8(v_tile + 192, acc3_0);
-            store8(v_tile + 200, acc3_1);
-            store8(v_tile + 256, acc4_0);
-            store8(v_tile + 264, acc4_1);
-            store8(v_tile + 320, acc5_0);
-            store8(v_tile + 328, acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *attention_norm_tile = attention_norm + tile * 1360;
-            float *v_tile = v_column + tile * 320;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 +
-                        rem * 16 + 6624, 0, 2);
-                } else {
-                    __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32 + 6624, 0,
-                        2);
-                }
-                const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
-                const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-                __builtin_prefetch(y2 + clamped_1 * 256 + 240, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                    const f32x8 s = splat8(attention_norm_k[14688]);
-                    const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat8(attention_norm_tile[k + 14941]);
-                const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8096);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(value_weight_rem + k * 32 + 8104);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_tile[k + 15213]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_tile[k + 15485]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_tile[k + 15757]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_tile[k + 16029]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(v_tile + 3456, acc0_0);
-            store8(v_tile + 3464, acc0_1);
-            store8(v_tile + 3520, acc1_0);
-            store8(v_tile + 3528, acc1_1);
-            store8(v_tile + 3584, acc2_0);
-            store8(v_tile + 3592, acc2_1);
-            store8(v_tile + 3648, acc3_0);
-            store8(v_tile + 3656, acc3_1);
-            store8(v_tile + 3712, acc4_0);
-            store8(v_tile + 3720, acc4_1);
-        }
+        lsh_project_v(y2, attention_norm, value_weight_group, query_key_weight_group, v_column,
+            value_weight_rem, less, panel, rem, block, column);
+        lsh_project_v_1(y2 + 240, attention_norm + 14688, value_weight_group + 6624,
+            query_key_weight_group + 6624, v_column + 3456, value_weight_rem, less, panel, rem,
+            block);
     }
     for (int64_t i = 0; i < 64; i++) {
         run_max[block * 64 + i] = -3.4028235e+38f;
         run_sum[block * 64 + i] = 0.0f;
+    }
+}
+
+INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 9; tile++) {
+        const float *heads_tile = heads + tile * 480;
+        float *y1_tile = y1_column + tile * 1536;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
+        for (int64_t step = 0; step < 5; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[80]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[160]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[240]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[320]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat8(heads_k[400]);
+                acc5_0 = fma8(s_5, v, acc5_0);
+                acc5_1 = fma8(s_5, v_1, acc5_1);
+            }
+        }
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(heads_tile[k + 55]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 135]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 215]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 295]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 375]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+            const f32x8 s_5 = splat8(heads_tile[k + 455]);
+            acc5_0 = fma8(s_5, v, acc5_0);
+            acc5_1 = fma8(s_5, v_1, acc5_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+        store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+        store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+        store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+        store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+        store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
+        store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
+        store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
+    }
+}
+
+INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
+        const float *dense_weight_rem, int64_t panel, int64_t rem) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        const float *heads_tile = heads + tile * 400;
+        float *y1_tile = y1_column + tile * 1280;
+        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
+            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+        for (int64_t step = 0; step < 5; step++) {
+            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
+                0, 2);
+            __builtin_prefetch(y1_tile + step * 256, 0, 2);
+            for (int64_t k = 0; k < 11; k++) {
+                const float *heads_k = heads_tile + step * 11 + k;
+                const f32x8 s = splat8(heads_k[0]);
+                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                acc0_0 = fma8(s, v, acc0_0);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                acc0_1 = fma8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat8(heads_k[80]);
+                acc1_0 = fma8(s_1, v, acc1_0);
+                acc1_1 = fma8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat8(heads_k[160]);
+                acc2_0 = fma8(s_2, v, acc2_0);
+                acc2_1 = fma8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat8(heads_k[240]);
+                acc3_0 = fma8(s_3, v, acc3_0);
+                acc3_1 = fma8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat8(heads_k[320]);
+                acc4_0 = fma8(s_4, v, acc4_0);
+                acc4_1 = fma8(s_4, v_1, acc4_1);
+            }
+        }
+        for (int64_t k = 0; k < 9; k++) {
+            const f32x8 s = splat8(heads_tile[k + 55]);
+            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
+            acc0_0 = fma8(s, v, acc0_0);
+            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
+            acc0_1 = fma8(s, v_1, acc0_1);
+            const f32x8 s_1 = splat8(heads_tile[k + 135]);
+            acc1_0 = fma8(s_1, v, acc1_0);
+            acc1_1 = fma8(s_1, v_1, acc1_1);
+            const f32x8 s_2 = splat8(heads_tile[k + 215]);
+            acc2_0 = fma8(s_2, v, acc2_0);
+            acc2_1 = fma8(s_2, v_1, acc2_1);
+            const f32x8 s_3 = splat8(heads_tile[k + 295]);
+            acc3_0 = fma8(s_3, v, acc3_0);
+            acc3_1 = fma8(s_3, v_1, acc3_1);
+            const f32x8 s_4 = splat8(heads_tile[k + 375]);
+            acc4_0 = fma8(s_4, v, acc4_0);
+            acc4_1 = fma8(s_4, v_1, acc4_1);
+        }
+        store8(y1_tile, load8(y1_tile) + acc0_0);
+        store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
+        store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
+        store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
+        store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
+        store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
+        store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
+        store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
+        store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
+        store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
     }
 }
 
@@ -1906,157 +2112,15 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
         const int64_t rem_1 = column % 2;
         const float *dense_weight_rem = dense_weight_group + panel_1 * 24576 + rem_1 * 16;
         float *y1_column = y1 + block * 16384 + column * 16;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            const float *heads_tile = heads + tile * 480;
-            float *y1_tile = y1_column + tile * 1536;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
-                acc5_1 = {0};
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
-                    16, 0, 2);
-                __builtin_prefetch(y1_tile + step * 256, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[0]);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[80]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[160]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[240]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[320]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat8(heads_k[400]);
-                    acc5_0 = fma8(s_5, v_1, acc5_0);
-                    acc5_1 = fma8(s_5, v_2, acc5_1);
-                }
-            }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(heads_tile[k + 55]);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1760);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 1768);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 135]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 215]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 295]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 375]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat8(heads_tile[k + 455]);
-                acc5_0 = fma8(s_5, v_1, acc5_0);
-                acc5_1 = fma8(s_5, v_2, acc5_1);
-            }
-            store8(y1_tile, load8(y1_tile) + acc0_0);
-            store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
-            store8(y1_tile + 256, load8(y1_tile + 256) + acc1_0);
-            store8(y1_tile + 264, load8(y1_tile + 264) + acc1_1);
-            store8(y1_tile + 512, load8(y1_tile + 512) + acc2_0);
-            store8(y1_tile + 520, load8(y1_tile + 520) + acc2_1);
-            store8(y1_tile + 768, load8(y1_tile + 768) + acc3_0);
-            store8(y1_tile + 776, load8(y1_tile + 776) + acc3_1);
-            store8(y1_tile + 1024, load8(y1_tile + 1024) + acc4_0);
-            store8(y1_tile + 1032, load8(y1_tile + 1032) + acc4_1);
-            store8(y1_tile + 1280, load8(y1_tile + 1280) + acc5_0);
-            store8(y1_tile + 1288, load8(y1_tile + 1288) + acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            const float *heads_tile = heads + tile * 400;
-            float *y1_tile = y1_column + tile * 1280;
-            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
-                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem *
-                    16 + 1440, 0, 2);
-                __builtin_prefetch(y1_tile + step * 256 + 13824, 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const float *heads_k = heads_tile + step * 11 + k;
-                    const f32x8 s = splat8(heads_k[4320]);
-                    const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32);
-                    acc0_0 = fma8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
-                    acc0_1 = fma8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat8(heads_k[4400]);
-                    acc1_0 = fma8(s_1, v_1, acc1_0);
-                    acc1_1 = fma8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat8(heads_k[4480]);
-                    acc2_0 = fma8(s_2, v_1, acc2_0);
-                    acc2_1 = fma8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat8(heads_k[4560]);
-                    acc3_0 = fma8(s_3, v_1, acc3_0);
-                    acc3_1 = fma8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat8(heads_k[4640]);
-                    acc4_0 = fma8(s_4, v_1, acc4_0);
-                    acc4_1 = fma8(s_4, v_2, acc4_1);
-                }
-            }
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat8(heads_tile[k + 4375]);
-                const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1760);
-                acc0_0 = fma8(s, v_1, acc0_0);
-                const f32x8 v_2 = load8(dense_weight_rem + k * 32 + 1768);
-                acc0_1 = fma8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat8(heads_tile[k + 4455]);
-                acc1_0 = fma8(s_1, v_1, acc1_0);
-                acc1_1 = fma8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat8(heads_tile[k + 4535]);
-                acc2_0 = fma8(s_2, v_1, acc2_0);
-                acc2_1 = fma8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat8(heads_tile[k + 4615]);
-                acc3_0 = fma8(s_3, v_1, acc3_0);
-                acc3_1 = fma8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat8(heads_tile[k + 4695]);
-                acc4_0 = fma8(s_4, v_1, acc4_0);
-                acc4_1 = fma8(s_4, v_2, acc4_1);
-            }
-            store8(y1_tile + 13824, load8(y1_tile + 13824) + acc0_0);
-            store8(y1_tile + 13832, load8(y1_tile + 13832) + acc0_1);
-            store8(y1_tile + 14080, load8(y1_tile + 14080) + acc1_0);
-            store8(y1_tile + 14088, load8(y1_tile + 14088) + acc1_1);
-            store8(y1_tile + 14336, load8(y1_tile + 14336) + acc2_0);
-            store8(y1_tile + 14344, load8(y1_tile + 14344) + acc2_1);
-            store8(y1_tile + 14592, load8(y1_tile + 14592) + acc3_0);
-            store8(y1_tile + 14600, load8(y1_tile + 14600) + acc3_1);
-            store8(y1_tile + 14848, load8(y1_tile + 14848) + acc4_0);
-            store8(y1_tile + 14856, load8(y1_tile + 14856) + acc4_1);
-        }
+        lsh_output_y1(heads, dense_weight_group, y1_column, dense_weight_rem, panel, rem);
+        lsh_output_y1_1(heads + 4320, dense_weight_group + 1440, y1_column + 13824,
+            dense_weight_rem, panel, rem);
     }
 }
 
-/* default.yaml:10: final norm: 512 wide
- * tasks [batch 1][block 64] */
-REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    const int64_t block = task % 64;
-    /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const void *)call->workspace;
-    /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const void *)(call->workspace + 4194304);
-    /* [1][512] */
-    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 23836672);
-    /* [1][512] */
-    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 23838720);
-    float *restrict hidden = (void *)scratch; /* [64][528] */
-    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
-    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
-    /* layer norm of 64 rows of 512 */
+INLINE void final_norm_hidden(const float *y1, const float *y2,
+        const float *w_encoder_layer_norm_weight, const float *w_encoder_layer_norm_bias,
+        float *hidden, int64_t block) {
     for (int64_t i = 0; i < 64; i++) {
         const float *y1_i = y1 + (block * 64 + i) * 256;
         f32x8 sum = {0};
@@ -2121,6 +2185,29 @@ REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned cha
             store8(hidden + i * 528 + v * 8 + 256, t);
         }
     }
+}
+
+/* default.yaml:10: final norm: 512 wide
+ * tasks [batch 1][block 64] */
+REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    const int64_t block = task % 64;
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const void *)call->workspace;
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const void *)(call->workspace + 4194304);
+    /* [1][512] */
+    const float *w_encoder_layer_norm_weight = (const void *)(call->weights + 23836672);
+    /* [1][512] */
+    const float *w_encoder_layer_norm_bias = (const void *)(call->weights + 23838720);
+    float *restrict hidden = (void *)scratch; /* [64][528] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
+    /* layer norm of 64 rows of 512 */
+    final_norm_hidden(y1, y2, w_encoder_layer_norm_weight, w_encoder_layer_norm_bias, hidden,
+        block);
     if (control[0]) {
         for (int64_t i = 0; i < 64; i++) {
             const int32_t out_row = row[block * 64 + i];
@@ -2135,101 +2222,149 @@ REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned cha
     }
 }
 
-/* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
- * tasks [batch 1][head 1][chunk 64] */
-REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    const int64_t chunk = task % 64;
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (void *)(call->workspace + 8388608);
-    float *restrict queries = (void *)scratch; /* [1][4][64][16] */
-    int32_t *restrict query_pos = (void *)(scratch + 16384); /* [1][64] */
-    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
-    const float *restrict k_out = (const void *)(call->workspace + 10485760);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const void *)(call->workspace + 9437184);
-    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    float *restrict scores = (void *)(scratch + 16640); /* [128][16] */
-    float *restrict inverse = (void *)(scratch + 24832); /* [16] */
-    for (int64_t panel = 0; panel < 4; panel++) {
-        const float *q_panel = q + (chunk * 64 + panel * 16) * 64;
-        for (int64_t d = 0; d < 8; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v_1 = load8(q_d);
-            const f32x8 v_2 = load8(q_d + 64);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q_d + 128);
-            const f32x8 v_4 = load8(q_d + 192);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q_d + 256);
-            const f32x8 v_6 = load8(q_d + 320);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q_d + 384);
-            const f32x8 v_8 = load8(q_d + 448);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
-        for (int64_t d = 0; d < 8; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v_1 = load8(q_d + 512);
-            const f32x8 v_2 = load8(q_d + 576);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q_d + 640);
-            const f32x8 v_4 = load8(q_d + 704);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q_d + 768);
-            const f32x8 v_6 = load8(q_d + 832);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q_d + 896);
-            const f32x8 v_8 = load8(q_d + 960);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+INLINE void local_attention_queries(float *queries, const float *q_panel, int64_t panel) {
+    for (int64_t d = 0; d < 8; d++) {
+        const float *q_d = q_panel + d * 8;
+        const f32x8 v = load8(q_d);
+        const f32x8 v_1 = load8(q_d + 64);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q_d + 128);
+        const f32x8 v_3 = load8(q_d + 192);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q_d + 256);
+        const f32x8 v_5 = load8(q_d + 320);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q_d + 384);
+        const f32x8 v_7 = load8(q_d + 448);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
     }
-    for (int64_t lane = 0; lane < 64; lane++) {
-        query_pos[lane] = (int32_t)(chunk * 64 + lane);
+}
+
+INLINE void local_attention_q(const float *scores, const float *v, const float *inverse,
+        float *q_column, int64_t chunk, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 63) % 64;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
+                sum = fma8(s, v_1, sum);
+                const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
+                sum_1 = fma8(s, v_2, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v_1, sum_2);
+                sum_3 = fma8(s_1, v_2, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v_1, sum_4);
+                sum_5 = fma8(s_2, v_2, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v_1, sum_6);
+                sum_7 = fma8(s_3, v_2, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v_1, sum_8);
+                sum_9 = fma8(s_4, v_2, sum_9);
+            }
+        }
+        const float *inverse_tile = inverse + tile * 5;
+        const f32x8 s = splat8(inverse_tile[0]);
+        float *q_tile = q_column + tile * 320;
+        store8(q_tile, mul8(sum, s));
+        store8(q_tile + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(inverse_tile[1]);
+        store8(q_tile + 64, mul8(sum_2, s_1));
+        store8(q_tile + 72, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(inverse_tile[2]);
+        store8(q_tile + 128, mul8(sum_4, s_2));
+        store8(q_tile + 136, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(inverse_tile[3]);
+        store8(q_tile + 192, mul8(sum_6, s_3));
+        store8(q_tile + 200, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(inverse_tile[4]);
+        store8(q_tile + 256, mul8(sum_8, s_4));
+        store8(q_tile + 264, mul8(sum_9, s_4));
     }
+}
+
+INLINE void local_attention_q_1(const float *scores, const float *v, const float *inverse,
+        float *q_panel, int64_t chunk) {
+    for (int64_t column = 0; column < 4; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 63) % 64;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
+                sum = fma8(s, v_1, sum);
+                const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
+                sum_1 = fma8(s, v_2, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v_1, sum_2);
+                sum_3 = fma8(s_1, v_2, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v_1, sum_4);
+                sum_5 = fma8(s_2, v_2, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v_1, sum_6);
+                sum_7 = fma8(s_3, v_2, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v_1, sum_8);
+                sum_9 = fma8(s_4, v_2, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v_1, sum_10);
+                sum_11 = fma8(s_5, v_2, sum_11);
+            }
+        }
+        const f32x8 s = splat8(inverse[0]);
+        float *q_column = q_panel + chunk * 4096 + column * 16;
+        store8(q_column, mul8(sum, s));
+        store8(q_column + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(inverse[1]);
+        store8(q_column + 64, mul8(sum_2, s_1));
+        store8(q_column + 72, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(inverse[2]);
+        store8(q_column + 128, mul8(sum_4, s_2));
+        store8(q_column + 136, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(inverse[3]);
+        store8(q_column + 192, mul8(sum_6, s_3));
+        store8(q_column + 200, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(inverse[4]);
+        store8(q_column + 256, mul8(sum_8, s_4));
+        store8(q_column + 264, mul8(sum_9, s_4));
+        const f32x8 s_5 = splat8(inverse[5]);
+        store8(q_column + 320, mul8(sum_10, s_5));
+        store8(q_column + 328, mul8(sum_11, s_5));
+        local_attention_q(scores + 6, v, inverse + 6, q_column + 384, chunk, column);
+    }
+}
+
+INLINE void local_attention_scores(float *q, const float *k_out, const float *v,
+        const float *queries, const int32_t *key, float *scores, float *inverse, int64_t chunk) {
     for (int64_t panel = 0; panel < 4; panel++) {
         float *q_panel = q + panel * 1024;
         const float *queries_panel = queries + panel * 1024;
@@ -2429,194 +2564,79 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
         const f32x8 pick = select8((i32x8)(larger_1 > splat8(256.0f)), y_3,
             div8(splat8(1.0f), sum_1));
         store8(inverse + 8, pick);
-        for (int64_t column = 0; column < 4; column++) {
-            f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0}, carried_4 = {0},
-                carried_5 = {0}, carried_6 = {0}, carried_7 = {0}, carried_8 = {0}, carried_9 = {0},
-                carried_10 = {0}, carried_11 = {0};
-            for (int64_t o = 0; o < 2; o++) {
-                const int64_t other = (chunk + o + 63) % 64;
-                for (int64_t k = 0; k < 64; k++) {
-                    const float *scores_k = scores + (o * 64 + k) * 16;
-                    const f32x8 s = splat8(scores_k[0]);
-                    const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
-                    carried = fma8(s, v_1, carried);
-                    const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
-                    carried_1 = fma8(s, v_2, carried_1);
-                    const f32x8 s_1 = splat8(scores_k[1]);
-                    carried_2 = fma8(s_1, v_1, carried_2);
-                    carried_3 = fma8(s_1, v_2, carried_3);
-                    const f32x8 s_2 = splat8(scores_k[2]);
-                    carried_4 = fma8(s_2, v_1, carried_4);
-                    carried_5 = fma8(s_2, v_2, carried_5);
-                    const f32x8 s_3 = splat8(scores_k[3]);
-                    carried_6 = fma8(s_3, v_1, carried_6);
-                    carried_7 = fma8(s_3, v_2, carried_7);
-                    const f32x8 s_4 = splat8(scores_k[4]);
-                    carried_8 = fma8(s_4, v_1, carried_8);
-                    carried_9 = fma8(s_4, v_2, carried_9);
-                    const f32x8 s_5 = splat8(scores_k[5]);
-                    carried_10 = fma8(s_5, v_1, carried_10);
-                    carried_11 = fma8(s_5, v_2, carried_11);
-                }
-            }
-            const f32x8 s = splat8(inverse[0]);
-            float *q_column = q_panel + chunk * 4096 + column * 16;
-            store8(q_column, mul8(carried, s));
-            store8(q_column + 8, mul8(carried_1, s));
-            const f32x8 s_1 = splat8(inverse[1]);
-            store8(q_column + 64, mul8(carried_2, s_1));
-            store8(q_column + 72, mul8(carried_3, s_1));
-            const f32x8 s_2 = splat8(inverse[2]);
-            store8(q_column + 128, mul8(carried_4, s_2));
-            store8(q_column + 136, mul8(carried_5, s_2));
-            const f32x8 s_3 = splat8(inverse[3]);
-            store8(q_column + 192, mul8(carried_6, s_3));
-            store8(q_column + 200, mul8(carried_7, s_3));
-            const f32x8 s_4 = splat8(inverse[4]);
-            store8(q_column + 256, mul8(carried_8, s_4));
-            store8(q_column + 264, mul8(carried_9, s_4));
-            const f32x8 s_5 = splat8(inverse[5]);
-            store8(q_column + 320, mul8(carried_10, s_5));
-            store8(q_column + 328, mul8(carried_11, s_5));
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0}, carried_15 = {0},
-                    carried_16 = {0}, carried_17 = {0}, carried_18 = {0}, carried_19 = {0},
-                    carried_20 = {0}, carried_21 = {0};
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t other = (chunk + o + 63) % 64;
-                    for (int64_t k = 0; k < 64; k++) {
-                        const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
-                        const f32x8 s_6 = splat8(scores_k[6]);
-                        const f32x8 v_1 = load8(v + (other * 64 + k) * 64 + column * 16);
-                        carried_12 = fma8(s_6, v_1, carried_12);
-                        const f32x8 v_2 = load8(v + (other * 64 + k) * 64 + column * 16 + 8);
-                        carried_13 = fma8(s_6, v_2, carried_13);
-                        const f32x8 s_7 = splat8(scores_k[7]);
-                        carried_14 = fma8(s_7, v_1, carried_14);
-                        carried_15 = fma8(s_7, v_2, carried_15);
-                        const f32x8 s_8 = splat8(scores_k[8]);
-                        carried_16 = fma8(s_8, v_1, carried_16);
-                        carried_17 = fma8(s_8, v_2, carried_17);
-                        const f32x8 s_9 = splat8(scores_k[9]);
-                        carried_18 = fma8(s_9, v_1, carried_18);
-                        carried_19 = fma8(s_9, v_2, carried_19);
-                        const f32x8 s_10 = splat8(scores_k[10]);
-                        carried_20 = fma8(s_10, v_1, carried_20);
-                        carried_21 = fma8(s_10, v_2, carried_21);
-                    }
-                }
-                const float *inverse_tile = inverse + tile * 5;
-                const f32x8 s_6 = splat8(inverse_tile[6]);
-                float *q_tile = q_column + tile * 320;
-                store8(q_tile + 384, mul8(carried_12, s_6));
-                store8(q_tile + 392, mul8(carried_13, s_6));
-                const f32x8 s_7 = splat8(inverse_tile[7]);
-                store8(q_tile + 448, mul8(carried_14, s_7));
-                store8(q_tile + 456, mul8(carried_15, s_7));
-                const f32x8 s_8 = splat8(inverse_tile[8]);
-                store8(q_tile + 512, mul8(carried_16, s_8));
-                store8(q_tile + 520, mul8(carried_17, s_8));
-                const f32x8 s_9 = splat8(inverse_tile[9]);
-                store8(q_tile + 576, mul8(carried_18, s_9));
-                store8(q_tile + 584, mul8(carried_19, s_9));
-                const f32x8 s_10 = splat8(inverse_tile[10]);
-                store8(q_tile + 640, mul8(carried_20, s_10));
-                store8(q_tile + 648, mul8(carried_21, s_10));
-            }
-        }
+        local_attention_q_1(scores, v, inverse, q_panel, chunk);
     }
 }
 
-/* default.yaml:18: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
- * tasks [batch 1][head 1][block 64] */
-REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char *scratch,
+/* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
+ * tasks [batch 1][head 1][chunk 64] */
+REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
-    const int64_t block = task % 64;
-    const int64_t index = arg[0];
-    const int64_t group = arg[1];
+    (void)arg;
+    const int64_t chunk = task % 64;
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict q = (const void *)(call->workspace + 8388608);
+    float *restrict q = (void *)(call->workspace + 8388608);
     float *restrict queries = (void *)scratch; /* [1][4][64][16] */
-    const float *w_rotations = (const void *)(call->weights + 23246848); /* [3][12][1][64][64] */
-    int32_t *restrict found = (void *)(scratch + 16384); /* [1][64] */
+    int32_t *restrict query_pos = (void *)(scratch + 16384); /* [1][64] */
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
+    const float *restrict k_out = (const void *)(call->workspace + 10485760);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const void *)(call->workspace + 9437184);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict lsh_buckets = (void *)(call->workspace + 11599936);
+    float *restrict scores = (void *)(scratch + 16640); /* [128][16] */
+    float *restrict inverse = (void *)(scratch + 24832); /* [16] */
     for (int64_t panel = 0; panel < 4; panel++) {
-        const float *q_panel = q + (block * 64 + panel * 16) * 64;
-        for (int64_t d = 0; d < 8; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v = load8(q_d);
-            const f32x8 v_1 = load8(q_d + 64);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load8(q_d + 128);
-            const f32x8 v_3 = load8(q_d + 192);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load8(q_d + 256);
-            const f32x8 v_5 = load8(q_d + 320);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load8(q_d + 384);
-            const f32x8 v_7 = load8(q_d + 448);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
-        for (int64_t d = 0; d < 8; d++) {
-            const float *q_d = q_panel + d * 8;
-            const f32x8 v = load8(q_d + 512);
-            const f32x8 v_1 = load8(q_d + 576);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 v_2 = load8(q_d + 640);
-            const f32x8 v_3 = load8(q_d + 704);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_4 = load8(q_d + 768);
-            const f32x8 v_5 = load8(q_d + 832);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 v_6 = load8(q_d + 896);
-            const f32x8 v_7 = load8(q_d + 960);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        const float *q_panel = q + (chunk * 64 + panel * 16) * 64;
+        local_attention_queries(queries, q_panel, panel);
+        local_attention_queries(queries + 8, q_panel + 512, panel);
     }
+    for (int64_t lane = 0; lane < 64; lane++) {
+        query_pos[lane] = (int32_t)(chunk * 64 + lane);
+    }
+    local_attention_scores(q, k_out, v, queries, key, scores, inverse, chunk);
+}
+
+INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel) {
+    for (int64_t d = 0; d < 8; d++) {
+        const float *q_d = q_panel + d * 8;
+        const f32x8 v = load8(q_d);
+        const f32x8 v_1 = load8(q_d + 64);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q_d + 128);
+        const f32x8 v_3 = load8(q_d + 192);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q_d + 256);
+        const f32x8 v_5 = load8(q_d + 320);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q_d + 384);
+        const f32x8 v_7 = load8(q_d + 448);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float *queries,
+        int32_t *found, int64_t block, int64_t index, int64_t group) {
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t lane = 0; lane < 16; lane++) {
             const int64_t clamped = min_i64(block * 64 + panel * 16 + lane + 64, 4095);
@@ -2794,6 +2814,29 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
         store_i32x8(found + panel * 16, pick);
         store_i32x8(found + panel * 16 + 8, pick_1);
     }
+}
+
+/* default.yaml:18: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
+ * tasks [batch 1][head 1][block 64] */
+REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t block = task % 64;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict q = (const void *)(call->workspace + 8388608);
+    float *restrict queries = (void *)scratch; /* [1][4][64][16] */
+    const float *w_rotations = (const void *)(call->weights + 23246848); /* [3][12][1][64][64] */
+    int32_t *restrict found = (void *)(scratch + 16384); /* [1][64] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
+    /* [1][1][1][4096]: [batch][group][round][rows] */
+    int32_t *restrict lsh_buckets = (void *)(call->workspace + 11599936);
+    for (int64_t panel = 0; panel < 4; panel++) {
+        const float *q_panel = q + (block * 64 + panel * 16) * 64;
+        lsh_hash_queries(queries, q_panel, panel);
+        lsh_hash_queries(queries + 8, q_panel + 512, panel);
+    }
+    lsh_hash_found(q, w_rotations, queries, found, block, index, group);
     for (int64_t v = 0; v < 8; v++) {
         const i32x8 pick =
             select_i32x8((i32x8)(load_i32x8(key + block * 64 + v * 8) >= splat_i32x8(1073741824)),
@@ -2832,6 +2875,1072 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
         const int64_t place = counts[v];
         counts[v] = (int32_t)place + 1;
         order[place] = (int32_t)t;
+    }
+}
+
+INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token, int64_t token_1,
+        int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5, int64_t token_6,
+        int64_t token_7, int64_t panel) {
+    for (int64_t d = 0; d < 8; d++) {
+        const f32x8 v = load8(q + token * 64 + d * 8);
+        const f32x8 v_1 = load8(q + token_1 * 64 + d * 8);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q + token_2 * 64 + d * 8);
+        const f32x8 v_3 = load8(q + token_3 * 64 + d * 8);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q + token_4 * 64 + d * 8);
+        const f32x8 v_5 = load8(q + token_5 * 64 + d * 8);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q + token_6 * 64 + d * 8);
+        const f32x8 v_7 = load8(q + token_7 * 64 + d * 8);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_attention_queries_1(const float *q, float *queries_panel, int64_t token,
+        int64_t token_1, int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5,
+        int64_t token_6, int64_t token_7) {
+    for (int64_t d = 0; d < 8; d++) {
+        const f32x8 v = load8(q + token * 64 + d * 8);
+        const f32x8 v_1 = load8(q + token_1 * 64 + d * 8);
+        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+        const f32x8 v_2 = load8(q + token_2 * 64 + d * 8);
+        const f32x8 v_3 = load8(q + token_3 * 64 + d * 8);
+        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+        const f32x8 v_4 = load8(q + token_4 * 64 + d * 8);
+        const f32x8 v_5 = load8(q + token_5 * 64 + d * 8);
+        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
+        const f32x8 v_6 = load8(q + token_6 * 64 + d * 8);
+        const f32x8 v_7 = load8(q + token_7 * 64 + d * 8);
+        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+        float *queries_d = queries_panel + d * 128;
+        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
+        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
+        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
+        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
+        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
+        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
+        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
+        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
+    }
+}
+
+INLINE void lsh_attention_k_out(const float *scores, const float *values, float *k_out,
+        const int32_t *query_pos_panel, int64_t step) {
+    for (int64_t column = 0; column < 4; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const int64_t token = query_pos_panel[0];
+        float *k_out_column = k_out + column * 16;
+        store8(k_out_column + token * 64, sum);
+        store8(k_out_column + token * 64 + 8, sum_1);
+        const int64_t token_1 = query_pos_panel[1];
+        store8(k_out_column + token_1 * 64, sum_2);
+        store8(k_out_column + token_1 * 64 + 8, sum_3);
+        const int64_t token_2 = query_pos_panel[2];
+        store8(k_out_column + token_2 * 64, sum_4);
+        store8(k_out_column + token_2 * 64 + 8, sum_5);
+        const int64_t token_3 = query_pos_panel[3];
+        store8(k_out_column + token_3 * 64, sum_6);
+        store8(k_out_column + token_3 * 64 + 8, sum_7);
+        const int64_t token_4 = query_pos_panel[4];
+        store8(k_out_column + token_4 * 64, sum_8);
+        store8(k_out_column + token_4 * 64 + 8, sum_9);
+        const int64_t token_5 = query_pos_panel[5];
+        store8(k_out_column + token_5 * 64, sum_10);
+        store8(k_out_column + token_5 * 64 + 8, sum_11);
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0}, sum_16 = {0},
+                sum_17 = {0}, sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0};
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                for (int64_t k = 0; k < 64; k++) {
+                    const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                    const f32x8 s = splat8(scores_k[6]);
+                    const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                    sum_12 = fma8(s, v, sum_12);
+                    const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                    sum_13 = fma8(s, v_1, sum_13);
+                    const f32x8 s_1 = splat8(scores_k[7]);
+                    sum_14 = fma8(s_1, v, sum_14);
+                    sum_15 = fma8(s_1, v_1, sum_15);
+                    const f32x8 s_2 = splat8(scores_k[8]);
+                    sum_16 = fma8(s_2, v, sum_16);
+                    sum_17 = fma8(s_2, v_1, sum_17);
+                    const f32x8 s_3 = splat8(scores_k[9]);
+                    sum_18 = fma8(s_3, v, sum_18);
+                    sum_19 = fma8(s_3, v_1, sum_19);
+                    const f32x8 s_4 = splat8(scores_k[10]);
+                    sum_20 = fma8(s_4, v, sum_20);
+                    sum_21 = fma8(s_4, v_1, sum_21);
+                }
+            }
+            const int64_t token_6 = query_pos_panel[tile * 5 + 6];
+            store8(k_out_column + token_6 * 64, sum_12);
+            store8(k_out_column + token_6 * 64 + 8, sum_13);
+            const int64_t token_7 = query_pos_panel[tile * 5 + 7];
+            store8(k_out_column + token_7 * 64, sum_14);
+            store8(k_out_column + token_7 * 64 + 8, sum_15);
+            const int64_t token_8 = query_pos_panel[tile * 5 + 8];
+            store8(k_out_column + token_8 * 64, sum_16);
+            store8(k_out_column + token_8 * 64 + 8, sum_17);
+            const int64_t token_9 = query_pos_panel[tile * 5 + 9];
+            store8(k_out_column + token_9 * 64, sum_18);
+            store8(k_out_column + token_9 * 64 + 8, sum_19);
+            const int64_t token_10 = query_pos_panel[tile * 5 + 10];
+            store8(k_out_column + token_10 * 64, sum_20);
+            store8(k_out_column + token_10 * 64 + 8, sum_21);
+        }
+    }
+}
+
+INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const float *q,
+        const float *v, const float *queries, const float *key_scale2, const int32_t *key_pos,
+        float *scores, float *total_sum, float *run_sum, const int32_t *query_pos,
+        int32_t *self_count, const float *values, const float *norm_panel,
+        const int32_t *query_pos_panel, const float *queries_panel, int64_t step, int64_t run,
+        int64_t panel) {
+    const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
+    const f32x8 neg = -prod;
+    const i32x8 query = load_i32x8(query_pos_panel);
+    const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
+    const f32x8 neg_1 = -prod_1;
+    const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+    f32x8 sum = {0}, sum_1 = {0};
+    for (int64_t o = 0; o < 2; o++) {
+        const int64_t slot_1 = (step + o) % 2;
+        for (int64_t run_1 = 0; run_1 < 4; run_1++) {
+            const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
+            const int64_t v_1 = query_pos_panel[ahead];
+            __builtin_prefetch(k_out + v_1 * 64, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
+            const int64_t next = min_i64(run * 8 + step + 1, 63);
+            const int64_t token = order[next * 64 + panel * 16 + ahead];
+            __builtin_prefetch(q + token * 64, 0, 2);
+            __builtin_prefetch(q + token * 64 + 16, 0, 2);
+            __builtin_prefetch(q + token * 64 + 32, 0, 2);
+            __builtin_prefetch(q + token * 64 + 48, 0, 2);
+            __builtin_prefetch(v + token * 64, 0, 2);
+            __builtin_prefetch(v + token * 64 + 16, 0, 2);
+            __builtin_prefetch(v + token * 64 + 32, 0, 2);
+            __builtin_prefetch(v + token * 64 + 48, 0, 2);
+            const float *queries_run = queries + (slot_1 * 4 + run_1) * 64 * 16;
+            f32x8 sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0}, sum_6 = {0}, sum_7 = {0},
+                sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0}, sum_12 = {0}, sum_13 = {0};
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat8(queries_run[k * 16]);
+                const f32x8 v_2 = load8(queries_panel + k * 16);
+                sum_2 = fma8(s, v_2, sum_2);
+                const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
+                sum_3 = fma8(s, v_3, sum_3);
+                const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
+                sum_4 = fma8(s_1, v_2, sum_4);
+                sum_5 = fma8(s_1, v_3, sum_5);
+                const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
+                sum_6 = fma8(s_2, v_2, sum_6);
+                sum_7 = fma8(s_2, v_3, sum_7);
+                const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
+                sum_8 = fma8(s_3, v_2, sum_8);
+                sum_9 = fma8(s_3, v_3, sum_9);
+                const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
+                sum_10 = fma8(s_4, v_2, sum_10);
+                sum_11 = fma8(s_4, v_3, sum_11);
+                const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
+                sum_12 = fma8(s_5, v_2, sum_12);
+                sum_13 = fma8(s_5, v_3, sum_13);
+            }
+            const float *key_scale2_run = key_scale2 + slot_1 * 64 + run_1 * 16;
+            const f32x8 s = splat8(key_scale2_run[0]);
+            const f32x8 t = fma8(sum_2, s, neg);
+            const f32x8 y = exp2_f32x8(t);
+            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run_1 * 16;
+            const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
+            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+            const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
+            const f32x8 bits_1 = (f32x8)bits;
+            float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+            store8(scores_run, bits_1);
+            const f32x8 t_1 = fma8(sum_3, s, neg_1);
+            const f32x8 y_1 = exp2_f32x8(t_1);
+            const i32x8 bits_2 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
+            const f32x8 bits_3 = (f32x8)bits_2;
+            store8(scores_run + 8, bits_3);
+            const f32x8 s_2 = splat8(key_scale2_run[1]);
+            const f32x8 t_2 = fma8(sum_4, s_2, neg);
+            const f32x8 y_2 = exp2_f32x8(t_2);
+            const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
+            const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
+            const i32x8 bits_4 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
+            const f32x8 bits_5 = (f32x8)bits_4;
+            store8(scores_run + 16, bits_5);
+            const f32x8 t_3 = fma8(sum_5, s_2, neg_1);
+            const f32x8 y_3 = exp2_f32x8(t_3);
+            const i32x8 bits_6 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
+            const f32x8 bits_7 = (f32x8)bits_6;
+            store8(scores_run + 24, bits_7);
+            const f32x8 s_4 = splat8(key_scale2_run[2]);
+            const f32x8 t_4 = fma8(sum_6, s_4, neg);
+            const f32x8 y_4 = exp2_f32x8(t_4);
+            const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
+            const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
+            const i32x8 bits_8 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
+            const f32x8 bits_9 = (f32x8)bits_8;
+            store8(scores_run + 32, bits_9);
+            const f32x8 t_5 = fma8(sum_7, s_4, neg_1);
+            const f32x8 y_5 = exp2_f32x8(t_5);
+            const i32x8 bits_10 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
+            const f32x8 bits_11 = (f32x8)bits_10;
+            store8(scores_run + 40, bits_11);
+            const f32x8 s_6 = splat8(key_scale2_run[3]);
+            const f32x8 t_6 = fma8(sum_8, s_6, neg);
+            const f32x8 y_6 = exp2_f32x8(t_6);
+            const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
+            const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
+            const i32x8 bits_12 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
+            const f32x8 bits_13 = (f32x8)bits_12;
+            store8(scores_run + 48, bits_13);
+            const f32x8 t_7 = fma8(sum_9, s_6, neg_1);
+            const f32x8 y_7 = exp2_f32x8(t_7);
+            const i32x8 bits_14 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
+            const f32x8 bits_15 = (f32x8)bits_14;
+            const f32x8 sum_14 = sum_1 + bits_3 + bits_7 + bits_11 + bits_15;
+            store8(scores_run + 56, bits_15);
+            const f32x8 s_8 = splat8(key_scale2_run[4]);
+            const f32x8 t_8 = fma8(sum_10, s_8, neg);
+            const f32x8 y_8 = exp2_f32x8(t_8);
+            const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
+            const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
+            const i32x8 bits_16 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
+            const f32x8 bits_17 = (f32x8)bits_16;
+            const f32x8 sum_15 = sum + bits_1 + bits_5 + bits_9 + bits_13 + bits_17;
+            store8(scores_run + 64, bits_17);
+            const f32x8 t_9 = fma8(sum_11, s_8, neg_1);
+            const f32x8 y_9 = exp2_f32x8(t_9);
+            const i32x8 bits_18 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
+            const f32x8 bits_19 = (f32x8)bits_18;
+            store8(scores_run + 72, bits_19);
+            const f32x8 s_10 = splat8(key_scale2_run[5]);
+            const f32x8 t_10 = fma8(sum_12, s_10, neg);
+            const f32x8 y_10 = exp2_f32x8(t_10);
+            const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
+            const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
+            const i32x8 bits_20 = (i32x8)y_10 & (less_5 & (i32x8)(s_11 != query));
+            const f32x8 bits_21 = (f32x8)bits_20;
+            store8(scores_run + 80, bits_21);
+            const f32x8 t_11 = fma8(sum_13, s_10, neg_1);
+            const f32x8 y_11 = exp2_f32x8(t_11);
+            const i32x8 bits_22 = (i32x8)y_11 & (less_5 & (i32x8)(s_11 != query_1));
+            const f32x8 bits_23 = (f32x8)bits_22;
+            store8(scores_run + 88, bits_23);
+            f32x8 sum_16 = sum_15 + bits_21, sum_17 = sum_14 + bits_19 + bits_23;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
+                const int64_t v_2 = query_pos_panel[ahead_1];
+                __builtin_prefetch(k_out + v_2 * 64, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
+                __builtin_prefetch(q + token_1 * 64, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
+                __builtin_prefetch(v + token_1 * 64, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                f32x8 sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0}, sum_22 = {0},
+                    sum_23 = {0}, sum_24 = {0}, sum_25 = {0}, sum_26 = {0}, sum_27 = {0};
+                for (int64_t k = 0; k < 64; k++) {
+                    const float *queries_k = queries_run + k * 16 + keys * 5;
+                    const f32x8 s_12 = splat8(queries_k[6]);
+                    const f32x8 v_3 = load8(queries_panel + k * 16);
+                    sum_18 = fma8(s_12, v_3, sum_18);
+                    const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
+                    sum_19 = fma8(s_12, v_4, sum_19);
+                    const f32x8 s_13 = splat8(queries_k[7]);
+                    sum_20 = fma8(s_13, v_3, sum_20);
+                    sum_21 = fma8(s_13, v_4, sum_21);
+                    const f32x8 s_14 = splat8(queries_k[8]);
+                    sum_22 = fma8(s_14, v_3, sum_22);
+                    sum_23 = fma8(s_14, v_4, sum_23);
+                    const f32x8 s_15 = splat8(queries_k[9]);
+                    sum_24 = fma8(s_15, v_3, sum_24);
+                    sum_25 = fma8(s_15, v_4, sum_25);
+                    const f32x8 s_16 = splat8(queries_k[10]);
+                    sum_26 = fma8(s_16, v_3, sum_26);
+                    sum_27 = fma8(s_16, v_4, sum_27);
+                }
+                const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
+                const f32x8 t_12 = fma8(sum_18, s_12, neg);
+                const f32x8 y_12 = exp2_f32x8(t_12);
+                const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
+                const i32x8 less_6 = (i32x8)(s_13 < splat_i32x8(1073741824));
+                const i32x8 bits_24 = (i32x8)y_12 & (less_6 & (i32x8)(s_13 != query));
+                const f32x8 bits_25 = (f32x8)bits_24;
+                float *scores_keys = scores_run + keys * 80;
+                store8(scores_keys + 96, bits_25);
+                const f32x8 t_13 = fma8(sum_19, s_12, neg_1);
+                const f32x8 y_13 = exp2_f32x8(t_13);
+                const i32x8 bits_26 = (i32x8)y_13 & (less_6 & (i32x8)(s_13 != query_1));
+                const f32x8 bits_27 = (f32x8)bits_26;
+                store8(scores_keys + 104, bits_27);
+                const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
+                const f32x8 t_14 = fma8(sum_20, s_14, neg);
+                const f32x8 y_14 = exp2_f32x8(t_14);
+                const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
+                const i32x8 less_7 = (i32x8)(s_15 < splat_i32x8(1073741824));
+                const i32x8 bits_28 = (i32x8)y_14 & (less_7 & (i32x8)(s_15 != query));
+                const f32x8 bits_29 = (f32x8)bits_28;
+                store8(scores_keys + 112, bits_29);
+                const f32x8 t_15 = fma8(sum_21, s_14, neg_1);
+                const f32x8 y_15 = exp2_f32x8(t_15);
+                const i32x8 bits_30 = (i32x8)y_15 & (less_7 & (i32x8)(s_15 != query_1));
+                const f32x8 bits_31 = (f32x8)bits_30;
+                store8(scores_keys + 120, bits_31);
+                const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
+                const f32x8 t_16 = fma8(sum_22, s_16, neg);
+                const f32x8 y_16 = exp2_f32x8(t_16);
+                const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
+                const i32x8 less_8 = (i32x8)(s_17 < splat_i32x8(1073741824));
+                const i32x8 bits_32 = (i32x8)y_16 & (less_8 & (i32x8)(s_17 != query));
+                const f32x8 bits_33 = (f32x8)bits_32;
+                store8(scores_keys + 128, bits_33);
+                const f32x8 t_17 = fma8(sum_23, s_16, neg_1);
+                const f32x8 y_17 = exp2_f32x8(t_17);
+                const i32x8 bits_34 = (i32x8)y_17 & (less_8 & (i32x8)(s_17 != query_1));
+                const f32x8 bits_35 = (f32x8)bits_34;
+                store8(scores_keys + 136, bits_35);
+                const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
+                const f32x8 t_18 = fma8(sum_24, s_18, neg);
+                const f32x8 y_18 = exp2_f32x8(t_18);
+                const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
+                const i32x8 less_9 = (i32x8)(s_19 < splat_i32x8(1073741824));
+                const i32x8 bits_36 = (i32x8)y_18 & (less_9 & (i32x8)(s_19 != query));
+                const f32x8 bits_37 = (f32x8)bits_36;
+                const f32x8 sum_28 = sum_16 + bits_25 + bits_29 + bits_33 + bits_37;
+                store8(scores_keys + 144, bits_37);
+                const f32x8 t_19 = fma8(sum_25, s_18, neg_1);
+                const f32x8 y_19 = exp2_f32x8(t_19);
+                const i32x8 bits_38 = (i32x8)y_19 & (less_9 & (i32x8)(s_19 != query_1));
+                const f32x8 bits_39 = (f32x8)bits_38;
+                const f32x8 sum_29 = sum_17 + bits_27 + bits_31 + bits_35 + bits_39;
+                store8(scores_keys + 152, bits_39);
+                const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
+                const f32x8 t_20 = fma8(sum_26, s_20, neg);
+                const f32x8 y_20 = exp2_f32x8(t_20);
+                const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
+                const i32x8 less_10 = (i32x8)(s_21 < splat_i32x8(1073741824));
+                const i32x8 bits_40 = (i32x8)y_20 & (less_10 & (i32x8)(s_21 != query));
+                const f32x8 bits_41 = (f32x8)bits_40;
+                sum_16 = sum_28 + bits_41;
+                store8(scores_keys + 160, bits_41);
+                const f32x8 t_21 = fma8(sum_27, s_20, neg_1);
+                const f32x8 y_21 = exp2_f32x8(t_21);
+                const i32x8 bits_42 = (i32x8)y_21 & (less_10 & (i32x8)(s_21 != query_1));
+                const f32x8 bits_43 = (f32x8)bits_42;
+                sum_17 = sum_29 + bits_43;
+                store8(scores_keys + 168, bits_43);
+            }
+            sum = sum_16;
+            sum_1 = sum_17;
+        }
+    }
+    store8(total_sum, sum);
+    store8(total_sum + 8, sum_1);
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        const float v_1 = total_sum[lane];
+        run_sum[token] = run_sum[token] + v_1;
+        if (v_1 == 0.0f) {
+            int32_t carried = 0;
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                for (int64_t key = 0; key < 64; key++) {
+                    carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
+                }
+            }
+            self_count[token] = carried;
+        }
+    }
+    lsh_attention_k_out(scores, values, k_out, query_pos_panel, step);
+}
+
+INLINE void lsh_attention_k_out_2(const float *scores, const float *values, const float *gain,
+        const int32_t *query_pos_panel, float *k_out_column, int64_t step, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+            }
+        }
+        const f32x8 s = splat8(gain[tile * 5]);
+        const int64_t token = query_pos_panel[tile * 5];
+        store8(k_out_column + token * 64, mul8(sum, s));
+        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(gain[tile * 5 + 1]);
+        const int64_t token_1 = query_pos_panel[tile * 5 + 1];
+        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
+        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(gain[tile * 5 + 2]);
+        const int64_t token_2 = query_pos_panel[tile * 5 + 2];
+        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
+        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(gain[tile * 5 + 3]);
+        const int64_t token_3 = query_pos_panel[tile * 5 + 3];
+        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
+        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(gain[tile * 5 + 4]);
+        const int64_t token_4 = query_pos_panel[tile * 5 + 4];
+        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
+        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
+    }
+}
+
+INLINE void lsh_attention_k_out_3(const float *scores, const float *values, const float *gain,
+        float *k_out, const int32_t *query_pos_panel, int64_t step) {
+    for (int64_t column = 0; column < 4; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o) % 2;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const f32x8 s = splat8(gain[0]);
+        const int64_t token = query_pos_panel[0];
+        float *k_out_column = k_out + column * 16;
+        store8(k_out_column + token * 64, mul8(sum, s));
+        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(gain[1]);
+        const int64_t token_1 = query_pos_panel[1];
+        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
+        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(gain[2]);
+        const int64_t token_2 = query_pos_panel[2];
+        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
+        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(gain[3]);
+        const int64_t token_3 = query_pos_panel[3];
+        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
+        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(gain[4]);
+        const int64_t token_4 = query_pos_panel[4];
+        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
+        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
+        const f32x8 s_5 = splat8(gain[5]);
+        const int64_t token_5 = query_pos_panel[5];
+        store8(k_out_column + token_5 * 64, mul8(sum_10, s_5));
+        store8(k_out_column + token_5 * 64 + 8, mul8(sum_11, s_5));
+        lsh_attention_k_out_2(scores + 6, values, gain + 6, query_pos_panel + 6, k_out_column, step,
+            column);
+    }
+}
+
+INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float *q, const float *v,
+        const float *queries, const int32_t *query_pos, const int32_t *key_pos,
+        const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
+        float *total_sum, float *round_sum, float *keep, float *gain, int32_t *self_count,
+        const float *values, const int32_t *query_pos_panel, const float *norm_panel,
+        const float *queries_panel, int64_t step, int64_t run, int64_t panel) {
+    const i32x8 query = load_i32x8(query_pos_panel);
+    const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
+        splat8(1.2089258e+24f), splat8(1.0f));
+    const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)), splat8(-1e+05f),
+        splat8(-__builtin_inff()));
+    const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
+    const f32x8 raise_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
+        splat8(1.2089258e+24f), splat8(1.0f));
+    const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)), splat8(-1e+05f),
+        splat8(-__builtin_inff()));
+    f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
+    for (int64_t o = 0; o < 2; o++) {
+        const int64_t slot_1 = (step + o) % 2;
+        for (int64_t run_1 = 0; run_1 < 4; run_1++) {
+            const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
+            const int64_t v_1 = query_pos_panel[ahead];
+            __builtin_prefetch(k_out + v_1 * 64, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
+            __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
+            const int64_t next = min_i64(run * 8 + step + 1, 63);
+            const int64_t token = order[next * 64 + panel * 16 + ahead];
+            __builtin_prefetch(q + token * 64, 0, 2);
+            __builtin_prefetch(q + token * 64 + 16, 0, 2);
+            __builtin_prefetch(q + token * 64 + 32, 0, 2);
+            __builtin_prefetch(q + token * 64 + 48, 0, 2);
+            __builtin_prefetch(v + token * 64, 0, 2);
+            __builtin_prefetch(v + token * 64 + 16, 0, 2);
+            __builtin_prefetch(v + token * 64 + 32, 0, 2);
+            __builtin_prefetch(v + token * 64 + 48, 0, 2);
+            const float *queries_run = queries + (slot_1 * 4 + run_1) * 64 * 16;
+            f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+                sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat8(queries_run[k * 16]);
+                const f32x8 v_2 = load8(queries_panel + k * 16);
+                sum = fma8(s, v_2, sum);
+                const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
+                sum_1 = fma8(s, v_3, sum_1);
+                const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
+                sum_2 = fma8(s_1, v_2, sum_2);
+                sum_3 = fma8(s_1, v_3, sum_3);
+                const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
+                sum_4 = fma8(s_2, v_2, sum_4);
+                sum_5 = fma8(s_2, v_3, sum_5);
+                const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
+                sum_6 = fma8(s_3, v_2, sum_6);
+                sum_7 = fma8(s_3, v_3, sum_7);
+                const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
+                sum_8 = fma8(s_4, v_2, sum_8);
+                sum_9 = fma8(s_4, v_3, sum_9);
+                const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
+                sum_10 = fma8(s_5, v_2, sum_10);
+                sum_11 = fma8(s_5, v_3, sum_11);
+            }
+            const int32_t *query_pos_run = query_pos + slot_1 * 64 + run_1 * 16;
+            const i32x8 s = splat_i32x8(query_pos_run[0]);
+            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run_1 * 16;
+            const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
+            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+            const float *key_scale_run = key_scale + slot_1 * 64 + run_1 * 16;
+            const f32x8 s_2 = splat8(key_scale_run[0]);
+            const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
+            const f32x8 pick = select8(equal, splat8(0.0f), mul8(sum * s_2, raise));
+            const f32x8 pick_1 = select8(less & (i32x8)(s_1 != query), pick,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
+            const f32x8 larger = max8(most, pick_2);
+            float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+            store8(scores_run, pick_2);
+            const f32x8 pick_3 = select8(equal, splat8(0.0f), mul8(sum_1 * s_2, raise_1));
+            const f32x8 pick_4 = select8(less & (i32x8)(s_1 != query_1), pick_3,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
+            const f32x8 larger_1 = max8(most_1, pick_5);
+            store8(scores_run + 8, pick_5);
+            const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
+            const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
+            const i32x8 less_1 = (i32x8)(s_4 < splat_i32x8(1073741824));
+            const f32x8 s_5 = splat8(key_scale_run[1]);
+            const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
+            const f32x8 pick_6 = select8(equal_1, splat8(0.0f), mul8(sum_2 * s_5, raise));
+            const f32x8 pick_7 = select8(less_1 & (i32x8)(s_4 != query), pick_6,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
+            const f32x8 larger_2 = max8(larger, pick_8);
+            store8(scores_run + 16, pick_8);
+            const f32x8 pick_9 = select8(equal_1, splat8(0.0f), mul8(sum_3 * s_5, raise_1));
+            const f32x8 pick_10 = select8(less_1 & (i32x8)(s_4 != query_1), pick_9,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
+            const f32x8 larger_3 = max8(larger_1, pick_11);
+            store8(scores_run + 24, pick_11);
+            const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
+            const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
+            const i32x8 less_2 = (i32x8)(s_7 < splat_i32x8(1073741824));
+            const f32x8 s_8 = splat8(key_scale_run[2]);
+            const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
+            const f32x8 pick_12 = select8(equal_2, splat8(0.0f), mul8(sum_4 * s_8, raise));
+            const f32x8 pick_13 = select8(less_2 & (i32x8)(s_7 != query), pick_12,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
+            const f32x8 larger_4 = max8(larger_2, pick_14);
+            store8(scores_run + 32, pick_14);
+            const f32x8 pick_15 = select8(equal_2, splat8(0.0f), mul8(sum_5 * s_8, raise_1));
+            const f32x8 pick_16 = select8(less_2 & (i32x8)(s_7 != query_1), pick_15,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
+            const f32x8 larger_5 = max8(larger_3, pick_17);
+            store8(scores_run + 40, pick_17);
+            const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
+            const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
+            const i32x8 less_3 = (i32x8)(s_10 < splat_i32x8(1073741824));
+            const f32x8 s_11 = splat8(key_scale_run[3]);
+            const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
+            const f32x8 pick_18 = select8(equal_3, splat8(0.0f), mul8(sum_6 * s_11, raise));
+            const f32x8 pick_19 = select8(less_3 & (i32x8)(s_10 != query), pick_18,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
+            const f32x8 larger_6 = max8(larger_4, pick_20);
+            store8(scores_run + 48, pick_20);
+            const f32x8 pick_21 = select8(equal_3, splat8(0.0f), mul8(sum_7 * s_11, raise_1));
+            const f32x8 pick_22 = select8(less_3 & (i32x8)(s_10 != query_1), pick_21,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
+            const f32x8 larger_7 = max8(larger_5, pick_23);
+            store8(scores_run + 56, pick_23);
+            const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
+            const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
+            const i32x8 less_4 = (i32x8)(s_13 < splat_i32x8(1073741824));
+            const f32x8 s_14 = splat8(key_scale_run[4]);
+            const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
+            const f32x8 pick_24 = select8(equal_4, splat8(0.0f), mul8(sum_8 * s_14, raise));
+            const f32x8 pick_25 = select8(less_4 & (i32x8)(s_13 != query), pick_24,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
+            const f32x8 larger_8 = max8(larger_6, pick_26);
+            store8(scores_run + 64, pick_26);
+            const f32x8 pick_27 = select8(equal_4, splat8(0.0f), mul8(sum_9 * s_14, raise_1));
+            const f32x8 pick_28 = select8(less_4 & (i32x8)(s_13 != query_1), pick_27,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
+            const f32x8 larger_9 = max8(larger_7, pick_29);
+            store8(scores_run + 72, pick_29);
+            const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
+            const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
+            const i32x8 less_5 = (i32x8)(s_16 < splat_i32x8(1073741824));
+            const f32x8 s_17 = splat8(key_scale_run[5]);
+            const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
+            const f32x8 pick_30 = select8(equal_5, splat8(0.0f), mul8(sum_10 * s_17, raise));
+            const f32x8 pick_31 = select8(less_5 & (i32x8)(s_16 != query), pick_30,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
+            const f32x8 larger_10 = max8(larger_8, pick_32);
+            store8(scores_run + 80, pick_32);
+            const f32x8 pick_33 = select8(equal_5, splat8(0.0f), mul8(sum_11 * s_17, raise_1));
+            const f32x8 pick_34 = select8(less_5 & (i32x8)(s_16 != query_1), pick_33,
+                splat8(-__builtin_inff()));
+            const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
+            const f32x8 larger_11 = max8(larger_9, pick_35);
+            store8(scores_run + 88, pick_35);
+            f32x8 most_2 = larger_10, most_3 = larger_11;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
+                const int64_t v_2 = query_pos_panel[ahead_1];
+                __builtin_prefetch(k_out + v_2 * 64, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
+                __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
+                __builtin_prefetch(q + token_1 * 64, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
+                __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
+                __builtin_prefetch(v + token_1 * 64, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
+                __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0}, sum_16 = {0},
+                    sum_17 = {0}, sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0};
+                for (int64_t k = 0; k < 64; k++) {
+                    const float *queries_k = queries_run + k * 16 + keys * 5;
+                    const f32x8 s_18 = splat8(queries_k[6]);
+                    const f32x8 v_3 = load8(queries_panel + k * 16);
+                    sum_12 = fma8(s_18, v_3, sum_12);
+                    const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
+                    sum_13 = fma8(s_18, v_4, sum_13);
+                    const f32x8 s_19 = splat8(queries_k[7]);
+                    sum_14 = fma8(s_19, v_3, sum_14);
+                    sum_15 = fma8(s_19, v_4, sum_15);
+                    const f32x8 s_20 = splat8(queries_k[8]);
+                    sum_16 = fma8(s_20, v_3, sum_16);
+                    sum_17 = fma8(s_20, v_4, sum_17);
+                    const f32x8 s_21 = splat8(queries_k[9]);
+                    sum_18 = fma8(s_21, v_3, sum_18);
+                    sum_19 = fma8(s_21, v_4, sum_19);
+                    const f32x8 s_22 = splat8(queries_k[10]);
+                    sum_20 = fma8(s_22, v_3, sum_20);
+                    sum_21 = fma8(s_22, v_4, sum_21);
+                }
+                const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
+                const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
+                const i32x8 less_6 = (i32x8)(s_19 < splat_i32x8(1073741824));
+                const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
+                const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
+                const f32x8 pick_36 = select8(equal_6, splat8(0.0f), mul8(sum_12 * s_20, raise));
+                const f32x8 pick_37 = select8(less_6 & (i32x8)(s_19 != query), pick_36,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
+                const f32x8 larger_12 = max8(most_2, pick_38);
+                float *scores_keys = scores_run + keys * 80;
+                store8(scores_keys + 96, pick_38);
+                const f32x8 pick_39 = select8(equal_6, splat8(0.0f), mul8(sum_13 * s_20, raise_1));
+                const f32x8 pick_40 = select8(less_6 & (i32x8)(s_19 != query_1), pick_39,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1, pick_40);
+                const f32x8 larger_13 = max8(most_3, pick_41);
+                store8(scores_keys + 104, pick_41);
+                const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
+                const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
+                const i32x8 less_7 = (i32x8)(s_22 < splat_i32x8(1073741824));
+                const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
+                const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
+                const f32x8 pick_42 = select8(equal_7, splat8(0.0f), mul8(sum_14 * s_23, raise));
+                const f32x8 pick_43 = select8(less_7 & (i32x8)(s_22 != query), pick_42,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
+                const f32x8 larger_14 = max8(larger_12, pick_44);
+                store8(scores_keys + 112, pick_44);
+                const f32x8 pick_45 = select8(equal_7, splat8(0.0f), mul8(sum_15 * s_23, raise_1));
+                const f32x8 pick_46 = select8(less_7 & (i32x8)(s_22 != query_1), pick_45,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1, pick_46);
+                const f32x8 larger_15 = max8(larger_13, pick_47);
+                store8(scores_keys + 120, pick_47);
+                const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
+                const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
+                const i32x8 less_8 = (i32x8)(s_25 < splat_i32x8(1073741824));
+                const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
+                const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
+                const f32x8 pick_48 = select8(equal_8, splat8(0.0f), mul8(sum_16 * s_26, raise));
+                const f32x8 pick_49 = select8(less_8 & (i32x8)(s_25 != query), pick_48,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
+                const f32x8 larger_16 = max8(larger_14, pick_50);
+                store8(scores_keys + 128, pick_50);
+                const f32x8 pick_51 = select8(equal_8, splat8(0.0f), mul8(sum_17 * s_26, raise_1));
+                const f32x8 pick_52 = select8(less_8 & (i32x8)(s_25 != query_1), pick_51,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1, pick_52);
+                const f32x8 larger_17 = max8(larger_15, pick_53);
+                store8(scores_keys + 136, pick_53);
+                const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
+                const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
+                const i32x8 less_9 = (i32x8)(s_28 < splat_i32x8(1073741824));
+                const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
+                const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
+                const f32x8 pick_54 = select8(equal_9, splat8(0.0f), mul8(sum_18 * s_29, raise));
+                const f32x8 pick_55 = select8(less_9 & (i32x8)(s_28 != query), pick_54,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
+                const f32x8 larger_18 = max8(larger_16, pick_56);
+                store8(scores_keys + 144, pick_56);
+                const f32x8 pick_57 = select8(equal_9, splat8(0.0f), mul8(sum_19 * s_29, raise_1));
+                const f32x8 pick_58 = select8(less_9 & (i32x8)(s_28 != query_1), pick_57,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1, pick_58);
+                const f32x8 larger_19 = max8(larger_17, pick_59);
+                store8(scores_keys + 152, pick_59);
+                const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
+                const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
+                const i32x8 less_10 = (i32x8)(s_31 < splat_i32x8(1073741824));
+                const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
+                const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
+                const f32x8 pick_60 = select8(equal_10, splat8(0.0f), mul8(sum_20 * s_32, raise));
+                const f32x8 pick_61 = select8(less_10 & (i32x8)(s_31 != query), pick_60,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
+                most_2 = max8(larger_18, pick_62);
+                store8(scores_keys + 160, pick_62);
+                const f32x8 pick_63 = select8(equal_10, splat8(0.0f), mul8(sum_21 * s_32, raise_1));
+                const f32x8 pick_64 = select8(less_10 & (i32x8)(s_31 != query_1), pick_63,
+                    splat8(-__builtin_inff()));
+                const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1, pick_64);
+                most_3 = max8(larger_19, pick_65);
+                store8(scores_keys + 168, pick_65);
+            }
+            most = most_2;
+            most_1 = most_3;
+        }
+    }
+    const f32x8 v_1 = load8(norm_panel);
+    const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most);
+    const f32x8 v_2 = load8(norm_panel + 8);
+    const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_1);
+    f32x8 sum = {0}, sum_1 = {0};
+    for (int64_t key = 0; key < 128; key++) {
+        const f32x8 y = exp_f32x8(load8(scores + key * 16) - pick);
+        store8(scores + key * 16, y);
+        const f32x8 y_1 = exp_f32x8(load8(scores + key * 16 + 8) - pick_1);
+        sum = sum + y;
+        store8(scores + key * 16 + 8, y_1);
+        sum_1 = sum_1 + y_1;
+    }
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        top[lane] = run_max[token];
+        total_sum[lane] = run_sum[token];
+    }
+    const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
+    const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
+    const f32x8 v_3 = load8(top);
+    const f32x8 y = log_f32x8(sum);
+    const f32x8 sum_2 = y + most;
+    const f32x8 pick_3 = select8(more, sum_2, most);
+    const f32x8 larger = max8(v_3, pick_3);
+    const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
+    const f32x8 y_1 = exp_f32x8(v_3 - larger);
+    const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
+    const f32x8 y_2 = exp_f32x8(pick_3 - larger);
+    const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
+    const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
+    const f32x8 y_3 = log_f32x8(t);
+    const f32x8 y_4 = exp_f32x8(larger - (y_3 + larger));
+    const f32x8 pick_6 = select8(more, mul8(t, y_4), splat8(1.0f));
+    const f32x8 y_5 = exp_f32x8(most - sum_2);
+    const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
+    store8(round_sum, pick_2);
+    store8(top, larger);
+    store8(total_sum, t);
+    store8(keep, mul8(pick_4, pick_6));
+    store8(gain, mul8(pick_5 * pick_7, pick_6));
+    const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
+    const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
+    const f32x8 v_4 = load8(top + 8);
+    const f32x8 y_6 = log_f32x8(sum_1);
+    const f32x8 sum_3 = y_6 + most_1;
+    const f32x8 pick_9 = select8(more_1, sum_3, most_1);
+    const f32x8 larger_1 = max8(v_4, pick_9);
+    const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
+    const f32x8 y_7 = exp_f32x8(v_4 - larger_1);
+    const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
+    const f32x8 y_8 = exp_f32x8(pick_9 - larger_1);
+    const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
+    const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
+    const f32x8 y_9 = log_f32x8(t_1);
+    const f32x8 y_10 = exp_f32x8(larger_1 - (y_9 + larger_1));
+    const f32x8 pick_12 = select8(more_1, mul8(t_1, y_10), splat8(1.0f));
+    const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
+    const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
+    store8(round_sum + 8, pick_8);
+    store8(top + 8, larger_1);
+    store8(total_sum + 8, t_1);
+    store8(keep + 8, mul8(pick_10, pick_12));
+    store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
+    for (int64_t lane = 0; lane < 16; lane++) {
+        const int64_t token = query_pos_panel[lane];
+        run_max[token] = top[lane];
+        run_sum[token] = total_sum[lane];
+        if (round_sum[lane] == 0.0f) {
+            int32_t carried = 0;
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                for (int64_t key = 0; key < 64; key++) {
+                    carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
+                }
+            }
+            self_count[token] = carried;
+        }
+    }
+    lsh_attention_k_out_3(scores, values, gain, k_out, query_pos_panel, step);
+}
+
+INLINE void lsh_attention_scores_1(const int32_t *order, const float *q, float *queries,
+        int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
+        float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
+        float *k_out, float *scores, float *total_sum, float *run_sum, int32_t *self_count,
+        float *run_max, float *top, float *round_sum, float *keep, float *gain, int64_t run) {
+    for (int64_t step = 0; step < 8; step++) {
+        const int64_t other = (run * 8 + step + 64) % 64;
+        const int64_t slot_1 = (step + 1) % 2;
+        for (int64_t panel = 0; panel < 4; panel++) {
+            const int32_t *order_panel = order + other * 64 + panel * 16;
+            const int64_t token = order_panel[0];
+            const int64_t token_1 = order_panel[1];
+            const int64_t token_2 = order_panel[2];
+            const int64_t token_3 = order_panel[3];
+            const int64_t token_4 = order_panel[4];
+            const int64_t token_5 = order_panel[5];
+            const int64_t token_6 = order_panel[6];
+            const int64_t token_7 = order_panel[7];
+            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
+            lsh_attention_queries_1(q, queries_panel, token, token_1, token_2, token_3, token_4,
+                token_5, token_6, token_7);
+            const int64_t token_8 = order_panel[8];
+            const int64_t token_9 = order_panel[9];
+            const int64_t token_10 = order_panel[10];
+            const int64_t token_11 = order_panel[11];
+            const int64_t token_12 = order_panel[12];
+            const int64_t token_13 = order_panel[13];
+            const int64_t token_14 = order_panel[14];
+            const int64_t token_15 = order_panel[15];
+            lsh_attention_queries_1(q, queries_panel + 8, token_8, token_9, token_10, token_11,
+                token_12, token_13, token_14, token_15);
+        }
+        for (int64_t lane = 0; lane < 64; lane++) {
+            const int64_t token = order[other * 64 + lane];
+            query_pos[slot_1 * 64 + lane] = (int32_t)token;
+            key_pos[slot_1 * 64 + lane] = key[token];
+            const float *v_token = v + token * 64;
+            float *values_lane = values + (slot_1 * 256 + lane) * 16;
+            store8(values_lane, load8(v_token));
+            store8(values_lane + 8, load8(v_token + 8));
+            store8(values_lane + 1024, load8(v_token + 16));
+            store8(values_lane + 1032, load8(v_token + 24));
+            store8(values_lane + 2048, load8(v_token + 32));
+            store8(values_lane + 2056, load8(v_token + 40));
+            store8(values_lane + 3072, load8(v_token + 48));
+            store8(values_lane + 3080, load8(v_token + 56));
+        }
+        float most = 0.0f;
+        for (int64_t panel = 0; panel < 4; panel++) {
+            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
+            f32x8 sum = {0}, sum_1 = {0};
+            for (int64_t d = 0; d < 64; d++) {
+                const f32x8 v_1 = load8(queries_panel + d * 16);
+                sum = fma8(v_1, v_1, sum);
+                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
+                sum_1 = fma8(v_2, v_2, sum_1);
+            }
+            const f32x8 sum_2 = div8(sum, splat8(64.0f)) + splat8(1e-06f);
+            const f32x8 root = sqrt8(sum_2);
+            const f32x8 quot = div8(splat8(0.125f), root);
+            const f32x8 root_1 = sqrt8(sum);
+            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
+            float *key_scale_panel = key_scale + slot_1 * 64 + panel * 16;
+            store8(key_scale_panel, quot);
+            float *key_scale2_panel = key_scale2 + slot_1 * 64 + panel * 16;
+            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
+            store8(norm + slot_1 * 64 + panel * 16, clamped);
+            const f32x8 sum_3 = div8(sum_1, splat8(64.0f)) + splat8(1e-06f);
+            const f32x8 root_2 = sqrt8(sum_3);
+            const f32x8 quot_1 = div8(splat8(0.125f), root_2);
+            const f32x8 root_3 = sqrt8(sum_1);
+            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
+            store8(key_scale_panel + 8, quot_1);
+            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
+            store8(norm + slot_1 * 64 + panel * 16 + 8, clamped_1);
+            const f32x8 larger = max8(clamped, clamped_1);
+            const f32x8 mix = shuffle_swap4_f32x8(larger);
+            const f32x8 larger_1 = max8(larger, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
+            const f32x8 larger_2 = max8(larger_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
+            const f32x8 larger_3 = max8(larger_2, mix_2);
+            const float lane = larger_3[0];
+            most_norm[slot_1 * 4 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
+                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
+                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
+                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
+                for (int64_t k = 0; k < 64; k++) {
+                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
+                    store8(queries_panel + k * 16 + 8,
+                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
+                }
+                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
+                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
+                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
+                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
+                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
+            }
+            most = max_f32(most, lane);
+        }
+        most_of_slot[slot_1] = most;
+        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+        const int32_t keys_square = -(larger <= 1e+19f);
+        for (int64_t panel = 0; panel < 4; panel++) {
+            const float most_norm_1 = most_norm[slot_1 * 4 + panel];
+            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+            const float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
+            const int32_t *query_pos_panel = query_pos + slot_1 * 64 + panel * 16;
+            const float *norm_panel = norm + slot_1 * 64 + panel * 16;
+            if (bits) {
+                lsh_attention_k_out_1(k_out, order, q, v, queries, key_scale2, key_pos, scores,
+                    total_sum, run_sum, query_pos, self_count, values, norm_panel, query_pos_panel,
+                    queries_panel, step, run, panel);
+            } else {
+                lsh_attention_scores(k_out, order, q, v, queries, query_pos, key_pos, key_scale,
+                    scores, run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count,
+                    values, query_pos_panel, norm_panel, queries_panel, step, run, panel);
+            }
+        }
     }
 }
 
@@ -2882,41 +3991,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         const int64_t token_5 = order_panel[5];
         const int64_t token_6 = order_panel[6];
         const int64_t token_7 = order_panel[7];
-        for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load8(q + token * 64 + d * 8);
-            const f32x8 v_2 = load8(q + token_1 * 64 + d * 8);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q + token_2 * 64 + d * 8);
-            const f32x8 v_4 = load8(q + token_3 * 64 + d * 8);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q + token_4 * 64 + d * 8);
-            const f32x8 v_6 = load8(q + token_5 * 64 + d * 8);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q + token_6 * 64 + d * 8);
-            const f32x8 v_8 = load8(q + token_7 * 64 + d * 8);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4, token_5,
+            token_6, token_7, panel);
         const int64_t token_8 = order_panel[8];
         const int64_t token_9 = order_panel[9];
         const int64_t token_10 = order_panel[10];
@@ -2925,41 +4001,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         const int64_t token_13 = order_panel[13];
         const int64_t token_14 = order_panel[14];
         const int64_t token_15 = order_panel[15];
-        for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load8(q + token_8 * 64 + d * 8);
-            const f32x8 v_2 = load8(q + token_9 * 64 + d * 8);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 v_3 = load8(q + token_10 * 64 + d * 8);
-            const f32x8 v_4 = load8(q + token_11 * 64 + d * 8);
-            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-            const f32x8 v_5 = load8(q + token_12 * 64 + d * 8);
-            const f32x8 v_6 = load8(q + token_13 * 64 + d * 8);
-            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 v_7 = load8(q + token_14 * 64 + d * 8);
-            const f32x8 v_8 = load8(q + token_15 * 64 + d * 8);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            float *queries_d = queries + (panel * 64 + d * 8) * 16;
-            store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-            store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-            store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-            store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-            store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-            store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-            store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-            store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-        }
+        lsh_attention_queries(q, queries + 8, token_8, token_9, token_10, token_11, token_12,
+            token_13, token_14, token_15, panel);
     }
     for (int64_t lane = 0; lane < 64; lane++) {
         const int64_t token = order[other * 64 + lane];
@@ -3033,1060 +4076,9 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
         most = max_f32(most, lane);
     }
     most_of_slot[0] = most;
-    for (int64_t step = 0; step < 8; step++) {
-        const int64_t other_1 = (run * 8 + step + 64) % 64;
-        const int64_t slot_1 = (step + 1) % 2;
-        for (int64_t panel = 0; panel < 4; panel++) {
-            const int32_t *order_panel = order + other_1 * 64 + panel * 16;
-            const int64_t token = order_panel[0];
-            const int64_t token_1 = order_panel[1];
-            const int64_t token_2 = order_panel[2];
-            const int64_t token_3 = order_panel[3];
-            const int64_t token_4 = order_panel[4];
-            const int64_t token_5 = order_panel[5];
-            const int64_t token_6 = order_panel[6];
-            const int64_t token_7 = order_panel[7];
-            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
-            for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load8(q + token * 64 + d * 8);
-                const f32x8 v_2 = load8(q + token_1 * 64 + d * 8);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load8(q + token_2 * 64 + d * 8);
-                const f32x8 v_4 = load8(q + token_3 * 64 + d * 8);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load8(q + token_4 * 64 + d * 8);
-                const f32x8 v_6 = load8(q + token_5 * 64 + d * 8);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load8(q + token_6 * 64 + d * 8);
-                const f32x8 v_8 = load8(q + token_7 * 64 + d * 8);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                float *queries_d = queries_panel + d * 128;
-                store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-                store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-                store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-                store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-                store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-                store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-                store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-                store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-            }
-            const int64_t token_8 = order_panel[8];
-            const int64_t token_9 = order_panel[9];
-            const int64_t token_10 = order_panel[10];
-            const int64_t token_11 = order_panel[11];
-            const int64_t token_12 = order_panel[12];
-            const int64_t token_13 = order_panel[13];
-            const int64_t token_14 = order_panel[14];
-            const int64_t token_15 = order_panel[15];
-            for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load8(q + token_8 * 64 + d * 8);
-                const f32x8 v_2 = load8(q + token_9 * 64 + d * 8);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 v_3 = load8(q + token_10 * 64 + d * 8);
-                const f32x8 v_4 = load8(q + token_11 * 64 + d * 8);
-                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-                const f32x8 v_5 = load8(q + token_12 * 64 + d * 8);
-                const f32x8 v_6 = load8(q + token_13 * 64 + d * 8);
-                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 v_7 = load8(q + token_14 * 64 + d * 8);
-                const f32x8 v_8 = load8(q + token_15 * 64 + d * 8);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                float *queries_d = queries_panel + d * 128;
-                store8(queries_d + 8, shuffle_low4_f32x8(mix_2, mix_5));
-                store8(queries_d + 24, shuffle_low4_f32x8(mix_8, mix_11));
-                store8(queries_d + 40, shuffle_low4_f32x8(mix_12, mix_13));
-                store8(queries_d + 56, shuffle_low4_f32x8(mix_14, mix_15));
-                store8(queries_d + 72, shuffle_high4_f32x8(mix_2, mix_5));
-                store8(queries_d + 88, shuffle_high4_f32x8(mix_8, mix_11));
-                store8(queries_d + 104, shuffle_high4_f32x8(mix_12, mix_13));
-                store8(queries_d + 120, shuffle_high4_f32x8(mix_14, mix_15));
-            }
-        }
-        for (int64_t lane = 0; lane < 64; lane++) {
-            const int64_t token = order[other_1 * 64 + lane];
-            query_pos[slot_1 * 64 + lane] = (int32_t)token;
-            key_pos[slot_1 * 64 + lane] = key[token];
-            const float *v_token = v + token * 64;
-            float *values_lane = values + (slot_1 * 256 + lane) * 16;
-            store8(values_lane, load8(v_token));
-            store8(values_lane + 8, load8(v_token + 8));
-            store8(values_lane + 1024, load8(v_token + 16));
-            store8(values_lane + 1032, load8(v_token + 24));
-            store8(values_lane + 2048, load8(v_token + 32));
-            store8(values_lane + 2056, load8(v_token + 40));
-            store8(values_lane + 3072, load8(v_token + 48));
-            store8(values_lane + 3080, load8(v_token + 56));
-        }
-        float most_1 = 0.0f;
-        for (int64_t panel = 0; panel < 4; panel++) {
-            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
-            f32x8 sum = {0}, sum_1 = {0};
-            for (int64_t d = 0; d < 64; d++) {
-                const f32x8 v_1 = load8(queries_panel + d * 16);
-                sum = fma8(v_1, v_1, sum);
-                const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
-                sum_1 = fma8(v_2, v_2, sum_1);
-            }
-            const f32x8 sum_2 = div8(sum, splat8(64.0f)) + splat8(1e-06f);
-            const f32x8 root = sqrt8(sum_2);
-            const f32x8 quot = div8(splat8(0.125f), root);
-            const f32x8 root_1 = sqrt8(sum);
-            const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
-            float *key_scale_panel = key_scale + slot_1 * 64 + panel * 16;
-            store8(key_scale_panel, quot);
-            float *key_scale2_panel = key_scale2 + slot_1 * 64 + panel * 16;
-            store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
-            store8(norm + slot_1 * 64 + panel * 16, clamped);
-            const f32x8 sum_3 = div8(sum_1, splat8(64.0f)) + splat8(1e-06f);
-            const f32x8 root_2 = sqrt8(sum_3);
-            const f32x8 quot_1 = div8(splat8(0.125f), root_2);
-            const f32x8 root_3 = sqrt8(sum_1);
-            const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
-            store8(key_scale_panel + 8, quot_1);
-            store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
-            store8(norm + slot_1 * 64 + panel * 16 + 8, clamped_1);
-            const f32x8 larger = max8(clamped, clamped_1);
-            const f32x8 mix = shuffle_swap4_f32x8(larger);
-            const f32x8 larger_1 = max8(larger, mix);
-            const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
-            const f32x8 larger_2 = max8(larger_1, mix_1);
-            const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
-            const f32x8 larger_3 = max8(larger_2, mix_2);
-            const float lane = larger_3[0];
-            most_norm[slot_1 * 4 + panel] = lane;
-            if (lane <= 1.1529215e+18f) {
-            } else {
-                const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
-                const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
-                const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
-                const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
-                for (int64_t k = 0; k < 64; k++) {
-                    store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
-                    store8(queries_panel + k * 16 + 8,
-                        mul8(load8(queries_panel + k * 16 + 8), pick_1));
-                }
-                const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
-                store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
-                store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
-                const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
-                store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
-                store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
-            }
-            most_1 = max_f32(most_1, lane);
-        }
-        most_of_slot[slot_1] = most_1;
-        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(larger <= 1e+19f);
-        for (int64_t panel = 0; panel < 4; panel++) {
-            const float most_norm_1 = most_norm[slot_1 * 4 + panel];
-            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
-            const float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
-            const int32_t *query_pos_panel = query_pos + slot_1 * 64 + panel * 16;
-            const float *norm_panel = norm + slot_1 * 64 + panel * 16;
-            if (bits) {
-                const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
-                const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(query_pos_panel);
-                const f32x8 prod_1 = mul8(load8(norm_panel + 8), splat8(1.442695f));
-                const f32x8 neg_1 = -prod_1;
-                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
-                f32x8 sum = {0}, sum_1 = {0};
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_2 = (step + o) % 2;
-                    for (int64_t run_1 = 0; run_1 < 4; run_1++) {
-                        const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
-                        const int64_t v_1 = query_pos_panel[ahead];
-                        __builtin_prefetch(k_out + v_1 * 64, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
-                        const int64_t next = min_i64(run * 8 + step + 1, 63);
-                        const int64_t token = order[next * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(q + token * 64, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 16, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 32, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 48, 0, 2);
-                        __builtin_prefetch(v + token * 64, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 16, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 32, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 48, 0, 2);
-                        const float *queries_run = queries + (slot_2 * 4 + run_1) * 64 * 16;
-                        f32x8 sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0}, sum_6 = {0},
-                            sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0},
-                            sum_12 = {0}, sum_13 = {0};
-                        for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s = splat8(queries_run[k * 16]);
-                            const f32x8 v_2 = load8(queries_panel + k * 16);
-                            sum_2 = fma8(s, v_2, sum_2);
-                            const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
-                            sum_3 = fma8(s, v_3, sum_3);
-                            const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
-                            sum_4 = fma8(s_1, v_2, sum_4);
-                            sum_5 = fma8(s_1, v_3, sum_5);
-                            const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
-                            sum_6 = fma8(s_2, v_2, sum_6);
-                            sum_7 = fma8(s_2, v_3, sum_7);
-                            const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
-                            sum_8 = fma8(s_3, v_2, sum_8);
-                            sum_9 = fma8(s_3, v_3, sum_9);
-                            const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
-                            sum_10 = fma8(s_4, v_2, sum_10);
-                            sum_11 = fma8(s_4, v_3, sum_11);
-                            const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
-                            sum_12 = fma8(s_5, v_2, sum_12);
-                            sum_13 = fma8(s_5, v_3, sum_13);
-                        }
-                        const float *key_scale2_run = key_scale2 + slot_2 * 64 + run_1 * 16;
-                        const f32x8 s = splat8(key_scale2_run[0]);
-                        const f32x8 t = fma8(sum_2, s, neg);
-                        const f32x8 y = exp2_f32x8(t);
-                        const int32_t *key_pos_run = key_pos + slot_2 * 64 + run_1 * 16;
-                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
-                        const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-                        const i32x8 bits_1 = (i32x8)y & (less & (i32x8)(s_1 != query));
-                        const f32x8 bits_2 = (f32x8)bits_1;
-                        float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
-                        store8(scores_run, bits_2);
-                        const f32x8 t_1 = fma8(sum_3, s, neg_1);
-                        const f32x8 y_1 = exp2_f32x8(t_1);
-                        const i32x8 bits_3 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
-                        const f32x8 bits_4 = (f32x8)bits_3;
-                        store8(scores_run + 8, bits_4);
-                        const f32x8 s_2 = splat8(key_scale2_run[1]);
-                        const f32x8 t_2 = fma8(sum_4, s_2, neg);
-                        const f32x8 y_2 = exp2_f32x8(t_2);
-                        const i32x8 s_3 = splat_i32x8(key_pos_run[1]);
-                        const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
-                        const i32x8 bits_5 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
-                        const f32x8 bits_6 = (f32x8)bits_5;
-                        store8(scores_run + 16, bits_6);
-                        const f32x8 t_3 = fma8(sum_5, s_2, neg_1);
-                        const f32x8 y_3 = exp2_f32x8(t_3);
-                        const i32x8 bits_7 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
-                        const f32x8 bits_8 = (f32x8)bits_7;
-                        store8(scores_run + 24, bits_8);
-                        const f32x8 s_4 = splat8(key_scale2_run[2]);
-                        const f32x8 t_4 = fma8(sum_6, s_4, neg);
-                        const f32x8 y_4 = exp2_f32x8(t_4);
-                        const i32x8 s_5 = splat_i32x8(key_pos_run[2]);
-                        const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
-                        const i32x8 bits_9 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
-                        const f32x8 bits_10 = (f32x8)bits_9;
-                        store8(scores_run + 32, bits_10);
-                        const f32x8 t_5 = fma8(sum_7, s_4, neg_1);
-                        const f32x8 y_5 = exp2_f32x8(t_5);
-                        const i32x8 bits_11 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
-                        const f32x8 bits_12 = (f32x8)bits_11;
-                        store8(scores_run + 40, bits_12);
-                        const f32x8 s_6 = splat8(key_scale2_run[3]);
-                        const f32x8 t_6 = fma8(sum_8, s_6, neg);
-                        const f32x8 y_6 = exp2_f32x8(t_6);
-                        const i32x8 s_7 = splat_i32x8(key_pos_run[3]);
-                        const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
-                        const i32x8 bits_13 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
-                        const f32x8 bits_14 = (f32x8)bits_13;
-                        const f32x8 sum_14 = sum + bits_2 + bits_6 + bits_10 + bits_14;
-                        store8(scores_run + 48, bits_14);
-                        const f32x8 t_7 = fma8(sum_9, s_6, neg_1);
-                        const f32x8 y_7 = exp2_f32x8(t_7);
-                        const i32x8 bits_15 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
-                        const f32x8 bits_16 = (f32x8)bits_15;
-                        const f32x8 sum_15 = sum_1 + bits_4 + bits_8 + bits_12 + bits_16;
-                        store8(scores_run + 56, bits_16);
-                        const f32x8 s_8 = splat8(key_scale2_run[4]);
-                        const f32x8 t_8 = fma8(sum_10, s_8, neg);
-                        const f32x8 y_8 = exp2_f32x8(t_8);
-                        const i32x8 s_9 = splat_i32x8(key_pos_run[4]);
-                        const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
-                        const i32x8 bits_17 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
-                        const f32x8 bits_18 = (f32x8)bits_17;
-                        store8(scores_run + 64, bits_18);
-                        const f32x8 t_9 = fma8(sum_11, s_8, neg_1);
-                        const f32x8 y_9 = exp2_f32x8(t_9);
-                        const i32x8 bits_19 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
-                        const f32x8 bits_20 = (f32x8)bits_19;
-                        store8(scores_run + 72, bits_20);
-                        const f32x8 s_10 = splat8(key_scale2_run[5]);
-                        const f32x8 t_10 = fma8(sum_12, s_10, neg);
-                        const f32x8 y_10 = exp2_f32x8(t_10);
-                        const i32x8 s_11 = splat_i32x8(key_pos_run[5]);
-                        const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
-                        const i32x8 bits_21 = (i32x8)y_10 & (less_5 & (i32x8)(s_11 != query));
-                        const f32x8 bits_22 = (f32x8)bits_21;
-                        store8(scores_run + 80, bits_22);
-                        const f32x8 t_11 = fma8(sum_13, s_10, neg_1);
-                        const f32x8 y_11 = exp2_f32x8(t_11);
-                        const i32x8 bits_23 = (i32x8)y_11 & (less_5 & (i32x8)(s_11 != query_1));
-                        const f32x8 bits_24 = (f32x8)bits_23;
-                        store8(scores_run + 88, bits_24);
-                        f32x8 sum_16 = sum_14 + bits_18 + bits_22, sum_17 = sum_15 + bits_20 +
-                            bits_24;
-                        for (int64_t keys = 0; keys < 2; keys++) {
-                            const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
-                            const int64_t v_2 = query_pos_panel[ahead_1];
-                            __builtin_prefetch(k_out + v_2 * 64, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
-                            const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(q + token_1 * 64, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
-                            f32x8 sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0},
-                                sum_22 = {0}, sum_23 = {0}, sum_24 = {0}, sum_25 = {0},
-                                sum_26 = {0}, sum_27 = {0};
-                            for (int64_t k = 0; k < 64; k++) {
-                                const float *queries_k = queries_run + k * 16 + keys * 5;
-                                const f32x8 s_12 = splat8(queries_k[6]);
-                                const f32x8 v_3 = load8(queries_panel + k * 16);
-                                sum_18 = fma8(s_12, v_3, sum_18);
-                                const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
-                                sum_19 = fma8(s_12, v_4, sum_19);
-                                const f32x8 s_13 = splat8(queries_k[7]);
-                                sum_20 = fma8(s_13, v_3, sum_20);
-                                sum_21 = fma8(s_13, v_4, sum_21);
-                                const f32x8 s_14 = splat8(queries_k[8]);
-                                sum_22 = fma8(s_14, v_3, sum_22);
-                                sum_23 = fma8(s_14, v_4, sum_23);
-                                const f32x8 s_15 = splat8(queries_k[9]);
-                                sum_24 = fma8(s_15, v_3, sum_24);
-                                sum_25 = fma8(s_15, v_4, sum_25);
-                                const f32x8 s_16 = splat8(queries_k[10]);
-                                sum_26 = fma8(s_16, v_3, sum_26);
-                                sum_27 = fma8(s_16, v_4, sum_27);
-                            }
-                            const f32x8 s_12 = splat8(key_scale2_run[keys * 5 + 6]);
-                            const f32x8 t_12 = fma8(sum_18, s_12, neg);
-                            const f32x8 y_12 = exp2_f32x8(t_12);
-                            const i32x8 s_13 = splat_i32x8(key_pos_run[keys * 5 + 6]);
-                            const i32x8 less_6 = (i32x8)(s_13 < splat_i32x8(1073741824));
-                            const i32x8 bits_25 = (i32x8)y_12 & (less_6 & (i32x8)(s_13 != query));
-                            const f32x8 bits_26 = (f32x8)bits_25;
-                            float *scores_keys = scores_run + keys * 80;
-                            store8(scores_keys + 96, bits_26);
-                            const f32x8 t_13 = fma8(sum_19, s_12, neg_1);
-                            const f32x8 y_13 = exp2_f32x8(t_13);
-                            const i32x8 bits_27 = (i32x8)y_13 & (less_6 & (i32x8)(s_13 != query_1));
-                            const f32x8 bits_28 = (f32x8)bits_27;
-                            store8(scores_keys + 104, bits_28);
-                            const f32x8 s_14 = splat8(key_scale2_run[keys * 5 + 7]);
-                            const f32x8 t_14 = fma8(sum_20, s_14, neg);
-                            const f32x8 y_14 = exp2_f32x8(t_14);
-                            const i32x8 s_15 = splat_i32x8(key_pos_run[keys * 5 + 7]);
-                            const i32x8 less_7 = (i32x8)(s_15 < splat_i32x8(1073741824));
-                            const i32x8 bits_29 = (i32x8)y_14 & (less_7 & (i32x8)(s_15 != query));
-                            const f32x8 bits_30 = (f32x8)bits_29;
-                            store8(scores_keys + 112, bits_30);
-                            const f32x8 t_15 = fma8(sum_21, s_14, neg_1);
-                            const f32x8 y_15 = exp2_f32x8(t_15);
-                            const i32x8 bits_31 = (i32x8)y_15 & (less_7 & (i32x8)(s_15 != query_1));
-                            const f32x8 bits_32 = (f32x8)bits_31;
-                            store8(scores_keys + 120, bits_32);
-                            const f32x8 s_16 = splat8(key_scale2_run[keys * 5 + 8]);
-                            const f32x8 t_16 = fma8(sum_22, s_16, neg);
-                            const f32x8 y_16 = exp2_f32x8(t_16);
-                            const i32x8 s_17 = splat_i32x8(key_pos_run[keys * 5 + 8]);
-                            const i32x8 less_8 = (i32x8)(s_17 < splat_i32x8(1073741824));
-                            const i32x8 bits_33 = (i32x8)y_16 & (less_8 & (i32x8)(s_17 != query));
-                            const f32x8 bits_34 = (f32x8)bits_33;
-                            store8(scores_keys + 128, bits_34);
-                            const f32x8 t_17 = fma8(sum_23, s_16, neg_1);
-                            const f32x8 y_17 = exp2_f32x8(t_17);
-                            const i32x8 bits_35 = (i32x8)y_17 & (less_8 & (i32x8)(s_17 != query_1));
-                            const f32x8 bits_36 = (f32x8)bits_35;
-                            store8(scores_keys + 136, bits_36);
-                            const f32x8 s_18 = splat8(key_scale2_run[keys * 5 + 9]);
-                            const f32x8 t_18 = fma8(sum_24, s_18, neg);
-                            const f32x8 y_18 = exp2_f32x8(t_18);
-                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 9]);
-                            const i32x8 less_9 = (i32x8)(s_19 < splat_i32x8(1073741824));
-                            const i32x8 bits_37 = (i32x8)y_18 & (less_9 & (i32x8)(s_19 != query));
-                            const f32x8 bits_38 = (f32x8)bits_37;
-                            const f32x8 sum_28 = sum_16 + bits_26 + bits_30 + bits_34 + bits_38;
-                            store8(scores_keys + 144, bits_38);
-                            const f32x8 t_19 = fma8(sum_25, s_18, neg_1);
-                            const f32x8 y_19 = exp2_f32x8(t_19);
-                            const i32x8 bits_39 = (i32x8)y_19 & (less_9 & (i32x8)(s_19 != query_1));
-                            const f32x8 bits_40 = (f32x8)bits_39;
-                            const f32x8 sum_29 = sum_17 + bits_28 + bits_32 + bits_36 + bits_40;
-                            store8(scores_keys + 152, bits_40);
-                            const f32x8 s_20 = splat8(key_scale2_run[keys * 5 + 10]);
-                            const f32x8 t_20 = fma8(sum_26, s_20, neg);
-                            const f32x8 y_20 = exp2_f32x8(t_20);
-                            const i32x8 s_21 = splat_i32x8(key_pos_run[keys * 5 + 10]);
-                            const i32x8 less_10 = (i32x8)(s_21 < splat_i32x8(1073741824));
-                            const i32x8 bits_41 = (i32x8)y_20 & (less_10 & (i32x8)(s_21 != query));
-                            const f32x8 bits_42 = (f32x8)bits_41;
-                            sum_16 = sum_28 + bits_42;
-                            store8(scores_keys + 160, bits_42);
-                            const f32x8 t_21 = fma8(sum_27, s_20, neg_1);
-                            const f32x8 y_21 = exp2_f32x8(t_21);
-                            const i32x8 bits_43 = (i32x8)y_21 &
-                                (less_10 & (i32x8)(s_21 != query_1));
-                            const f32x8 bits_44 = (f32x8)bits_43;
-                            sum_17 = sum_29 + bits_44;
-                            store8(scores_keys + 168, bits_44);
-                        }
-                        sum = sum_16;
-                        sum_1 = sum_17;
-                    }
-                }
-                store8(total_sum, sum);
-                store8(total_sum + 8, sum_1);
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    const float v_1 = total_sum[lane];
-                    run_sum[token] = run_sum[token] + v_1;
-                    if (v_1 == 0.0f) {
-                        int32_t carried = 0;
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                                carried =
-                                    sub_i32(carried,
-                                    -(query_pos[slot_2 * 64 + key_1] == (int32_t)token));
-                            }
-                        }
-                        self_count[token] = carried;
-                    }
-                }
-                for (int64_t column = 0; column < 4; column++) {
-                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
-                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
-                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_2 = (step + o) % 2;
-                        for (int64_t k = 0; k < 64; k++) {
-                            const float *scores_k = scores + (o * 64 + k) * 16;
-                            const f32x8 s = splat8(scores_k[0]);
-                            const f32x8 v_1 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16);
-                            carried = fma8(s, v_1, carried);
-                            const f32x8 v_2 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16 +
-                                8);
-                            carried_1 = fma8(s, v_2, carried_1);
-                            const f32x8 s_1 = splat8(scores_k[1]);
-                            carried_2 = fma8(s_1, v_1, carried_2);
-                            carried_3 = fma8(s_1, v_2, carried_3);
-                            const f32x8 s_2 = splat8(scores_k[2]);
-                            carried_4 = fma8(s_2, v_1, carried_4);
-                            carried_5 = fma8(s_2, v_2, carried_5);
-                            const f32x8 s_3 = splat8(scores_k[3]);
-                            carried_6 = fma8(s_3, v_1, carried_6);
-                            carried_7 = fma8(s_3, v_2, carried_7);
-                            const f32x8 s_4 = splat8(scores_k[4]);
-                            carried_8 = fma8(s_4, v_1, carried_8);
-                            carried_9 = fma8(s_4, v_2, carried_9);
-                            const f32x8 s_5 = splat8(scores_k[5]);
-                            carried_10 = fma8(s_5, v_1, carried_10);
-                            carried_11 = fma8(s_5, v_2, carried_11);
-                        }
-                    }
-                    const int64_t token = query_pos_panel[0];
-                    float *k_out_column = k_out + column * 16;
-                    store8(k_out_column + token * 64, carried);
-                    store8(k_out_column + token * 64 + 8, carried_1);
-                    const int64_t token_1 = query_pos_panel[1];
-                    store8(k_out_column + token_1 * 64, carried_2);
-                    store8(k_out_column + token_1 * 64 + 8, carried_3);
-                    const int64_t token_2 = query_pos_panel[2];
-                    store8(k_out_column + token_2 * 64, carried_4);
-                    store8(k_out_column + token_2 * 64 + 8, carried_5);
-                    const int64_t token_3 = query_pos_panel[3];
-                    store8(k_out_column + token_3 * 64, carried_6);
-                    store8(k_out_column + token_3 * 64 + 8, carried_7);
-                    const int64_t token_4 = query_pos_panel[4];
-                    store8(k_out_column + token_4 * 64, carried_8);
-                    store8(k_out_column + token_4 * 64 + 8, carried_9);
-                    const int64_t token_5 = query_pos_panel[5];
-                    store8(k_out_column + token_5 * 64, carried_10);
-                    store8(k_out_column + token_5 * 64 + 8, carried_11);
-                    for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
-                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
-                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 64; k++) {
-                                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
-                                const f32x8 s = splat8(scores_k[6]);
-                                const f32x8 v_1 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
-                                    16);
-                                carried_12 = fma8(s, v_1, carried_12);
-                                const f32x8 v_2 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
-                                    16 + 8);
-                                carried_13 = fma8(s, v_2, carried_13);
-                                const f32x8 s_1 = splat8(scores_k[7]);
-                                carried_14 = fma8(s_1, v_1, carried_14);
-                                carried_15 = fma8(s_1, v_2, carried_15);
-                                const f32x8 s_2 = splat8(scores_k[8]);
-                                carried_16 = fma8(s_2, v_1, carried_16);
-                                carried_17 = fma8(s_2, v_2, carried_17);
-                                const f32x8 s_3 = splat8(scores_k[9]);
-                                carried_18 = fma8(s_3, v_1, carried_18);
-                                carried_19 = fma8(s_3, v_2, carried_19);
-                                const f32x8 s_4 = splat8(scores_k[10]);
-                                carried_20 = fma8(s_4, v_1, carried_20);
-                                carried_21 = fma8(s_4, v_2, carried_21);
-                            }
-                        }
-                        const int64_t token_6 = query_pos_panel[tile * 5 + 6];
-                        store8(k_out_column + token_6 * 64, carried_12);
-                        store8(k_out_column + token_6 * 64 + 8, carried_13);
-                        const int64_t token_7 = query_pos_panel[tile * 5 + 7];
-                        store8(k_out_column + token_7 * 64, carried_14);
-                        store8(k_out_column + token_7 * 64 + 8, carried_15);
-                        const int64_t token_8 = query_pos_panel[tile * 5 + 8];
-                        store8(k_out_column + token_8 * 64, carried_16);
-                        store8(k_out_column + token_8 * 64 + 8, carried_17);
-                        const int64_t token_9 = query_pos_panel[tile * 5 + 9];
-                        store8(k_out_column + token_9 * 64, carried_18);
-                        store8(k_out_column + token_9 * 64 + 8, carried_19);
-                        const int64_t token_10 = query_pos_panel[tile * 5 + 10];
-                        store8(k_out_column + token_10 * 64, carried_20);
-                        store8(k_out_column + token_10 * 64 + 8, carried_21);
-                    }
-                }
-            } else {
-                const i32x8 query = load_i32x8(query_pos_panel);
-                const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
-                    splat8(1.2089258e+24f), splat8(1.0f));
-                const f32x8 self = select8((i32x8)(load8(norm_panel) > splat8(256.0f)),
-                    splat8(-1e+05f), splat8(-__builtin_inff()));
-                const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
-                const f32x8 raise_1 =
-                    select8((i32x8)(load8(norm_panel + 8) > splat8(1.1529215e+18f)),
-                    splat8(1.2089258e+24f), splat8(1.0f));
-                const f32x8 self_1 = select8((i32x8)(load8(norm_panel + 8) > splat8(256.0f)),
-                    splat8(-1e+05f), splat8(-__builtin_inff()));
-                f32x8 most_2 = splat8(-3.4028235e+38f), most_3 = splat8(-3.4028235e+38f);
-                for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_2 = (step + o) % 2;
-                    for (int64_t run_1 = 0; run_1 < 4; run_1++) {
-                        const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
-                        const int64_t v_1 = query_pos_panel[ahead];
-                        __builtin_prefetch(k_out + v_1 * 64, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
-                        __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
-                        const int64_t next = min_i64(run * 8 + step + 1, 63);
-                        const int64_t token = order[next * 64 + panel * 16 + ahead];
-                        __builtin_prefetch(q + token * 64, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 16, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 32, 0, 2);
-                        __builtin_prefetch(q + token * 64 + 48, 0, 2);
-                        __builtin_prefetch(v + token * 64, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 16, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 32, 0, 2);
-                        __builtin_prefetch(v + token * 64 + 48, 0, 2);
-                        const float *queries_run = queries + (slot_2 * 4 + run_1) * 64 * 16;
-                        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0},
-                            sum_5 = {0}, sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0},
-                            sum_10 = {0}, sum_11 = {0};
-                        for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s = splat8(queries_run[k * 16]);
-                            const f32x8 v_2 = load8(queries_panel + k * 16);
-                            sum = fma8(s, v_2, sum);
-                            const f32x8 v_3 = load8(queries_panel + k * 16 + 8);
-                            sum_1 = fma8(s, v_3, sum_1);
-                            const f32x8 s_1 = splat8(queries_run[k * 16 + 1]);
-                            sum_2 = fma8(s_1, v_2, sum_2);
-                            sum_3 = fma8(s_1, v_3, sum_3);
-                            const f32x8 s_2 = splat8(queries_run[k * 16 + 2]);
-                            sum_4 = fma8(s_2, v_2, sum_4);
-                            sum_5 = fma8(s_2, v_3, sum_5);
-                            const f32x8 s_3 = splat8(queries_run[k * 16 + 3]);
-                            sum_6 = fma8(s_3, v_2, sum_6);
-                            sum_7 = fma8(s_3, v_3, sum_7);
-                            const f32x8 s_4 = splat8(queries_run[k * 16 + 4]);
-                            sum_8 = fma8(s_4, v_2, sum_8);
-                            sum_9 = fma8(s_4, v_3, sum_9);
-                            const f32x8 s_5 = splat8(queries_run[k * 16 + 5]);
-                            sum_10 = fma8(s_5, v_2, sum_10);
-                            sum_11 = fma8(s_5, v_3, sum_11);
-                        }
-                        const int32_t *query_pos_run = query_pos + slot_2 * 64 + run_1 * 16;
-                        const i32x8 s = splat_i32x8(query_pos_run[0]);
-                        const int32_t *key_pos_run = key_pos + slot_2 * 64 + run_1 * 16;
-                        const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
-                        const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-                        const float *key_scale_run = key_scale + slot_2 * 64 + run_1 * 16;
-                        const f32x8 s_2 = splat8(key_scale_run[0]);
-                        const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
-                        const f32x8 pick = select8(equal, splat8(0.0f), mul8(sum * s_2, raise));
-                        const f32x8 pick_1 = select8(less & (i32x8)(s_1 != query), pick,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
-                        const f32x8 larger_1 = max8(most_2, pick_2);
-                        float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
-                        store8(scores_run, pick_2);
-                        const f32x8 pick_3 = select8(equal, splat8(0.0f),
-                            mul8(sum_1 * s_2, raise_1));
-                        const f32x8 pick_4 = select8(less & (i32x8)(s_1 != query_1), pick_3,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_5 = select8((i32x8)(s == query_1), self_1, pick_4);
-                        const f32x8 larger_2 = max8(most_3, pick_5);
-                        store8(scores_run + 8, pick_5);
-                        const i32x8 s_3 = splat_i32x8(query_pos_run[1]);
-                        const i32x8 s_4 = splat_i32x8(key_pos_run[1]);
-                        const i32x8 less_1 = (i32x8)(s_4 < splat_i32x8(1073741824));
-                        const f32x8 s_5 = splat8(key_scale_run[1]);
-                        const i32x8 equal_1 = (i32x8)(s_5 == splat8(0.0f));
-                        const f32x8 pick_6 = select8(equal_1, splat8(0.0f),
-                            mul8(sum_2 * s_5, raise));
-                        const f32x8 pick_7 = select8(less_1 & (i32x8)(s_4 != query), pick_6,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_8 = select8((i32x8)(s_3 == query), self, pick_7);
-                        const f32x8 larger_3 = max8(larger_1, pick_8);
-                        store8(scores_run + 16, pick_8);
-                        const f32x8 pick_9 = select8(equal_1, splat8(0.0f),
-                            mul8(sum_3 * s_5, raise_1));
-                        const f32x8 pick_10 = select8(less_1 & (i32x8)(s_4 != query_1), pick_9,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_11 = select8((i32x8)(s_3 == query_1), self_1, pick_10);
-                        const f32x8 larger_4 = max8(larger_2, pick_11);
-                        store8(scores_run + 24, pick_11);
-                        const i32x8 s_6 = splat_i32x8(query_pos_run[2]);
-                        const i32x8 s_7 = splat_i32x8(key_pos_run[2]);
-                        const i32x8 less_2 = (i32x8)(s_7 < splat_i32x8(1073741824));
-                        const f32x8 s_8 = splat8(key_scale_run[2]);
-                        const i32x8 equal_2 = (i32x8)(s_8 == splat8(0.0f));
-                        const f32x8 pick_12 = select8(equal_2, splat8(0.0f),
-                            mul8(sum_4 * s_8, raise));
-                        const f32x8 pick_13 = select8(less_2 & (i32x8)(s_7 != query), pick_12,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_14 = select8((i32x8)(s_6 == query), self, pick_13);
-                        const f32x8 larger_5 = max8(larger_3, pick_14);
-                        store8(scores_run + 32, pick_14);
-                        const f32x8 pick_15 = select8(equal_2, splat8(0.0f),
-                            mul8(sum_5 * s_8, raise_1));
-                        const f32x8 pick_16 = select8(less_2 & (i32x8)(s_7 != query_1), pick_15,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_17 = select8((i32x8)(s_6 == query_1), self_1, pick_16);
-                        const f32x8 larger_6 = max8(larger_4, pick_17);
-                        store8(scores_run + 40, pick_17);
-                        const i32x8 s_9 = splat_i32x8(query_pos_run[3]);
-                        const i32x8 s_10 = splat_i32x8(key_pos_run[3]);
-                        const i32x8 less_3 = (i32x8)(s_10 < splat_i32x8(1073741824));
-                        const f32x8 s_11 = splat8(key_scale_run[3]);
-                        const i32x8 equal_3 = (i32x8)(s_11 == splat8(0.0f));
-                        const f32x8 pick_18 = select8(equal_3, splat8(0.0f),
-                            mul8(sum_6 * s_11, raise));
-                        const f32x8 pick_19 = select8(less_3 & (i32x8)(s_10 != query), pick_18,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_20 = select8((i32x8)(s_9 == query), self, pick_19);
-                        const f32x8 larger_7 = max8(larger_5, pick_20);
-                        store8(scores_run + 48, pick_20);
-                        const f32x8 pick_21 = select8(equal_3, splat8(0.0f),
-                            mul8(sum_7 * s_11, raise_1));
-                        const f32x8 pick_22 = select8(less_3 & (i32x8)(s_10 != query_1), pick_21,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_23 = select8((i32x8)(s_9 == query_1), self_1, pick_22);
-                        const f32x8 larger_8 = max8(larger_6, pick_23);
-                        store8(scores_run + 56, pick_23);
-                        const i32x8 s_12 = splat_i32x8(query_pos_run[4]);
-                        const i32x8 s_13 = splat_i32x8(key_pos_run[4]);
-                        const i32x8 less_4 = (i32x8)(s_13 < splat_i32x8(1073741824));
-                        const f32x8 s_14 = splat8(key_scale_run[4]);
-                        const i32x8 equal_4 = (i32x8)(s_14 == splat8(0.0f));
-                        const f32x8 pick_24 = select8(equal_4, splat8(0.0f),
-                            mul8(sum_8 * s_14, raise));
-                        const f32x8 pick_25 = select8(less_4 & (i32x8)(s_13 != query), pick_24,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_26 = select8((i32x8)(s_12 == query), self, pick_25);
-                        const f32x8 larger_9 = max8(larger_7, pick_26);
-                        store8(scores_run + 64, pick_26);
-                        const f32x8 pick_27 = select8(equal_4, splat8(0.0f),
-                            mul8(sum_9 * s_14, raise_1));
-                        const f32x8 pick_28 = select8(less_4 & (i32x8)(s_13 != query_1), pick_27,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_29 = select8((i32x8)(s_12 == query_1), self_1, pick_28);
-                        const f32x8 larger_10 = max8(larger_8, pick_29);
-                        store8(scores_run + 72, pick_29);
-                        const i32x8 s_15 = splat_i32x8(query_pos_run[5]);
-                        const i32x8 s_16 = splat_i32x8(key_pos_run[5]);
-                        const i32x8 less_5 = (i32x8)(s_16 < splat_i32x8(1073741824));
-                        const f32x8 s_17 = splat8(key_scale_run[5]);
-                        const i32x8 equal_5 = (i32x8)(s_17 == splat8(0.0f));
-                        const f32x8 pick_30 = select8(equal_5, splat8(0.0f),
-                            mul8(sum_10 * s_17, raise));
-                        const f32x8 pick_31 = select8(less_5 & (i32x8)(s_16 != query), pick_30,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_32 = select8((i32x8)(s_15 == query), self, pick_31);
-                        const f32x8 larger_11 = max8(larger_9, pick_32);
-                        store8(scores_run + 80, pick_32);
-                        const f32x8 pick_33 = select8(equal_5, splat8(0.0f),
-                            mul8(sum_11 * s_17, raise_1));
-                        const f32x8 pick_34 = select8(less_5 & (i32x8)(s_16 != query_1), pick_33,
-                            splat8(-__builtin_inff()));
-                        const f32x8 pick_35 = select8((i32x8)(s_15 == query_1), self_1, pick_34);
-                        const f32x8 larger_12 = max8(larger_10, pick_35);
-                        store8(scores_run + 88, pick_35);
-                        f32x8 most_4 = larger_11, most_5 = larger_12;
-                        for (int64_t keys = 0; keys < 2; keys++) {
-                            const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
-                            const int64_t v_2 = query_pos_panel[ahead_1];
-                            __builtin_prefetch(k_out + v_2 * 64, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
-                            __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
-                            const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                            __builtin_prefetch(q + token_1 * 64, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
-                            __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
-                            __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
-                            f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0},
-                                sum_16 = {0}, sum_17 = {0}, sum_18 = {0}, sum_19 = {0},
-                                sum_20 = {0}, sum_21 = {0};
-                            for (int64_t k = 0; k < 64; k++) {
-                                const float *queries_k = queries_run + k * 16 + keys * 5;
-                                const f32x8 s_18 = splat8(queries_k[6]);
-                                const f32x8 v_3 = load8(queries_panel + k * 16);
-                                sum_12 = fma8(s_18, v_3, sum_12);
-                                const f32x8 v_4 = load8(queries_panel + k * 16 + 8);
-                                sum_13 = fma8(s_18, v_4, sum_13);
-                                const f32x8 s_19 = splat8(queries_k[7]);
-                                sum_14 = fma8(s_19, v_3, sum_14);
-                                sum_15 = fma8(s_19, v_4, sum_15);
-                                const f32x8 s_20 = splat8(queries_k[8]);
-                                sum_16 = fma8(s_20, v_3, sum_16);
-                                sum_17 = fma8(s_20, v_4, sum_17);
-                                const f32x8 s_21 = splat8(queries_k[9]);
-                                sum_18 = fma8(s_21, v_3, sum_18);
-                                sum_19 = fma8(s_21, v_4, sum_19);
-                                const f32x8 s_22 = splat8(queries_k[10]);
-                                sum_20 = fma8(s_22, v_3, sum_20);
-                                sum_21 = fma8(s_22, v_4, sum_21);
-                            }
-                            const i32x8 s_18 = splat_i32x8(query_pos_run[keys * 5 + 6]);
-                            const i32x8 s_19 = splat_i32x8(key_pos_run[keys * 5 + 6]);
-                            const i32x8 less_6 = (i32x8)(s_19 < splat_i32x8(1073741824));
-                            const f32x8 s_20 = splat8(key_scale_run[keys * 5 + 6]);
-                            const i32x8 equal_6 = (i32x8)(s_20 == splat8(0.0f));
-                            const f32x8 pick_36 = select8(equal_6, splat8(0.0f),
-                                mul8(sum_12 * s_20, raise));
-                            const f32x8 pick_37 = select8(less_6 & (i32x8)(s_19 != query), pick_36,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_38 = select8((i32x8)(s_18 == query), self, pick_37);
-                            const f32x8 larger_13 = max8(most_4, pick_38);
-                            float *scores_keys = scores_run + keys * 80;
-                            store8(scores_keys + 96, pick_38);
-                            const f32x8 pick_39 = select8(equal_6, splat8(0.0f),
-                                mul8(sum_13 * s_20, raise_1));
-                            const f32x8 pick_40 = select8(less_6 & (i32x8)(s_19 != query_1),
-                                pick_39, splat8(-__builtin_inff()));
-                            const f32x8 pick_41 = select8((i32x8)(s_18 == query_1), self_1,
-                                pick_40);
-                            const f32x8 larger_14 = max8(most_5, pick_41);
-                            store8(scores_keys + 104, pick_41);
-                            const i32x8 s_21 = splat_i32x8(query_pos_run[keys * 5 + 7]);
-                            const i32x8 s_22 = splat_i32x8(key_pos_run[keys * 5 + 7]);
-                            const i32x8 less_7 = (i32x8)(s_22 < splat_i32x8(1073741824));
-                            const f32x8 s_23 = splat8(key_scale_run[keys * 5 + 7]);
-                            const i32x8 equal_7 = (i32x8)(s_23 == splat8(0.0f));
-                            const f32x8 pick_42 = select8(equal_7, splat8(0.0f),
-                                mul8(sum_14 * s_23, raise));
-                            const f32x8 pick_43 = select8(less_7 & (i32x8)(s_22 != query), pick_42,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_44 = select8((i32x8)(s_21 == query), self, pick_43);
-                            const f32x8 larger_15 = max8(larger_13, pick_44);
-                            store8(scores_keys + 112, pick_44);
-                            const f32x8 pick_45 = select8(equal_7, splat8(0.0f),
-                                mul8(sum_15 * s_23, raise_1));
-                            const f32x8 pick_46 = select8(less_7 & (i32x8)(s_22 != query_1),
-                                pick_45, splat8(-__builtin_inff()));
-                            const f32x8 pick_47 = select8((i32x8)(s_21 == query_1), self_1,
-                                pick_46);
-                            const f32x8 larger_16 = max8(larger_14, pick_47);
-                            store8(scores_keys + 120, pick_47);
-                            const i32x8 s_24 = splat_i32x8(query_pos_run[keys * 5 + 8]);
-                            const i32x8 s_25 = splat_i32x8(key_pos_run[keys * 5 + 8]);
-                            const i32x8 less_8 = (i32x8)(s_25 < splat_i32x8(1073741824));
-                            const f32x8 s_26 = splat8(key_scale_run[keys * 5 + 8]);
-                            const i32x8 equal_8 = (i32x8)(s_26 == splat8(0.0f));
-                            const f32x8 pick_48 = select8(equal_8, splat8(0.0f),
-                                mul8(sum_16 * s_26, raise));
-                            const f32x8 pick_49 = select8(less_8 & (i32x8)(s_25 != query), pick_48,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_50 = select8((i32x8)(s_24 == query), self, pick_49);
-                            const f32x8 larger_17 = max8(larger_15, pick_50);
-                            store8(scores_keys + 128, pick_50);
-                            const f32x8 pick_51 = select8(equal_8, splat8(0.0f),
-                                mul8(sum_17 * s_26, raise_1));
-                            const f32x8 pick_52 = select8(less_8 & (i32x8)(s_25 != query_1),
-                                pick_51, splat8(-__builtin_inff()));
-                            const f32x8 pick_53 = select8((i32x8)(s_24 == query_1), self_1,
-                                pick_52);
-                            const f32x8 larger_18 = max8(larger_16, pick_53);
-                            store8(scores_keys + 136, pick_53);
-                            const i32x8 s_27 = splat_i32x8(query_pos_run[keys * 5 + 9]);
-                            const i32x8 s_28 = splat_i32x8(key_pos_run[keys * 5 + 9]);
-                            const i32x8 less_9 = (i32x8)(s_28 < splat_i32x8(1073741824));
-                            const f32x8 s_29 = splat8(key_scale_run[keys * 5 + 9]);
-                            const i32x8 equal_9 = (i32x8)(s_29 == splat8(0.0f));
-                            const f32x8 pick_54 = select8(equal_9, splat8(0.0f),
-                                mul8(sum_18 * s_29, raise));
-                            const f32x8 pick_55 = select8(less_9 & (i32x8)(s_28 != query), pick_54,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_56 = select8((i32x8)(s_27 == query), self, pick_55);
-                            const f32x8 larger_19 = max8(larger_17, pick_56);
-                            store8(scores_keys + 144, pick_56);
-                            const f32x8 pick_57 = select8(equal_9, splat8(0.0f),
-                                mul8(sum_19 * s_29, raise_1));
-                            const f32x8 pick_58 = select8(less_9 & (i32x8)(s_28 != query_1),
-                                pick_57, splat8(-__builtin_inff()));
-                            const f32x8 pick_59 = select8((i32x8)(s_27 == query_1), self_1,
-                                pick_58);
-                            const f32x8 larger_20 = max8(larger_18, pick_59);
-                            store8(scores_keys + 152, pick_59);
-                            const i32x8 s_30 = splat_i32x8(query_pos_run[keys * 5 + 10]);
-                            const i32x8 s_31 = splat_i32x8(key_pos_run[keys * 5 + 10]);
-                            const i32x8 less_10 = (i32x8)(s_31 < splat_i32x8(1073741824));
-                            const f32x8 s_32 = splat8(key_scale_run[keys * 5 + 10]);
-                            const i32x8 equal_10 = (i32x8)(s_32 == splat8(0.0f));
-                            const f32x8 pick_60 = select8(equal_10, splat8(0.0f),
-                                mul8(sum_20 * s_32, raise));
-                            const f32x8 pick_61 = select8(less_10 & (i32x8)(s_31 != query), pick_60,
-                                splat8(-__builtin_inff()));
-                            const f32x8 pick_62 = select8((i32x8)(s_30 == query), self, pick_61);
-                            most_4 = max8(larger_19, pick_62);
-                            store8(scores_keys + 160, pick_62);
-                            const f32x8 pick_63 = select8(equal_10, splat8(0.0f),
-                                mul8(sum_21 * s_32, raise_1));
-                            const f32x8 pick_64 = select8(less_10 & (i32x8)(s_31 != query_1),
-                                pick_63, splat8(-__builtin_inff()));
-                            const f32x8 pick_65 = select8((i32x8)(s_30 == query_1), self_1,
-                                pick_64);
-                            most_5 = max8(larger_20, pick_65);
-                            store8(scores_keys + 168, pick_65);
-                        }
-                        most_2 = most_4;
-                        most_3 = most_5;
-                    }
-                }
-                const f32x8 v_1 = load8(norm_panel);
-                const f32x8 pick = select8((i32x8)(v_1 <= splat8(41.58883f)), v_1, most_2);
-                const f32x8 v_2 = load8(norm_panel + 8);
-                const f32x8 pick_1 = select8((i32x8)(v_2 <= splat8(41.58883f)), v_2, most_3);
-                f32x8 sum = {0}, sum_1 = {0};
-                for (int64_t key_1 = 0; key_1 < 128; key_1++) {
-                    const f32x8 y = exp_f32x8(load8(scores + key_1 * 16) - pick);
-                    store8(scores + key_1 * 16, y);
-                    const f32x8 y_1 = exp_f32x8(load8(scores + key_1 * 16 + 8) - pick_1);
-                    sum = sum + y;
-                    store8(scores + key_1 * 16 + 8, y_1);
-                    sum_1 = sum_1 + y_1;
-                }
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    top[lane] = run_max[token];
-                    total_sum[lane] = run_sum[token];
-                }
-                const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
-                const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
-                const f32x8 v_3 = load8(top);
-                const f32x8 y = log_f32x8(sum);
-                const f32x8 sum_2 = y + most_2;
-                const f32x8 pick_3 = select8(more, sum_2, most_2);
-                const f32x8 larger_1 = max8(v_3, pick_3);
-                const i32x8 less = (i32x8)(load8(norm_panel) <= splat8(41.58883f));
-                const f32x8 y_1 = exp_f32x8(v_3 - larger_1);
-                const f32x8 pick_4 = select8(less, splat8(1.0f), y_1);
-                const f32x8 y_2 = exp_f32x8(pick_3 - larger_1);
-                const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
-                const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
-                const f32x8 y_3 = log_f32x8(t);
-                const f32x8 y_4 = exp_f32x8(larger_1 - (y_3 + larger_1));
-                const f32x8 pick_6 = select8(more, mul8(t, y_4), splat8(1.0f));
-                const f32x8 y_5 = exp_f32x8(most_2 - sum_2);
-                const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
-                store8(round_sum, pick_2);
-                store8(top, larger_1);
-                store8(total_sum, t);
-                store8(keep, mul8(pick_4, pick_6));
-                store8(gain, mul8(pick_5 * pick_7, pick_6));
-                const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
-                const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
-                const f32x8 v_4 = load8(top + 8);
-                const f32x8 y_6 = log_f32x8(sum_1);
-                const f32x8 sum_3 = y_6 + most_3;
-                const f32x8 pick_9 = select8(more_1, sum_3, most_3);
-                const f32x8 larger_2 = max8(v_4, pick_9);
-                const i32x8 less_1 = (i32x8)(load8(norm_panel + 8) <= splat8(41.58883f));
-                const f32x8 y_7 = exp_f32x8(v_4 - larger_2);
-                const f32x8 pick_10 = select8(less_1, splat8(1.0f), y_7);
-                const f32x8 y_8 = exp_f32x8(pick_9 - larger_2);
-                const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
-                const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
-                const f32x8 y_9 = log_f32x8(t_1);
-                const f32x8 y_10 = exp_f32x8(larger_2 - (y_9 + larger_2));
-                const f32x8 pick_12 = select8(more_1, mul8(t_1, y_10), splat8(1.0f));
-                const f32x8 y_11 = exp_f32x8(most_3 - sum_3);
-                const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
-                store8(round_sum + 8, pick_8);
-                store8(top + 8, larger_2);
-                store8(total_sum + 8, t_1);
-                store8(keep + 8, mul8(pick_10, pick_12));
-                store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
-                for (int64_t lane = 0; lane < 16; lane++) {
-                    const int64_t token = query_pos_panel[lane];
-                    run_max[token] = top[lane];
-                    run_sum[token] = total_sum[lane];
-                    if (round_sum[lane] == 0.0f) {
-                        int32_t carried = 0;
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                                carried =
-                                    sub_i32(carried,
-                                    -(query_pos[slot_2 * 64 + key_1] == (int32_t)token));
-                            }
-                        }
-                        self_count[token] = carried;
-                    }
-                }
-                for (int64_t column = 0; column < 4; column++) {
-                    f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0},
-                        carried_4 = {0}, carried_5 = {0}, carried_6 = {0}, carried_7 = {0},
-                        carried_8 = {0}, carried_9 = {0}, carried_10 = {0}, carried_11 = {0};
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_2 = (step + o) % 2;
-                        for (int64_t k = 0; k < 64; k++) {
-                            const float *scores_k = scores + (o * 64 + k) * 16;
-                            const f32x8 s = splat8(scores_k[0]);
-                            const f32x8 v_5 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16);
-                            carried = fma8(s, v_5, carried);
-                            const f32x8 v_6 = load8(values + ((slot_2 * 4 + column) * 64 + k) * 16 +
-                                8);
-                            carried_1 = fma8(s, v_6, carried_1);
-                            const f32x8 s_1 = splat8(scores_k[1]);
-                            carried_2 = fma8(s_1, v_5, carried_2);
-                            carried_3 = fma8(s_1, v_6, carried_3);
-                            const f32x8 s_2 = splat8(scores_k[2]);
-                            carried_4 = fma8(s_2, v_5, carried_4);
-                            carried_5 = fma8(s_2, v_6, carried_5);
-                            const f32x8 s_3 = splat8(scores_k[3]);
-                            carried_6 = fma8(s_3, v_5, carried_6);
-                            carried_7 = fma8(s_3, v_6, carried_7);
-                            const f32x8 s_4 = splat8(scores_k[4]);
-                            carried_8 = fma8(s_4, v_5, carried_8);
-                            carried_9 = fma8(s_4, v_6, carried_9);
-                            const f32x8 s_5 = splat8(scores_k[5]);
-                            carried_10 = fma8(s_5, v_5, carried_10);
-                            carried_11 = fma8(s_5, v_6, carried_11);
-                        }
-                    }
-                    const f32x8 s = splat8(gain[0]);
-                    const int64_t token = query_pos_panel[0];
-                    float *k_out_column = k_out + column * 16;
-                    store8(k_out_column + token * 64, mul8(carried, s));
-                    store8(k_out_column + token * 64 + 8, mul8(carried_1, s));
-                    const f32x8 s_1 = splat8(gain[1]);
-                    const int64_t token_1 = query_pos_panel[1];
-                    store8(k_out_column + token_1 * 64, mul8(carried_2, s_1));
-                    store8(k_out_column + token_1 * 64 + 8, mul8(carried_3, s_1));
-                    const f32x8 s_2 = splat8(gain[2]);
-                    const int64_t token_2 = query_pos_panel[2];
-                    store8(k_out_column + token_2 * 64, mul8(carried_4, s_2));
-                    store8(k_out_column + token_2 * 64 + 8, mul8(carried_5, s_2));
-                    const f32x8 s_3 = splat8(gain[3]);
-                    const int64_t token_3 = query_pos_panel[3];
-                    store8(k_out_column + token_3 * 64, mul8(carried_6, s_3));
-                    store8(k_out_column + token_3 * 64 + 8, mul8(carried_7, s_3));
-                    const f32x8 s_4 = splat8(gain[4]);
-                    const int64_t token_4 = query_pos_panel[4];
-                    store8(k_out_column + token_4 * 64, mul8(carried_8, s_4));
-                    store8(k_out_column + token_4 * 64 + 8, mul8(carried_9, s_4));
-                    const f32x8 s_5 = splat8(gain[5]);
-                    const int64_t token_5 = query_pos_panel[5];
-                    store8(k_out_column + token_5 * 64, mul8(carried_10, s_5));
-                    store8(k_out_column + token_5 * 64 + 8, mul8(carried_11, s_5));
-                    for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried_12 = {0}, carried_13 = {0}, carried_14 = {0},
-                            carried_15 = {0}, carried_16 = {0}, carried_17 = {0}, carried_18 = {0},
-                            carried_19 = {0}, carried_20 = {0}, carried_21 = {0};
-                        for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_2 = (step + o) % 2;
-                            for (int64_t k = 0; k < 64; k++) {
-                                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
-                                const f32x8 s_6 = splat8(scores_k[6]);
-                                const f32x8 v_5 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
-                                    16);
-                                carried_12 = fma8(s_6, v_5, carried_12);
-                                const f32x8 v_6 = load8(values + ((slot_2 * 4 + column) * 64 + k) *
-                                    16 + 8);
-                                carried_13 = fma8(s_6, v_6, carried_13);
-                                const f32x8 s_7 = splat8(scores_k[7]);
-                                carried_14 = fma8(s_7, v_5, carried_14);
-                                carried_15 = fma8(s_7, v_6, carried_15);
-                                const f32x8 s_8 = splat8(scores_k[8]);
-                                carried_16 = fma8(s_8, v_5, carried_16);
-                                carried_17 = fma8(s_8, v_6, carried_17);
-                                const f32x8 s_9 = splat8(scores_k[9]);
-                                carried_18 = fma8(s_9, v_5, carried_18);
-                                carried_19 = fma8(s_9, v_6, carried_19);
-                                const f32x8 s_10 = splat8(scores_k[10]);
-                                carried_20 = fma8(s_10, v_5, carried_20);
-                                carried_21 = fma8(s_10, v_6, carried_21);
-                            }
-                        }
-                        const f32x8 s_6 = splat8(gain[tile * 5 + 6]);
-                        const int64_t token_6 = query_pos_panel[tile * 5 + 6];
-                        store8(k_out_column + token_6 * 64, mul8(carried_12, s_6));
-                        store8(k_out_column + token_6 * 64 + 8, mul8(carried_13, s_6));
-                        const f32x8 s_7 = splat8(gain[tile * 5 + 7]);
-                        const int64_t token_7 = query_pos_panel[tile * 5 + 7];
-                        store8(k_out_column + token_7 * 64, mul8(carried_14, s_7));
-                        store8(k_out_column + token_7 * 64 + 8, mul8(carried_15, s_7));
-                        const f32x8 s_8 = splat8(gain[tile * 5 + 8]);
-                        const int64_t token_8 = query_pos_panel[tile * 5 + 8];
-                        store8(k_out_column + token_8 * 64, mul8(carried_16, s_8));
-                        store8(k_out_column + token_8 * 64 + 8, mul8(carried_17, s_8));
-                        const f32x8 s_9 = splat8(gain[tile * 5 + 9]);
-                        const int64_t token_9 = query_pos_panel[tile * 5 + 9];
-                        store8(k_out_column + token_9 * 64, mul8(carried_18, s_9));
-                        store8(k_out_column + token_9 * 64 + 8, mul8(carried_19, s_9));
-                        const f32x8 s_10 = splat8(gain[tile * 5 + 10]);
-                        const int64_t token_10 = query_pos_panel[tile * 5 + 10];
-                        store8(k_out_column + token_10 * 64, mul8(carried_20, s_10));
-                        store8(k_out_column + token_10 * 64 + 8, mul8(carried_21, s_10));
-                    }
-                }
-            }
-        }
-    }
+    lsh_attention_scores_1(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, run_sum, self_count,
+        run_max, top, round_sum, keep, gain, run);
 }
 
 static void m_default_run(const reformer_call_t *call) {
@@ -4118,6 +4110,38 @@ static void m_default_run(const reformer_call_t *call) {
     }
 }
 
+#undef lsh_attention_queries
+#undef lsh_attention_queries_1
+#undef lsh_attention_k_out
+#undef lsh_attention_k_out_1
+#undef lsh_attention_k_out_2
+#undef lsh_attention_k_out_3
+#undef lsh_attention_scores
+#undef lsh_attention_scores_1
+#undef lsh_hash_queries
+#undef lsh_hash_found
+#undef local_attention_queries
+#undef local_attention_q
+#undef local_attention_q_1
+#undef local_attention_scores
+#undef final_norm_hidden
+#undef lsh_output_y1
+#undef lsh_output_y1_1
+#undef lsh_project_q
+#undef lsh_project_q_1
+#undef lsh_project_v
+#undef lsh_project_v_1
+#undef feed_forward_act
+#undef feed_forward_act_1
+#undef feed_forward_y2
+#undef feed_forward_y2_1
+#undef local_output_y1
+#undef local_output_y1_1
+#undef local_project_q
+#undef local_project_q_1
+#undef local_project_k_out
+#undef local_project_k_out_1
+#undef local_project_v
 #undef exp_f32
 #undef log_f32
 #undef exp_f32x8

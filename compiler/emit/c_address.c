@@ -142,6 +142,17 @@ static flat_t flatten(func_t *f, const buffer_t *b, const affine_t *index, expr_
     return x;
 }
 
+dim_t flat_constant(const buffer_t *b, const affine_t *index) {
+    dim_t sum = dim(0);
+    for (int k = 0; k < b->rank; k++) {
+        bool literal = dim_literal(b->dims[k]);
+        if (!literal && !dim_literal(sum)) return (dim_t){0, 1};
+        sum = literal ? dim_scale(sum, b->dims[k].c) : dim_scale(b->dims[k], sum.c);
+        sum = dim_add(sum, index[k].base);
+    }
+    return sum;
+}
+
 /* ---- buffers --------------------------------------------------------------------------------------------- */
 
 static size_t buffer_place(const func_t *f, const buffer_t *b) {
@@ -162,25 +173,41 @@ const char *buffer_name(func_t *f, const buffer_t *b, bool written) {
     if (b->kind == BUF_TABLE) return c_table_name(f->c, b);
     size_t k = buffer_place(f, b);
     if (k == f->n_buffers) {
-        size_t n = f->n_buffers, m = n;
+        size_t n = f->n_buffers, m = n, l = n;
         ARENA_PUSH(f->c->arena, f->buffers, f->n_buffers, f->cap_buffers) = b;
         ARENA_PUSH(f->c->arena, f->buffer_names, n, f->cap_names) = NULL;
         ARENA_PUSH(f->c->arena, f->buffer_written, m, f->cap_written) = false;
-        f->buffer_names[k] = names_make(f->names, buffer_base(f, b));
+        ARENA_PUSH(f->c->arena, f->buffer_shift, l, f->cap_shift) = 0;
+        f->buffer_names[k] = local_name(f, buffer_base(f, b));
     }
     f->buffer_written[k] = f->buffer_written[k] || written;
     return f->buffer_names[k];
 }
 
+const char **buffer_local(const func_t *f, const buffer_t *b) {
+    return &f->buffer_names[buffer_place(f, b)];
+}
+
+int64_t *buffer_shift(const func_t *f, const buffer_t *b) {
+    return &f->buffer_shift[buffer_place(f, b)];
+}
+
 /* ---- accesses -------------------------------------------------------------------------------------------- */
+
+/* What a parameter has already been moved by. */
+static void take_shift(const func_t *f, const buffer_t *b, const base_t *base, affine_t *index) {
+    int64_t by = base ? base->shift : b->kind == BUF_TABLE ? 0 : *buffer_shift(f, b);
+    if (by) index[b->rank - 1].base = dim_sub(index[b->rank - 1].base, dim(by));
+}
 
 /* Where an access is written from: a base and the rest, or the buffer and all of it. */
 static const char *start(func_t *f, const inst_t *i, affine_t *index) {
     const address_t *x = address_of(f, i);
-    const char *base = x ? address_base(x) : NULL;
+    const base_t *base = x ? address_from(x) : NULL;
     if (base) address_rest(f, x, index);
     else memcpy(index, i->index, (size_t)i->n_index * sizeof *index);
-    return base ? base : buffer_name(f, i->buffer, false);
+    take_shift(f, i->buffer, base, index);
+    return base ? base->name : buffer_name(f, i->buffer, false);
 }
 
 const char *element(func_t *f, const inst_t *i, expr_t *e) {
@@ -205,8 +232,8 @@ const char *pointer(func_t *f, const inst_t *i, expr_t *e) {
 
 const char *address_text(func_t *f, const address_t *x, expr_t *e) {
     affine_t index[MAX_RANK];
-    const char *base = address_base(x);
-    if (!base) base = buffer_name(f, address_buffer(x), false);
+    const base_t *base = address_from(x);
+    const char *from = base ? base->name : buffer_name(f, address_buffer(x), false);
     address_rest(f, x, index);
-    return plus(f, base, address_buffer(x), index, e);
+    return plus(f, from, address_buffer(x), index, e);
 }

@@ -332,8 +332,8 @@ void address_rest(const func_t *f, const address_t *x, affine_t *index) {
     }
 }
 
-const char *address_base(const address_t *x) {
-    return x->base ? x->base->name : NULL;
+base_t *address_from(const address_t *x) {
+    return x->base;
 }
 
 /* ---- declarations ------------------------------------------------------------------------------------------ */
@@ -347,15 +347,14 @@ static const char *short_name(const func_t *f, const buffer_t *b) {
 }
 
 /* What it points to is called by the innermost of its values. */
-static const char *base_name(const func_t *f, const address_t *x) {
+const char *c_base_name(const func_t *f, const address_t *x) {
     const value_t *last = NULL;
     int depth = -1;
     for (int k = 0; k < x->rest.n; k++) {
         const value_t *v = f->terms[x->rest.term[k]].value;
         if (state_of(f, v)->depth >= depth) last = v, depth = state_of(f, v)->depth;
     }
-    const char *of = last->name ? last->name : last->def ? default_name(last->def) : "at";
-    return arena_printf(f->c->arena, "%s_%s", short_name(f, x->buffer), of);
+    return arena_printf(f->c->arena, "%s_%s", short_name(f, x->buffer), c_value_name(last));
 }
 
 static void put_base(func_t *f, base_t *b) {
@@ -364,7 +363,10 @@ static void put_base(func_t *f, base_t *b) {
     if (x->base) put_base(f, x->base);
     expr_t e = {0};
     const char *from = address_text(f, x, &e), *constant = b->written ? "" : "const ";
-    b->name = names_make(f->names, base_name(f, x));
+    b->name = local_name(f, c_base_name(f, x));
+    b->shift = x->base                        ? x->base->shift
+               : x->buffer->kind == BUF_TABLE ? 0
+                                              : *buffer_shift(f, x->buffer);
     put_line(&f->out, f->depth, "%s%s *%s = %s;", constant, c_elem(x->buffer->elem), b->name, from);
 }
 

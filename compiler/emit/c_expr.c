@@ -389,6 +389,7 @@ const char *default_name(const inst_t *i) {
 const char *carried_default(const inst_t *next) {
     if (!next) return "carried";
     switch (next->op) {
+    case OP_FOR: return carried_default(block_yield(next->body)->values[0]->def);
     case OP_ADD:
     case OP_FMA:
     case OP_DOT2:

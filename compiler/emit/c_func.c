@@ -17,17 +17,21 @@ enum { LONG_ACCESS = 72, LONG_SUM = 40 };
 
 static void declare(func_t *f, const value_t *v, const char *base) {
     vstate_t *s = state_of(f, v);
-    const char *name = names_make(f->names, base);
+    const char *name = local_name(f, base);
     bool word = ltype_equal(v->type, SCALAR(E_I32)) && !s->mask;
     s->wide = word && s->index_uses > 0 && 2 * s->index_uses >= s->uses;
-    const char *type = s->wide ? "int64_t" : c_value_type(f, v);
-    put_line(&f->out, f->depth, "const %s %s = %s;", type, name, s->e.text);
+    put_line(&f->out, f->depth, "const %s %s = %s;", c_local_type(f, v), name, s->e.text);
     s->e = (expr_t){.text = name, .prec = P_PRIMARY};
     s->pending = false;
 }
 
-static const char *base_name(const value_t *v) {
-    return v->name ? v->name : default_name(v->def);
+const char *c_local_type(const func_t *f, const value_t *v) {
+    return state_of(f, v)->wide ? "int64_t" : c_value_type(f, v);
+}
+
+const char *c_value_name(const value_t *v) {
+    if (v->name) return v->name;
+    return v->def ? default_name(v->def) : "at";
 }
 
 typedef enum { FLUSH_ALL, FLUSH_LOADS, FLUSH_READERS } flush_t;
@@ -48,10 +52,14 @@ static void flush(func_t *f, flush_t which, const var_t *var) {
         if (!s->pending) continue;
         bool now = which == FLUSH_ALL || (which == FLUSH_LOADS && s->e.loads) ||
                    (which == FLUSH_READERS && reads(&s->e, var));
-        if (now) declare(f, v, base_name(v));
+        if (now) declare(f, v, c_value_name(v));
         else f->pending[kept++] = v;
     }
     f->n_pending = kept;
+}
+
+void flush_all(func_t *f) {
+    flush(f, FLUSH_ALL, NULL);
 }
 
 /* Whether a value may wait to be written inside the expression that uses it. */
@@ -98,7 +106,7 @@ static void put_value(func_t *f, const inst_t *i) {
         s->pending = true;
         ARENA_PUSH(f->c->arena, f->pending, f->n_pending, f->cap_pending) = v;
     } else {
-        declare(f, v, base_name(v));
+        declare(f, v, c_value_name(v));
     }
 }
 
@@ -128,7 +136,7 @@ static void put_call(func_t *f, const inst_t *i) {
         args = arena_printf(f->c->arena, "%s%s, ", args, take_text(f, i->values[k], P_COND, &e));
     for (int k = 0; k < i->n_results; k++) {
         const value_t *v = i->results[k];
-        const char *name = names_make(f->names, base_name(v));
+        const char *name = local_name(f, c_value_name(v));
         put_line(&f->out, f->depth, "%s %s;", c_type(f->c, v->type), name);
         state_of(f, v)->e = (expr_t){.text = name, .prec = P_PRIMARY};
         args = arena_printf(f->c->arena, "%s&%s%s", args, name, k + 1 < i->n_results ? ", " : "");
@@ -223,8 +231,6 @@ static void put_ready(func_t *f, const inst_t *i) {
 }
 
 /* ---- loops ----------------------------------------------------------------------------------------------- */
-
-static void put_block(func_t *f, const block_t *b);
 
 typedef struct {
     func_t *f;
@@ -370,7 +376,7 @@ static void open_carried(func_t *f, const inst_t *loop) {
         const var_t *var = shared_variable(f, loop, k);
         if (!var) {
             var_t *new = ARENA_NEW(f->c->arena, var_t);
-            new->name = names_make(f->names, carried_name(f, loop, k));
+            new->name = local_name(f, carried_name(f, loop, k));
             declare_carried(&made, new->name, loop->values[k], init[k]);
             var = new;
         }
@@ -403,7 +409,7 @@ static void break_cycle(func_t *f, move_t *m, int n) {
     int k = 0;
     while (m[k].done) k++;
     (void)n;
-    const char *name = names_make(f->names, "next");
+    const char *name = local_name(f, "next");
     put_line(&f->out, f->depth, "const %s %s = %s;", m[k].type, name, m[k].from.text);
     m[k].from = (expr_t){.text = name, .prec = P_PRIMARY};
 }
@@ -441,7 +447,7 @@ static void put_yield(func_t *f, const block_t *b, const var_t *const *vars) {
     put_moves(f, m, n);
 }
 
-static void put_for(func_t *f, const inst_t *loop) {
+void put_loop(func_t *f, const inst_t *loop) {
     arena_t *a = f->c->arena;
     find_last_uses(f, loop);
     open_carried(f, loop);
@@ -454,7 +460,7 @@ static void put_for(func_t *f, const inst_t *loop) {
     }
     size_t scope = names_enter(f->names);
     const value_t *var = loop_var(loop);
-    const char *i = names_make(f->names, var->name ? var->name : "i");
+    const char *i = local_name(f, var->name ? var->name : "i");
     state_of(f, var)->e = (expr_t){.text = i, .prec = P_PRIMARY};
     if (!dim_literal(loop->d) || !dim_literal(loop->e)) f->uses_units = true;
     put_line(&f->out, f->depth, "for (int64_t %s = %s; %s < %s; %s++) {", i, c_dim(a, loop->d), i,
@@ -471,7 +477,7 @@ static void put_for(func_t *f, const inst_t *loop) {
 static void put_branch(func_t *f, const block_t *b, const var_t *const *vars) {
     size_t scope = names_enter(f->names);
     f->depth++;
-    put_block(f, b);
+    if (!put_part(f, b)) put_block(f, b);
     put_yield(f, b, vars);
     flush(f, FLUSH_ALL, NULL);
     f->depth--;
@@ -487,7 +493,7 @@ static void put_if(func_t *f, const inst_t *i) {
         const value_t *v = i->results[k];
         if (!state_of(f, v)->live) continue;
         var_t *var = ARENA_NEW(a, var_t);
-        var->name = names_make(f->names, v->name ? v->name : "chosen");
+        var->name = local_name(f, v->name ? v->name : "chosen");
         vars[k] = var;
         put_line(&f->out, f->depth, "%s %s;", c_type(f->c, v->type), var->name);
         state_of(f, v)->e = (expr_t){.text = var->name, .prec = P_PRIMARY};
@@ -506,7 +512,9 @@ static void put_inst(func_t *f, const inst_t *i) {
     case OP_COMMENT: put_comment(&f->out, f->depth, "%s", i->text); break;
     case OP_STORE: put_store(f, i); break;
     case OP_PREFETCH: put_prefetch(f, i); break;
-    case OP_FOR: put_for(f, i); break;
+    case OP_FOR:
+        if (!put_part(f, i->body)) put_loop(f, i);
+        break;
     case OP_IF: put_if(f, i); break;
     case OP_LAUNCH: put_launch(f, i); break;
     case OP_TRACE: put_trace(f, i); break;
@@ -521,7 +529,7 @@ static void put_inst(func_t *f, const inst_t *i) {
     }
 }
 
-static void put_block(func_t *f, const block_t *b) {
+void put_block(func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         put_bases(f, b, k);
@@ -535,12 +543,12 @@ static void put_params(func_t *f) {
     const lfunc_t *fn = f->fn;
     for (int k = 0; k < fn->n_params; k++) {
         const value_t *v = fn->params[k];
-        const char *name = names_make(f->names, v->name ? v->name : "x");
+        const char *name = local_name(f, v->name ? v->name : "x");
         state_of(f, v)->e = (expr_t){.text = name, .prec = P_PRIMARY};
     }
     for (int k = 0; k < fn->n_tasks; k++) {
         const value_t *v = fn->task[k];
-        const char *name = names_make(f->names, v->name ? v->name : "i");
+        const char *name = local_name(f, v->name ? v->name : "i");
         state_of(f, v)->e = (expr_t){.text = name, .prec = P_PRIMARY};
     }
 }
@@ -761,8 +769,11 @@ void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     put_params(&f);
     name_buffers(&f, fn->body);
     find_bases(&f);
+    find_parts(&f);
     put_block(&f, fn->body);
     flush(&f, FLUSH_ALL, NULL);
+    if (f.before.size) sbuf_write(out, f.before.data, f.before.size);
+    sbuf_free(&f.before);
     put_head_comment(&f, out);
     put_line(out, 0, "%s {", signature(&f));
     if (fn->kind == FN_FUNC) put_unused_params(&f, out);

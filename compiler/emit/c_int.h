@@ -166,6 +166,7 @@ typedef struct {
     size_t at;
     const char *name; /* NULL: not yet */
     bool written;     /* through it */
+    int64_t shift;    /* inside of a part: elements that it is ahead by */
 } base_t;
 
 typedef struct {
@@ -195,6 +196,12 @@ typedef struct {
     int last_at, at_last;    /* arguments of loops: place of the last use in the body, uses there */
 } vstate_t;
 
+/* c_part.c */
+typedef struct cut cut_t;
+typedef struct {
+    const char *key, *name;
+} cut_text_t;
+
 typedef struct {
     emitter_t *c;
     const lfunc_t *fn;
@@ -207,7 +214,8 @@ typedef struct {
     const buffer_t **buffers; /* used, in order of first use */
     const char **buffer_names;
     bool *buffer_written;
-    size_t n_buffers, cap_buffers, cap_names, cap_written;
+    int64_t *buffer_shift;
+    size_t n_buffers, cap_buffers, cap_names, cap_written, cap_shift;
     bool uses_units, uses_arg, uses_task;
     term_t *terms;
     size_t n_terms, cap_terms;
@@ -215,8 +223,17 @@ typedef struct {
     size_t n_addresses, cap_addresses;
     base_t **bases;
     size_t n_bases, cap_bases;
+    cut_t **parts;
+    size_t n_parts, cap_parts;
+    cut_text_t *texts; /* of parts that are written */
+    size_t n_texts, cap_texts;
+    sbuf_t before;  /* these */
+    bool anonymous; /* locals get numbers for names */
 } func_t;
 
+static inline const char *local_name(func_t *f, const char *base) {
+    return names_make(f->names, f->anonymous ? "x" : base);
+}
 static inline vstate_t *state_of(const func_t *f, const value_t *v) {
     return &f->state[v->id];
 }
@@ -238,14 +255,26 @@ void find_bases(func_t *f);
 void put_bases(func_t *f, const block_t *b, size_t at);
 const address_t *address_of(const func_t *f, const inst_t *i); /* NULL: none */
 const buffer_t *address_buffer(const address_t *x);
+base_t *address_from(const address_t *x); /* NULL: the buffer */
+const char *c_base_name(const func_t *f, const address_t *x);
 void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what its base leaves */
-const char *address_base(const address_t *x); /* a name; NULL: the buffer */
+
+/* c_part.c */
+void find_parts(func_t *f);
+bool put_part(func_t *f, const block_t *b); /* a call instead of it; false: it is no part */
+
+/* c_func.c */
+void put_loop(func_t *f, const inst_t *loop);
+void put_block(func_t *f, const block_t *b);
+void flush_all(func_t *f); /* pending values become locals */
 
 /* c_live.c */
 void find_uses(func_t *f); /* fills state.live, uses, user */
 bool is_needed(const func_t *f, const inst_t *i);
 bool block_is_needed(const func_t *f, const block_t *b);
 int index_of(value_t *const *list, int n, const value_t *v); /* n: absent */
+/* Calls use() for every value that an instruction uses but in its index. */
+void each_operand(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v), void *ctx);
 /* Calls use() for every value that needed instructions use, i itself and those inside of it. */
 void each_use_inside(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v),
                      void *ctx);
@@ -267,13 +296,19 @@ prec_t dim_prec(dim_t d);
 /* Element of a buffer: name[index], and where it is: name + index; `e` as above. */
 const char *element(func_t *f, const inst_t *i, expr_t *e);
 const char *pointer(func_t *f, const inst_t *i, expr_t *e);
-const char *buffer_base(const func_t *f, const buffer_t *b); /* what its local is called after */
+const char *buffer_base(const func_t *f, const buffer_t *b);   /* what its local is called after */
+const char **buffer_local(const func_t *f, const buffer_t *b); /* no table */
+int64_t *buffer_shift(const func_t *f, const buffer_t *b);     /* as of a base */
+dim_t flat_constant(const buffer_t *b,
+                    const affine_t *index); /* elements; not literal where strides are not */
 const char *address_text(func_t *f, const address_t *x, expr_t *e);
 /* The local (or table) that holds a buffer, made at the first call. */
 const char *buffer_name(func_t *f, const buffer_t *b, bool written);
 const char *affine_text(func_t *f, const affine_t *a, expr_t *e, prec_t *prec);
 const char *c_value_type(const func_t *f, const value_t *v);
-void find_masks(func_t *f); /* fills state.mask */
+const char *c_local_type(const func_t *f, const value_t *v); /* of its local */
+const char *c_value_name(const value_t *v);                  /* what its local is called after */
+void find_masks(func_t *f);                                  /* fills state.mask */
 
 /* A function or kernel as text, with its comment. */
 void put_function(emitter_t *c, const lfunc_t *f, sbuf_t *out);

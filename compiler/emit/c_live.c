@@ -108,19 +108,23 @@ static void count_use(void *ctx, const value_t *v) {
     s->user = c->user;
 }
 
-/* Calls use() for every value a live instruction uses; dead carried values and results are left out. */
-static void each_use(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v),
-                     void *ctx) {
+/* Calls use() for every value a live instruction uses but in its index; dead carried values and results
+ * are left out. */
+void each_operand(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v), void *ctx) {
     const inst_t *parent = i->parent->parent;
     if (is_decided(i)) return;
     for (int k = 0; k < written_operands(f, i); k++) use(ctx, i->operand[k]);
-    for (int d = 0; d < i->n_index; d++)
-        for (int k = 0; k < i->index[d].n; k++) use(ctx, i->index[d].term[k].value);
     for (int k = 0; k < i->n_values; k++) {
         if (i->op == OP_FOR && !state_of(f, i->results[k])->live) continue;
         if (i->op == OP_YIELD && !state_of(f, parent->results[k])->live) continue;
         use(ctx, i->values[k]);
     }
+}
+
+static void each_use(func_t *f, const inst_t *i, void (*use)(void *, const value_t *), void *ctx) {
+    each_operand(f, i, use, ctx);
+    for (int d = 0; d < i->n_index; d++)
+        for (int k = 0; k < i->index[d].n; k++) use(ctx, i->index[d].term[k].value);
 }
 
 static void each_use_of_block(func_t *f, const block_t *b, void (*use)(void *, const value_t *),
