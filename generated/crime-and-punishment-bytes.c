@@ -508,27 +508,26 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
         const float *query_weight_group, const float *key_weight_group, float *q_column,
         const float *query_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1248;
         float *q_tile = q_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 187 + tile * 17 + step;
+            const int64_t at = column * 264 + tile * 24 + step;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
             __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -546,28 +545,6 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(query_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -588,27 +565,26 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
         const float *query_weight_group, const float *key_weight_group, float *q_column,
         const float *query_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1040;
         float *q_tile = q_column + tile * 160;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 187 + tile * 17 + step + 153;
+            const int64_t at = column * 264 + tile * 24 + step + 216;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
             __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -623,25 +599,6 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(query_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -660,27 +617,26 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
         const float *key_weight_group, const float *value_weight_group, float *k_out_column,
         const float *key_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1248;
         float *k_out_tile = k_out_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 187 + tile * 17 + step + 374;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(key_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(key_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(key_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -698,28 +654,6 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(key_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(key_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(k_out_tile, acc0_0);
         store8(k_out_tile + 8, acc0_1);
@@ -740,27 +674,26 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
         const float *key_weight_group, const float *value_weight_group, float *k_out_column,
         const float *key_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1040;
         float *k_out_tile = k_out_column + tile * 160;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 187 + tile * 17 + step + 527;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(key_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(key_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(key_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(key_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -775,25 +708,6 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(key_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(key_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(k_out_tile, acc0_0);
         store8(k_out_tile + 8, acc0_1);
@@ -810,29 +724,27 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
 
 INLINE void local_project_v(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_weight_group, float *v_column,
-        const float *value_weight_column, int32_t less, int64_t column, int64_t block) {
+        const float *value_weight_column, int32_t less, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1248;
         float *v_tile = v_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-            const int64_t clamped_1 = min_i64(column * 187 + tile * 17 + step + 748, 767);
-            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
+            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -850,28 +762,6 @@ INLINE void local_project_v(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
@@ -892,26 +782,25 @@ INLINE void local_project_v_1(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_weight_group, float *v_column,
         const float *value_weight_column, int32_t less, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1040;
         float *v_tile = v_column + tile * 160;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(query_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(v_tile + clamped * 32, 0, 2);
             const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
             __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -926,25 +815,6 @@ INLINE void local_project_v_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
@@ -1032,8 +902,8 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         float *q_column = q + block * 2048 + column * 16;
         local_project_q(y2, attention_norm, query_weight_group + 16, key_weight_group, q_column,
             query_weight_column, less, column, block);
-        local_project_q_1(y2, attention_norm + 11232, query_weight_group + 4912,
-            key_weight_group + 4896, q_column + 1728, query_weight_column, less, column, block);
+        local_project_q_1(y2, attention_norm + 11232, query_weight_group + 4624,
+            key_weight_group + 4608, q_column + 1728, query_weight_column, less, column, block);
     }
     /* → k_out */
     const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 6 + group)
@@ -1044,38 +914,37 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         float *k_out_column = k_out + block * 2048 + column * 16;
         local_project_k_out(y2, attention_norm, key_weight_group + 16, value_weight_group,
             k_out_column, key_weight_column, less, column, block);
-        local_project_k_out_1(y2, attention_norm + 11232, key_weight_group + 4912,
-            value_weight_group + 4896, k_out_column + 1728, key_weight_column, less, column, block);
+        local_project_k_out_1(y2, attention_norm + 11232, key_weight_group + 4624,
+            value_weight_group + 4608, k_out_column + 1728, key_weight_column, less, column, block);
     }
     /* → v */
     for (int64_t column = 0; column < 2; column++) {
         const int32_t less = -(column < 1);
         const float *value_weight_column = value_weight_group + column * 16;
         float *v_column = v + block * 2048 + column * 16;
-        local_project_v(y2, attention_norm, value_weight_group + 16, query_weight_group, v_column,
-            value_weight_column, less, column, block);
-        local_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4912,
-            query_weight_group + 4896, v_column + 1728, value_weight_column, less, block);
+        local_project_v(y2 + 176, attention_norm, value_weight_group + 16, query_weight_group,
+            v_column, value_weight_column, less, block);
+        local_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4624,
+            query_weight_group + 4608, v_column + 1728, value_weight_column, less, block);
     }
 }
 
 INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *heads_tile = heads + tile * 288;
         float *y1_tile = y1_column + tile * 1152;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 2; step++) {
+        for (int64_t step = 0; step < 4; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
                 0, 2);
             __builtin_prefetch(y1_tile + step * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 288 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[48]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1093,28 +962,6 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(heads_tile[k + 22]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 70]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 118]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 166]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 214]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(heads_tile[k + 262]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -1134,20 +981,19 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
 INLINE void local_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *heads_tile = heads + tile * 240;
         float *y1_tile = y1_column + tile * 960;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 2; step++) {
+        for (int64_t step = 0; step < 4; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
                 0, 2);
             __builtin_prefetch(y1_tile + step * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 240 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[48]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1162,25 +1008,6 @@ INLINE void local_output_y1_1(const float *heads, const float *dense_weight_grou
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(heads_tile[k + 22]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 70]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 118]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 166]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 214]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -1237,22 +1064,21 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
         const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
         int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *norm_tile = norm + tile * 1248;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
                 __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
+                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(dense_weight_layer + (tile * 16 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 11; k++) {
-                const float *norm_k = norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *norm_k = norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(norm_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1270,28 +1096,6 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(norm_tile[k + 187]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         const f32x8 v = load8(dense_dense_bias_column);
         const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1328,22 +1132,21 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
         const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
         int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *norm_tile = norm + tile * 1040;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
                 __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 24 + panel) * 192 + tile * 17 + step) * 32 + rem * 16, 0, 2);
+                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(dense_weight_layer + (tile * 16 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 11; k++) {
-                const float *norm_k = norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *norm_k = norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(norm_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1358,25 +1161,6 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(norm_tile[k + 187]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         const f32x8 v = load8(dense_dense_bias_column);
         const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1407,21 +1191,20 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
 INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, float *y2_column,
         const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *act_tile = act + tile * 4704;
         float *y2_tile = y2_column + tile * 1152;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 69; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem *
+        for (int64_t step = 0; step < 96; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem *
                 16, 0, 2);
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *act_k = act_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *act_k = act + tile * 4704 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(act_k[784]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1439,28 +1222,6 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(act_tile[k + 759]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(act_tile[k + 1543]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(act_tile[k + 2327]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(act_tile[k + 3111]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(act_tile[k + 3895]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(act_tile[k + 4679]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         const f32x8 v = load8(dense_bias_column);
         store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
@@ -1482,21 +1243,20 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
 INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer, float *y2_column,
         const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *act_tile = act + tile * 3920;
         float *y2_tile = y2_column + tile * 960;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 69; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 69 + step) * 32 + rem *
+        for (int64_t step = 0; step < 96; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem *
                 16, 0, 2);
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *act_k = act_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *act_k = act + tile * 3920 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(act_k[784]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1511,25 +1271,6 @@ INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(act_tile[k + 759]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 24288);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 24296);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(act_tile[k + 1543]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(act_tile[k + 2327]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(act_tile[k + 3111]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(act_tile[k + 3895]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         const f32x8 v = load8(dense_bias_column);
         store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
@@ -1621,8 +1362,8 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             column * 16;
         feed_forward_act(w_feed_forward_dense_dense_weight, norm, act, dense_weight_layer,
             dense_weight_rem, dense_dense_bias_column, less, layer, panel, rem, column);
-        feed_forward_act_1(w_feed_forward_dense_dense_weight + 4896, norm + 11232, act + 42336,
-            dense_weight_layer + 4896, dense_weight_rem, dense_dense_bias_column, less, layer,
+        feed_forward_act_1(w_feed_forward_dense_dense_weight + 4608, norm + 11232, act + 42336,
+            dense_weight_layer + 4608, dense_weight_rem, dense_dense_bias_column, less, layer,
             panel, rem, column);
     }
     /* y2 */
@@ -1638,7 +1379,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             16;
         feed_forward_y2(act, dense_weight_layer, y2_column, dense_weight_rem, dense_bias_column,
             panel, rem);
-        feed_forward_y2_1(act + 42336, dense_weight_layer + 19872, y2_column + 10368,
+        feed_forward_y2_1(act + 42336, dense_weight_layer + 19296, y2_column + 10368,
             dense_weight_rem, dense_bias_column, panel, rem);
     }
 }
@@ -1647,30 +1388,26 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
         const float *query_key_weight_group, const float *value_weight_group, float *q_column,
         const float *query_key_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1248;
         float *q_tile = q_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 374 + tile * 34 + step * 2;
+            const int64_t at = column * 264 + tile * 24 + step;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
             __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 1;
-            const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_key_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_key_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_key_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1688,28 +1425,6 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(query_key_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -1730,30 +1445,26 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
         const float *query_key_weight_group, const float *value_weight_group, float *q_column,
         const float *query_key_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1040;
         float *q_tile = q_column + tile * 160;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(q_tile + clamped * 32, 0, 2);
-            const int64_t at = column * 374 + tile * 34 + step * 2 + 306;
+            const int64_t at = column * 264 + tile * 24 + step + 216;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
             __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
-            const int64_t at_1 = column * 374 + tile * 34 + step * 2 + 307;
-            const int64_t clamped_2 = min_i64(block * 64 + at_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + at_1 % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_key_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_key_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_key_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_key_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1768,25 +1479,6 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(query_key_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_key_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -1805,30 +1497,26 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_key_weight_group, float *v_column,
         const float *value_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1248;
         float *v_tile = v_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-            const int64_t clamped_1 = min_i64(column * 374 + tile * 34 + step * 2 + 748, 767);
+            const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
             __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
-            const int64_t clamped_3 = min_i64(column * 374 + tile * 34 + step * 2 + 749, 767);
-            const int64_t clamped_4 = min_i64(block * 64 + clamped_3 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_4 * 192 + clamped_3 % 12 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1847,28 +1535,6 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
         }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1227]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
-        }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
         store8(v_tile + 32, acc1_0);
@@ -1886,29 +1552,28 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
 
 INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_key_weight_group, float *v_column,
-        const float *value_weight_column, int32_t less, int64_t block) {
+        const float *value_weight_column, int32_t less, int64_t column, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1040;
         float *v_tile = v_column + tile * 160;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 17; step++) {
+        for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 17 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
-            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
+            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_column + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_column + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_column + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[208]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1923,25 +1588,6 @@ INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 5; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 187]);
-            const f32x8 v = load8(value_weight_column + k * 32 + 5984);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_column + k * 32 + 5992);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 395]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 603]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 811]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1019]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
@@ -2030,8 +1676,8 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         float *q_column = q + block * 2048 + column * 16;
         lsh_project_q(y2, attention_norm, query_key_weight_group + 16, value_weight_group, q_column,
             query_key_weight_column, less, column, block);
-        lsh_project_q_1(y2, attention_norm + 11232, query_key_weight_group + 4912,
-            value_weight_group + 4896, q_column + 1728, query_key_weight_column, less, column,
+        lsh_project_q_1(y2, attention_norm + 11232, query_key_weight_group + 4624,
+            value_weight_group + 4608, q_column + 1728, query_key_weight_column, less, column,
             block);
     }
     /* → v */
@@ -2041,8 +1687,9 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         float *v_column = v + block * 2048 + column * 16;
         lsh_project_v(y2, attention_norm, value_weight_group + 16, query_key_weight_group, v_column,
             value_weight_column, less, column, block);
-        lsh_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4912,
-            query_key_weight_group + 4896, v_column + 1728, value_weight_column, less, block);
+        lsh_project_v_1(y2, attention_norm + 11232, value_weight_group + 4624,
+            query_key_weight_group + 4608, v_column + 1728, value_weight_column, less, column,
+            block);
     }
     for (int64_t i = 0; i < 64; i++) {
         run_max[block * 64 + i] = -3.4028235e+38f;
@@ -2088,20 +1735,19 @@ INLINE void lsh_output_heads(const float *run_sum, const float *k_out, float *he
 INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *heads_tile = heads + tile * 288;
         float *y1_tile = y1_column + tile * 1152;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 2; step++) {
+        for (int64_t step = 0; step < 4; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
                 0, 2);
             __builtin_prefetch(y1_tile + step * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 288 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[48]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -2119,28 +1765,6 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(heads_tile[k + 22]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 70]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 118]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 166]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 214]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(heads_tile[k + 262]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -2160,20 +1784,19 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
 INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *heads_tile = heads + tile * 240;
         float *y1_tile = y1_column + tile * 960;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 2; step++) {
+        for (int64_t step = 0; step < 4; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
                 0, 2);
             __builtin_prefetch(y1_tile + step * 192, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 240 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[48]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -2188,25 +1811,6 @@ INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(heads_tile[k + 22]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 704);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 712);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 70]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 118]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 166]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 214]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -2333,18 +1937,17 @@ INLINE void lm_head_of_logits(const float *w_lm_head_decoder_weight, const float
         const float *w_lm_head_bias, float *of_logits, const float *decoder_weight_rem,
         int64_t panel, int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *hidden_tile = hidden + tile * 2400;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 34; step++) {
-            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) * 32 +
+        for (int64_t step = 0; step < 48; step++) {
+            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 +
                 rem * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *hidden_k = hidden_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *hidden_k = hidden + tile * 2400 + step * 8 + k;
                 const f32x8 s = splat8(hidden_k[0]);
-                const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(decoder_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(decoder_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(hidden_k[400]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -2362,28 +1965,6 @@ INLINE void lm_head_of_logits(const float *w_lm_head_decoder_weight, const float
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(hidden_tile[k + 374]);
-            const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(hidden_tile[k + 774]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(hidden_tile[k + 2374]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         const f32x8 v = load8(w_lm_head_bias + column * 16);
         float *of_logits_tile = of_logits + tile * 1728 + column * 16;
@@ -2407,18 +1988,17 @@ INLINE void lm_head_of_logits_1(const float *w_lm_head_decoder_weight, const flo
         const float *w_lm_head_bias, float *of_logits, const float *decoder_weight_rem,
         int64_t panel, int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *hidden_tile = hidden + tile * 2000;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 34; step++) {
-            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 34 + step) * 32 +
+        for (int64_t step = 0; step < 48; step++) {
+            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 +
                 rem * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *hidden_k = hidden_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *hidden_k = hidden + tile * 2000 + step * 8 + k;
                 const f32x8 s = splat8(hidden_k[0]);
-                const f32x8 v = load8(decoder_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(decoder_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(decoder_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(decoder_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(hidden_k[400]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -2433,25 +2013,6 @@ INLINE void lm_head_of_logits_1(const float *w_lm_head_decoder_weight, const flo
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 10; k++) {
-            const f32x8 s = splat8(hidden_tile[k + 374]);
-            const f32x8 v = load8(decoder_weight_rem + k * 32 + 11968);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(decoder_weight_rem + k * 32 + 11976);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(hidden_tile[k + 774]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(hidden_tile[k + 1174]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(hidden_tile[k + 1574]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(hidden_tile[k + 1974]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         const f32x8 v = load8(w_lm_head_bias + column * 16);
         float *of_logits_tile = of_logits + tile * 1440 + column * 16;
@@ -2575,7 +2136,7 @@ REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *
                 16;
             lm_head_of_logits(w_lm_head_decoder_weight, hidden, w_lm_head_bias, of_logits,
                 decoder_weight_rem, panel, rem, column);
-            lm_head_of_logits_1(w_lm_head_decoder_weight + 9792, hidden + 21600, w_lm_head_bias,
+            lm_head_of_logits_1(w_lm_head_decoder_weight + 9504, hidden + 21600, w_lm_head_bias,
                 of_logits + 15552, decoder_weight_rem, panel, rem, column);
         }
         if (control[1]) {

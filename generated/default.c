@@ -82,7 +82,6 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define local_project_q_1 m_default_local_project_q_1
 #define local_project_k_out m_default_local_project_k_out
 #define local_project_k_out_1 m_default_local_project_k_out_1
-#define local_project_v m_default_local_project_v
 #define exp_f32 m_default_exp_f32
 #define log_f32 m_default_log_f32
 #define exp_f32x8 m_default_exp_f32x8
@@ -426,28 +425,27 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
         const float *query_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
         int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1632;
         float *q_tile = q_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
                     * 16, 0, 2);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-            const int64_t at = column * 253 + tile * 23 + step;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step, 1023);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -465,28 +463,6 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(query_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -508,28 +484,27 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
         const float *query_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
         int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1360;
         float *q_tile = q_column + tile * 320;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
                     * 16, 0, 2);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(key_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-            const int64_t at = column * 253 + tile * 23 + step + 207;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -544,25 +519,6 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(query_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -579,31 +535,28 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
 
 INLINE void local_project_k_out(const float *y2, const float *attention_norm,
         const float *key_weight_group, const float *value_weight_group, float *k_out_column,
-        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block,
-        int64_t column) {
+        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1632;
         float *k_out_tile = k_out_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem *
+                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem *
                     16, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
             const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-            __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(key_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(key_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(key_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -621,28 +574,6 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(key_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(k_out_tile, acc0_0);
         store8(k_out_tile + 8, acc0_1);
@@ -663,27 +594,26 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
         const float *key_weight_group, const float *value_weight_group, float *k_out_column,
         const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1360;
         float *k_out_tile = k_out_column + tile * 320;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem *
+                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem *
                     16, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
             const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
             __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(key_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(key_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(key_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(key_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -698,25 +628,6 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(key_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(key_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(k_out_tile, acc0_0);
         store8(k_out_tile + 8, acc0_1);
@@ -728,86 +639,6 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
         store8(k_out_tile + 200, acc3_1);
         store8(k_out_tile + 256, acc4_0);
         store8(k_out_tile + 264, acc4_1);
-    }
-}
-
-INLINE void local_project_v(const float *y2, const float *attention_norm,
-        const float *value_weight_group, const float *query_weight_group, float *v_column,
-        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
-    for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1632;
-        float *v_tile = v_column + tile * 384;
-        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
-            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
-            if (less) {
-                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
-                    * 16, 0, 2);
-            } else {
-                __builtin_prefetch(query_weight_group + (tile * 23 + step) * 32, 0, 2);
-            }
-            const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
-                const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_k[272]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_k[544]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_k[816]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat8(attention_norm_k[1360]);
-                acc5_0 = fma8(s_5, v, acc5_0);
-                acc5_1 = fma8(s_5, v_1, acc5_1);
-            }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
-        }
-        store8(v_tile, acc0_0);
-        store8(v_tile + 8, acc0_1);
-        store8(v_tile + 64, acc1_0);
-        store8(v_tile + 72, acc1_1);
-        store8(v_tile + 128, acc2_0);
-        store8(v_tile + 136, acc2_1);
-        store8(v_tile + 192, acc3_0);
-        store8(v_tile + 200, acc3_1);
-        store8(v_tile + 256, acc4_0);
-        store8(v_tile + 264, acc4_1);
-        store8(v_tile + 320, acc5_0);
-        store8(v_tile + 328, acc5_1);
     }
 }
 
@@ -889,8 +720,8 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         float *q_column = q + block * 4096 + column * 16;
         local_project_q(y2, attention_norm, query_weight_group, key_weight_group, q_column,
             query_weight_rem, less, panel, rem, column, block);
-        local_project_q_1(y2, attention_norm + 14688, query_weight_group + 6624,
-            key_weight_group + 6624, q_column + 3456, query_weight_rem, less, panel, rem, column,
+        local_project_q_1(y2, attention_norm + 14688, query_weight_group + 6336,
+            key_weight_group + 6336, q_column + 3456, query_weight_rem, less, panel, rem, column,
             block);
     }
     /* → k_out */
@@ -905,10 +736,10 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem_1 = column % 2;
         const float *key_weight_rem = key_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *k_out_column = k_out + block * 4096 + column * 16;
-        local_project_k_out(y2, attention_norm, key_weight_group, value_weight_group, k_out_column,
-            key_weight_rem, less, panel, rem, block, column);
-        local_project_k_out_1(y2 + 240, attention_norm + 14688, key_weight_group + 6624,
-            value_weight_group + 6624, k_out_column + 3456, key_weight_rem, less, panel, rem,
+        local_project_k_out(y2 + 240, attention_norm, key_weight_group, value_weight_group,
+            k_out_column, key_weight_rem, less, panel, rem, block);
+        local_project_k_out_1(y2 + 240, attention_norm + 14688, key_weight_group + 6336,
+            value_weight_group + 6336, k_out_column + 3456, key_weight_rem, less, panel, rem,
             block);
     }
     /* → v */
@@ -921,30 +752,30 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
         const int64_t rem_1 = column % 2;
         const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *v_column = v + block * 4096 + column * 16;
-        local_project_v(y2 + 240, attention_norm, value_weight_group, query_weight_group, v_column,
-            value_weight_rem, less, panel, rem, block);
-        local_project_k_out_1(y2 + 240, attention_norm + 14688, value_weight_group + 6624,
-            query_weight_group + 6624, v_column + 3456, value_weight_rem, less, panel, rem, block);
+        local_project_k_out(y2 + 240, attention_norm, value_weight_group, query_weight_group,
+            v_column, value_weight_rem, less, panel, rem, block);
+        local_project_k_out_1(y2 + 240, attention_norm + 14688, value_weight_group + 6336,
+            query_weight_group + 6336, v_column + 3456, value_weight_rem, less, panel, rem, block);
     }
 }
 
 INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *heads_tile = heads + tile * 480;
         float *y1_tile = y1_column + tile * 1536;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 5; step++) {
+        for (int64_t step = 0; step < 8; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
                 0, 2);
-            __builtin_prefetch(y1_tile + step * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 480 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[80]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -962,28 +793,6 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(heads_tile[k + 55]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 135]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 215]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 295]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 375]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(heads_tile[k + 455]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -1003,20 +812,20 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
 INLINE void local_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *heads_tile = heads + tile * 400;
         float *y1_tile = y1_column + tile * 1280;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 5; step++) {
+        for (int64_t step = 0; step < 8; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
                 0, 2);
-            __builtin_prefetch(y1_tile + step * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 400 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[80]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1031,25 +840,6 @@ INLINE void local_output_y1_1(const float *heads, const float *dense_weight_grou
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(heads_tile[k + 55]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 135]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 215]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 295]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 375]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -1105,22 +895,21 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
         const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
         int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *norm_tile = norm + tile * 1632;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
                 __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
+                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(dense_weight_layer + (tile * 22 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 11; k++) {
-                const float *norm_k = norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *norm_k = norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(norm_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1138,28 +927,6 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(norm_tile[k + 253]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         const f32x8 v = load8(dense_dense_bias_column);
         const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1196,22 +963,21 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
         const float *dense_dense_bias_column, int32_t less, int64_t layer, int64_t panel,
         int64_t rem, int64_t column) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *norm_tile = norm + tile * 1360;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
                 __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 16 + panel) * 256 + tile * 23 + step) * 32 + rem * 16, 0, 2);
+                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(dense_weight_layer + (tile * 22 + step) * 32, 0, 2);
             }
-            for (int64_t k = 0; k < 11; k++) {
-                const float *norm_k = norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *norm_k = norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(norm_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1226,25 +992,6 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(norm_tile[k + 253]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         const f32x8 v = load8(dense_dense_bias_column);
         const f32x8 y = relu_f32x8(acc0_0 + v);
@@ -1275,21 +1022,20 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
 INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, float *y2_column,
         const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *act_tile = act + tile * 3168;
         float *y2_tile = y2_column + tile * 1536;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 46; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem *
+        for (int64_t step = 0; step < 64; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem *
                 16, 0, 2);
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *act_k = act_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *act_k = act + tile * 3168 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(act_k[528]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1307,28 +1053,6 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 6; k++) {
-            const f32x8 s = splat8(act_tile[k + 506]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(act_tile[k + 1034]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(act_tile[k + 1562]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(act_tile[k + 2090]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(act_tile[k + 2618]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(act_tile[k + 3146]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         const f32x8 v = load8(dense_bias_column);
         store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
@@ -1350,21 +1074,20 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
 INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer, float *y2_column,
         const float *dense_weight_rem, const float *dense_bias_column, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *act_tile = act + tile * 2640;
         float *y2_tile = y2_column + tile * 1280;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 46; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 46 + step) * 32 + rem *
+        for (int64_t step = 0; step < 64; step++) {
+            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem *
                 16, 0, 2);
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *act_k = act_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *act_k = act + tile * 2640 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(act_k[528]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1379,25 +1102,6 @@ INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 6; k++) {
-            const f32x8 s = splat8(act_tile[k + 506]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 16192);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 16200);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(act_tile[k + 1034]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(act_tile[k + 1562]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(act_tile[k + 2090]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(act_tile[k + 2618]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         const f32x8 v = load8(dense_bias_column);
         store8(y2_tile, load8(y2_tile) + (acc0_0 + v));
@@ -1489,8 +1193,8 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             column * 16;
         feed_forward_act(w_feed_forward_dense_dense_weight, norm, act, dense_weight_layer,
             dense_weight_rem, dense_dense_bias_column, less, layer, panel, rem, column);
-        feed_forward_act_1(w_feed_forward_dense_dense_weight + 6624, norm + 14688, act + 28512,
-            dense_weight_layer + 6624, dense_weight_rem, dense_dense_bias_column, less, layer,
+        feed_forward_act_1(w_feed_forward_dense_dense_weight + 6336, norm + 14688, act + 28512,
+            dense_weight_layer + 6336, dense_weight_rem, dense_dense_bias_column, less, layer,
             panel, rem, column);
     }
     /* y2 */
@@ -1506,7 +1210,7 @@ REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned c
             16;
         feed_forward_y2(act, dense_weight_layer, y2_column, dense_weight_rem, dense_bias_column,
             panel, rem);
-        feed_forward_y2_1(act + 28512, dense_weight_layer + 13248, y2_column + 13824,
+        feed_forward_y2_1(act + 28512, dense_weight_layer + 12672, y2_column + 13824,
             dense_weight_rem, dense_bias_column, panel, rem);
     }
 }
@@ -1516,28 +1220,27 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
         const float *query_key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
         int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1632;
         float *q_tile = q_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
                     rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-            const int64_t at = column * 253 + tile * 23 + step;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step, 1023);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_key_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_key_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_key_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1555,28 +1258,6 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(query_key_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -1598,28 +1279,27 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
         const float *query_key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t column,
         int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1360;
         float *q_tile = q_column + tile * 320;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 23 + step) * 32 +
+                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
                     rem * 16, 0, 2);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(q_tile + clamped * 64, 0, 2);
-            const int64_t at = column * 253 + tile * 23 + step + 207;
-            const int64_t clamped_1 = min_i64(block * 64 + at / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256 + at % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
+            const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
+            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(query_key_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(query_key_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(query_key_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(query_key_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1634,25 +1314,6 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(query_key_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(query_key_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(q_tile, acc0_0);
         store8(q_tile + 8, acc0_1);
@@ -1669,31 +1330,28 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
 
 INLINE void lsh_project_v(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_key_weight_group, float *v_column,
-        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block,
-        int64_t column) {
+        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1632;
         float *v_tile = v_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
                     * 16, 0, 2);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(v_tile + clamped * 64, 0, 2);
             const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            const int64_t clamped_2 = min_i64(column * 253 + tile * 23 + step + 1012, 1023);
-            __builtin_prefetch(y2 + clamped_1 * 256 + clamped_2 % 16 * 16, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1711,28 +1369,6 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(attention_norm_tile[k + 1613]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
@@ -1753,27 +1389,26 @@ INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
         const float *value_weight_group, const float *query_key_weight_group, float *v_column,
         const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *attention_norm_tile = attention_norm + tile * 1360;
         float *v_tile = v_column + tile * 320;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 23; step++) {
+        for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 23 + step) * 32 + rem
+                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
                     * 16, 0, 2);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 23 + step) * 32, 0, 2);
+                __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32, 0, 2);
             }
             const int64_t clamped = min_i64(step, 4);
             __builtin_prefetch(v_tile + clamped * 64, 0, 2);
             const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
             __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *attention_norm_k = attention_norm_tile + step * 11 + k;
+            for (int64_t k = 0; k < 8; k++) {
+                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(value_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(value_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(attention_norm_k[272]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1788,25 +1423,6 @@ INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 3; k++) {
-            const f32x8 s = splat8(attention_norm_tile[k + 253]);
-            const f32x8 v = load8(value_weight_rem + k * 32 + 8096);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(value_weight_rem + k * 32 + 8104);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(attention_norm_tile[k + 525]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(attention_norm_tile[k + 797]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(attention_norm_tile[k + 1069]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(attention_norm_tile[k + 1341]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(v_tile, acc0_0);
         store8(v_tile + 8, acc0_1);
@@ -1900,8 +1516,8 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         float *q_column = q + block * 4096 + column * 16;
         lsh_project_q(y2, attention_norm, query_key_weight_group, value_weight_group, q_column,
             query_key_weight_rem, less, panel, rem, column, block);
-        lsh_project_q_1(y2, attention_norm + 14688, query_key_weight_group + 6624,
-            value_weight_group + 6624, q_column + 3456, query_key_weight_rem, less, panel, rem,
+        lsh_project_q_1(y2, attention_norm + 14688, query_key_weight_group + 6336,
+            value_weight_group + 6336, q_column + 3456, query_key_weight_rem, less, panel, rem,
             column, block);
     }
     /* → v */
@@ -1914,10 +1530,10 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
         const int64_t rem_1 = column % 2;
         const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
         float *v_column = v + block * 4096 + column * 16;
-        lsh_project_v(y2, attention_norm, value_weight_group, query_key_weight_group, v_column,
-            value_weight_rem, less, panel, rem, block, column);
-        lsh_project_v_1(y2 + 240, attention_norm + 14688, value_weight_group + 6624,
-            query_key_weight_group + 6624, v_column + 3456, value_weight_rem, less, panel, rem,
+        lsh_project_v(y2 + 240, attention_norm, value_weight_group, query_key_weight_group,
+            v_column, value_weight_rem, less, panel, rem, block);
+        lsh_project_v_1(y2 + 240, attention_norm + 14688, value_weight_group + 6336,
+            query_key_weight_group + 6336, v_column + 3456, value_weight_rem, less, panel, rem,
             block);
     }
     for (int64_t i = 0; i < 64; i++) {
@@ -1929,20 +1545,20 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
 INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
-        const float *heads_tile = heads + tile * 480;
         float *y1_tile = y1_column + tile * 1536;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
-        for (int64_t step = 0; step < 5; step++) {
+        for (int64_t step = 0; step < 8; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
                 0, 2);
-            __builtin_prefetch(y1_tile + step * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            const int64_t clamped = min_i64(step, 5);
+            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 480 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[80]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -1960,28 +1576,6 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
                 acc5_0 = fma8(s_5, v, acc5_0);
                 acc5_1 = fma8(s_5, v_1, acc5_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(heads_tile[k + 55]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 135]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 215]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 295]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 375]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
-            const f32x8 s_5 = splat8(heads_tile[k + 455]);
-            acc5_0 = fma8(s_5, v, acc5_0);
-            acc5_1 = fma8(s_5, v_1, acc5_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -2001,20 +1595,20 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
 INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group, float *y1_column,
         const float *dense_weight_rem, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 2; tile++) {
-        const float *heads_tile = heads + tile * 400;
         float *y1_tile = y1_column + tile * 1280;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 5; step++) {
+        for (int64_t step = 0; step < 8; step++) {
             __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
                 0, 2);
-            __builtin_prefetch(y1_tile + step * 256, 0, 2);
-            for (int64_t k = 0; k < 11; k++) {
-                const float *heads_k = heads_tile + step * 11 + k;
+            const int64_t clamped = min_i64(step, 4);
+            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            for (int64_t k = 0; k < 8; k++) {
+                const float *heads_k = heads + tile * 400 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
-                const f32x8 v = load8(dense_weight_rem + (step * 11 + k) * 32);
+                const f32x8 v = load8(dense_weight_rem + (step * 8 + k) * 32);
                 acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(dense_weight_rem + (step * 11 + k) * 32 + 8);
+                const f32x8 v_1 = load8(dense_weight_rem + (step * 8 + k) * 32 + 8);
                 acc0_1 = fma8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat8(heads_k[80]);
                 acc1_0 = fma8(s_1, v, acc1_0);
@@ -2029,25 +1623,6 @@ INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group,
                 acc4_0 = fma8(s_4, v, acc4_0);
                 acc4_1 = fma8(s_4, v_1, acc4_1);
             }
-        }
-        for (int64_t k = 0; k < 9; k++) {
-            const f32x8 s = splat8(heads_tile[k + 55]);
-            const f32x8 v = load8(dense_weight_rem + k * 32 + 1760);
-            acc0_0 = fma8(s, v, acc0_0);
-            const f32x8 v_1 = load8(dense_weight_rem + k * 32 + 1768);
-            acc0_1 = fma8(s, v_1, acc0_1);
-            const f32x8 s_1 = splat8(heads_tile[k + 135]);
-            acc1_0 = fma8(s_1, v, acc1_0);
-            acc1_1 = fma8(s_1, v_1, acc1_1);
-            const f32x8 s_2 = splat8(heads_tile[k + 215]);
-            acc2_0 = fma8(s_2, v, acc2_0);
-            acc2_1 = fma8(s_2, v_1, acc2_1);
-            const f32x8 s_3 = splat8(heads_tile[k + 295]);
-            acc3_0 = fma8(s_3, v, acc3_0);
-            acc3_1 = fma8(s_3, v_1, acc3_1);
-            const f32x8 s_4 = splat8(heads_tile[k + 375]);
-            acc4_0 = fma8(s_4, v, acc4_0);
-            acc4_1 = fma8(s_4, v_1, acc4_1);
         }
         store8(y1_tile, load8(y1_tile) + acc0_0);
         store8(y1_tile + 8, load8(y1_tile + 8) + acc0_1);
@@ -4141,7 +3716,6 @@ static void m_default_run(const reformer_call_t *call) {
 #undef local_project_q_1
 #undef local_project_k_out
 #undef local_project_k_out_1
-#undef local_project_v
 #undef exp_f32
 #undef log_f32
 #undef exp_f32x8
