@@ -76,7 +76,10 @@ class _Borrowed:
 
     def __init__(self, value: SupportsDLPack, name: str) -> None:
         self._address = 0
-        capsule = value.__dlpack__()
+        try:
+            capsule = value.__dlpack__()
+        except Exception as problem:  # "Can't export tensors that require gradient, use tensor.detach()"
+            raise InputError(f"{name}: {problem}") from problem
         try:
             address = int(_get(capsule, c.addressof(_NAME)))
         except (ValueError, TypeError) as problem:

@@ -236,6 +236,11 @@ class Arrays(TestCase):
             def __dlpack__(self):
                 return used
 
+        class Unwilling:
+            def __dlpack__(self):
+                raise BufferError("not today")
+
+        self.refused("input_ids: not today", self.model, Unwilling())
         self.refused("input_ids: ", self.model, Broken())
         np.testing.assert_array_equal(self.model(Twice()).logits, self.want)
         self.refused("input_ids: ", self.model, Twice())
