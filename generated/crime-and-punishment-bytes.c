@@ -54,14 +54,11 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #endif
 
 #define lsh_attention_queries crime_and_punishment_bytes_lsh_attention_queries
-#define lsh_attention_queries_1 crime_and_punishment_bytes_lsh_attention_queries_1
+#define lsh_attention_scores crime_and_punishment_bytes_lsh_attention_scores
+#define lsh_attention_scores_1 crime_and_punishment_bytes_lsh_attention_scores_1
 #define lsh_attention_k_out crime_and_punishment_bytes_lsh_attention_k_out
 #define lsh_attention_k_out_1 crime_and_punishment_bytes_lsh_attention_k_out_1
-#define lsh_attention_k_out_2 crime_and_punishment_bytes_lsh_attention_k_out_2
-#define lsh_attention_k_out_3 crime_and_punishment_bytes_lsh_attention_k_out_3
-#define lsh_attention_k_out_4 crime_and_punishment_bytes_lsh_attention_k_out_4
-#define lsh_attention_k_out_5 crime_and_punishment_bytes_lsh_attention_k_out_5
-#define lsh_attention_k_out_6 crime_and_punishment_bytes_lsh_attention_k_out_6
+#define lsh_attention_scores_2 crime_and_punishment_bytes_lsh_attention_scores_2
 #define lsh_hash_queries crime_and_punishment_bytes_lsh_hash_queries
 #define lsh_hash_found crime_and_punishment_bytes_lsh_hash_found
 #define local_attention_queries crime_and_punishment_bytes_local_attention_queries
@@ -2191,9 +2188,10 @@ REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *
     }
 }
 
-INLINE void local_attention_queries(float *queries, const float *q_panel, int64_t panel) {
+INLINE void local_attention_queries(const float *q, float *queries, int64_t chunk, int64_t panel,
+        int64_t vector) {
     for (int64_t d = 0; d < 4; d++) {
-        const float *q_d = q_panel + d * 8;
+        const float *q_d = q + (chunk * 32 + panel * 16 + vector * 8) * 32 + d * 8;
         const f32x8 v = load8(q_d);
         const f32x8 v_1 = load8(q_d + 32);
         const f32x8 mix = shuffle_low1_f32x8(v, v_1);
@@ -2218,7 +2216,7 @@ INLINE void local_attention_queries(float *queries, const float *q_panel, int64_
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        float *queries_d = queries + (panel * 32 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2567,9 +2565,9 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     float *restrict scores = (void *)(scratch + 4224); /* [64][16] */
     float *restrict inverse = (void *)(scratch + 8320); /* [16] */
     for (int64_t panel = 0; panel < 2; panel++) {
-        const float *q_panel = q + (chunk * 32 + panel * 16) * 32;
-        local_attention_queries(queries, q_panel, panel);
-        local_attention_queries(queries + 8, q_panel + 256, panel);
+        for (int64_t vector = 0; vector < 2; vector++) {
+            local_attention_queries(q, queries, chunk, panel, vector);
+        }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
         query_pos[lane] = (int32_t)(chunk * 32 + lane);
@@ -2577,9 +2575,10 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     local_attention_scores(query_pos, q, k_out, v, queries, key, scores, inverse, chunk);
 }
 
-INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel) {
+INLINE void lsh_hash_queries(const float *q, float *queries, int64_t block, int64_t panel,
+        int64_t vector) {
     for (int64_t d = 0; d < 4; d++) {
-        const float *q_d = q_panel + d * 8;
+        const float *q_d = q + (block * 64 + panel * 16 + vector * 8) * 32 + d * 8;
         const f32x8 v = load8(q_d);
         const f32x8 v_1 = load8(q_d + 32);
         const f32x8 mix = shuffle_low1_f32x8(v, v_1);
@@ -2604,7 +2603,7 @@ INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        float *queries_d = queries + (panel * 32 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2716,9 +2715,9 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     /* [1][1][2][512]: [batch][group][round][rows] */
     int32_t *restrict lsh_buckets = (void *)(call->workspace + 991296);
     for (int64_t panel = 0; panel < 4; panel++) {
-        const float *q_panel = q + (block * 64 + panel * 16) * 32;
-        lsh_hash_queries(queries, q_panel, panel);
-        lsh_hash_queries(queries + 8, q_panel + 256, panel);
+        for (int64_t vector = 0; vector < 2; vector++) {
+            lsh_hash_queries(q, queries, block, panel, vector);
+        }
     }
     for (int64_t panel = 0; panel < 4; panel++) {
         lsh_hash_found(q, w_rotations, queries, found, block, panel, index, group);
@@ -2768,7 +2767,7 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
 
 INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token, int64_t token_1,
         int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5, int64_t token_6,
-        int64_t token_7, int64_t panel) {
+        int64_t token_7, int64_t slot_1, int64_t panel, int64_t vector) {
     for (int64_t d = 0; d < 4; d++) {
         const f32x8 v = load8(q + token * 32 + d * 8);
         const f32x8 v_1 = load8(q + token_1 * 32 + d * 8);
@@ -2794,7 +2793,7 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 32 + d * 8) * 16;
+        float *queries_d = queries + ((slot_1 * 2 + panel) * 32 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2806,195 +2805,11 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
     }
 }
 
-INLINE void lsh_attention_queries_1(const float *q, float *queries_panel, int64_t token,
-        int64_t token_1, int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5,
-        int64_t token_6, int64_t token_7) {
-    for (int64_t d = 0; d < 4; d++) {
-        const f32x8 v = load8(q + token * 32 + d * 8);
-        const f32x8 v_1 = load8(q + token_1 * 32 + d * 8);
-        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-        const f32x8 v_2 = load8(q + token_2 * 32 + d * 8);
-        const f32x8 v_3 = load8(q + token_3 * 32 + d * 8);
-        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-        const f32x8 v_4 = load8(q + token_4 * 32 + d * 8);
-        const f32x8 v_5 = load8(q + token_5 * 32 + d * 8);
-        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-        const f32x8 v_6 = load8(q + token_6 * 32 + d * 8);
-        const f32x8 v_7 = load8(q + token_7 * 32 + d * 8);
-        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries_panel + d * 128;
-        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-    }
-}
-
-INLINE void lsh_attention_k_out(const float *scores, const float *values,
-        const int32_t *query_pos_panel, float *k_out_column, int64_t step, int64_t column,
-        int32_t equal) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 32; k++) {
-                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-            }
-        }
-        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
-        if (equal) {
-            const int64_t token = query_pos_tile[0];
-            store8(k_out_column + token * 32, sum);
-            store8(k_out_column + token * 32 + 8, sum_1);
-            const int64_t token_1 = query_pos_tile[1];
-            store8(k_out_column + token_1 * 32, sum_2);
-            store8(k_out_column + token_1 * 32 + 8, sum_3);
-            const int64_t token_2 = query_pos_tile[2];
-            store8(k_out_column + token_2 * 32, sum_4);
-            store8(k_out_column + token_2 * 32 + 8, sum_5);
-            const int64_t token_3 = query_pos_tile[3];
-            store8(k_out_column + token_3 * 32, sum_6);
-            store8(k_out_column + token_3 * 32 + 8, sum_7);
-            const int64_t token_4 = query_pos_tile[4];
-            store8(k_out_column + token_4 * 32, sum_8);
-            store8(k_out_column + token_4 * 32 + 8, sum_9);
-        } else {
-            const int64_t token = query_pos_tile[0];
-            store8(k_out_column + token * 32, load8(k_out_column + token * 32) + sum);
-            store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) + sum_1);
-            const int64_t token_1 = query_pos_tile[1];
-            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) + sum_2);
-            store8(k_out_column + token_1 * 32 + 8, load8(k_out_column + token_1 * 32 + 8) + sum_3);
-            const int64_t token_2 = query_pos_tile[2];
-            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) + sum_4);
-            store8(k_out_column + token_2 * 32 + 8, load8(k_out_column + token_2 * 32 + 8) + sum_5);
-            const int64_t token_3 = query_pos_tile[3];
-            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) + sum_6);
-            store8(k_out_column + token_3 * 32 + 8, load8(k_out_column + token_3 * 32 + 8) + sum_7);
-            const int64_t token_4 = query_pos_tile[4];
-            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) + sum_8);
-            store8(k_out_column + token_4 * 32 + 8, load8(k_out_column + token_4 * 32 + 8) + sum_9);
-        }
-    }
-}
-
-INLINE void lsh_attention_k_out_1(const float *scores, const float *values, float *k_out,
-        const int32_t *query_pos_panel, int64_t step, int64_t round) {
-    for (int64_t column = 0; column < 2; column++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 32; k++) {
-                const float *scores_k = scores + (o * 32 + k) * 16;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-                const f32x8 s_5 = splat8(scores_k[5]);
-                sum_10 = fma8(s_5, v, sum_10);
-                sum_11 = fma8(s_5, v_1, sum_11);
-            }
-        }
-        const int32_t equal = -(round == 0);
-        float *k_out_column = k_out + column * 16;
-        if (equal) {
-            const int64_t token = query_pos_panel[0];
-            store8(k_out_column + token * 32, sum);
-            store8(k_out_column + token * 32 + 8, sum_1);
-            const int64_t token_1 = query_pos_panel[1];
-            store8(k_out_column + token_1 * 32, sum_2);
-            store8(k_out_column + token_1 * 32 + 8, sum_3);
-            const int64_t token_2 = query_pos_panel[2];
-            store8(k_out_column + token_2 * 32, sum_4);
-            store8(k_out_column + token_2 * 32 + 8, sum_5);
-            const int64_t token_3 = query_pos_panel[3];
-            store8(k_out_column + token_3 * 32, sum_6);
-            store8(k_out_column + token_3 * 32 + 8, sum_7);
-            const int64_t token_4 = query_pos_panel[4];
-            store8(k_out_column + token_4 * 32, sum_8);
-            store8(k_out_column + token_4 * 32 + 8, sum_9);
-            const int64_t token_5 = query_pos_panel[5];
-            store8(k_out_column + token_5 * 32, sum_10);
-            store8(k_out_column + token_5 * 32 + 8, sum_11);
-        } else {
-            const int64_t token = query_pos_panel[0];
-            store8(k_out_column + token * 32, load8(k_out_column + token * 32) + sum);
-            store8(k_out_column + token * 32 + 8, load8(k_out_column + token * 32 + 8) + sum_1);
-            const int64_t token_1 = query_pos_panel[1];
-            store8(k_out_column + token_1 * 32, load8(k_out_column + token_1 * 32) + sum_2);
-            store8(k_out_column + token_1 * 32 + 8, load8(k_out_column + token_1 * 32 + 8) + sum_3);
-            const int64_t token_2 = query_pos_panel[2];
-            store8(k_out_column + token_2 * 32, load8(k_out_column + token_2 * 32) + sum_4);
-            store8(k_out_column + token_2 * 32 + 8, load8(k_out_column + token_2 * 32 + 8) + sum_5);
-            const int64_t token_3 = query_pos_panel[3];
-            store8(k_out_column + token_3 * 32, load8(k_out_column + token_3 * 32) + sum_6);
-            store8(k_out_column + token_3 * 32 + 8, load8(k_out_column + token_3 * 32 + 8) + sum_7);
-            const int64_t token_4 = query_pos_panel[4];
-            store8(k_out_column + token_4 * 32, load8(k_out_column + token_4 * 32) + sum_8);
-            store8(k_out_column + token_4 * 32 + 8, load8(k_out_column + token_4 * 32 + 8) + sum_9);
-            const int64_t token_5 = query_pos_panel[5];
-            store8(k_out_column + token_5 * 32, load8(k_out_column + token_5 * 32) + sum_10);
-            store8(k_out_column + token_5 * 32 + 8, load8(k_out_column + token_5 * 32 + 8) +
-                sum_11);
-        }
-        lsh_attention_k_out(scores + 6, values, query_pos_panel + 6, k_out_column, step, column,
-            equal);
-    }
-}
-
-INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
+INLINE void lsh_attention_scores(const float *k_out, const float *q, const float *v,
         const float *queries, const float *key_scale2, const int32_t *key_pos, float *scores,
-        float *total_sum, float *run_sum, const int32_t *query_pos, int32_t *self_count,
-        const float *values, const float *norm_panel, const int32_t *query_pos_panel,
-        const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t run,
+        float *total_sum, float *keep, float *gain, float *run_sum, const int32_t *query_pos,
+        int32_t *self_count, const float *norm_panel, const int32_t *query_pos_panel,
+        const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t clamped,
         int64_t round) {
     const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
     const f32x8 neg = -prod;
@@ -3004,18 +2819,18 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
     const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
     f32x8 sum = {0}, sum_1 = {0};
     for (int64_t o = 0; o < 2; o++) {
-        const int64_t slot_1 = (step + o) % 2;
-        for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-            const float *queries_run = queries + (slot_1 * 2 + run_1) * 32 * 16;
+        const int64_t slot_1 = (step + o + 1) % 2;
+        for (int64_t run = 0; run < 2; run++) {
+            const float *queries_run = queries + (slot_1 * 2 + run) * 32 * 16;
             f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
                 acc5_1 = {0};
             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                const int64_t ahead = min_i64(o * 12 + run * 6 + step_1, 15);
                 const int64_t v_1 = query_pos_panel[ahead];
                 __builtin_prefetch(k_out + v_1 * 32, 0, 2);
                 __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                const int64_t next = min_i64(run * 8 + step + 1, 15);
+                const int64_t next = min_i64(clamped + 1, 15);
                 const int64_t token = order_panel[next * 32 + ahead];
                 __builtin_prefetch(q + token * 32, 0, 2);
                 __builtin_prefetch(q + token * 32 + 16, 0, 2);
@@ -3045,14 +2860,14 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
                     acc5_1 = fma8(s_5, v_3, acc5_1);
                 }
             }
-            const float *key_scale2_run = key_scale2 + slot_1 * 32 + run_1 * 16;
+            const float *key_scale2_run = key_scale2 + slot_1 * 32 + run * 16;
             const f32x8 s = splat8(key_scale2_run[0]);
             const f32x8 t = fma8(acc0_0, s, neg);
             const f32x8 y = exp2_f32x8(t);
-            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run_1 * 16;
+            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run * 16;
             const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
             const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-            float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+            float *scores_run = scores + (o * 32 + run * 16) * 16;
             store8(scores_run, bits);
             const f32x8 t_1 = fma8(acc0_1, s, neg_1);
             const f32x8 y_1 = exp2_f32x8(t_1);
@@ -3116,11 +2931,11 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
                     acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0}, acc4_0_1 = {0},
                     acc4_1_1 = {0};
                 for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                    const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
+                    const int64_t ahead = min_i64(o * 12 + run * 6 + keys * 2 + step_1 + 2, 15);
                     const int64_t v_1 = query_pos_panel[ahead];
                     __builtin_prefetch(k_out + v_1 * 32, 0, 2);
                     __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                    const int64_t next = min_i64(run * 8 + step + 1, 15);
+                    const int64_t next = min_i64(clamped + 1, 15);
                     const int64_t token = order_panel[next * 32 + ahead];
                     __builtin_prefetch(q + token * 32, 0, 2);
                     __builtin_prefetch(q + token * 32 + 16, 0, 2);
@@ -3208,7 +3023,11 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
         }
     }
     store8(total_sum, sum);
+    store8(keep, splat8(1.0f));
+    store8(gain, splat8(1.0f));
     store8(total_sum + 8, sum_1);
+    store8(keep + 8, splat8(1.0f));
+    store8(gain + 8, splat8(1.0f));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
         const float v_1 = total_sum[lane];
@@ -3216,7 +3035,7 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
         if (v_1 == 0.0f) {
             int32_t carried = 0;
             for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
+                const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 32; key++) {
                     carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
                 }
@@ -3224,214 +3043,14 @@ INLINE void lsh_attention_k_out_2(float *k_out, const float *q, const float *v,
             self_count[round * 512 + token] = carried;
         }
     }
-    lsh_attention_k_out_1(scores, values, k_out, query_pos_panel, step, round);
 }
 
-INLINE void lsh_attention_k_out_3(const float *scores, const float *values, const float *gain,
-        const float *keep, const int32_t *query_pos_panel, float *k_out_column, int64_t step,
-        int64_t column, int32_t equal) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 32; k++) {
-                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-            }
-        }
-        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
-        const float *gain_tile = gain + tile * 5;
-        if (equal) {
-            const f32x8 s = splat8(gain_tile[0]);
-            const int64_t token = query_pos_tile[0];
-            store8(k_out_column + token * 32, mul8(sum, s));
-            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
-            const f32x8 s_1 = splat8(gain_tile[1]);
-            const int64_t token_1 = query_pos_tile[1];
-            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
-            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
-            const f32x8 s_2 = splat8(gain_tile[2]);
-            const int64_t token_2 = query_pos_tile[2];
-            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
-            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
-            const f32x8 s_3 = splat8(gain_tile[3]);
-            const int64_t token_3 = query_pos_tile[3];
-            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
-            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
-            const f32x8 s_4 = splat8(gain_tile[4]);
-            const int64_t token_4 = query_pos_tile[4];
-            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
-            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
-        } else {
-            const f32x8 s = splat8(gain_tile[0]);
-            const int64_t token = query_pos_tile[0];
-            const f32x8 s_1 = splat8(keep[tile * 5]);
-            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
-            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
-            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
-            const f32x8 s_2 = splat8(gain_tile[1]);
-            const int64_t token_1 = query_pos_tile[1];
-            const f32x8 s_3 = splat8(keep[tile * 5 + 1]);
-            store8(k_out_column + token_1 * 32,
-                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
-            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
-            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
-            const f32x8 s_4 = splat8(gain_tile[2]);
-            const int64_t token_2 = query_pos_tile[2];
-            const f32x8 s_5 = splat8(keep[tile * 5 + 2]);
-            store8(k_out_column + token_2 * 32,
-                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
-            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
-            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
-            const f32x8 s_6 = splat8(gain_tile[3]);
-            const int64_t token_3 = query_pos_tile[3];
-            const f32x8 s_7 = splat8(keep[tile * 5 + 3]);
-            store8(k_out_column + token_3 * 32,
-                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
-            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
-            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
-            const f32x8 s_8 = splat8(gain_tile[4]);
-            const int64_t token_4 = query_pos_tile[4];
-            const f32x8 s_9 = splat8(keep[tile * 5 + 4]);
-            store8(k_out_column + token_4 * 32,
-                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
-            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
-            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
-        }
-    }
-}
-
-INLINE void lsh_attention_k_out_4(const float *scores, const float *values, const float *gain,
-        float *k_out, const float *keep, const int32_t *query_pos_panel, int64_t step,
-        int64_t round) {
-    for (int64_t column = 0; column < 2; column++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 32; k++) {
-                const float *scores_k = scores + (o * 32 + k) * 16;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-                const f32x8 s_5 = splat8(scores_k[5]);
-                sum_10 = fma8(s_5, v, sum_10);
-                sum_11 = fma8(s_5, v_1, sum_11);
-            }
-        }
-        const int32_t equal = -(round == 0);
-        float *k_out_column = k_out + column * 16;
-        if (equal) {
-            const f32x8 s = splat8(gain[0]);
-            const int64_t token = query_pos_panel[0];
-            store8(k_out_column + token * 32, mul8(sum, s));
-            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
-            const f32x8 s_1 = splat8(gain[1]);
-            const int64_t token_1 = query_pos_panel[1];
-            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
-            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
-            const f32x8 s_2 = splat8(gain[2]);
-            const int64_t token_2 = query_pos_panel[2];
-            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
-            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
-            const f32x8 s_3 = splat8(gain[3]);
-            const int64_t token_3 = query_pos_panel[3];
-            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
-            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
-            const f32x8 s_4 = splat8(gain[4]);
-            const int64_t token_4 = query_pos_panel[4];
-            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
-            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
-            const f32x8 s_5 = splat8(gain[5]);
-            const int64_t token_5 = query_pos_panel[5];
-            store8(k_out_column + token_5 * 32, mul8(sum_10, s_5));
-            store8(k_out_column + token_5 * 32 + 8, mul8(sum_11, s_5));
-        } else {
-            const f32x8 s = splat8(gain[0]);
-            const int64_t token = query_pos_panel[0];
-            const f32x8 s_1 = splat8(keep[0]);
-            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
-            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
-            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
-            const f32x8 s_2 = splat8(gain[1]);
-            const int64_t token_1 = query_pos_panel[1];
-            const f32x8 s_3 = splat8(keep[1]);
-            store8(k_out_column + token_1 * 32,
-                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
-            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
-            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
-            const f32x8 s_4 = splat8(gain[2]);
-            const int64_t token_2 = query_pos_panel[2];
-            const f32x8 s_5 = splat8(keep[2]);
-            store8(k_out_column + token_2 * 32,
-                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
-            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
-            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
-            const f32x8 s_6 = splat8(gain[3]);
-            const int64_t token_3 = query_pos_panel[3];
-            const f32x8 s_7 = splat8(keep[3]);
-            store8(k_out_column + token_3 * 32,
-                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
-            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
-            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
-            const f32x8 s_8 = splat8(gain[4]);
-            const int64_t token_4 = query_pos_panel[4];
-            const f32x8 s_9 = splat8(keep[4]);
-            store8(k_out_column + token_4 * 32,
-                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
-            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
-            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
-            const f32x8 s_10 = splat8(gain[5]);
-            const int64_t token_5 = query_pos_panel[5];
-            const f32x8 s_11 = splat8(keep[5]);
-            const f32x8 prod_5 = load8(k_out_column + token_5 * 32) * s_11;
-            store8(k_out_column + token_5 * 32, fma8(sum_10, s_10, prod_5));
-            const f32x8 prod_6 = load8(k_out_column + token_5 * 32 + 8) * s_11;
-            store8(k_out_column + token_5 * 32 + 8, fma8(sum_11, s_10, prod_6));
-        }
-        lsh_attention_k_out_3(scores + 6, values, gain + 6, keep + 6, query_pos_panel + 6,
-            k_out_column, step, column, equal);
-    }
-}
-
-INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
+INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const float *v,
         const float *queries, const int32_t *query_pos, const int32_t *key_pos,
         const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
         float *total_sum, float *round_sum, float *keep, float *gain, int32_t *self_count,
-        const float *values, const int32_t *query_pos_panel, const float *norm_panel,
-        const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t run,
-        int64_t round) {
+        const int32_t *query_pos_panel, const float *norm_panel, const int32_t *order_panel,
+        const float *queries_panel, int64_t step, int64_t clamped, int64_t round) {
     const i32x8 query = load_i32x8(query_pos_panel);
     const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
         splat8(1.2089258e+24f), splat8(1.0f));
@@ -3444,18 +3063,18 @@ INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
         splat8(-__builtin_inff()));
     f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
     for (int64_t o = 0; o < 2; o++) {
-        const int64_t slot_1 = (step + o) % 2;
-        for (int64_t run_1 = 0; run_1 < 2; run_1++) {
-            const float *queries_run = queries + (slot_1 * 2 + run_1) * 32 * 16;
+        const int64_t slot_1 = (step + o + 1) % 2;
+        for (int64_t run = 0; run < 2; run++) {
+            const float *queries_run = queries + (slot_1 * 2 + run) * 32 * 16;
             f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
                 acc5_1 = {0};
             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                const int64_t ahead = min_i64(o * 12 + run_1 * 6 + step_1, 15);
+                const int64_t ahead = min_i64(o * 12 + run * 6 + step_1, 15);
                 const int64_t v_1 = query_pos_panel[ahead];
                 __builtin_prefetch(k_out + v_1 * 32, 0, 2);
                 __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                const int64_t next = min_i64(run * 8 + step + 1, 15);
+                const int64_t next = min_i64(clamped + 1, 15);
                 const int64_t token = order_panel[next * 32 + ahead];
                 __builtin_prefetch(q + token * 32, 0, 2);
                 __builtin_prefetch(q + token * 32 + 16, 0, 2);
@@ -3485,18 +3104,18 @@ INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
                     acc5_1 = fma8(s_5, v_3, acc5_1);
                 }
             }
-            const int32_t *query_pos_run = query_pos + slot_1 * 32 + run_1 * 16;
+            const int32_t *query_pos_run = query_pos + slot_1 * 32 + run * 16;
             const i32x8 s = splat_i32x8(query_pos_run[0]);
-            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run_1 * 16;
+            const int32_t *key_pos_run = key_pos + slot_1 * 32 + run * 16;
             const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
-            const float *key_scale_run = key_scale + slot_1 * 32 + run_1 * 16;
+            const float *key_scale_run = key_scale + slot_1 * 32 + run * 16;
             const f32x8 s_2 = splat8(key_scale_run[0]);
             const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
             const f32x8 pick = select8(equal, splat8(0.0f), mul8(acc0_0 * s_2, raise));
             const f32x8 pick_1 = select8((i32x8)(s_1 < query), pick, splat8(-__builtin_inff()));
             const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
             const f32x8 larger = max8(most, pick_2);
-            float *scores_run = scores + (o * 32 + run_1 * 16) * 16;
+            float *scores_run = scores + (o * 32 + run * 16) * 16;
             store8(scores_run, pick_2);
             const f32x8 pick_3 = select8(equal, splat8(0.0f), mul8(acc0_1 * s_2, raise_1));
             const f32x8 pick_4 = select8((i32x8)(s_1 < query_1), pick_3, splat8(-__builtin_inff()));
@@ -3587,11 +3206,11 @@ INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
                     acc2_0_1 = {0}, acc2_1_1 = {0}, acc3_0_1 = {0}, acc3_1_1 = {0}, acc4_0_1 = {0},
                     acc4_1_1 = {0};
                 for (int64_t step_1 = 0; step_1 < 2; step_1++) {
-                    const int64_t ahead = min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
+                    const int64_t ahead = min_i64(o * 12 + run * 6 + keys * 2 + step_1 + 2, 15);
                     const int64_t v_1 = query_pos_panel[ahead];
                     __builtin_prefetch(k_out + v_1 * 32, 0, 2);
                     __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
-                    const int64_t next = min_i64(run * 8 + step + 1, 15);
+                    const int64_t next = min_i64(clamped + 1, 15);
                     const int64_t token = order_panel[next * 32 + ahead];
                     __builtin_prefetch(q + token * 32, 0, 2);
                     __builtin_prefetch(q + token * 32 + 16, 0, 2);
@@ -3781,7 +3400,7 @@ INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
         if (round_sum[lane] == 0.0f) {
             int32_t carried = 0;
             for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
+                const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 32; key++) {
                     carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
                 }
@@ -3789,43 +3408,232 @@ INLINE void lsh_attention_k_out_5(float *k_out, const float *q, const float *v,
             self_count[round * 512 + token] = carried;
         }
     }
-    lsh_attention_k_out_4(scores, values, gain, k_out, keep, query_pos_panel, step, round);
 }
 
-INLINE void lsh_attention_k_out_6(const int32_t *order, const float *q, float *queries,
+INLINE void lsh_attention_k_out(const float *scores, const float *values, const float *gain,
+        const float *keep, const int32_t *query_pos_panel, float *k_out_column, int64_t step,
+        int64_t column, int32_t equal) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o + 1) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+            }
+        }
+        const int32_t *query_pos_tile = query_pos_panel + tile * 5;
+        const float *gain_tile = gain + tile * 5;
+        if (equal) {
+            const f32x8 s = splat8(gain_tile[0]);
+            const int64_t token = query_pos_tile[0];
+            store8(k_out_column + token * 32, mul8(sum, s));
+            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
+            const f32x8 s_1 = splat8(gain_tile[1]);
+            const int64_t token_1 = query_pos_tile[1];
+            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
+            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
+            const f32x8 s_2 = splat8(gain_tile[2]);
+            const int64_t token_2 = query_pos_tile[2];
+            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
+            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
+            const f32x8 s_3 = splat8(gain_tile[3]);
+            const int64_t token_3 = query_pos_tile[3];
+            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
+            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
+            const f32x8 s_4 = splat8(gain_tile[4]);
+            const int64_t token_4 = query_pos_tile[4];
+            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
+            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
+        } else {
+            const f32x8 s = splat8(gain_tile[0]);
+            const int64_t token = query_pos_tile[0];
+            const f32x8 s_1 = splat8(keep[tile * 5]);
+            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
+            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
+            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
+            const f32x8 s_2 = splat8(gain_tile[1]);
+            const int64_t token_1 = query_pos_tile[1];
+            const f32x8 s_3 = splat8(keep[tile * 5 + 1]);
+            store8(k_out_column + token_1 * 32,
+                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
+            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
+            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
+            const f32x8 s_4 = splat8(gain_tile[2]);
+            const int64_t token_2 = query_pos_tile[2];
+            const f32x8 s_5 = splat8(keep[tile * 5 + 2]);
+            store8(k_out_column + token_2 * 32,
+                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
+            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
+            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
+            const f32x8 s_6 = splat8(gain_tile[3]);
+            const int64_t token_3 = query_pos_tile[3];
+            const f32x8 s_7 = splat8(keep[tile * 5 + 3]);
+            store8(k_out_column + token_3 * 32,
+                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
+            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
+            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
+            const f32x8 s_8 = splat8(gain_tile[4]);
+            const int64_t token_4 = query_pos_tile[4];
+            const f32x8 s_9 = splat8(keep[tile * 5 + 4]);
+            store8(k_out_column + token_4 * 32,
+                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
+            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
+            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
+        }
+    }
+}
+
+INLINE void lsh_attention_k_out_1(const float *scores, const float *values, const float *gain,
+        float *k_out, const float *keep, const int32_t *query_pos_panel, int64_t step,
+        int64_t round) {
+    for (int64_t column = 0; column < 2; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o + 1) % 2;
+            for (int64_t k = 0; k < 32; k++) {
+                const float *scores_k = scores + (o * 32 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 2 + column) * 32 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const int32_t equal = -(round == 0);
+        float *k_out_column = k_out + column * 16;
+        if (equal) {
+            const f32x8 s = splat8(gain[0]);
+            const int64_t token = query_pos_panel[0];
+            store8(k_out_column + token * 32, mul8(sum, s));
+            store8(k_out_column + token * 32 + 8, mul8(sum_1, s));
+            const f32x8 s_1 = splat8(gain[1]);
+            const int64_t token_1 = query_pos_panel[1];
+            store8(k_out_column + token_1 * 32, mul8(sum_2, s_1));
+            store8(k_out_column + token_1 * 32 + 8, mul8(sum_3, s_1));
+            const f32x8 s_2 = splat8(gain[2]);
+            const int64_t token_2 = query_pos_panel[2];
+            store8(k_out_column + token_2 * 32, mul8(sum_4, s_2));
+            store8(k_out_column + token_2 * 32 + 8, mul8(sum_5, s_2));
+            const f32x8 s_3 = splat8(gain[3]);
+            const int64_t token_3 = query_pos_panel[3];
+            store8(k_out_column + token_3 * 32, mul8(sum_6, s_3));
+            store8(k_out_column + token_3 * 32 + 8, mul8(sum_7, s_3));
+            const f32x8 s_4 = splat8(gain[4]);
+            const int64_t token_4 = query_pos_panel[4];
+            store8(k_out_column + token_4 * 32, mul8(sum_8, s_4));
+            store8(k_out_column + token_4 * 32 + 8, mul8(sum_9, s_4));
+            const f32x8 s_5 = splat8(gain[5]);
+            const int64_t token_5 = query_pos_panel[5];
+            store8(k_out_column + token_5 * 32, mul8(sum_10, s_5));
+            store8(k_out_column + token_5 * 32 + 8, mul8(sum_11, s_5));
+        } else {
+            const f32x8 s = splat8(gain[0]);
+            const int64_t token = query_pos_panel[0];
+            const f32x8 s_1 = splat8(keep[0]);
+            store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
+            const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
+            store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
+            const f32x8 s_2 = splat8(gain[1]);
+            const int64_t token_1 = query_pos_panel[1];
+            const f32x8 s_3 = splat8(keep[1]);
+            store8(k_out_column + token_1 * 32,
+                fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
+            const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
+            store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
+            const f32x8 s_4 = splat8(gain[2]);
+            const int64_t token_2 = query_pos_panel[2];
+            const f32x8 s_5 = splat8(keep[2]);
+            store8(k_out_column + token_2 * 32,
+                fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
+            const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
+            store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
+            const f32x8 s_6 = splat8(gain[3]);
+            const int64_t token_3 = query_pos_panel[3];
+            const f32x8 s_7 = splat8(keep[3]);
+            store8(k_out_column + token_3 * 32,
+                fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
+            const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
+            store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
+            const f32x8 s_8 = splat8(gain[4]);
+            const int64_t token_4 = query_pos_panel[4];
+            const f32x8 s_9 = splat8(keep[4]);
+            store8(k_out_column + token_4 * 32,
+                fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
+            const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
+            store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
+            const f32x8 s_10 = splat8(gain[5]);
+            const int64_t token_5 = query_pos_panel[5];
+            const f32x8 s_11 = splat8(keep[5]);
+            const f32x8 prod_5 = load8(k_out_column + token_5 * 32) * s_11;
+            store8(k_out_column + token_5 * 32, fma8(sum_10, s_10, prod_5));
+            const f32x8 prod_6 = load8(k_out_column + token_5 * 32 + 8) * s_11;
+            store8(k_out_column + token_5 * 32 + 8, fma8(sum_11, s_10, prod_6));
+        }
+        lsh_attention_k_out(scores + 6, values, gain + 6, keep + 6, query_pos_panel + 6,
+            k_out_column, step, column, equal);
+    }
+}
+
+INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *queries,
         int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
         float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
-        float *k_out, float *scores, float *total_sum, float *run_sum, int32_t *self_count,
-        float *run_max, float *top, float *round_sum, float *keep, float *gain, int64_t round,
+        float *k_out, float *scores, float *total_sum, float *keep, float *gain, float *run_sum,
+        int32_t *self_count, float *run_max, float *top, float *round_sum, int64_t round,
         int64_t run) {
-    for (int64_t step = 0; step < 8; step++) {
-        const int64_t other = (round * 16 + run * 8 + step + 32) % 32;
+    for (int64_t step = 0; step < 9; step++) {
+        const int64_t other = (round * 16 + run * 8 + step + 31) % 32;
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
-        const int64_t slot_1 = (step + 1) % 2;
+        const int64_t slot_1 = step % 2;
         for (int64_t panel = 0; panel < 2; panel++) {
-            const int32_t *order_panel = order + from_round * 513 + from_chunk * 32 + panel * 16;
-            const int64_t token = order_panel[0];
-            const int64_t token_1 = order_panel[1];
-            const int64_t token_2 = order_panel[2];
-            const int64_t token_3 = order_panel[3];
-            const int64_t token_4 = order_panel[4];
-            const int64_t token_5 = order_panel[5];
-            const int64_t token_6 = order_panel[6];
-            const int64_t token_7 = order_panel[7];
-            float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
-            lsh_attention_queries_1(q, queries_panel, token, token_1, token_2, token_3, token_4,
-                token_5, token_6, token_7);
-            const int64_t token_8 = order_panel[8];
-            const int64_t token_9 = order_panel[9];
-            const int64_t token_10 = order_panel[10];
-            const int64_t token_11 = order_panel[11];
-            const int64_t token_12 = order_panel[12];
-            const int64_t token_13 = order_panel[13];
-            const int64_t token_14 = order_panel[14];
-            const int64_t token_15 = order_panel[15];
-            lsh_attention_queries_1(q, queries_panel + 8, token_8, token_9, token_10, token_11,
-                token_12, token_13, token_14, token_15);
+            for (int64_t vector = 0; vector < 2; vector++) {
+                const int32_t *order_vector = order + from_round * 513 + from_chunk * 32 + panel *
+                    16 + vector * 8;
+                const int64_t token = order_vector[0];
+                const int64_t token_1 = order_vector[1];
+                const int64_t token_2 = order_vector[2];
+                const int64_t token_3 = order_vector[3];
+                const int64_t token_4 = order_vector[4];
+                const int64_t token_5 = order_vector[5];
+                const int64_t token_6 = order_vector[6];
+                const int64_t token_7 = order_vector[7];
+                lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4,
+                    token_5, token_6, token_7, slot_1, panel, vector);
+            }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
             const int64_t token = order[from_round * 513 + from_chunk * 32 + lane];
@@ -3895,23 +3703,30 @@ INLINE void lsh_attention_k_out_6(const int32_t *order, const float *q, float *q
             most = max_f32(most, lane);
         }
         most_of_slot[slot_1] = most;
-        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(larger <= 1e+19f);
-        for (int64_t panel = 0; panel < 2; panel++) {
-            const float most_norm_1 = most_norm[slot_1 * 2 + panel];
-            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
-            const int32_t *order_panel = order + round * 513 + panel * 16;
-            const float *queries_panel = queries + (slot_1 * 2 + panel) * 32 * 16;
-            const int32_t *query_pos_panel = query_pos + slot_1 * 32 + panel * 16;
-            const float *norm_panel = norm + slot_1 * 32 + panel * 16;
-            if (bits) {
-                lsh_attention_k_out_2(k_out, q, v, queries, key_scale2, key_pos, scores, total_sum,
-                    run_sum, query_pos, self_count, values, norm_panel, query_pos_panel,
-                    order_panel, queries_panel, step, run, round);
-            } else {
-                lsh_attention_k_out_5(k_out, q, v, queries, query_pos, key_pos, key_scale, scores,
-                    run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count, values,
-                    query_pos_panel, norm_panel, order_panel, queries_panel, step, run, round);
+        const int64_t clamped = max_i64(run * 8 + step - 1, 0);
+        if (step - 1 >= 0) {
+            const int64_t slot_2 = (step + 2) % 2;
+            const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+            const int32_t keys_square = -(larger <= 1e+19f);
+            for (int64_t panel = 0; panel < 2; panel++) {
+                const float most_norm_1 = most_norm[slot_2 * 2 + panel];
+                const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+                const int32_t *order_panel = order + round * 513 + panel * 16;
+                const float *queries_panel = queries + (slot_2 * 2 + panel) * 32 * 16;
+                const int32_t *query_pos_panel = query_pos + slot_2 * 32 + panel * 16;
+                const float *norm_panel = norm + slot_2 * 32 + panel * 16;
+                if (bits) {
+                    lsh_attention_scores(k_out, q, v, queries, key_scale2, key_pos, scores,
+                        total_sum, keep, gain, run_sum, query_pos, self_count, norm_panel,
+                        query_pos_panel, order_panel, queries_panel, step, clamped, round);
+                } else {
+                    lsh_attention_scores_1(k_out, q, v, queries, query_pos, key_pos, key_scale,
+                        scores, run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count,
+                        query_pos_panel, norm_panel, order_panel, queries_panel, step, clamped,
+                        round);
+                }
+                lsh_attention_k_out_1(scores, values, gain, k_out, keep, query_pos_panel, step,
+                    round);
             }
         }
     }
@@ -3944,6 +3759,8 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict k_out = (void *)(call->workspace + 917504);
     float *restrict scores = (void *)(scratch + 17792); /* [64][16] */
     float *restrict total_sum = (void *)(scratch + 22016); /* [16] */
+    float *restrict keep = (void *)(scratch + 22080); /* [16] */
+    float *restrict gain = (void *)(scratch + 22144); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
     float *restrict run_sum = (void *)(call->workspace + 997440);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
@@ -3952,105 +3769,9 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict run_max = (void *)(call->workspace + 995392);
     float *restrict top = (void *)(scratch + 21952); /* [16] */
     float *restrict round_sum = (void *)(scratch + 21888); /* [16] */
-    float *restrict keep = (void *)(scratch + 22080); /* [16] */
-    float *restrict gain = (void *)(scratch + 22144); /* [16] */
-    const int64_t other = (round * 16 + run * 8 + 31) % 32;
-    const int64_t from_round = other / 16;
-    const int64_t from_chunk = other % 16;
-    for (int64_t panel = 0; panel < 2; panel++) {
-        const int32_t *order_panel = order + from_round * 513 + from_chunk * 32 + panel * 16;
-        const int64_t token = order_panel[0];
-        const int64_t token_1 = order_panel[1];
-        const int64_t token_2 = order_panel[2];
-        const int64_t token_3 = order_panel[3];
-        const int64_t token_4 = order_panel[4];
-        const int64_t token_5 = order_panel[5];
-        const int64_t token_6 = order_panel[6];
-        const int64_t token_7 = order_panel[7];
-        lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4, token_5,
-            token_6, token_7, panel);
-        const int64_t token_8 = order_panel[8];
-        const int64_t token_9 = order_panel[9];
-        const int64_t token_10 = order_panel[10];
-        const int64_t token_11 = order_panel[11];
-        const int64_t token_12 = order_panel[12];
-        const int64_t token_13 = order_panel[13];
-        const int64_t token_14 = order_panel[14];
-        const int64_t token_15 = order_panel[15];
-        lsh_attention_queries(q, queries + 8, token_8, token_9, token_10, token_11, token_12,
-            token_13, token_14, token_15, panel);
-    }
-    for (int64_t lane = 0; lane < 32; lane++) {
-        const int64_t token = order[from_round * 513 + from_chunk * 32 + lane];
-        query_pos[lane] = (int32_t)token;
-        key_pos[lane] = key[token];
-        const float *v_token = v + token * 32;
-        float *values_lane = values + lane * 16;
-        store8(values_lane, load8(v_token));
-        store8(values_lane + 8, load8(v_token + 8));
-        store8(values_lane + 512, load8(v_token + 16));
-        store8(values_lane + 520, load8(v_token + 24));
-    }
-    float most = 0.0f;
-    for (int64_t panel = 0; panel < 2; panel++) {
-        float *queries_panel = queries + panel * 512;
-        f32x8 sum = {0}, sum_1 = {0};
-        for (int64_t d = 0; d < 32; d++) {
-            const f32x8 v_1 = load8(queries_panel + d * 16);
-            sum = fma8(v_1, v_1, sum);
-            const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
-            sum_1 = fma8(v_2, v_2, sum_1);
-        }
-        const f32x8 sum_2 = div8(sum, splat8(32.0f)) + splat8(1e-06f);
-        const f32x8 root = sqrt8(sum_2);
-        const f32x8 quot = div8(splat8(0.17677669f), root);
-        const f32x8 root_1 = sqrt8(sum);
-        const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
-        float *key_scale_panel = key_scale + panel * 16;
-        store8(key_scale_panel, quot);
-        float *key_scale2_panel = key_scale2 + panel * 16;
-        store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
-        store8(norm + panel * 16, clamped);
-        const f32x8 sum_3 = div8(sum_1, splat8(32.0f)) + splat8(1e-06f);
-        const f32x8 root_2 = sqrt8(sum_3);
-        const f32x8 quot_1 = div8(splat8(0.17677669f), root_2);
-        const f32x8 root_3 = sqrt8(sum_1);
-        const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
-        store8(key_scale_panel + 8, quot_1);
-        store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
-        store8(norm + panel * 16 + 8, clamped_1);
-        const f32x8 larger = max8(clamped, clamped_1);
-        const f32x8 mix = shuffle_swap4_f32x8(larger);
-        const f32x8 larger_1 = max8(larger, mix);
-        const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
-        const f32x8 larger_2 = max8(larger_1, mix_1);
-        const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
-        const f32x8 larger_3 = max8(larger_2, mix_2);
-        const float lane = larger_3[0];
-        most_norm[panel] = lane;
-        if (lane <= 1.1529215e+18f) {
-        } else {
-            const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
-            const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
-            const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
-            const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
-            for (int64_t k = 0; k < 32; k++) {
-                store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
-                store8(queries_panel + k * 16 + 8, mul8(load8(queries_panel + k * 16 + 8), pick_1));
-            }
-            const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
-            store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
-            store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
-            const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
-            store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
-            store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
-        }
-        most = max_f32(most, lane);
-    }
-    most_of_slot[0] = most;
-    lsh_attention_k_out_6(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
-        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, run_sum, self_count,
-        run_max, top, round_sum, keep, gain, round, run);
+    lsh_attention_scores_2(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, keep, gain, run_sum,
+        self_count, run_max, top, round_sum, round, run);
 }
 
 /* crime-and-punishment-bytes.yaml:22: local attention: keys and values into the cache
@@ -5848,14 +5569,11 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 }
 
 #undef lsh_attention_queries
-#undef lsh_attention_queries_1
+#undef lsh_attention_scores
+#undef lsh_attention_scores_1
 #undef lsh_attention_k_out
 #undef lsh_attention_k_out_1
-#undef lsh_attention_k_out_2
-#undef lsh_attention_k_out_3
-#undef lsh_attention_k_out_4
-#undef lsh_attention_k_out_5
-#undef lsh_attention_k_out_6
+#undef lsh_attention_scores_2
 #undef lsh_hash_queries
 #undef lsh_hash_found
 #undef local_attention_queries

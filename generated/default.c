@@ -52,13 +52,11 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #endif
 
 #define lsh_attention_queries m_default_lsh_attention_queries
-#define lsh_attention_queries_1 m_default_lsh_attention_queries_1
-#define lsh_attention_k_out m_default_lsh_attention_k_out
-#define lsh_attention_k_out_1 m_default_lsh_attention_k_out_1
-#define lsh_attention_k_out_2 m_default_lsh_attention_k_out_2
-#define lsh_attention_k_out_3 m_default_lsh_attention_k_out_3
 #define lsh_attention_scores m_default_lsh_attention_scores
 #define lsh_attention_scores_1 m_default_lsh_attention_scores_1
+#define lsh_attention_k_out m_default_lsh_attention_k_out
+#define lsh_attention_k_out_1 m_default_lsh_attention_k_out_1
+#define lsh_attention_scores_2 m_default_lsh_attention_scores_2
 #define lsh_hash_queries m_default_lsh_hash_queries
 #define lsh_hash_found m_default_lsh_hash_found
 #define local_attention_queries m_default_local_attention_queries
@@ -132,6 +130,7 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define max_f32 m_default_max_f32
 #define max8 m_default_max8
 #define max_i32 m_default_max_i32
+#define max_i64 m_default_max_i64
 #define select8 m_default_select8
 #define select_i32x8 m_default_select_i32x8
 #define shuffle_high1_f32x8 m_default_shuffle_high1_f32x8
@@ -236,6 +235,9 @@ INLINE f32x8 max8(f32x8 x, f32x8 y) {
     return _mm256_max_ps(x, y);
 }
 INLINE int32_t max_i32(int32_t x, int32_t y) {
+    return x > y ? x : y;
+}
+INLINE int64_t max_i64(int64_t x, int64_t y) {
     return x > y ? x : y;
 }
 INLINE f32x8 select8(i32x8 m, f32x8 x, f32x8 y) {
@@ -1797,9 +1799,10 @@ REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned cha
     }
 }
 
-INLINE void local_attention_queries(float *queries, const float *q_panel, int64_t panel) {
+INLINE void local_attention_queries(const float *q, float *queries, int64_t chunk, int64_t panel,
+        int64_t vector) {
     for (int64_t d = 0; d < 8; d++) {
-        const float *q_d = q_panel + d * 8;
+        const float *q_d = q + (chunk * 64 + panel * 16 + vector * 8) * 64 + d * 8;
         const f32x8 v = load8(q_d);
         const f32x8 v_1 = load8(q_d + 64);
         const f32x8 mix = shuffle_low1_f32x8(v, v_1);
@@ -1824,7 +1827,7 @@ INLINE void local_attention_queries(float *queries, const float *q_panel, int64_
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        float *queries_d = queries + (panel * 64 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2161,9 +2164,9 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     float *restrict scores = (void *)(scratch + 16640); /* [128][16] */
     float *restrict inverse = (void *)(scratch + 24832); /* [16] */
     for (int64_t panel = 0; panel < 4; panel++) {
-        const float *q_panel = q + (chunk * 64 + panel * 16) * 64;
-        local_attention_queries(queries, q_panel, panel);
-        local_attention_queries(queries + 8, q_panel + 512, panel);
+        for (int64_t vector = 0; vector < 2; vector++) {
+            local_attention_queries(q, queries, chunk, panel, vector);
+        }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
         query_pos[lane] = (int32_t)(chunk * 64 + lane);
@@ -2171,9 +2174,10 @@ REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigne
     local_attention_scores(q, k_out, v, queries, key, scores, inverse, chunk);
 }
 
-INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel) {
+INLINE void lsh_hash_queries(const float *q, float *queries, int64_t block, int64_t panel,
+        int64_t vector) {
     for (int64_t d = 0; d < 8; d++) {
-        const float *q_d = q_panel + d * 8;
+        const float *q_d = q + (block * 64 + panel * 16 + vector * 8) * 64 + d * 8;
         const f32x8 v = load8(q_d);
         const f32x8 v_1 = load8(q_d + 64);
         const f32x8 mix = shuffle_low1_f32x8(v, v_1);
@@ -2198,7 +2202,7 @@ INLINE void lsh_hash_queries(float *queries, const float *q_panel, int64_t panel
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        float *queries_d = queries + (panel * 64 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2407,9 +2411,9 @@ REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char 
     /* [1][1][1][4096]: [batch][group][round][rows] */
     int32_t *restrict lsh_buckets = (void *)(call->workspace + 11599936);
     for (int64_t panel = 0; panel < 4; panel++) {
-        const float *q_panel = q + (block * 64 + panel * 16) * 64;
-        lsh_hash_queries(queries, q_panel, panel);
-        lsh_hash_queries(queries + 8, q_panel + 512, panel);
+        for (int64_t vector = 0; vector < 2; vector++) {
+            lsh_hash_queries(q, queries, block, panel, vector);
+        }
     }
     lsh_hash_found(q, w_rotations, queries, found, block, index, group);
     for (int64_t v = 0; v < 8; v++) {
@@ -2455,7 +2459,7 @@ REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char 
 
 INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token, int64_t token_1,
         int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5, int64_t token_6,
-        int64_t token_7, int64_t panel) {
+        int64_t token_7, int64_t slot_1, int64_t panel, int64_t vector) {
     for (int64_t d = 0; d < 8; d++) {
         const f32x8 v = load8(q + token * 64 + d * 8);
         const f32x8 v_1 = load8(q + token_1 * 64 + d * 8);
@@ -2481,7 +2485,7 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
         const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
         const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
         const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries + (panel * 64 + d * 8) * 16;
+        float *queries_d = queries + ((slot_1 * 4 + panel) * 64 + d * 8) * 16 + vector * 8;
         store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
         store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
         store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
@@ -2493,147 +2497,11 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
     }
 }
 
-INLINE void lsh_attention_queries_1(const float *q, float *queries_panel, int64_t token,
-        int64_t token_1, int64_t token_2, int64_t token_3, int64_t token_4, int64_t token_5,
-        int64_t token_6, int64_t token_7) {
-    for (int64_t d = 0; d < 8; d++) {
-        const f32x8 v = load8(q + token * 64 + d * 8);
-        const f32x8 v_1 = load8(q + token_1 * 64 + d * 8);
-        const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-        const f32x8 v_2 = load8(q + token_2 * 64 + d * 8);
-        const f32x8 v_3 = load8(q + token_3 * 64 + d * 8);
-        const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
-        const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
-        const f32x8 v_4 = load8(q + token_4 * 64 + d * 8);
-        const f32x8 v_5 = load8(q + token_5 * 64 + d * 8);
-        const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
-        const f32x8 v_6 = load8(q + token_6 * 64 + d * 8);
-        const f32x8 v_7 = load8(q + token_7 * 64 + d * 8);
-        const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
-        const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
-        const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
-        const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
-        const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
-        const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
-        const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
-        const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
-        const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
-        const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
-        const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
-        const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-        float *queries_d = queries_panel + d * 128;
-        store8(queries_d, shuffle_low4_f32x8(mix_2, mix_5));
-        store8(queries_d + 16, shuffle_low4_f32x8(mix_8, mix_11));
-        store8(queries_d + 32, shuffle_low4_f32x8(mix_12, mix_13));
-        store8(queries_d + 48, shuffle_low4_f32x8(mix_14, mix_15));
-        store8(queries_d + 64, shuffle_high4_f32x8(mix_2, mix_5));
-        store8(queries_d + 80, shuffle_high4_f32x8(mix_8, mix_11));
-        store8(queries_d + 96, shuffle_high4_f32x8(mix_12, mix_13));
-        store8(queries_d + 112, shuffle_high4_f32x8(mix_14, mix_15));
-    }
-}
-
-INLINE void lsh_attention_k_out(const float *scores, const float *values, float *k_out,
-        const int32_t *query_pos_panel, int64_t step) {
-    for (int64_t column = 0; column < 4; column++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 64; k++) {
-                const float *scores_k = scores + (o * 64 + k) * 16;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-                const f32x8 s_5 = splat8(scores_k[5]);
-                sum_10 = fma8(s_5, v, sum_10);
-                sum_11 = fma8(s_5, v_1, sum_11);
-            }
-        }
-        const int64_t token = query_pos_panel[0];
-        float *k_out_column = k_out + column * 16;
-        store8(k_out_column + token * 64, sum);
-        store8(k_out_column + token * 64 + 8, sum_1);
-        const int64_t token_1 = query_pos_panel[1];
-        store8(k_out_column + token_1 * 64, sum_2);
-        store8(k_out_column + token_1 * 64 + 8, sum_3);
-        const int64_t token_2 = query_pos_panel[2];
-        store8(k_out_column + token_2 * 64, sum_4);
-        store8(k_out_column + token_2 * 64 + 8, sum_5);
-        const int64_t token_3 = query_pos_panel[3];
-        store8(k_out_column + token_3 * 64, sum_6);
-        store8(k_out_column + token_3 * 64 + 8, sum_7);
-        const int64_t token_4 = query_pos_panel[4];
-        store8(k_out_column + token_4 * 64, sum_8);
-        store8(k_out_column + token_4 * 64 + 8, sum_9);
-        const int64_t token_5 = query_pos_panel[5];
-        store8(k_out_column + token_5 * 64, sum_10);
-        store8(k_out_column + token_5 * 64 + 8, sum_11);
-        for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0}, sum_16 = {0},
-                sum_17 = {0}, sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0};
-            for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
-                for (int64_t k = 0; k < 64; k++) {
-                    const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
-                    const f32x8 s = splat8(scores_k[6]);
-                    const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
-                    sum_12 = fma8(s, v, sum_12);
-                    const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
-                    sum_13 = fma8(s, v_1, sum_13);
-                    const f32x8 s_1 = splat8(scores_k[7]);
-                    sum_14 = fma8(s_1, v, sum_14);
-                    sum_15 = fma8(s_1, v_1, sum_15);
-                    const f32x8 s_2 = splat8(scores_k[8]);
-                    sum_16 = fma8(s_2, v, sum_16);
-                    sum_17 = fma8(s_2, v_1, sum_17);
-                    const f32x8 s_3 = splat8(scores_k[9]);
-                    sum_18 = fma8(s_3, v, sum_18);
-                    sum_19 = fma8(s_3, v_1, sum_19);
-                    const f32x8 s_4 = splat8(scores_k[10]);
-                    sum_20 = fma8(s_4, v, sum_20);
-                    sum_21 = fma8(s_4, v_1, sum_21);
-                }
-            }
-            const int64_t token_6 = query_pos_panel[tile * 5 + 6];
-            store8(k_out_column + token_6 * 64, sum_12);
-            store8(k_out_column + token_6 * 64 + 8, sum_13);
-            const int64_t token_7 = query_pos_panel[tile * 5 + 7];
-            store8(k_out_column + token_7 * 64, sum_14);
-            store8(k_out_column + token_7 * 64 + 8, sum_15);
-            const int64_t token_8 = query_pos_panel[tile * 5 + 8];
-            store8(k_out_column + token_8 * 64, sum_16);
-            store8(k_out_column + token_8 * 64 + 8, sum_17);
-            const int64_t token_9 = query_pos_panel[tile * 5 + 9];
-            store8(k_out_column + token_9 * 64, sum_18);
-            store8(k_out_column + token_9 * 64 + 8, sum_19);
-            const int64_t token_10 = query_pos_panel[tile * 5 + 10];
-            store8(k_out_column + token_10 * 64, sum_20);
-            store8(k_out_column + token_10 * 64 + 8, sum_21);
-        }
-    }
-}
-
-INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const float *q,
+INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const float *q,
         const float *v, const float *queries, const float *key_scale2, const int32_t *key_pos,
-        float *scores, float *total_sum, float *run_sum, const int32_t *query_pos,
-        int32_t *self_count, const float *values, const float *norm_panel,
-        const int32_t *query_pos_panel, const float *queries_panel, int64_t step, int64_t run,
-        int64_t panel) {
+        float *scores, float *total_sum, float *gain, float *run_sum, const int32_t *query_pos,
+        int32_t *self_count, const float *norm_panel, const int32_t *query_pos_panel,
+        const float *queries_panel, int64_t step, int64_t clamped, int64_t panel) {
     const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
     const f32x8 neg = -prod;
     const i32x8 query = load_i32x8(query_pos_panel);
@@ -2642,15 +2510,15 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
     const i32x8 query_1 = load_i32x8(query_pos_panel + 8);
     f32x8 sum = {0}, sum_1 = {0};
     for (int64_t o = 0; o < 2; o++) {
-        const int64_t slot_1 = (step + o) % 2;
-        for (int64_t run_1 = 0; run_1 < 4; run_1++) {
-            const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
+        const int64_t slot_1 = (step + o + 1) % 2;
+        for (int64_t run = 0; run < 4; run++) {
+            const int64_t ahead = min_i64(o * 12 + run * 3, 15);
             const int64_t v_1 = query_pos_panel[ahead];
             __builtin_prefetch(k_out + v_1 * 64, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
-            const int64_t next = min_i64(run * 8 + step + 1, 63);
+            const int64_t next = min_i64(clamped + 1, 63);
             const int64_t token = order[next * 64 + panel * 16 + ahead];
             __builtin_prefetch(q + token * 64, 0, 2);
             __builtin_prefetch(q + token * 64 + 16, 0, 2);
@@ -2660,7 +2528,7 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
             __builtin_prefetch(v + token * 64 + 16, 0, 2);
             __builtin_prefetch(v + token * 64 + 32, 0, 2);
             __builtin_prefetch(v + token * 64 + 48, 0, 2);
-            const float *queries_run = queries + (slot_1 * 4 + run_1) * 64 * 16;
+            const float *queries_run = queries + (slot_1 * 4 + run) * 64 * 16;
             f32x8 sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0}, sum_6 = {0}, sum_7 = {0},
                 sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0}, sum_12 = {0}, sum_13 = {0};
             for (int64_t k = 0; k < 64; k++) {
@@ -2685,16 +2553,16 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
                 sum_12 = fma8(s_5, v_2, sum_12);
                 sum_13 = fma8(s_5, v_3, sum_13);
             }
-            const float *key_scale2_run = key_scale2 + slot_1 * 64 + run_1 * 16;
+            const float *key_scale2_run = key_scale2 + slot_1 * 64 + run * 16;
             const f32x8 s = splat8(key_scale2_run[0]);
             const f32x8 t = fma8(sum_2, s, neg);
             const f32x8 y = exp2_f32x8(t);
-            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run_1 * 16;
+            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run * 16;
             const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
             const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
             const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
             const f32x8 bits_1 = (f32x8)bits;
-            float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+            float *scores_run = scores + (o * 64 + run * 16) * 16;
             store8(scores_run, bits_1);
             const f32x8 t_1 = fma8(sum_3, s, neg_1);
             const f32x8 y_1 = exp2_f32x8(t_1);
@@ -2770,7 +2638,7 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
             store8(scores_run + 88, bits_23);
             f32x8 sum_16 = sum_15 + bits_21, sum_17 = sum_14 + bits_19 + bits_23;
             for (int64_t keys = 0; keys < 2; keys++) {
-                const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
+                const int64_t ahead_1 = min_i64(o * 12 + run * 3 + keys + 1, 15);
                 const int64_t v_2 = query_pos_panel[ahead_1];
                 __builtin_prefetch(k_out + v_2 * 64, 0, 2);
                 __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
@@ -2883,7 +2751,9 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
         }
     }
     store8(total_sum, sum);
+    store8(gain, splat8(1.0f));
     store8(total_sum + 8, sum_1);
+    store8(gain + 8, splat8(1.0f));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
         const float v_1 = total_sum[lane];
@@ -2891,7 +2761,7 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
         if (v_1 == 0.0f) {
             int32_t carried = 0;
             for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
+                const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 64; key++) {
                     carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
                 }
@@ -2899,127 +2769,14 @@ INLINE void lsh_attention_k_out_1(float *k_out, const int32_t *order, const floa
             self_count[token] = carried;
         }
     }
-    lsh_attention_k_out(scores, values, k_out, query_pos_panel, step);
 }
 
-INLINE void lsh_attention_k_out_2(const float *scores, const float *values, const float *gain,
-        const int32_t *query_pos_panel, float *k_out_column, int64_t step, int64_t column) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 64; k++) {
-                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-            }
-        }
-        const f32x8 s = splat8(gain[tile * 5]);
-        const int64_t token = query_pos_panel[tile * 5];
-        store8(k_out_column + token * 64, mul8(sum, s));
-        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
-        const f32x8 s_1 = splat8(gain[tile * 5 + 1]);
-        const int64_t token_1 = query_pos_panel[tile * 5 + 1];
-        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
-        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
-        const f32x8 s_2 = splat8(gain[tile * 5 + 2]);
-        const int64_t token_2 = query_pos_panel[tile * 5 + 2];
-        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
-        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
-        const f32x8 s_3 = splat8(gain[tile * 5 + 3]);
-        const int64_t token_3 = query_pos_panel[tile * 5 + 3];
-        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
-        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
-        const f32x8 s_4 = splat8(gain[tile * 5 + 4]);
-        const int64_t token_4 = query_pos_panel[tile * 5 + 4];
-        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
-        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
-    }
-}
-
-INLINE void lsh_attention_k_out_3(const float *scores, const float *values, const float *gain,
-        float *k_out, const int32_t *query_pos_panel, int64_t step) {
-    for (int64_t column = 0; column < 4; column++) {
-        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
-            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
-        for (int64_t o = 0; o < 2; o++) {
-            const int64_t slot_1 = (step + o) % 2;
-            for (int64_t k = 0; k < 64; k++) {
-                const float *scores_k = scores + (o * 64 + k) * 16;
-                const f32x8 s = splat8(scores_k[0]);
-                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
-                sum = fma8(s, v, sum);
-                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
-                sum_1 = fma8(s, v_1, sum_1);
-                const f32x8 s_1 = splat8(scores_k[1]);
-                sum_2 = fma8(s_1, v, sum_2);
-                sum_3 = fma8(s_1, v_1, sum_3);
-                const f32x8 s_2 = splat8(scores_k[2]);
-                sum_4 = fma8(s_2, v, sum_4);
-                sum_5 = fma8(s_2, v_1, sum_5);
-                const f32x8 s_3 = splat8(scores_k[3]);
-                sum_6 = fma8(s_3, v, sum_6);
-                sum_7 = fma8(s_3, v_1, sum_7);
-                const f32x8 s_4 = splat8(scores_k[4]);
-                sum_8 = fma8(s_4, v, sum_8);
-                sum_9 = fma8(s_4, v_1, sum_9);
-                const f32x8 s_5 = splat8(scores_k[5]);
-                sum_10 = fma8(s_5, v, sum_10);
-                sum_11 = fma8(s_5, v_1, sum_11);
-            }
-        }
-        const f32x8 s = splat8(gain[0]);
-        const int64_t token = query_pos_panel[0];
-        float *k_out_column = k_out + column * 16;
-        store8(k_out_column + token * 64, mul8(sum, s));
-        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
-        const f32x8 s_1 = splat8(gain[1]);
-        const int64_t token_1 = query_pos_panel[1];
-        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
-        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
-        const f32x8 s_2 = splat8(gain[2]);
-        const int64_t token_2 = query_pos_panel[2];
-        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
-        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
-        const f32x8 s_3 = splat8(gain[3]);
-        const int64_t token_3 = query_pos_panel[3];
-        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
-        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
-        const f32x8 s_4 = splat8(gain[4]);
-        const int64_t token_4 = query_pos_panel[4];
-        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
-        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
-        const f32x8 s_5 = splat8(gain[5]);
-        const int64_t token_5 = query_pos_panel[5];
-        store8(k_out_column + token_5 * 64, mul8(sum_10, s_5));
-        store8(k_out_column + token_5 * 64 + 8, mul8(sum_11, s_5));
-        lsh_attention_k_out_2(scores + 6, values, gain + 6, query_pos_panel + 6, k_out_column, step,
-            column);
-    }
-}
-
-INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float *q, const float *v,
-        const float *queries, const int32_t *query_pos, const int32_t *key_pos,
+INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, const float *q,
+        const float *v, const float *queries, const int32_t *query_pos, const int32_t *key_pos,
         const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
-        float *total_sum, float *round_sum, float *keep, float *gain, int32_t *self_count,
-        const float *values, const int32_t *query_pos_panel, const float *norm_panel,
-        const float *queries_panel, int64_t step, int64_t run, int64_t panel) {
+        float *total_sum, float *round_sum, float *gain, int32_t *self_count,
+        const int32_t *query_pos_panel, const float *norm_panel, const float *queries_panel,
+        int64_t step, int64_t clamped, int64_t panel) {
     const i32x8 query = load_i32x8(query_pos_panel);
     const f32x8 raise = select8((i32x8)(load8(norm_panel) > splat8(1.1529215e+18f)),
         splat8(1.2089258e+24f), splat8(1.0f));
@@ -3032,15 +2789,15 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
         splat8(-__builtin_inff()));
     f32x8 most = splat8(-3.4028235e+38f), most_1 = splat8(-3.4028235e+38f);
     for (int64_t o = 0; o < 2; o++) {
-        const int64_t slot_1 = (step + o) % 2;
-        for (int64_t run_1 = 0; run_1 < 4; run_1++) {
-            const int64_t ahead = min_i64(o * 12 + run_1 * 3, 15);
+        const int64_t slot_1 = (step + o + 1) % 2;
+        for (int64_t run = 0; run < 4; run++) {
+            const int64_t ahead = min_i64(o * 12 + run * 3, 15);
             const int64_t v_1 = query_pos_panel[ahead];
             __builtin_prefetch(k_out + v_1 * 64, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
             __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
-            const int64_t next = min_i64(run * 8 + step + 1, 63);
+            const int64_t next = min_i64(clamped + 1, 63);
             const int64_t token = order[next * 64 + panel * 16 + ahead];
             __builtin_prefetch(q + token * 64, 0, 2);
             __builtin_prefetch(q + token * 64 + 16, 0, 2);
@@ -3050,7 +2807,7 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
             __builtin_prefetch(v + token * 64 + 16, 0, 2);
             __builtin_prefetch(v + token * 64 + 32, 0, 2);
             __builtin_prefetch(v + token * 64 + 48, 0, 2);
-            const float *queries_run = queries + (slot_1 * 4 + run_1) * 64 * 16;
+            const float *queries_run = queries + (slot_1 * 4 + run) * 64 * 16;
             f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
                 sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
             for (int64_t k = 0; k < 64; k++) {
@@ -3075,12 +2832,12 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
                 sum_10 = fma8(s_5, v_2, sum_10);
                 sum_11 = fma8(s_5, v_3, sum_11);
             }
-            const int32_t *query_pos_run = query_pos + slot_1 * 64 + run_1 * 16;
+            const int32_t *query_pos_run = query_pos + slot_1 * 64 + run * 16;
             const i32x8 s = splat_i32x8(query_pos_run[0]);
-            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run_1 * 16;
+            const int32_t *key_pos_run = key_pos + slot_1 * 64 + run * 16;
             const i32x8 s_1 = splat_i32x8(key_pos_run[0]);
             const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-            const float *key_scale_run = key_scale + slot_1 * 64 + run_1 * 16;
+            const float *key_scale_run = key_scale + slot_1 * 64 + run * 16;
             const f32x8 s_2 = splat8(key_scale_run[0]);
             const i32x8 equal = (i32x8)(s_2 == splat8(0.0f));
             const f32x8 pick = select8(equal, splat8(0.0f), mul8(sum * s_2, raise));
@@ -3088,7 +2845,7 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
                 splat8(-__builtin_inff()));
             const f32x8 pick_2 = select8((i32x8)(s == query), self, pick_1);
             const f32x8 larger = max8(most, pick_2);
-            float *scores_run = scores + (o * 64 + run_1 * 16) * 16;
+            float *scores_run = scores + (o * 64 + run * 16) * 16;
             store8(scores_run, pick_2);
             const f32x8 pick_3 = select8(equal, splat8(0.0f), mul8(sum_1 * s_2, raise_1));
             const f32x8 pick_4 = select8(less & (i32x8)(s_1 != query_1), pick_3,
@@ -3183,7 +2940,7 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
             store8(scores_run + 88, pick_35);
             f32x8 most_2 = larger_10, most_3 = larger_11;
             for (int64_t keys = 0; keys < 2; keys++) {
-                const int64_t ahead_1 = min_i64(o * 12 + run_1 * 3 + keys + 1, 15);
+                const int64_t ahead_1 = min_i64(o * 12 + run * 3 + keys + 1, 15);
                 const int64_t v_2 = query_pos_panel[ahead_1];
                 __builtin_prefetch(k_out + v_2 * 64, 0, 2);
                 __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
@@ -3342,16 +3099,15 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
     const f32x8 y_2 = exp_f32x8(pick_3 - larger);
     const f32x8 pick_5 = select8(less, splat8(1.0f), y_2);
     const f32x8 t = fma8(load8(total_sum), pick_4, pick_2 * pick_5);
-    const f32x8 y_3 = log_f32x8(t);
-    const f32x8 y_4 = exp_f32x8(larger - (y_3 + larger));
-    const f32x8 pick_6 = select8(more, mul8(t, y_4), splat8(1.0f));
-    const f32x8 y_5 = exp_f32x8(most - sum_2);
-    const f32x8 pick_7 = select8(more, y_5, splat8(1.0f));
+    const f32x8 y_3 = exp_f32x8(most - sum_2);
+    const f32x8 pick_6 = select8(more, y_3, splat8(1.0f));
+    const f32x8 y_4 = log_f32x8(t);
+    const f32x8 y_5 = exp_f32x8(larger - (y_4 + larger));
+    const f32x8 pick_7 = select8(more, mul8(t, y_5), splat8(1.0f));
     store8(round_sum, pick_2);
     store8(top, larger);
     store8(total_sum, t);
-    store8(keep, mul8(pick_4, pick_6));
-    store8(gain, mul8(pick_5 * pick_7, pick_6));
+    store8(gain, mul8(pick_5 * pick_6, pick_7));
     const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
     const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
     const f32x8 v_4 = load8(top + 8);
@@ -3365,16 +3121,15 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
     const f32x8 y_8 = exp_f32x8(pick_9 - larger_1);
     const f32x8 pick_11 = select8(less_1, splat8(1.0f), y_8);
     const f32x8 t_1 = fma8(load8(total_sum + 8), pick_10, pick_8 * pick_11);
-    const f32x8 y_9 = log_f32x8(t_1);
-    const f32x8 y_10 = exp_f32x8(larger_1 - (y_9 + larger_1));
-    const f32x8 pick_12 = select8(more_1, mul8(t_1, y_10), splat8(1.0f));
-    const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
-    const f32x8 pick_13 = select8(more_1, y_11, splat8(1.0f));
+    const f32x8 y_9 = exp_f32x8(most_1 - sum_3);
+    const f32x8 pick_12 = select8(more_1, y_9, splat8(1.0f));
+    const f32x8 y_10 = log_f32x8(t_1);
+    const f32x8 y_11 = exp_f32x8(larger_1 - (y_10 + larger_1));
+    const f32x8 pick_13 = select8(more_1, mul8(t_1, y_11), splat8(1.0f));
     store8(round_sum + 8, pick_8);
     store8(top + 8, larger_1);
     store8(total_sum + 8, t_1);
-    store8(keep + 8, mul8(pick_10, pick_12));
-    store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
+    store8(gain + 8, mul8(pick_11 * pick_12, pick_13));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
         run_max[token] = top[lane];
@@ -3382,7 +3137,7 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
         if (round_sum[lane] == 0.0f) {
             int32_t carried = 0;
             for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
+                const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 64; key++) {
                     carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
                 }
@@ -3390,40 +3145,142 @@ INLINE void lsh_attention_scores(float *k_out, const int32_t *order, const float
             self_count[token] = carried;
         }
     }
-    lsh_attention_k_out_3(scores, values, gain, k_out, query_pos_panel, step);
 }
 
-INLINE void lsh_attention_scores_1(const int32_t *order, const float *q, float *queries,
+INLINE void lsh_attention_k_out(const float *scores, const float *values, const float *gain,
+        const int32_t *query_pos_panel, float *k_out_column, int64_t step, int64_t column) {
+    for (int64_t tile = 0; tile < 2; tile++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o + 1) % 2;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16 + tile * 5;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+            }
+        }
+        const f32x8 s = splat8(gain[tile * 5]);
+        const int64_t token = query_pos_panel[tile * 5];
+        store8(k_out_column + token * 64, mul8(sum, s));
+        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(gain[tile * 5 + 1]);
+        const int64_t token_1 = query_pos_panel[tile * 5 + 1];
+        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
+        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(gain[tile * 5 + 2]);
+        const int64_t token_2 = query_pos_panel[tile * 5 + 2];
+        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
+        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(gain[tile * 5 + 3]);
+        const int64_t token_3 = query_pos_panel[tile * 5 + 3];
+        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
+        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(gain[tile * 5 + 4]);
+        const int64_t token_4 = query_pos_panel[tile * 5 + 4];
+        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
+        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
+    }
+}
+
+INLINE void lsh_attention_k_out_1(const float *scores, const float *values, const float *gain,
+        float *k_out, const int32_t *query_pos_panel, int64_t step) {
+    for (int64_t column = 0; column < 4; column++) {
+        f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
+            sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t slot_1 = (step + o + 1) % 2;
+            for (int64_t k = 0; k < 64; k++) {
+                const float *scores_k = scores + (o * 64 + k) * 16;
+                const f32x8 s = splat8(scores_k[0]);
+                const f32x8 v = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16);
+                sum = fma8(s, v, sum);
+                const f32x8 v_1 = load8(values + ((slot_1 * 4 + column) * 64 + k) * 16 + 8);
+                sum_1 = fma8(s, v_1, sum_1);
+                const f32x8 s_1 = splat8(scores_k[1]);
+                sum_2 = fma8(s_1, v, sum_2);
+                sum_3 = fma8(s_1, v_1, sum_3);
+                const f32x8 s_2 = splat8(scores_k[2]);
+                sum_4 = fma8(s_2, v, sum_4);
+                sum_5 = fma8(s_2, v_1, sum_5);
+                const f32x8 s_3 = splat8(scores_k[3]);
+                sum_6 = fma8(s_3, v, sum_6);
+                sum_7 = fma8(s_3, v_1, sum_7);
+                const f32x8 s_4 = splat8(scores_k[4]);
+                sum_8 = fma8(s_4, v, sum_8);
+                sum_9 = fma8(s_4, v_1, sum_9);
+                const f32x8 s_5 = splat8(scores_k[5]);
+                sum_10 = fma8(s_5, v, sum_10);
+                sum_11 = fma8(s_5, v_1, sum_11);
+            }
+        }
+        const f32x8 s = splat8(gain[0]);
+        const int64_t token = query_pos_panel[0];
+        float *k_out_column = k_out + column * 16;
+        store8(k_out_column + token * 64, mul8(sum, s));
+        store8(k_out_column + token * 64 + 8, mul8(sum_1, s));
+        const f32x8 s_1 = splat8(gain[1]);
+        const int64_t token_1 = query_pos_panel[1];
+        store8(k_out_column + token_1 * 64, mul8(sum_2, s_1));
+        store8(k_out_column + token_1 * 64 + 8, mul8(sum_3, s_1));
+        const f32x8 s_2 = splat8(gain[2]);
+        const int64_t token_2 = query_pos_panel[2];
+        store8(k_out_column + token_2 * 64, mul8(sum_4, s_2));
+        store8(k_out_column + token_2 * 64 + 8, mul8(sum_5, s_2));
+        const f32x8 s_3 = splat8(gain[3]);
+        const int64_t token_3 = query_pos_panel[3];
+        store8(k_out_column + token_3 * 64, mul8(sum_6, s_3));
+        store8(k_out_column + token_3 * 64 + 8, mul8(sum_7, s_3));
+        const f32x8 s_4 = splat8(gain[4]);
+        const int64_t token_4 = query_pos_panel[4];
+        store8(k_out_column + token_4 * 64, mul8(sum_8, s_4));
+        store8(k_out_column + token_4 * 64 + 8, mul8(sum_9, s_4));
+        const f32x8 s_5 = splat8(gain[5]);
+        const int64_t token_5 = query_pos_panel[5];
+        store8(k_out_column + token_5 * 64, mul8(sum_10, s_5));
+        store8(k_out_column + token_5 * 64 + 8, mul8(sum_11, s_5));
+        lsh_attention_k_out(scores + 6, values, gain + 6, query_pos_panel + 6, k_out_column, step,
+            column);
+    }
+}
+
+INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *queries,
         int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
         float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
-        float *k_out, float *scores, float *total_sum, float *run_sum, int32_t *self_count,
-        float *run_max, float *top, float *round_sum, float *keep, float *gain, int64_t run) {
-    for (int64_t step = 0; step < 8; step++) {
-        const int64_t other = (run * 8 + step + 64) % 64;
-        const int64_t slot_1 = (step + 1) % 2;
+        float *k_out, float *scores, float *total_sum, float *gain, float *run_sum,
+        int32_t *self_count, float *run_max, float *top, float *round_sum, int64_t run) {
+    for (int64_t step = 0; step < 9; step++) {
+        const int64_t other = (run * 8 + step + 63) % 64;
+        const int64_t slot_1 = step % 2;
         for (int64_t panel = 0; panel < 4; panel++) {
-            const int32_t *order_panel = order + other * 64 + panel * 16;
-            const int64_t token = order_panel[0];
-            const int64_t token_1 = order_panel[1];
-            const int64_t token_2 = order_panel[2];
-            const int64_t token_3 = order_panel[3];
-            const int64_t token_4 = order_panel[4];
-            const int64_t token_5 = order_panel[5];
-            const int64_t token_6 = order_panel[6];
-            const int64_t token_7 = order_panel[7];
-            float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
-            lsh_attention_queries_1(q, queries_panel, token, token_1, token_2, token_3, token_4,
-                token_5, token_6, token_7);
-            const int64_t token_8 = order_panel[8];
-            const int64_t token_9 = order_panel[9];
-            const int64_t token_10 = order_panel[10];
-            const int64_t token_11 = order_panel[11];
-            const int64_t token_12 = order_panel[12];
-            const int64_t token_13 = order_panel[13];
-            const int64_t token_14 = order_panel[14];
-            const int64_t token_15 = order_panel[15];
-            lsh_attention_queries_1(q, queries_panel + 8, token_8, token_9, token_10, token_11,
-                token_12, token_13, token_14, token_15);
+            for (int64_t vector = 0; vector < 2; vector++) {
+                const int32_t *order_vector = order + other * 64 + panel * 16 + vector * 8;
+                const int64_t token = order_vector[0];
+                const int64_t token_1 = order_vector[1];
+                const int64_t token_2 = order_vector[2];
+                const int64_t token_3 = order_vector[3];
+                const int64_t token_4 = order_vector[4];
+                const int64_t token_5 = order_vector[5];
+                const int64_t token_6 = order_vector[6];
+                const int64_t token_7 = order_vector[7];
+                lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4,
+                    token_5, token_6, token_7, slot_1, panel, vector);
+            }
         }
         for (int64_t lane = 0; lane < 64; lane++) {
             const int64_t token = order[other * 64 + lane];
@@ -3498,22 +3355,28 @@ INLINE void lsh_attention_scores_1(const int32_t *order, const float *q, float *
             most = max_f32(most, lane);
         }
         most_of_slot[slot_1] = most;
-        const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
-        const int32_t keys_square = -(larger <= 1e+19f);
-        for (int64_t panel = 0; panel < 4; panel++) {
-            const float most_norm_1 = most_norm[slot_1 * 4 + panel];
-            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
-            const float *queries_panel = queries + (slot_1 * 4 + panel) * 64 * 16;
-            const int32_t *query_pos_panel = query_pos + slot_1 * 64 + panel * 16;
-            const float *norm_panel = norm + slot_1 * 64 + panel * 16;
-            if (bits) {
-                lsh_attention_k_out_1(k_out, order, q, v, queries, key_scale2, key_pos, scores,
-                    total_sum, run_sum, query_pos, self_count, values, norm_panel, query_pos_panel,
-                    queries_panel, step, run, panel);
-            } else {
-                lsh_attention_scores(k_out, order, q, v, queries, query_pos, key_pos, key_scale,
-                    scores, run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count,
-                    values, query_pos_panel, norm_panel, queries_panel, step, run, panel);
+        const int64_t clamped = max_i64(run * 8 + step - 1, 0);
+        if (step - 1 >= 0) {
+            const int64_t slot_2 = (step + 2) % 2;
+            const float larger = max_f32(most_of_slot[0], most_of_slot[1]);
+            const int32_t keys_square = -(larger <= 1e+19f);
+            for (int64_t panel = 0; panel < 4; panel++) {
+                const float most_norm_1 = most_norm[slot_2 * 4 + panel];
+                const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+                const float *queries_panel = queries + (slot_2 * 4 + panel) * 64 * 16;
+                const int32_t *query_pos_panel = query_pos + slot_2 * 64 + panel * 16;
+                const float *norm_panel = norm + slot_2 * 64 + panel * 16;
+                if (bits) {
+                    lsh_attention_scores(k_out, order, q, v, queries, key_scale2, key_pos, scores,
+                        total_sum, gain, run_sum, query_pos, self_count, norm_panel,
+                        query_pos_panel, queries_panel, step, clamped, panel);
+                } else {
+                    lsh_attention_scores_1(k_out, order, q, v, queries, query_pos, key_pos,
+                        key_scale, scores, run_max, top, run_sum, total_sum, round_sum, gain,
+                        self_count, query_pos_panel, norm_panel, queries_panel, step, clamped,
+                        panel);
+                }
+                lsh_attention_k_out_1(scores, values, gain, k_out, query_pos_panel, step);
             }
         }
     }
@@ -3545,6 +3408,7 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict k_out = (void *)(call->workspace + 10485760);
     float *restrict scores = (void *)(scratch + 68224); /* [128][16] */
     float *restrict total_sum = (void *)(scratch + 76544); /* [16] */
+    float *restrict gain = (void *)(scratch + 76608); /* [16] */
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
     float *restrict run_sum = (void *)(call->workspace + 11567168);
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
@@ -3553,107 +3417,9 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict run_max = (void *)(call->workspace + 11550784);
     float *restrict top = (void *)(scratch + 76480); /* [16] */
     float *restrict round_sum = (void *)(scratch + 76416); /* [16] */
-    float *restrict keep = (void *)(scratch + 76608); /* [16] */
-    float *restrict gain = (void *)(scratch + 76672); /* [16] */
-    const int64_t other = (run * 8 + 63) % 64;
-    for (int64_t panel = 0; panel < 4; panel++) {
-        const int32_t *order_panel = order + other * 64 + panel * 16;
-        const int64_t token = order_panel[0];
-        const int64_t token_1 = order_panel[1];
-        const int64_t token_2 = order_panel[2];
-        const int64_t token_3 = order_panel[3];
-        const int64_t token_4 = order_panel[4];
-        const int64_t token_5 = order_panel[5];
-        const int64_t token_6 = order_panel[6];
-        const int64_t token_7 = order_panel[7];
-        lsh_attention_queries(q, queries, token, token_1, token_2, token_3, token_4, token_5,
-            token_6, token_7, panel);
-        const int64_t token_8 = order_panel[8];
-        const int64_t token_9 = order_panel[9];
-        const int64_t token_10 = order_panel[10];
-        const int64_t token_11 = order_panel[11];
-        const int64_t token_12 = order_panel[12];
-        const int64_t token_13 = order_panel[13];
-        const int64_t token_14 = order_panel[14];
-        const int64_t token_15 = order_panel[15];
-        lsh_attention_queries(q, queries + 8, token_8, token_9, token_10, token_11, token_12,
-            token_13, token_14, token_15, panel);
-    }
-    for (int64_t lane = 0; lane < 64; lane++) {
-        const int64_t token = order[other * 64 + lane];
-        query_pos[lane] = (int32_t)token;
-        key_pos[lane] = key[token];
-        const float *v_token = v + token * 64;
-        float *values_lane = values + lane * 16;
-        store8(values_lane, load8(v_token));
-        store8(values_lane + 8, load8(v_token + 8));
-        store8(values_lane + 1024, load8(v_token + 16));
-        store8(values_lane + 1032, load8(v_token + 24));
-        store8(values_lane + 2048, load8(v_token + 32));
-        store8(values_lane + 2056, load8(v_token + 40));
-        store8(values_lane + 3072, load8(v_token + 48));
-        store8(values_lane + 3080, load8(v_token + 56));
-    }
-    float most = 0.0f;
-    for (int64_t panel = 0; panel < 4; panel++) {
-        float *queries_panel = queries + panel * 1024;
-        f32x8 sum = {0}, sum_1 = {0};
-        for (int64_t d = 0; d < 64; d++) {
-            const f32x8 v_1 = load8(queries_panel + d * 16);
-            sum = fma8(v_1, v_1, sum);
-            const f32x8 v_2 = load8(queries_panel + d * 16 + 8);
-            sum_1 = fma8(v_2, v_2, sum_1);
-        }
-        const f32x8 sum_2 = div8(sum, splat8(64.0f)) + splat8(1e-06f);
-        const f32x8 root = sqrt8(sum_2);
-        const f32x8 quot = div8(splat8(0.125f), root);
-        const f32x8 root_1 = sqrt8(sum);
-        const f32x8 clamped = min8(root_1, splat8(3.4028235e+38f));
-        float *key_scale_panel = key_scale + panel * 16;
-        store8(key_scale_panel, quot);
-        float *key_scale2_panel = key_scale2 + panel * 16;
-        store8(key_scale2_panel, mul8(quot, splat8(1.442695f)));
-        store8(norm + panel * 16, clamped);
-        const f32x8 sum_3 = div8(sum_1, splat8(64.0f)) + splat8(1e-06f);
-        const f32x8 root_2 = sqrt8(sum_3);
-        const f32x8 quot_1 = div8(splat8(0.125f), root_2);
-        const f32x8 root_3 = sqrt8(sum_1);
-        const f32x8 clamped_1 = min8(root_3, splat8(3.4028235e+38f));
-        store8(key_scale_panel + 8, quot_1);
-        store8(key_scale2_panel + 8, mul8(quot_1, splat8(1.442695f)));
-        store8(norm + panel * 16 + 8, clamped_1);
-        const f32x8 larger = max8(clamped, clamped_1);
-        const f32x8 mix = shuffle_swap4_f32x8(larger);
-        const f32x8 larger_1 = max8(larger, mix);
-        const f32x8 mix_1 = shuffle_swap2_f32x8(larger_1);
-        const f32x8 larger_2 = max8(larger_1, mix_1);
-        const f32x8 mix_2 = shuffle_swap1_f32x8(larger_2);
-        const f32x8 larger_3 = max8(larger_2, mix_2);
-        const float lane = larger_3[0];
-        most_norm[panel] = lane;
-        if (lane <= 1.1529215e+18f) {
-        } else {
-            const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
-            const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
-            const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
-            const f32x8 pick_1 = select8(more_1, splat8(8.271806e-25f), splat8(1.0f));
-            for (int64_t k = 0; k < 64; k++) {
-                store8(queries_panel + k * 16, mul8(load8(queries_panel + k * 16), pick));
-                store8(queries_panel + k * 16 + 8, mul8(load8(queries_panel + k * 16 + 8), pick_1));
-            }
-            const f32x8 pick_2 = select8(more, splat8(1.2089258e+24f), splat8(1.0f));
-            store8(key_scale_panel, mul8(load8(key_scale_panel), pick_2));
-            store8(key_scale2_panel, mul8(load8(key_scale2_panel), pick_2));
-            const f32x8 pick_3 = select8(more_1, splat8(1.2089258e+24f), splat8(1.0f));
-            store8(key_scale_panel + 8, mul8(load8(key_scale_panel + 8), pick_3));
-            store8(key_scale2_panel + 8, mul8(load8(key_scale2_panel + 8), pick_3));
-        }
-        most = max_f32(most, lane);
-    }
-    most_of_slot[0] = most;
-    lsh_attention_scores_1(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
-        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, run_sum, self_count,
-        run_max, top, round_sum, keep, gain, run);
+    lsh_attention_scores_2(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, gain, run_sum,
+        self_count, run_max, top, round_sum, run);
 }
 
 static void m_default_run(const reformer_call_t *call) {
@@ -3686,13 +3452,11 @@ static void m_default_run(const reformer_call_t *call) {
 }
 
 #undef lsh_attention_queries
-#undef lsh_attention_queries_1
-#undef lsh_attention_k_out
-#undef lsh_attention_k_out_1
-#undef lsh_attention_k_out_2
-#undef lsh_attention_k_out_3
 #undef lsh_attention_scores
 #undef lsh_attention_scores_1
+#undef lsh_attention_k_out
+#undef lsh_attention_k_out_1
+#undef lsh_attention_scores_2
 #undef lsh_hash_queries
 #undef lsh_hash_found
 #undef local_attention_queries
@@ -3766,6 +3530,7 @@ static void m_default_run(const reformer_call_t *call) {
 #undef max_f32
 #undef max8
 #undef max_i32
+#undef max_i64
 #undef select8
 #undef select_i32x8
 #undef shuffle_high1_f32x8

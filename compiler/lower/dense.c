@@ -58,7 +58,7 @@ int64_t cadence(int64_t depth, int64_t tiles) {
     return tiles;
 }
 
-static int64_t steps_of(int64_t depth, int64_t tiles) {
+static int64_t steps_over(int64_t depth, int64_t tiles) {
     return depth / cadence(depth, tiles);
 }
 
@@ -67,7 +67,7 @@ static int64_t steps_of(int64_t depth, int64_t tiles) {
  * twice; each fetches the rows that it will write. */
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
-    int64_t steps = steps_of(c->depth, c->row_tiles), more_tiles = c->row_tiles - 1;
+    int64_t steps = steps_over(c->depth, c->row_tiles), more_tiles = c->row_tiles - 1;
     int64_t share = more_tiles ? (c->depth - steps) / more_tiles : steps;
     affine_t row = ax_add(ax_scale(c->ordinal, share < steps ? share : steps), step);
     row = ax_add(row, c->d->base);
@@ -90,7 +90,7 @@ int64_t column_tiles(const lower_t *L, int64_t n) {
 }
 
 int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t depth) {
-    return column_tiles(L, n) * row_tiles(L, m) * steps_of(depth, row_tiles(L, m));
+    return column_tiles(L, n) * row_tiles(L, m) * steps_over(depth, row_tiles(L, m));
 }
 
 /* Accumulator i of a tile in the sums so far. */

@@ -21,18 +21,18 @@
 
 /* ---- a panel ------------------------------------------------------------------------------------------------ */
 
-static void bounded_panel(lower_t *L, builder_t *b, lsh_t *c) {
+/* |q| is the shift: rounds are added up as they are, which the factors of old and new output say. */
+static void bounded_weights(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     c->bounded = true;
     for (int j = 0; j < L->tiles->vectors; j++)
         shift[j] = b_binary(b, OP_MUL, ring_norm(L, b, c->w, j), splat(b, L, LOG2_E));
     window_weights(L, b, c->w, shift, sum);
     add_sums(L, b, c, sum);
-    window_values(L, b, c->w, put_round);
     c->bounded = false;
 }
 
-static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
+static void general_weights(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     window_scores(L, b, c->w, most);
     for (int j = 0; j < L->tiles->vectors; j++) {
@@ -42,7 +42,6 @@ static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
     }
     window_exp(L, b, c->w, shift, sum);
     merge_sums(L, b, c, most, sum);
-    window_values(L, b, c->w, put_round);
 }
 
 static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c, value_t *keys_square) {
@@ -52,10 +51,11 @@ static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c, value_t *keys_square) 
     value_t *is_bound = b_binary(b, OP_AND, b_compare(b, OP_LE, most, limit), keys_square);
     inst_t *way = b_if(b, is_bound, 0, NULL);
     b_likely(way);
-    bounded_panel(L, b, c);
+    bounded_weights(L, b, c);
     b_else(b, way, NULL);
-    general_panel(L, b, c);
+    general_weights(L, b, c);
     b_end_if(b, way, NULL);
+    window_values(L, b, c->w, put_round);
 }
 
 /* ---- the kernel --------------------------------------------------------------------------------------------- */
@@ -86,7 +86,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
 /* One chunk: all panels of its queries. */
 static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *keys_square = b_name(keys_have_squares(b, c), "keys_square");
-    c->w->query_slot = ring_slot(b, c, ax_plus(c->step, c->a->before));
+    c->w->query_slot = ring_slot(b, c, ax_plus(c->step, c->a->before + 1));
     inst_t *panels =
         b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
     c->w->panel = ax_v(loop_var(panels));
@@ -94,31 +94,38 @@ static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
     b_end_for(b, panels, NULL);
 }
 
-/* The run: fill the ring but for its newest slot, then per chunk gather one and attend. With fewer chunks
- * than the window reaches the ring would not hold what the degenerate wrap asks for: a run of one chunk then
- * gathers its window slot by slot. */
-static void lsh_run(lower_t *L, builder_t *b, lsh_t *c, int64_t run) {
-    const attention_t *a = c->a;
+/* The chunk whose window the ring holds after step `c->step`: the newest less those after it. True while it is
+ * one of the run's: not while the ring fills, nor behind the last chunk. */
+static value_t *own_chunk(builder_t *b, lsh_t *c, int64_t run) {
+    value_t *chunk = b_index(b, ax_plus(ax_add(c->first, c->step), 1 - c->ring)), *is = NULL;
+    value_t *zero = b_iconst(b, SCALAR(E_I64), 0);
     if (c->ring > 1) {
-        inst_t *fill = b_for(b, "o", dim(0), dim(c->ring - 1), 0, NULL);
-        affine_t o = ax_v(loop_var(fill));
-        gather(L, b, c, c->first, ax_plus(o, -a->before), o);
-        b_end_for(b, fill, NULL);
+        is = b_compare(b, OP_GE, b_index(b, ax_plus(c->step, 1 - c->ring)), zero);
+        chunk = b_binary(b, OP_MAX, chunk, zero);
     }
-    inst_t *steps = b_for(b, "step", dim(0), dim(run), 0, NULL);
-    inst_t *guard = NULL;
-    c->step = ax_v(loop_var(steps));
-    c->chunk = ax_add(c->first, c->step);
     if (!dim_divisible(c->chunks, run)) { /* the last run is shorter */
-        value_t *chunk = b_index(b, c->chunk);
         value_t *n = b_index(b, (affine_t){.base = c->chunks});
         value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
-        guard = b_if(b, b_compare(b, OP_LT, chunk, n), 0, NULL);
-        c->chunk = ax_v(b_binary(b, OP_MIN, chunk, last));
+        value_t *before_end = b_compare(b, OP_LT, chunk, n);
+        is = is ? b_binary(b, OP_AND, is, before_end) : before_end;
+        chunk = b_binary(b, OP_MIN, chunk, last);
     }
-    gather(L, b, c, c->chunk, ax(a->after), ring_slot(b, c, ax_plus(c->step, c->ring - 1)));
+    c->chunk = ax_v(chunk);
+    return is;
+}
+
+/* The run: each step gathers a chunk into the ring; once that is full it attends, too. With fewer chunks than the
+ * window reaches the ring would not hold what the degenerate wrap asks for: a run of one chunk then gathers its
+ * window slot by slot. */
+static void lsh_run(lower_t *L, builder_t *b, lsh_t *c, int64_t run) {
+    inst_t *steps = b_for(b, "step", dim(0), dim(c->ring - 1 + run), 0, NULL);
+    c->step = ax_v(loop_var(steps));
+    gather(L, b, c, c->first, ax_plus(c->step, -c->a->before), ring_slot(b, c, c->step));
+    value_t *is = own_chunk(b, c, run);
+    inst_t *own = is ? b_if(b, is, 0, NULL) : NULL;
+    if (own) b_likely(own);
     lsh_chunk(L, b, c);
-    if (guard) b_end_if(b, guard, NULL);
+    if (own) b_end_if(b, own, NULL);
     b_end_for(b, steps, NULL);
 }
 

@@ -11,7 +11,7 @@ typedef struct {
     dim_t chunks, total;  /* per round, over all rounds */
     int64_t ring;         /* slots */
     affine_t slot;        /* of the window's current keys */
-    affine_t step, chunk; /* of the run, of the round */
+    affine_t step, chunk; /* chunks gathered before; the round's that attends */
     affine_t gather_round, gather_chunk, gather_slot;
     buffer_t *values, *key_pos;
     buffer_t *key_scale, *key_scale2; /* [slot][lane]: of the scores, and times log2 e */
@@ -38,7 +38,7 @@ value_t *is_far(lower_t *L, builder_t *b, const lsh_t *c, int j);
 
 /* ---- lsh_rounds.c --------------------------------------------------------------------------------------- */
 
-/* Adds this round's sums to those of the panel's tokens. */
+/* Adds this round's sums to those of the panel's tokens; the factors for old and new output are 1. */
 void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum);
 /* Reads m and s of the panel's tokens, merges this round's, leaves the factors for old and new output; both are 1
  * where |q| is the shift. */

@@ -108,7 +108,7 @@ affine_t ring_slot(builder_t *b, const lsh_t *c, affine_t step) {
 static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     (void)L;
     lsh_t *c = w->ctx;
-    c->slot = ring_slot(b, c, ax_add(c->step, ax_v(o)));
+    c->slot = ring_slot(b, c, ax_plus(ax_add(c->step, ax_v(o)), 1)); /* the oldest: o = 0 */
 }
 
 static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,

@@ -54,10 +54,20 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
     b_end_if(b, alone, NULL);
 }
 
+/* Of the output before this round, which there is but in a first one, and of this round's. */
+static void store_factors(builder_t *b, const lsh_t *c, int64_t lane, value_t *keep,
+                          value_t *gain) {
+    affine_t ix = ax(lane);
+    if (c->a->rounds > 1) b_store(b, c->keep, keep, &ix);
+    b_store(b, c->gain, gain, &ix);
+}
+
 void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
+    value_t *one = splat(b, L, 1);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix = ax((int64_t)j * L->lanes);
         b_store(b, c->total_sum, sum[j], &ix);
+        store_factors(b, c, (int64_t)j * L->lanes, one, one);
     }
     inst_t *loop = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     affine_t lane = ax_v(loop_var(loop));
@@ -136,8 +146,8 @@ static void merge_vector(lower_t *L, builder_t *b, const lsh_t *c, int j, value_
     b_store(b, c->round_sum, r.sum, &ix);
     b_store(b, c->top, top, &ix);
     b_store(b, c->total_sum, total, &ix);
-    b_store(b, c->keep, b_binary(b, OP_MUL, keep, scale), &ix);
-    b_store(b, c->gain, b_binary(b, OP_MUL, b_binary(b, OP_MUL, gain, r.scale), scale), &ix);
+    store_factors(b, c, j * L->lanes, b_binary(b, OP_MUL, keep, scale),
+                  b_binary(b, OP_MUL, b_binary(b, OP_MUL, gain, r.scale), scale));
 }
 
 void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
@@ -146,25 +156,23 @@ void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **su
     store_sums(L, b, c);
 }
 
-/* The un-sort and the combination in one: out[token] = acc in the first round; later out[token] += acc; in the general
- * way acc * gain and out[token] * keep + acc * gain. */
+/* The un-sort and the combination in one: out[token] = acc * gain in the first round; later out[token] * keep +
+ * acc * gain, both of which are 1 where |q| is the shift, and then round nothing. */
 static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, affine_t col, int rows,
                      value_t **acc, bool first) {
     int nv = L->tiles->vectors;
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, c->w, lane);
-        value_t *keep = NULL, *gain = NULL;
-        if (!c->bounded) gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
-        if (gain && !first) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
+        value_t *keep = NULL, *gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        if (!first) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {ax(0), ax(0), token, ax_plus(col, (int64_t)j * L->lanes)};
             (void)in_heads(&c->in, c->a->out, ox);
             value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, c->a->out, L->lanes, ox);
-            if (keep) x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
-            else if (gain) x = b_binary(b, OP_MUL, x, gain);
-            else if (old) x = b_binary(b, OP_ADD, old, x);
+            if (first) x = b_binary(b, OP_MUL, x, gain);
+            else x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
             b_store(b, c->a->out, x, ox);
         }
         window_end_guard(b, guard);

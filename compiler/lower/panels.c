@@ -26,7 +26,7 @@ typedef struct {
     buffer_t *src, *dst;
     affine_t batch, head, slot, panel;
     affine_t row[64];
-    int64_t first; /* lane within the panel */
+    affine_t first; /* lane within the panel */
 } transpose_t;
 
 static void transpose_block(lower_t *L, builder_t *b, const transpose_t *t, affine_t d, int count) {
@@ -39,7 +39,7 @@ static void transpose_block(lower_t *L, builder_t *b, const transpose_t *t, affi
     }
     transpose(b, L, rows);
     for (int i = 0; i < count; i++) {
-        affine_t tx[] = {t->slot, t->panel, ax_plus(d, i), ax(t->first * each)};
+        affine_t tx[] = {t->slot, t->panel, ax_plus(d, i), ax_scale(t->first, each)};
         b_store(b, t->dst, each > 1 ? b_bitcast(b, E_BF16, rows[i]) : rows[i], tx);
     }
 }
@@ -50,16 +50,17 @@ void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, aff
     transpose_t t = {.src = src, .dst = dst, .batch = batch, .head = head, .slot = slot};
     t.panel = ax_v(loop_var(loop));
     int64_t depth = dst->dims[2].c, full = depth / L->lanes, rest = depth % L->lanes;
-    for (t.first = 0; t.first < L->tile; t.first += L->lanes) {
-        affine_t lane = ax_plus(ax_scale(t.panel, L->tile), t.first);
-        for (int i = 0; i < L->lanes; i++) t.row[i] = row_of(L, b, ctx, ax_plus(lane, i));
-        if (full > 0) {
-            inst_t *blocks = b_for(b, "d", dim(0), dim(full), 0, NULL);
-            transpose_block(L, b, &t, ax_scale(ax_v(loop_var(blocks)), L->lanes), L->lanes);
-            b_end_for(b, blocks, NULL);
-        }
-        if (rest > 0) transpose_block(L, b, &t, ax(full * L->lanes), (int)rest);
+    inst_t *vectors = b_for(b, "vector", dim(0), dim(L->tiles->vectors), 0, NULL);
+    t.first = ax_scale(ax_v(loop_var(vectors)), L->lanes);
+    affine_t lane = ax_add(ax_scale(t.panel, L->tile), t.first);
+    for (int i = 0; i < L->lanes; i++) t.row[i] = row_of(L, b, ctx, ax_plus(lane, i));
+    if (full > 0) {
+        inst_t *blocks = b_for(b, "d", dim(0), dim(full), 0, NULL);
+        transpose_block(L, b, &t, ax_scale(ax_v(loop_var(blocks)), L->lanes), L->lanes);
+        b_end_for(b, blocks, NULL);
     }
+    if (rest > 0) transpose_block(L, b, &t, ax(full * L->lanes), (int)rest);
+    b_end_for(b, vectors, NULL);
     b_end_for(b, loop, NULL);
 }
 
