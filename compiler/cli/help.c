@@ -13,7 +13,7 @@ const char help_exit[] =
     "70 a defect of reformerc.\n";
 const char help_cache[] =
     "The compile cache: $REFORMERC_CACHE, else $XDG_CACHE_HOME/reformerc, else\n"
-    "~/.cache/reformerc.\n";
+    "~/.cache/reformerc; of $REFORMERC_CACHE_SIZE bytes at most, such as 512M, else 1 GiB.\n";
 
 /* Words of `text` from column `indent` on, at most 100 columns. */
 static void wrap(sbuf_t *out, int indent, const char *text) {

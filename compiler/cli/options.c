@@ -32,7 +32,8 @@ enum {
     A = FOR_TRAIN,
     K = FOR_TOKENIZE,
     Z = FOR_PACK,
-    I = FOR_INSPECT
+    I = FOR_INSPECT,
+    D = FOR_CACHE
 };
 
 const option_row_t option_rows[OPT_COUNT] = {

@@ -33,7 +33,8 @@ enum {
     FOR_TRAIN = 1 << 12,
     FOR_TOKENIZE = 1 << 13,
     FOR_PACK = 1 << 14,
-    FOR_INSPECT = 1 << 15
+    FOR_INSPECT = 1 << 15,
+    FOR_CACHE = 1 << 16
 };
 
 typedef enum {

@@ -21,6 +21,7 @@ int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);
 int command_bench(const options_t *o, diag_t *d);
 int command_tune(const options_t *o, diag_t *d);
+int command_cache(const options_t *o, diag_t *d);
 int command_schema(const options_t *o, diag_t *d);
 int command_help(const options_t *o, diag_t *d);
 

@@ -45,6 +45,8 @@ const command_t commands[] = {
     {"tune", "MODEL [--lengths N] [--targets T,T] [--tuning FILE]",
      "measures other tiles than the analytic choice, and keeps those that are faster here",
      FOR_TUNE, OPERAND_MODEL, command_tune},
+    {"cache", "[--json] [--clear]", "tells what the compile cache holds, or clears it", FOR_CACHE,
+     OPERAND_NONE, command_cache},
     {"schema", "", "prints the JSON Schema of specs, for editors", FOR_SCHEMA, OPERAND_NONE,
      command_schema},
     {"help", "[COMMAND]", "explains a command", FOR_HELP, OPERAND_COMMAND, command_help},
