@@ -344,17 +344,18 @@ static tiles_t narrow_tiles(int target) {
 
 static int last_target(void) {
     int k = T_LEVELS - 1;
-    while (!reformer_cpu_supports(k)) k--;
+    while (!reformer_cpu_takes(k)) k--;
     return k;
 }
 
 /* Beside what is made for one length: each is compiled. */
 enum { TILES = 1, ANY_LENGTH = 2, BOTH = TILES | ANY_LENGTH };
 
-/* What takes an interpreter long. */
+/* What takes an interpreter long. In the short form it walks the short ones: it is rather compilers that take long for them. */
 static void check_long(const model_t *m, int forms) {
     sample_t t = begin(m, true);
-    backend_t b = backend_default();
+    bool compiled = long_form || m->plain || m->length > 200;
+    backend_t b = compiled ? backend_default() : BACKEND_INTERPRETER;
     int k = last_target();
     tiles_t narrow = narrow_tiles(k);
     float *all = run(&t, &targets[k], NULL, b, NULL, 1);
