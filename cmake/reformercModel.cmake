@@ -159,7 +159,7 @@ function(reformerc_add_model target)
             ${move}
     DEPENDS ${inputs} ${arg_DEPENDS} $<TARGET_FILE:reformerc::reformerc> ${compiler_made_by}
     DEPFILE "${folder}/${name}.d" # what options name, and a folder holds
-    COMMENT "Translating ${arg_SPEC} to ${name}.c" VERBATIM)
+    COMMENT "Compiling ${arg_SPEC} to ${name}.c" VERBATIM)
 
   # ---- the library ----
   set(kind STATIC)

@@ -21,7 +21,7 @@
 
 #include "reformer_rt.h"
 
-#define CRIME_AND_PUNISHMENT_BYTES_BATCH 1 /* rows it was translated for */
+#define CRIME_AND_PUNISHMENT_BYTES_BATCH 1 /* rows of a call, at most */
 #define CRIME_AND_PUNISHMENT_BYTES_MAX_LENGTH 512 /* tokens per row */
 #define CRIME_AND_PUNISHMENT_BYTES_HIDDEN 384 /* width of last_hidden_state */
 #define CRIME_AND_PUNISHMENT_BYTES_VOCAB 258 /* token ids */
@@ -92,7 +92,7 @@ const char *crime_and_punishment_bytes_target(const crime_and_punishment_bytes_t
 int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
     const crime_and_punishment_bytes_io_t *io, void *workspace, size_t bytes);
 const char *crime_and_punishment_bytes_strerror(int code);
-/* Of the reformerc that translated this model. */
+/* Of the reformerc that compiled this model. */
 const char *crime_and_punishment_bytes_version(void);
 
 /* Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for

@@ -20,7 +20,7 @@
 
 #include "reformer_rt.h"
 
-#define M_DEFAULT_BATCH 1 /* rows it was translated for */
+#define M_DEFAULT_BATCH 1 /* rows of a call, at most */
 #define M_DEFAULT_MAX_LENGTH 4096 /* tokens per row */
 #define M_DEFAULT_HIDDEN 512 /* width of last_hidden_state */
 #define M_DEFAULT_VOCAB 320 /* token ids */
@@ -70,7 +70,7 @@ const char *m_default_target(const m_default_t *m);
 int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace,
     size_t bytes);
 const char *m_default_strerror(int code);
-/* Of the reformerc that translated this model. */
+/* Of the reformerc that compiled this model. */
 const char *m_default_version(void);
 REFORMER_MODEL_END
 

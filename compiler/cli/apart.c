@@ -151,7 +151,7 @@ static bool spares(const options_t *o, const places_t *out, const char *input, d
         if (!same_file(out->items[i].path, input)) continue;
         diag_error(d, IN_FILE(out->items[i].path),
                    "is an input of this %s and would be overwritten",
-                   *o->command->name ? o->command->name : "translation");
+                   *o->command->name ? o->command->name : "compilation");
         return false;
     }
     return true;

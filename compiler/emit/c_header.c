@@ -231,7 +231,7 @@ static void put_decoder(const header_t *h) {
 static void put_macros(const header_t *h) {
     const reformer_desc_t *d = h->d;
     arena_t *a = h->c->arena;
-    put_macro(h, "BATCH", number(a, d->batch), "rows it was translated for");
+    put_macro(h, "BATCH", number(a, d->batch), "rows of a call, at most");
     put_macro(h, "MAX_LENGTH", number(a, d->max_length), "tokens per row");
     put_macro(h, "HIDDEN", number(a, 2 * d->hidden), "width of last_hidden_state");
     put_macro(h, "VOCAB", number(a, d->vocab), "token ids");
@@ -287,7 +287,7 @@ static const struct {
      "`bytes`: of the workspace, as of other memory below; REFORMER_E_WORKSPACE: they are too few.",
      "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace, size_t bytes);"},
     {DUTY_ALL, NULL, "const char *%s_strerror(int code);"},
-    {DUTY_ALL, "Of the reformerc that translated this model.", "const char *%s_version(void);"},
+    {DUTY_ALL, "Of the reformerc that compiled this model.", "const char *%s_version(void);"},
     {DUTY_GENERATES,
      "Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
      "prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then steps.",

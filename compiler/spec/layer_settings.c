@@ -16,12 +16,22 @@ static int find_key(const char *name) {
     return -1;
 }
 
+/* A key of the model that layers have in common. */
+static bool is_common(const char *name) {
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (!*schema[k].section && schema[k].role != ROLE_IGNORED &&
+            strcmp(schema[k].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void refuse_key(reader_t *r, int layer, const node_t *key) {
     const char *names[N_LAYER_KEYS], *shown = node_show(r->arena, key);
     for (int k = 0; k < N_LAYER_KEYS; k++) names[k] = schema[layer_keys[k]].name;
     complain(r, key->at, "unknown key 'extensions.layers.%d.%s'", layer, shown);
     const char *near = did_you_mean(key->text, names, N_LAYER_KEYS);
-    if (near) suggest(r, "did you mean '%s'?", near);
+    if (is_common(key->text)) suggest(r, "'%s' is the same for all layers", shown);
+    else if (near) suggest(r, "did you mean '%s'?", near);
 }
 
 /* Whether the layer's kind has the key: in a section of ours nothing stands without effect. */
@@ -43,6 +53,7 @@ static bool convert_layer(reader_t *r, int layer, const node_t *map, layer_own_t
     alone->extensions.layers = NULL;
     *one = *r;
     one->spec = alone;
+    one->of_layer = true;
     for (size_t i = 0; i < map->n; i++) {
         const node_t *key = map->items[2 * i];
         int k = key->length < MAX_TEXT ? find_key(key->text) : -1;

@@ -10,6 +10,7 @@ typedef struct {
     diag_t *diag;
     spec_t *spec;
     bool lenient;             /* the file says `model_type: reformer` */
+    bool of_layer;            /* values of one layer: named without a section */
     bool head;                /* of a graph: only its keys may be given, and have defaults */
     int errors;               /* reported by complain(); at MAX_ERRORS it falls silent */
     int warnings;             /* of unknown keys, likewise */

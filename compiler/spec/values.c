@@ -22,8 +22,8 @@ static bool wrong(reader_t *r, spec_key_t key, const node_t *n) {
     const char *shown = node_show(r->arena, n);
     const char *quote = n->kind == NODE_SCALAR ? "'" : "";
     if (node_null(n)) shown = "null", quote = "";
-    complain(r, n->at, "'%s' must be %s, not %s%s%s", schema[key].full, range.data, quote, shown,
-             quote);
+    complain(r, n->at, "'%s' must be %s, not %s%s%s",
+             r->of_layer ? schema[key].name : schema[key].full, range.data, quote, shown, quote);
     sbuf_free(&range);
     return false;
 }

@@ -63,16 +63,16 @@ installed() {
 
     # ---- what depends on what ----
     would_do b
-    says_not 'Translating|Building|Linking'
+    says_not 'Compiling|Building|Linking'
     touch consumer/first.yaml
     would_do b
-    says 'Translating first.yaml'
-    says_not 'Translating second.yaml'
+    says 'Compiling first.yaml'
+    says_not 'Compiling second.yaml'
     must "$cmake" --build b
     touch "$prefix/bin/reformerc"
     would_do b
-    says 'Translating first.yaml'
-    says 'Translating second.yaml'
+    says 'Compiling first.yaml'
+    says 'Compiling second.yaml'
 
     # ---- weights of a file; where they go; runtime from its sources, under flags of the project's own ----
     must "$prefix/bin/reformerc" pack consumer/first.yaml --weights random:1 -o consumer/w.safetensors
@@ -87,13 +87,13 @@ installed() {
     [ ! -e own/reformerc/first/first.weights ] || fail 'the weights are in two places'
     touch consumer/w.safetensors
     would_do own
-    says 'Translating first.yaml'
-    says_not 'Translating second.yaml'
+    says 'Compiling first.yaml'
+    says_not 'Compiling second.yaml'
     must "$cmake" --build own
     touch consumer/r.safetensors # which the rule knows that reformerc wrote
     would_do own
-    says 'Translating first.yaml'
-    says_not 'Translating second.yaml'
+    says 'Compiling first.yaml'
+    says_not 'Compiling second.yaml'
 
     # ---- what is refused ----
     for row in 'SPEC missing.yaml|SPEC .*missing.yaml does not exist' 'WEIGHTS random|SPEC is missing' \
@@ -224,7 +224,7 @@ built() {
     cp out want
     touch "$tree/compiler/main.c" # the compiler itself
     must "$cmake" --build b
-    says 'Translating first.yaml'
+    says 'Compiling first.yaml'
     arm
     must "$cmake" -S consumer -B arm-b -DCMAKE_TOOLCHAIN_FILE="$work/arm.cmake" -DREFORMERC_SOURCE="$tree" \
         -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DCMAKE_C_COMPILER_LAUNCHER="$launcher" \

@@ -15,7 +15,7 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_LABEL, 5, "a label is neither -100 nor a class of this model"},
         {REFORMER_E_CPU, 6, "this CPU lacks the features the model was compiled for"},
         {REFORMER_E_WEIGHTS, 7, "not a weights file of this model, or truncated"},
-        {REFORMER_E_VERSION, 8, "weights file or model of another version: translate both again"},
+        {REFORMER_E_VERSION, 8, "weights file or model of another version: compile both again"},
         {REFORMER_E_FINGERPRINT, 9,
          "these weights belong to another model, or to another compile.dtype"},
         {REFORMER_E_ALIGNMENT, 10, "weights or workspace are not aligned to 64 bytes"},

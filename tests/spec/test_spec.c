@@ -100,8 +100,16 @@ static void compare(const char *path, const char *actual) {
     if (getenv("REFORMERC_ACCEPT")) assert_true(file_write(path, actual, strlen(actual), d));
     char *expected = file_read(path, 0, NULL, d);
     if (!expected) fail_msg("%s is missing; it would hold:\n%s", path, actual);
-    if (strcmp(expected, actual) != 0)
-        fail_msg("%s: expected\n%s\ngot\n%s", path, expected, actual);
+    size_t same = 0, line = 1;
+    while (expected[same] && expected[same] == actual[same]) line += expected[same++] == '\n';
+    if (expected[same] != actual[same]) {
+        while (same > 0 && expected[same - 1] != '\n') same--;
+        fail_msg(
+            "%s:%zu: expected\n%.*s\ngot\n%.*s\n(REFORMERC_ACCEPT=1 in the environment writes what "
+            "it got)",
+            path, line, (int)strcspn(expected + same, "\n"), expected + same,
+            (int)strcspn(actual + same, "\n"), actual + same);
+    }
     free(expected);
     diag_free(d);
 }
