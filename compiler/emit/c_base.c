@@ -221,11 +221,16 @@ static bool is_new(const choices_t *all, const choice_t *c) {
     return true;
 }
 
+/* What goes on from a base stands where that is known. */
+static int first_level(const address_t *x) {
+    return x->base ? block_depth(x->base->block) : 0;
+}
+
 static choice_t find_best(const func_t *f, address_t *const *x, size_t n, choices_t *all) {
     choice_t best = {0};
     all->n = 0;
     for (size_t k = 0; k < n; k++)
-        for (int level = 0; level < x[k]->depth; level++)
+        for (int level = first_level(x[k]); level < x[k]->depth; level++)
             for (int entry = 0; entry < 2; entry++) {
                 choice_t c = {.of = x[k], .level = level};
                 if (!find_part(f, &c, entry) || !is_new(all, &c)) continue;

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "weights/layout.h"
 #include "random_head.h"
+#include "weights/layout.h"
 
 static bool same_shape(const gnode_t *a, const gnode_t *b) {
     return a && b && a->rank == b->rank && dim_equal(a->shape[0], b->shape[0]) &&

@@ -4,8 +4,8 @@
 
 #include "loops/loops.h"
 #include "lower/tiles.h"
-#include "weights/layout.h"
 #include "reformer_rt.h"
+#include "weights/layout.h"
 
 enum { ROWS = 133, OUT = 45, IN = 70, CHUNKS = 2, PLACES = 2, PLACE = 1 };
 enum { OUT_PANELS = 2, IN_PANELS = 3 }; /* of PANEL columns */

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "weights/layout.h"
 #include "reformer_rt.h"
+#include "weights/layout.h"
 
 static const char model[] = "attn_layers: [local, lsh, lsh]\n"
                             "hidden_size: 48\nnum_attention_heads: 3\nattention_head_size: 20\n"
