@@ -1,6 +1,7 @@
 /* Checkpoints of a training: folders that Hugging Face reads, with what it takes to go on from them to the bit.
  *
- *   checkpoint.c  the folder of a training: one process at a time, its places, what an interrupted write left
+ *   checkpoint.c  the folder of a training: one process at a time, nothing written over
+ *   places.c      its places, what an interrupted write left
  *   write.c       a state → DIR/last, DIR/best
  *   read.c        back, and what may have changed since
  *   state.c       trainer_state.json, both ways

@@ -1,11 +1,11 @@
 /* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would change
  * nothing. */
 #include "compare/sides.h"
+
+#include <string.h>
+
 #include "compare/lead.h"
 #include "support/heap.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* Buckets to impose, as reformer_io_t has them: of the layers that hash at this length. */
 typedef struct {

@@ -1,8 +1,6 @@
 /* Departures and their causes, as in verdict.h. */
 #include "compare/verdict.h"
 
-#include <stdlib.h>
-
 /* ---- who is compared with whom ------------------------------------------------------------------- */
 
 const side_t *verdict_reference(const verdict_t *v) {

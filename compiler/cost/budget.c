@@ -1,8 +1,6 @@
 /* Budgets: what a plan costs, from its descriptor and its loop IR, against what the spec expects. */
 #include "cost/budget.h"
 
-#include <stdlib.h>
-
 #include "emit/emit.h"
 #include "support/heap.h"
 

@@ -5,7 +5,6 @@
 #include "machine/calibrate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

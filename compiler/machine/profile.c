@@ -2,7 +2,6 @@
 #include "machine/profile.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/fields.h"

@@ -1,7 +1,6 @@
 /* Running gnuplot, for gnuplot.h. */
 #include "report/gnuplot.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

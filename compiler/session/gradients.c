@@ -1,8 +1,6 @@
 /* The questions and the file of gradients.h. */
 #include "session/gradients.h"
 
-#include <string.h>
-
 #include "support/heap.h"
 
 bool gradients_labelled(const facts_t *f, const inputs_t *in) {

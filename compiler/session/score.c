@@ -2,7 +2,6 @@
 #include "session/score.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "support/clock.h"
 #include "support/heap.h"

@@ -2,7 +2,6 @@
  * order, from the options and the spec. */
 #include "session/session.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

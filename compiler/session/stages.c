@@ -2,12 +2,12 @@
  * pass driver prints after each, told by pass_options_t. */
 #include "session/stages.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "emit/emit.h"
 #include "support/heap.h"
 #include "text/text.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static const char *const stage_names[] = {"spec", "graph", "gradients", "loops", "all"};
 enum { N_STAGES = sizeof stage_names / sizeof stage_names[0], MAX_PASSES = 32 };

@@ -3,7 +3,6 @@
  * In: the newest weights, one batch. A forward with traces, in code of its own, shows the buckets. Out: of all layers, rows,
  * heads and rounds together empty buckets as a share of all, and the largest as a multiple of what evenly filled ones hold. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "support/heap.h"

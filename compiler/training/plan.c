@@ -1,7 +1,8 @@
 /* What code a training needs (training.h): train steps of exactly its rows, besides forwards for evaluation and steps of
  * generation for samples. */
-#include "session/gradients.h"
 #include "training/training.h"
+
+#include "session/gradients.h"
 
 void training_sizes(spec_t *s) {
     s->compile.length_mode = LENGTH_ABSENT;

@@ -1,5 +1,4 @@
 /* What the model writes while it learns (training.h): a prompt and its continuation, drawn at a mild temperature, on stderr. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "reformer_generate.h"

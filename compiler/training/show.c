@@ -2,7 +2,6 @@
  *
  * A line is written for the first step, at every tenth of the way, with every evaluation, and when nothing was said for a while. */
 #include <math.h>
-#include <string.h>
 
 #include "cli/name.h"
 #include "support/clock.h"

@@ -1,14 +1,11 @@
 /* A training from its model and data to the learner, and its end (training.h): which length, how many steps, what is checked
  * before anything is written. */
-#include <math.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "training/training.h"
 
 #include "cli/interrupt.h"
 #include "session/gradients.h"
 #include "support/heap.h"
-#include "training/training.h"
 
 /* ---- how long -------------------------------------------------------------------------------------- */
 

@@ -3,8 +3,10 @@
  *   training.c   from a model and data to a learner, and the end of it
  *   plan.c       what code it needs
  *   options.c    options of the command line → keys of the spec's section `train:`
- *   feed.c       where micro-batches come from: data, or
- *   batches.c    a file of them
+ *   feed.c       micro-batches of a step, which come from
+ *   data.c       … data, or
+ *   batches.c    … a file of them
+ *   micros.c     which of them are this rank's
  *   loop.c       steps
  *   ranks/       the processes that train together
  *   agree.c      … whether they train the same
@@ -129,17 +131,21 @@ void train_settings(options_t *o);
 /* feed.c: from the spec and the options; false after errors. feed_take: the micro-batches of a step. */
 bool feed_open(training_t *t);
 bool feed_take(training_t *t, int64_t step);
-double feed_items(const training_t *t);             /* of the whole step, of all ranks */
-int64_t feed_micros(const training_t *t);           /* likewise: how many */
-int64_t feed_micro(const training_t *t, int64_t k); /* the number in the step of this rank's k-th */
-reformer_io_t batch_io(const data_batch_t *b);      /* its inputs and labels */
+double feed_items(const training_t *t); /* of the whole step, of all ranks */
 /* all[micros]: a number of each micro-batch of the step, of which mine[n] are these. False after an error in t->d. */
 bool feed_gather(const training_t *t, const double *mine, double *all);
 double feed_epoch(const training_t *t, int64_t step);
 void feed_close(feed_t *f);
-bool feed_rows_fit(const training_t *t, int64_t of_micro); /* a step's rows can be numbered */
 
-/* batches.c: as feed_open and feed_take. */
+/* micros.c */
+int64_t feed_micros(const training_t *t);           /* of a step, of all ranks */
+int64_t feed_micro(const training_t *t, int64_t k); /* the number in the step of this rank's k-th */
+bool feed_rows_fit(const training_t *t, int64_t of_micro); /* a step's rows can be numbered */
+reformer_io_t batch_io(const data_batch_t *b);             /* its inputs and labels */
+
+/* batches.c, data.c: as feed_open and feed_take. */
+bool feed_data_open(training_t *t);
+bool feed_data_take(training_t *t, int64_t step);
 bool feed_file_open(training_t *t);
 bool feed_file_take(training_t *t, int64_t step);
 

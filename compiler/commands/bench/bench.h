@@ -1,10 +1,16 @@
 /* One run of `reformerc bench`: what its files share.
  *
- *   command.c  the command: which cases, in which order, what ends them
- *   measure.c  code of one length, batch and target; rounds of measurements that take turns
- *   report.c   tables, CSV, JSON
- *   plot.c     the picture, drawn by gnuplot
- *   decode.c   --decode: steps of generation instead of forwards (decode.h) */
+ *   command.c         the command: which cases, in which order, what ends them
+ *   cases.c           the cases, one by one
+ *   measure.c         code of one length, batch and target; rounds of measurements that take turns
+ *   machine.c         what the machine does at best
+ *   kernels.c         launches by kind
+ *   decode.c          --decode: steps of generation instead of forwards (decode.h)
+ *   report.c          tables, CSV, JSON
+ *   forward_report.c  … of forwards
+ *   decode_report.c   … of steps
+ *   cells.c           … what these have in common
+ *   plot.c            the picture, drawn by gnuplot */
 #ifndef REFORMERC_COMMANDS_BENCH_BENCH_H
 #define REFORMERC_COMMANDS_BENCH_BENCH_H
 
@@ -92,12 +98,15 @@ typedef struct {
     int64_t step, steps;
 } bench_t;
 
+/* ---- cases.c --------------------------------------------------------------------------------- */
+
 double case_tokens(const bench_case_t *c); /* of one forward */
 bool some_case_is_done(const bench_t *b);
+bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads);
 const bench_machine_t *bench_machine(const bench_t *b, const target_t *t,
                                      int threads); /* or NULL */
-
-bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads);
+/* Where the measurements are, on the bar. */
+void bench_say(bench_t *b, const bench_case_t *c, const char *what);
 
 /* ---- measure.c ----------------------------------------------------------------------------------- */
 
@@ -110,11 +119,15 @@ bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
                  const target_t **target, diag_t *d);
 /* Fills in [n_threads] cases of one build. False after an error in b->d, or when interrupted. */
 bool bench_measure(bench_t *b, bench_case_t *cases, const char *target);
-/* Where the measurements are, on the bar. */
-void bench_say(bench_t *b, const bench_case_t *c, const char *what);
+
+/* ---- machine.c ------------------------------------------------------------------------------- */
+
 /* The rates of a target and number of threads, unless they are there. */
 bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *calibration,
                            const pool_t *pool, diag_t *d);
+
+/* ---- kernels.c ------------------------------------------------------------------------------- */
+
 /* Adds the launches of a profile, each `share` times, to sums by kind: seconds[n * stride] and launches[n]
  * with n of `costs` and one more, which gets what lies between the launches of `whole`. */
 void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const char *whole,
@@ -122,7 +135,7 @@ void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const 
 /* A kind of kernel, without its times; k == costs->n is what lies between launches. */
 bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k, double launches);
 
-/* ---- what all tables and files have in common: report.c ------------------------------------------- */
+/* ---- what all tables and files have in common: cells.c -------------------------------------------- */
 
 /* A section with a row for each case that is done: which case it is, then what `fill` writes below the titles. */
 typedef void bench_fill_fn(const bench_t *b, const bench_case_t *c, const char **cells);
@@ -134,7 +147,13 @@ const char *bench_dtype_text(const bench_t *b); /* "bfloat16, "; "": float32, or
 void bench_put_spread(sbuf_t *out, const char *key, spread_t s); /* a member of a JSON object */
 void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out);
 
-/* ---- report.c, plot.c ---------------------------------------------------------------------------- */
+/* ---- forward_report.c ------------------------------------------------------------------------ */
+
+void forward_document(const bench_t *b, document_t *doc);
+void forward_csv(const bench_t *b, sbuf_t *out);
+void forward_json_case(const bench_t *b, const bench_case_t *c, sbuf_t *out);
+
+/* ---- report.c, plot.c ------------------------------------------------------------------------ */
 
 bool bench_check_outputs(const bench_t *b);
 bool bench_write_outputs(const bench_t *b);

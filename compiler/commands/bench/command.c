@@ -4,34 +4,19 @@
  * In: a model, lists of lengths, batches, targets and threads. Out: for each combination the speed, the
  * share of the fma peak that was measured between the runs, memory, and the same per kind of kernel;
  * tables on stdout and files by suffix. All combinations are checked before the first is measured. */
-#include "cli/help.h"
 #include "commands/bench/bench.h"
-#include "commands/commands.h"
 
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "commands/bench/decode.h"
+#include "commands/commands.h"
 #include "exec/targets.h"
 #include "session/timed.h"
 #include "support/file.h"
 
 enum { DEFAULT_REPEAT = 7, MAX_BATCH = 1 << 20 };
-
-double case_tokens(const bench_case_t *c) {
-    return (double)c->length * (double)c->batch;
-}
-
-bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads) {
-    int k = (length * b->n_batches + batch) * b->n_targets + target;
-    return &b->cases[k * b->n_threads + threads];
-}
-
-bool some_case_is_done(const bench_t *b) {
-    for (int k = 0; k < b->n_cases; k++)
-        if (b->cases[k].done) return true;
-    return false;
-}
 
 /* ---- options ------------------------------------------------------------------------------------- */
 

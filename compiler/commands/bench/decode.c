@@ -6,9 +6,6 @@
  * of a step is made of: weights that it must read, keys and values of its windows. */
 #include "commands/bench/decode.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli/interrupt.h"
 #include "session/timed.h"
 #include "support/clock.h"

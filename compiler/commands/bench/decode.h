@@ -16,12 +16,13 @@ bool decode_check(bench_t *b);
 /* Fills in the cases. False after an error in b->d, or when interrupted. */
 bool decode_measure(bench_t *b);
 
+double decode_speed(const bench_case_t *c); /* (cases.c) tokens per second, of all rows */
+
 /* ---- decode_report.c ------------------------------------------------------------------------------- */
 
 void decode_document(const bench_t *b, document_t *doc);
 void decode_csv(const bench_t *b, sbuf_t *out);
 void decode_json_case(const bench_case_t *c, sbuf_t *out);
 void decode_json(const bench_t *b, sbuf_t *out); /* more members of the whole */
-double decode_speed(const bench_case_t *c);      /* tokens per second, of all rows */
 
 #endif

@@ -2,11 +2,8 @@
  *
  * In: a bench_t whose cases are done or were never reached. Out: sections, texts. */
 #include "commands/bench/decode.h"
-#include "report/fields.h"
 
-double decode_speed(const bench_case_t *c) {
-    return (double)c->batch / c->seconds.median;
-}
+#include "report/fields.h"
 
 static double floor_bytes(const bench_case_t *c) {
     return c->weights + c->windows;

@@ -8,8 +8,6 @@
 #include "commands/bench/bench.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/interrupt.h"
 #include "emit/emit.h"
@@ -17,9 +15,7 @@
 #include "support/clock.h"
 #include "support/resident.h"
 
-static const double peak_share = 0.05;      /* of a forward: the peak between the runs */
-static const double machine_seconds = 0.02; /* of each rate of the machine's own table */
-enum { MACHINE_REPEATS = 7 };
+static const double peak_share = 0.05; /* of a forward: the peak between the runs */
 
 /* ---- code ---------------------------------------------------------------------------------------- */
 
@@ -79,14 +75,6 @@ typedef struct {
     kernel_costs_t costs;
 } build_t;
 
-void bench_say(bench_t *b, const bench_case_t *c, const char *what) {
-    char text[96];
-    (void)snprintf(text, sizeof text, "%s %lld, %s, %d thread%s: %s",
-                   b->decodes ? "context" : "length", (long long)c->length, c->target->name,
-                   c->threads, c->threads == 1 ? "" : "s", what);
-    progress_show(&b->bar, b->step, b->steps, text);
-}
-
 static void say(build_t *u, const bench_case_t *c, const char *what) {
     bench_say(u->b, c, what);
 }
@@ -141,36 +129,6 @@ static void close_all(build_t *u) {
     timed_close(&u->other);
 }
 
-/* ---- the machine --------------------------------------------------------------------------------- */
-
-const bench_machine_t *bench_machine(const bench_t *b, const target_t *t, int threads) {
-    for (int k = 0; k < b->n_machines; k++)
-        if (b->machines[k].target == t && b->machines[k].threads == threads) return &b->machines[k];
-    return NULL;
-}
-
-/* Once per target and number of threads; the rates take turns too. */
-bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *calibration,
-                           const pool_t *pool, diag_t *d) {
-    double rates[RATE_COUNT][MACHINE_REPEATS];
-    if (bench_machine(b, c->target, c->threads)) return true;
-    bench_say(b, c, "calibrating");
-    for (int r = -1; r < MACHINE_REPEATS; r++) { /* round -1 warms up */
-        for (int k = 0; k < RATE_COUNT; k++) {
-            if (!rate_exists(c->target, (rate_t)k)) continue;
-            double rate = calibration_rate(calibration, (rate_t)k, c->threads, pool,
-                                           r < 0 ? 0 : machine_seconds, d);
-            if (rate <= 0) return false;
-            if (r >= 0) rates[k][r] = rate;
-        }
-    }
-    bench_machine_t *m = &b->machines[b->n_machines++];
-    *m = (bench_machine_t){.target = c->target, .threads = c->threads};
-    for (int k = 0; k < RATE_COUNT; k++)
-        if (rate_exists(c->target, (rate_t)k)) m->rate[k] = spread_of(rates[k], MACHINE_REPEATS);
-    return true;
-}
-
 /* ---- rounds -------------------------------------------------------------------------------------- */
 
 /* Samples of all rounds: [repeat], of kernels [n_kernels][repeat]. */
@@ -213,43 +171,6 @@ static bool next_peak(rounds_t *r, products_t *around) {
         if (around) around->of[p] = (before + rate) / 2;
     }
     return true;
-}
-
-static int kernel_index(const kernel_costs_t *costs, const char *kind) {
-    int k = 0;
-    while (k < costs->n && strcmp(costs->kernels[k].name, kind) != 0) k++;
-    return k;
-}
-
-void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const char *whole,
-                         double share, double *seconds, int stride, double *launches) {
-    double *between = &seconds[costs->n * stride];
-    for (size_t i = 0; i < profile_count(p); i++) {
-        profile_event_t e = profile_at(p, i);
-        if (strcmp(e.name, whole) == 0) {
-            *between += e.seconds * share;
-            continue;
-        }
-        int k = kernel_index(costs, label_kind(e.name));
-        if (k == costs->n) bug("a launch of '%s', which the schedule does not have", e.name);
-        seconds[k * stride] += e.seconds * share;
-        launches[k] += share;
-        *between -= e.seconds * share;
-    }
-}
-
-/* What is counted is that of launches that ran; kernels of branches not taken have none. */
-bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k, double launches) {
-    if (k == costs->n) return (bench_kernel_t){.name = "between launches"};
-    const kernel_cost_t *c = &costs->kernels[k];
-    double share = c->launches > 0 ? launches / c->launches : 0;
-    return (bench_kernel_t){.name = arena_strdup(b->arena, c->name),
-                            .launches = launches,
-                            .flops = c->flops * share,
-                            .products = products_times(&c->products, share),
-                            .streams = c->streams * share,
-                            .weights = c->weights * share,
-                            .windows = c->windows * share};
 }
 
 /* Seconds per forward of each kind. */

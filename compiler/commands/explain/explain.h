@@ -43,17 +43,19 @@ typedef struct explanation {
 
 /* (train.c) The train step of a session's plan, and what it could keep. NULL after errors in the session's d. */
 explanation_t *explain_train(session_t *s, const explanation_t *forward);
-void train_sections(const explanation_t *e, document_t *doc);
 
-/* (command.c) Costs, workspace and memory map of a part of the plan; bytes: the runtime's workspace. */
+/* (figures.c) A planned forward; costs, workspace and memory map of a part of the plan; bytes: the runtime's workspace. */
+explanation_t explain_forward(session_t *s);
 void explain_module(explanation_t *e, const module_t *m, double bytes);
 
 /* (report.c) figures: with the drawings. */
 document_t explain_document(const explanation_t *e, bool figures);
-/* Sections that a forward and a train step both have. */
+/* (model.c) What the model is; (sections.c) what a forward and a train step both have; (train_sections.c) what only that has. */
+void model_section(const explanation_t *e, document_t *doc);
 void work_section(const explanation_t *e, document_t *doc, bool figures);
 void time_section(const explanation_t *e, document_t *doc);
 void workspace_section(const explanation_t *e, document_t *doc, bool figures);
+void train_sections(const explanation_t *e, document_t *doc);
 
 /* (memory.c, roofline.c) An <svg> element each; labels are escaped. */
 const char *draw_memory(const explanation_t *e);

@@ -4,6 +4,7 @@
  * Buffers too thin for a label have it at the right, led to by a line; no two of these lines cross. What every launch may use
  * (prepared slots, scratch) spans the whole width. */
 #include <math.h>
+#include <string.h>
 
 #include "commands/explain/explain.h"
 #include "report/svg.h"
@@ -62,6 +63,12 @@ static void draw_addresses(picture_t *p) {
                 "<text class=\"dim\" transform=\"translate(14,%.0f) rotate(-90)\" "
                 "text-anchor=\"middle\">address</text>\n",
                 (p->top + p->bottom) / 2);
+}
+
+const char *time_label(const inst_t *i) {
+    if (!i->text) return i->callee->name;
+    const char *layer = strchr(i->text, '#');
+    return layer && layer[1] == '.' ? layer + 2 : i->text;
 }
 
 static void draw_launches(picture_t *p) {

@@ -2,8 +2,6 @@
  *
  * In: a model, its weights, prompts. Out: text on stdout, or a file of tokens and of the logits that they were
  * picked from; what was done, in a line on stderr. */
-#include "cli/help.h"
-#include "commands/commands.h"
 #include "commands/generate/generate.h"
 
 #include <signal.h>
@@ -11,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
+#include "commands/commands.h"
 #include "support/clock.h"
 #include "support/heap.h"
 #include "support/pages.h"
@@ -53,12 +53,6 @@ static bool find_ends(generate_t *g) {
                    ? "has an eos_token_id outside the vocabulary, nothing for --stop-at-eos"
                    : "has no eos_token_id for --stop-at-eos");
     diag_hint(s->d, "--set eos_token_id=N, or --stop TEXT");
-    return false;
-}
-
-bool generate_is_eos(const generate_t *g, int32_t token) {
-    for (size_t i = 0; i < g->n_eos; i++)
-        if (g->eos[i] == token) return true;
     return false;
 }
 

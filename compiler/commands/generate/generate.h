@@ -60,8 +60,6 @@ typedef struct {
 /* False after errors in d: values out of range, options that exclude each other. */
 bool generate_read_options(generate_t *g);
 
-/* Whether a text ends with this token. */
-bool generate_is_eos(const generate_t *g, int32_t token);
 /* Whether the command line says what to continue. */
 bool prompts_given(const options_t *o);
 /* From --input, --prompt, --prompt-file or stdin. */

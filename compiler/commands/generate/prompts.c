@@ -1,6 +1,5 @@
 /* What generate continues: texts of the command line, a file or stdin, encoded as the spec says, or the rows of a
  * safetensors file. Rows of different lengths stand at the right, a mask tells which tokens are theirs. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "commands/generate/generate.h"

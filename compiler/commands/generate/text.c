@@ -76,9 +76,15 @@ void texts_open(generate_t *g) {
     for (int64_t r = 0; g->text && r < g->prompts.batch; r++) tell_prompt(g, r);
 }
 
+static bool is_eos(const generate_t *g, int32_t token) {
+    for (size_t i = 0; i < g->n_eos; i++)
+        if (g->eos[i] == token) return true;
+    return false;
+}
+
 bool texts_take(generate_t *g, size_t row, int32_t token) {
     row_text_t *r = &g->rows[row];
-    if (!g->text || generate_is_eos(g, token)) return false;
+    if (!g->text || is_eos(g, token)) return false;
     sbuf_t decoded = {0};
     text_feed(&r->stream, token, &decoded);
     put(g->session->o, r, &decoded);

@@ -3,13 +3,13 @@
  * In: a packed file, one of safetensors, the index of several, or a checkpoint folder; nobody vouches for any of them. Out: a
  * row per tensor (report.c writes them), or an error that says what is wrong with the file: what is truncated or
  * damaged is not shown in part. */
-#include "cli/help.h"
-#include "commands/commands.h"
 #include "commands/inspect/inspect.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "cli/help.h"
+#include "commands/commands.h"
 #include "report/progress.h"
 #include "support/format.h"
 #include "support/heap.h"

@@ -1,7 +1,8 @@
 /* reformerc run: one forward pass over the tensors of a file, or one train step, through any executor. */
+#include "commands/run/forward.h"
+
 #include "cli/help.h"
 #include "commands/commands.h"
-#include "commands/run/forward.h"
 #include "session/gradients.h"
 #include "support/heap.h"
 

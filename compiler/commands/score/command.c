@@ -5,15 +5,15 @@
  * One forward takes windows that are padded to the same length, of any lines; what lies behind the shorter ones
  * is masked. Each is, bit for bit, what it is alone: nothing in a causal model looks ahead, and padding is sorted
  * behind all tokens. Padded any further it would not be, since where a hash round ends is seen by the next. */
-#include "cli/help.h"
-#include "commands/commands.h"
 #include "commands/score/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/interrupt.h"
+#include "commands/commands.h"
 #include "report/progress.h"
 #include "session/score.h"
 #include "support/clock.h"

@@ -4,7 +4,6 @@
  * `nan` (in JSON null) bits per token and, sorted, comes last. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/outputs.h"
 #include "commands/score/lines.h"

@@ -5,25 +5,19 @@
  * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
  * checked before the first is evaluated, so that mistakes show at once and not hours later. With --repeat
  * all points take turns, so that no time of the day favours one. A sweep may train each point first (train.c). */
-#include "cli/help.h"
-#include "commands/commands.h"
 #include "commands/sweep/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/lists.h"
+#include "commands/commands.h"
 #include "report/progress.h"
 #include "support/clock.h"
 #include "support/heap.h"
 #include "support/resident.h"
-
-int sweep_count(const sweep_t *s, point_state_t state) {
-    int n = 0;
-    for (int i = 0; i < s->grid.n_points; i++) n += s->points[i].state == state;
-    return n;
-}
 
 /* ---- what is said about points ---------------------------------------------------------------- */
 

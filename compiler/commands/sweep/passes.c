@@ -5,7 +5,6 @@
  * quartiles of two speeds overlap their order may be an accident; what hangs on it is marked. */
 #include "commands/sweep/sweep.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "support/heap.h"
@@ -66,6 +65,12 @@ bool point_add_pass(arena_t *a, point_t *p, const score_t *score, double compile
 }
 
 /* ---- all points ------------------------------------------------------------------------------- */
+
+int sweep_count(const sweep_t *s, point_state_t state) {
+    int n = 0;
+    for (int i = 0; i < s->grid.n_points; i++) n += s->points[i].state == state;
+    return n;
+}
 
 int sweep_passes(const sweep_t *s, int most) {
     int n = 0;

@@ -2,17 +2,11 @@
  *
  * In: a sweep_t whose points are done, invalid, or were never reached. Out: texts and files; each file is
  * whole or not there. */
-#include <string.h>
+
+#include "commands/sweep/sweep.h"
 
 #include "cli/outputs.h"
-#include "commands/sweep/sweep.h"
 #include "report/fields.h"
-
-static const char not_reached[] = "not evaluated: the sweep was interrupted";
-
-const char *point_reason(const point_t *p) {
-    return p->state == POINT_INVALID ? p->reason : not_reached;
-}
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
@@ -66,22 +60,6 @@ static const struct {
                {"peak RSS", peak_cell, false},  {"compile", compile_cell, false}};
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
-int characters(const char *text) {
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
-}
-
-static int wider(int width, const char *text) {
-    int n = characters(text);
-    return n > width ? n : width;
-}
-
-/* printf counts bytes, a terminal characters. */
-static int field(int width, const char *text) {
-    return width + (int)strlen(text) - characters(text);
-}
-
 static int column_width(const sweep_t *s, int column) {
     char cell[MAX_CELL];
     int width = wider(0, columns[column].title);
@@ -95,21 +73,6 @@ static int column_width(const sweep_t *s, int column) {
 
 static bool column_shown(const sweep_t *s, int column) {
     return !columns[column].per_token || !text_is_bytes(s->text);
-}
-
-/* Settings that never change are no columns. */
-bool axis_shown(const sweep_t *s, int axis) {
-    return s->grid.axes[axis].n > 1 || s->grid.n_points == 1;
-}
-
-static int axis_width(const axis_t *x) {
-    int width = wider(0, x->key);
-    for (int i = 0; i < x->n; i++) width = wider(width, x->values[i]);
-    return width;
-}
-
-void put_axis(const axis_t *x, const char *text, sbuf_t *out) {
-    sbuf_printf(out, "%*s  ", field(axis_width(x), text), text);
 }
 
 static void put_figures(const sweep_t *s, const point_t *p, sbuf_t *out) {
@@ -174,14 +137,6 @@ static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     sbuf_puts(out, p->n_passes < 2 ? "," : p->unsettled ? "0," : "1,");
 }
 
-void put_csv_settings(const sweep_t *s, int point, sbuf_t *out) {
-    const grid_t *g = &s->grid;
-    for (int x = 0; x < g->n_axes; x++) {
-        put_csv(out, point < 0 ? g->axes[x].key : grid_value(g, point, x));
-        sbuf_puts(out, ",");
-    }
-}
-
 static void render_csv(const sweep_t *s, sbuf_t *out) {
     const grid_t *g = &s->grid;
     put_csv_settings(s, -1, out);
@@ -200,12 +155,6 @@ static void render_csv(const sweep_t *s, sbuf_t *out) {
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------- */
-
-void put_json_member(sbuf_t *out, const char *key, const char *value) {
-    sbuf_printf(out, "  \"%s\": ", key);
-    put_json(out, value);
-    sbuf_puts(out, ",\n");
-}
 
 static void put_json_bytes(sbuf_t *out, const char *key, size_t bytes) {
     if (bytes) sbuf_printf(out, ", \"%s\": %zu", key, bytes);
@@ -233,18 +182,6 @@ static void put_json_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
                 p->n_passes < 2 ? "null"
                 : p->unsettled  ? "false"
                                 : "true");
-}
-
-void put_json_settings(const sweep_t *s, int point, sbuf_t *out) {
-    const grid_t *g = &s->grid;
-    sbuf_puts(out, "\"settings\": {");
-    for (int x = 0; x < g->n_axes; x++) {
-        if (x) sbuf_puts(out, ", ");
-        put_json(out, g->axes[x].key);
-        sbuf_puts(out, ": ");
-        put_json_value(out, grid_value(g, point, x));
-    }
-    sbuf_puts(out, "}");
 }
 
 static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {

@@ -1,12 +1,13 @@
 /* One sweep: what the files of `reformerc sweep` share.
  *
- *   command.c  the command: checks all points, evaluates them one after the other
- *   train.c    sweeps that train: a point's training, and evaluations of what it learnt
- *   learnt.c   their table, CSV and JSON
- *   passes.c   what the passes of a point say together; which points are on the Pareto front
- *   record.c   what is known so far, in a file, so that an interrupted sweep continues
- *   report.c   the table, CSV and JSON
- *   plot.c     the picture, drawn by gnuplot */
+ *   command.c   the command: checks all points, evaluates them one after the other
+ *   train.c     sweeps that train: a point's training, and evaluations of what it learnt
+ *   learnt.c    their table, CSV and JSON
+ *   passes.c    what the passes of a point say together; which points are on the Pareto front
+ *   record.c    what is known so far, in a file, so that an interrupted sweep continues
+ *   settings.c  settings of points, wherever they are shown
+ *   report.c    the table, CSV and JSON
+ *   plot.c      the picture, drawn by gnuplot */
 #ifndef REFORMERC_COMMANDS_SWEEP_SWEEP_H
 #define REFORMERC_COMMANDS_SWEEP_SWEEP_H
 
@@ -80,8 +81,6 @@ typedef struct {
     char print[N_PRINTS][33];     /* fingerprints: model, weights, text, options */
 } sweep_t;
 
-int sweep_count(const sweep_t *s, point_state_t state);
-
 /* ---- train.c ---------------------------------------------------------------------------------- */
 
 #define AS_TRAINED "as trained"
@@ -122,6 +121,7 @@ void learnt_plot(const sweep_t *s, sbuf_t *out); /* learnt_plot.c: SVG */
 bool point_add_pass(arena_t *a, point_t *p, const score_t *score, double compile_seconds,
                     size_t peak_rss);
 void point_conclude(point_t *p); /* the medians of all passes so far, one at least */
+int sweep_count(const sweep_t *s, point_state_t state); /* points of it */
 /* Passes that there are, of each point up to `most`. */
 int sweep_passes(const sweep_t *s, int most);
 /* Whether every valid point has all its passes. */
@@ -136,12 +136,8 @@ bool record_begin(sweep_t *s);
 bool record_write(sweep_t *s);        /* after every point */
 void record_remove(const sweep_t *s); /* unless it holds more than this grid */
 
-/* ---- report.c ------------------------------------------------------------------------------- */
+/* ---- settings.c ------------------------------------------------------------------------------ */
 
-/* Suffixes, places that cannot be written, and inputs in the way, before hours of work. */
-bool sweep_check_outputs(const sweep_t *s);
-bool sweep_write_outputs(const sweep_t *s);
-int characters(const char *text); /* of UTF-8 */
 /* Of both kinds of sweeps: a column for each setting that varies, all settings in files, why a point has no figures. */
 bool axis_shown(const sweep_t *s, int axis);
 void put_axis(const axis_t *x, const char *text, sbuf_t *out);
@@ -149,6 +145,16 @@ void put_csv_settings(const sweep_t *s, int point, sbuf_t *out); /* -1: their na
 void put_json_settings(const sweep_t *s, int point, sbuf_t *out);
 void put_json_member(sbuf_t *out, const char *key, const char *value);
 const char *point_reason(const point_t *p);
+/* printf counts bytes, a terminal characters: those of UTF-8; the greater of a width and theirs; a width for printf. */
+int characters(const char *text);
+int wider(int width, const char *text);
+int field(int width, const char *text);
+
+/* ---- report.c ------------------------------------------------------------------------------- */
+
+/* Suffixes, places that cannot be written, and inputs in the way, before hours of work. */
+bool sweep_check_outputs(const sweep_t *s);
+bool sweep_write_outputs(const sweep_t *s);
 void render_table(const sweep_t *s, sbuf_t *out);
 
 /* ---- plot.c --------------------------------------------------------------------------------- */

@@ -3,7 +3,6 @@
  * and several models live side by side in it. */
 #include "commands/translate/link.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "exec/cc.h" /* cc_words */

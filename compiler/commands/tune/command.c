@@ -3,14 +3,14 @@
  * In: a model, lengths, targets. Out: a table of what was measured on stdout, and in the file of --tuning an
  * entry for each target where something is faster beyond the noise (tuning.h). The file is read and
  * checked first, read again and written whole after every target. */
-#include "cli/help.h"
-#include "commands/commands.h"
 #include "commands/tune/tune.h"
 
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
+#include "commands/commands.h"
 #include "session/session.h"
 #include "session/timed.h"
 #include "support/cpu.h"

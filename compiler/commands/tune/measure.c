@@ -5,7 +5,6 @@
  * the machine does hits all three, and only ratios of one round are looked at. What won in the end is
  * measured once more: the best of many is also the luckiest. */
 #include <math.h>
-#include <string.h>
 
 #include "cli/interrupt.h"
 #include "commands/tune/tune.h"

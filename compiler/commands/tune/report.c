@@ -1,5 +1,6 @@
 /* What a tune_t found, as tables: a row for everything that was measured. */
 #include "commands/tune/tune.h"
+
 #include "report/document.h"
 
 static const char *const what_names[] = {[TRIED_TILE] = "tile",

@@ -1,4 +1,5 @@
-/* Between command.c, which compares forwards, and train.c, which compares the gradients of a train step. */
+/* Between command.c, which compares forwards, train.c, which compares the gradients of a train step, and sides.c, which both
+ * ask. */
 #ifndef REFORMERC_COMMANDS_VERIFY_VERIFY_H
 #define REFORMERC_COMMANDS_VERIFY_VERIFY_H
 
@@ -28,6 +29,9 @@ typedef struct {
     const char *running;
 } verify_t;
 
+/* (sides.c) The sides that were asked for; false after errors. The interpreter is left out again where it takes too long. */
+bool verify_choose(verify_t *v);
+void verify_leave_interpreter(verify_t *v, double flops);
 void verify_show(verify_t *v, const char *what);
 exec_t *verify_open(verify_t *v, const choice_t *c, plan_t *p);
 /* As the command does by default: what takes the interpreter too long. */
