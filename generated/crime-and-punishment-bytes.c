@@ -719,9 +719,9 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void local_project_v(const float *y2, const float *attention_norm,
-        const float *value_weight_group, const float *query_weight_group, float *v_column,
-        const float *value_weight_column, int32_t less, int64_t block) {
+INLINE void local_project_v(const float *attention_norm, const float *value_weight_group,
+        const float *query_weight_group, float *v_column, const float *value_weight_column,
+        int32_t less) {
     for (int64_t tile = 0; tile < 9; tile++) {
         float *v_tile = v_column + tile * 192;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
@@ -734,8 +734,6 @@ INLINE void local_project_v(const float *y2, const float *attention_norm,
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -775,54 +773,58 @@ INLINE void local_project_v(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void local_project_v_1(const float *y2, const float *attention_norm,
-        const float *value_weight_group, const float *query_weight_group, float *v_column,
-        const float *value_weight_column, int32_t less, int64_t block) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        float *v_tile = v_column + tile * 160;
-        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
-            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 24; step++) {
-            if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
-            } else {
-                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
+INLINE void local_project_v_1(float *v, const float *attention_norm,
+        const float *value_weight_group, const float *query_weight_group, int64_t block) {
+    for (int64_t column = 0; column < 2; column++) {
+        const int32_t less = -(column < 1);
+        const float *value_weight_column = value_weight_group + column * 16;
+        float *v_column = v + block * 2048 + column * 16;
+        local_project_v(attention_norm, value_weight_group + 16, query_weight_group, v_column,
+            value_weight_column, less);
+        for (int64_t tile = 0; tile < 2; tile++) {
+            float *v_tile = v_column + tile * 160;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 24; step++) {
+                if (less) {
+                    __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32 + 4624, 0, 2);
+                } else {
+                    __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32 + 4608, 0, 2);
+                }
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
+                    const f32x8 s = splat8(attention_norm_k[11232]);
+                    const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[11440]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[11648]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[11856]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[12064]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                }
             }
-            const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192, 0, 2);
-            for (int64_t k = 0; k < 8; k++) {
-                const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
-                const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_column + (step * 8 + k) * 32);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_column + (step * 8 + k) * 32 + 8);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_k[208]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_k[416]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_k[624]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_k[832]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-            }
+            store8(v_tile + 1728, acc0_0);
+            store8(v_tile + 1736, acc0_1);
+            store8(v_tile + 1760, acc1_0);
+            store8(v_tile + 1768, acc1_1);
+            store8(v_tile + 1792, acc2_0);
+            store8(v_tile + 1800, acc2_1);
+            store8(v_tile + 1824, acc3_0);
+            store8(v_tile + 1832, acc3_1);
+            store8(v_tile + 1856, acc4_0);
+            store8(v_tile + 1864, acc4_1);
         }
-        store8(v_tile, acc0_0);
-        store8(v_tile + 8, acc0_1);
-        store8(v_tile + 32, acc1_0);
-        store8(v_tile + 40, acc1_1);
-        store8(v_tile + 64, acc2_0);
-        store8(v_tile + 72, acc2_1);
-        store8(v_tile + 96, acc3_0);
-        store8(v_tile + 104, acc3_1);
-        store8(v_tile + 128, acc4_0);
-        store8(v_tile + 136, acc4_1);
     }
 }
 
@@ -915,15 +917,7 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
             value_weight_group + 4608, k_out_column + 1728, key_weight_column, less, column, block);
     }
     /* → v */
-    for (int64_t column = 0; column < 2; column++) {
-        const int32_t less = -(column < 1);
-        const float *value_weight_column = value_weight_group + column * 16;
-        float *v_column = v + block * 2048 + column * 16;
-        local_project_v(y2 + 176, attention_norm, value_weight_group + 16, query_weight_group,
-            v_column, value_weight_column, less, block);
-        local_project_v_1(y2 + 176, attention_norm + 11232, value_weight_group + 4624,
-            query_weight_group + 4608, v_column + 1728, value_weight_column, less, block);
-    }
+    local_project_v_1(v, attention_norm, value_weight_group, query_weight_group, block);
 }
 
 INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,

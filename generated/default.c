@@ -535,9 +535,9 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void local_project_k_out(const float *y2, const float *attention_norm,
-        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
-        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
+INLINE void local_project_k_out(const float *attention_norm, const float *key_weight_group,
+        const float *value_weight_group, float *k_out_column, const float *key_weight_rem,
+        int32_t less, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
         float *k_out_tile = k_out_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
@@ -551,8 +551,6 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -592,55 +590,64 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
-        const float *key_weight_group, const float *value_weight_group, float *k_out_column,
-        const float *key_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        float *k_out_tile = k_out_column + tile * 320;
-        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
-            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 32; step++) {
-            if (less) {
-                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem *
-                    16, 0, 2);
-            } else {
-                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
+INLINE void local_project_k_out_1(float *k_out, const float *attention_norm,
+        const float *key_weight_group, const float *value_weight_group, int64_t block) {
+    for (int64_t column = 0; column < 4; column++) {
+        const int64_t next = min_i64(column + 1, 3);
+        const int32_t less = -(column < next);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        const float *key_weight_rem = key_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *k_out_column = k_out + block * 4096 + column * 16;
+        local_project_k_out(attention_norm, key_weight_group, value_weight_group, k_out_column,
+            key_weight_rem, less, panel, rem);
+        for (int64_t tile = 0; tile < 2; tile++) {
+            float *k_out_tile = k_out_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 32; step++) {
+                if (less) {
+                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
+                        rem * 16 + 6336, 0, 2);
+                } else {
+                    __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32 + 6336, 0, 2);
+                }
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(k_out_tile + clamped * 64 + 3456, 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v = load8(key_weight_rem + (step * 8 + k) * 32);
+                    acc0_0 = fma8(s, v, acc0_0);
+                    const f32x8 v_1 = load8(key_weight_rem + (step * 8 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v, acc1_0);
+                    acc1_1 = fma8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v, acc2_0);
+                    acc2_1 = fma8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v, acc3_0);
+                    acc3_1 = fma8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v, acc4_0);
+                    acc4_1 = fma8(s_4, v_1, acc4_1);
+                }
             }
-            const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
-            for (int64_t k = 0; k < 8; k++) {
-                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
-                const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(key_weight_rem + (step * 8 + k) * 32);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(key_weight_rem + (step * 8 + k) * 32 + 8);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_k[272]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_k[544]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_k[816]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-            }
+            store8(k_out_tile + 3456, acc0_0);
+            store8(k_out_tile + 3464, acc0_1);
+            store8(k_out_tile + 3520, acc1_0);
+            store8(k_out_tile + 3528, acc1_1);
+            store8(k_out_tile + 3584, acc2_0);
+            store8(k_out_tile + 3592, acc2_1);
+            store8(k_out_tile + 3648, acc3_0);
+            store8(k_out_tile + 3656, acc3_1);
+            store8(k_out_tile + 3712, acc4_0);
+            store8(k_out_tile + 3720, acc4_1);
         }
-        store8(k_out_tile, acc0_0);
-        store8(k_out_tile + 8, acc0_1);
-        store8(k_out_tile + 64, acc1_0);
-        store8(k_out_tile + 72, acc1_1);
-        store8(k_out_tile + 128, acc2_0);
-        store8(k_out_tile + 136, acc2_1);
-        store8(k_out_tile + 192, acc3_0);
-        store8(k_out_tile + 200, acc3_1);
-        store8(k_out_tile + 256, acc4_0);
-        store8(k_out_tile + 264, acc4_1);
     }
 }
 
@@ -729,36 +736,9 @@ REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned 
     /* → k_out */
     const float *value_weight_group = w_attention_self_attention_value_weight + (layer * 12 + group)
         * 2 * 256 * 32;
-    for (int64_t column = 0; column < 4; column++) {
-        const int64_t next = min_i64(column + 1, 3);
-        const int32_t less = -(column < next);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        const float *key_weight_rem = key_weight_group + panel_1 * 8192 + rem_1 * 16;
-        float *k_out_column = k_out + block * 4096 + column * 16;
-        local_project_k_out(y2 + 240, attention_norm, key_weight_group, value_weight_group,
-            k_out_column, key_weight_rem, less, panel, rem, block);
-        local_project_k_out_1(y2 + 240, attention_norm + 14688, key_weight_group + 6336,
-            value_weight_group + 6336, k_out_column + 3456, key_weight_rem, less, panel, rem,
-            block);
-    }
+    local_project_k_out_1(k_out, attention_norm, key_weight_group, value_weight_group, block);
     /* → v */
-    for (int64_t column = 0; column < 4; column++) {
-        const int64_t next = min_i64(column + 1, 3);
-        const int32_t less = -(column < next);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
-        float *v_column = v + block * 4096 + column * 16;
-        local_project_k_out(y2 + 240, attention_norm, value_weight_group, query_weight_group,
-            v_column, value_weight_rem, less, panel, rem, block);
-        local_project_k_out_1(y2 + 240, attention_norm + 14688, value_weight_group + 6336,
-            query_weight_group + 6336, v_column + 3456, value_weight_rem, less, panel, rem, block);
-    }
+    local_project_k_out_1(v, attention_norm, value_weight_group, query_weight_group, block);
 }
 
 INLINE void local_output_y1(const float *heads, const float *dense_weight_group, float *y1_column,
@@ -1330,9 +1310,9 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void lsh_project_v(const float *y2, const float *attention_norm,
-        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
-        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
+INLINE void lsh_project_v(const float *attention_norm, const float *value_weight_group,
+        const float *query_key_weight_group, float *v_column, const float *value_weight_rem,
+        int32_t less, int64_t panel, int64_t rem) {
     for (int64_t tile = 0; tile < 9; tile++) {
         float *v_tile = v_column + tile * 384;
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
@@ -1346,8 +1326,6 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
             }
             const int64_t clamped = min_i64(step, 5);
             __builtin_prefetch(v_tile + clamped * 64, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1387,55 +1365,65 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
     }
 }
 
-INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
-        const float *value_weight_group, const float *query_key_weight_group, float *v_column,
-        const float *value_weight_rem, int32_t less, int64_t panel, int64_t rem, int64_t block) {
-    for (int64_t tile = 0; tile < 2; tile++) {
-        float *v_tile = v_column + tile * 320;
-        f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
-            acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
-        for (int64_t step = 0; step < 32; step++) {
-            if (less) {
-                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
-                    * 16, 0, 2);
-            } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32, 0, 2);
+INLINE void lsh_project_v_1(float *v, const float *attention_norm, const float *value_weight_group,
+        const float *query_key_weight_group, int64_t block) {
+    for (int64_t column = 0; column < 4; column++) {
+        const int64_t next = min_i64(column + 1, 3);
+        const int32_t less = -(column < next);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
+        float *v_column = v + block * 4096 + column * 16;
+        lsh_project_v(attention_norm, value_weight_group, query_key_weight_group, v_column,
+            value_weight_rem, less, panel, rem);
+        for (int64_t tile = 0; tile < 2; tile++) {
+            float *v_tile = v_column + tile * 320;
+            f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
+                acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
+            for (int64_t step = 0; step < 32; step++) {
+                if (less) {
+                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 +
+                        rem * 16 + 6336, 0, 2);
+                } else {
+                    __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32 + 6336, 0,
+                        2);
+                }
+                const int64_t clamped = min_i64(step, 4);
+                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
+                for (int64_t k = 0; k < 8; k++) {
+                    const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
+                    const f32x8 s = splat8(attention_norm_k[14688]);
+                    const f32x8 v_1 = load8(value_weight_rem + (step * 8 + k) * 32);
+                    acc0_0 = fma8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load8(value_weight_rem + (step * 8 + k) * 32 + 8);
+                    acc0_1 = fma8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat8(attention_norm_k[14960]);
+                    acc1_0 = fma8(s_1, v_1, acc1_0);
+                    acc1_1 = fma8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat8(attention_norm_k[15232]);
+                    acc2_0 = fma8(s_2, v_1, acc2_0);
+                    acc2_1 = fma8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat8(attention_norm_k[15504]);
+                    acc3_0 = fma8(s_3, v_1, acc3_0);
+                    acc3_1 = fma8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat8(attention_norm_k[15776]);
+                    acc4_0 = fma8(s_4, v_1, acc4_0);
+                    acc4_1 = fma8(s_4, v_2, acc4_1);
+                }
             }
-            const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
-            const int64_t clamped_1 = min_i64(block * 64 + 127, 4095);
-            __builtin_prefetch(y2 + clamped_1 * 256, 0, 2);
-            for (int64_t k = 0; k < 8; k++) {
-                const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
-                const f32x8 s = splat8(attention_norm_k[0]);
-                const f32x8 v = load8(value_weight_rem + (step * 8 + k) * 32);
-                acc0_0 = fma8(s, v, acc0_0);
-                const f32x8 v_1 = load8(value_weight_rem + (step * 8 + k) * 32 + 8);
-                acc0_1 = fma8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat8(attention_norm_k[272]);
-                acc1_0 = fma8(s_1, v, acc1_0);
-                acc1_1 = fma8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat8(attention_norm_k[544]);
-                acc2_0 = fma8(s_2, v, acc2_0);
-                acc2_1 = fma8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat8(attention_norm_k[816]);
-                acc3_0 = fma8(s_3, v, acc3_0);
-                acc3_1 = fma8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat8(attention_norm_k[1088]);
-                acc4_0 = fma8(s_4, v, acc4_0);
-                acc4_1 = fma8(s_4, v_1, acc4_1);
-            }
+            store8(v_tile + 3456, acc0_0);
+            store8(v_tile + 3464, acc0_1);
+            store8(v_tile + 3520, acc1_0);
+            store8(v_tile + 3528, acc1_1);
+            store8(v_tile + 3584, acc2_0);
+            store8(v_tile + 3592, acc2_1);
+            store8(v_tile + 3648, acc3_0);
+            store8(v_tile + 3656, acc3_1);
+            store8(v_tile + 3712, acc4_0);
+            store8(v_tile + 3720, acc4_1);
         }
-        store8(v_tile, acc0_0);
-        store8(v_tile + 8, acc0_1);
-        store8(v_tile + 64, acc1_0);
-        store8(v_tile + 72, acc1_1);
-        store8(v_tile + 128, acc2_0);
-        store8(v_tile + 136, acc2_1);
-        store8(v_tile + 192, acc3_0);
-        store8(v_tile + 200, acc3_1);
-        store8(v_tile + 256, acc4_0);
-        store8(v_tile + 264, acc4_1);
     }
 }
 
@@ -1523,21 +1511,7 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             column, block);
     }
     /* → v */
-    for (int64_t column = 0; column < 4; column++) {
-        const int64_t next = min_i64(column + 1, 3);
-        const int32_t less = -(column < next);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        const float *value_weight_rem = value_weight_group + panel_1 * 8192 + rem_1 * 16;
-        float *v_column = v + block * 4096 + column * 16;
-        lsh_project_v(y2 + 240, attention_norm, value_weight_group, query_key_weight_group,
-            v_column, value_weight_rem, less, panel, rem, block);
-        lsh_project_v_1(y2 + 240, attention_norm + 14688, value_weight_group + 6336,
-            query_key_weight_group + 6336, v_column + 3456, value_weight_rem, less, panel, rem,
-            block);
-    }
+    lsh_project_v_1(v, attention_norm, value_weight_group, query_key_weight_group, block);
     for (int64_t i = 0; i < 64; i++) {
         run_max[block * 64 + i] = -3.4028235e+38f;
         run_sum[block * 64 + i] = 0.0f;

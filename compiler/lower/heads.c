@@ -39,12 +39,23 @@ static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affin
     }
 }
 
+static int64_t lines_of_block(const lower_t *L, const into_heads_t *into) {
+    int64_t floats = line_of(into->source->elem);
+    return L->block * ((into->operands[0].k + floats - 1) / floats);
+}
+
+/* Whether lines are left to fetch for the product whose calls begin behind `before`, of a single head; heads of a group
+ * go on where the last one ended. */
+static bool fetches_block(const lower_t *L, const into_heads_t *into, int64_t before) {
+    return into->source && (into->a->group > 1 || before < lines_of_block(L, into));
+}
+
 /* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
 static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call) {
     const project_t *p = ctx;
     int64_t width = p->p->operands[0].k;
     int64_t floats = line_of(p->p->source->elem), per_row = (width + floats - 1) / floats;
-    int64_t lines = L->block * per_row, at_once = (lines - 1) / p->all_calls + 1;
+    int64_t lines = lines_of_block(L, p->p), at_once = (lines - 1) / p->all_calls + 1;
     affine_t at = ax_scale(ax_add(call, p->first_call), at_once);
     for (int64_t i = 0; i < at_once; i++) {
         value_t *line = at_most(b, ax_plus(at, i), dim(lines - 1));
@@ -138,7 +149,8 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
                      .next = panel_rows(&next, then->k) >= panel_rows(&w, o->k) ? &next : NULL,
                      .epilogue = store_head,
                      .target = fetch_heads,
-                     .meanwhile = calls > 0 && into->source ? fetch_next_block : NULL,
+                     .meanwhile =
+                         calls > 0 && fetches_block(L, into, i * calls) ? fetch_next_block : NULL,
                      .ctx = &p};
         b_comment(b, "→ %s", (o->rounded_to ? o->rounded_to : o->to)->name);
         dense(L, b, &d);
