@@ -47,7 +47,7 @@ set(homes
   "sentencepiece_.*\\.h|^compiler/text/sentencepiece\\.cc$"
   "omp\\.h|^runtime/openmp\\.c$"
   "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?\\.c$"
-  "pthread\\.h|^(runtime/pool|compiler/emit/llvm_target)\\.c$"
+  "pthread\\.h|^(runtime/pool)?(compiler/emit/llvm_target)?\\.c$"
   "getopt\\.h|^compiler/cli/options\\.c$"
   "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
