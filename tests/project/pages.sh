@@ -72,13 +72,7 @@ columns() { # FILE, what may be longer: lines of code, tables and pictures (1), 
 }
 long=$(
     columns README.md 0
-    # not those that are generated, or written in lines of a paragraph
-    for page in docs/*.md; do
-        case $page in
-        docs/spec.md | docs/train.md | docs/data.md | docs/checkpoints.md | docs/ranks.md) ;;
-        *) columns "$page" 1 ;;
-        esac
-    done
+    for page in docs/*.md; do columns "$page" 1; done
 )
 [ -z "$long" ] || fault "$long"
 lines=$(wc -l <README.md)
@@ -97,12 +91,20 @@ whole() { # OPS PAGE: each op stands as `op` or **op**, or begins an indented fo
 whole compiler/graph/ops.def docs/graph.md
 whole compiler/loops/ops.def docs/loops.md
 
+# ---- places in the tree ----
+# `compiler/data/task.h` and `tests/lower/right*.c` in a page: there is such a file or folder.
+for page in $pages; do
+    for place in $(grep -oE '`(compiler|runtime|tests|cmake|python|scripts|specs|generated)/[A-Za-z0-9_/.*-]*`' "$page" | tr -d '`'); do
+        ls -d $place >/dev/null 2>&1 || fault "$page: names $place, which does not exist"
+    done
+done
+
 # ---- documents that sources cite ----
 # By their path from the repository.
 sources=$(find compiler runtime tests cmake scripts specs generated -type f \
     \( -name '*.[ch]' -o -name '*.def' -o -name '*.cc' -o -name '*.cmake' -o -name '*.sh' -o -name '*.py' -o -name '*.yaml' \
     -o -name CMakeLists.txt \) ! -name pages.sh)
-for cited in $(grep -ohE '[A-Za-z0-9_/.-]+\.md\b' $sources | sed 's|^/||; s|^.*SOURCE_DIR/||' | sort -u); do
+for cited in $(grep -ohE '[A-Za-z0-9_/.-]+\.md\b' $sources | sed 's|^/||; s|^\.\./||; s|^.*SOURCE_DIR/||' | sort -u); do
     [ -e "$cited" ] || fault "sources cite $cited: $(grep -lF "$cited" $sources | head -n 3 | tr '\n' ' ')"
 done
 others=$(grep -nE '(HF_SEMANTICS|\(DESIGN\b|\bDESIGN[:,])' $sources | head -n 5)
