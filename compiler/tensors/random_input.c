@@ -68,3 +68,10 @@ bool inputs_random(inputs_t *in, arena_t *a, const loaded_model_t *m, const char
     draw_labels(in, a, f, &g);
     return true;
 }
+
+bool inputs_open(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *path, diag_t *d) {
+    uint64_t seed;
+    bool bad_seed; /* said where the seed is used */
+    return names_random(path, &seed, &bad_seed) ? inputs_random(in, a, m, path, 0, d)
+                                                : inputs_read(in, a, &m->facts, path, d);
+}

@@ -38,6 +38,8 @@ bool inputs_of_forward(const inputs_t *in, diag_t *d);
 enum { RANDOM_LENGTH = 512 };
 bool inputs_random(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *text,
                    int64_t open_length, diag_t *d);
+/* --input: random tensors of this length, or those of the file `path`. */
+bool inputs_open(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *path, diag_t *d);
 /* --buckets: `layers.N.buckets` I32 [batch, heads, rounds, padded length], for the length that `p`
  * runs these inputs at. */
 bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d);

@@ -23,6 +23,13 @@ check 'losses of tokens' 0 '' "$REFORMERC" run "$model" --backend reference --in
 equal 'their shape' "$(head -n 1 losses.txt)" 1,8
 equal 'their mean is the loss' "$(tail -n 1 losses.txt | tr , '\n' | awk '{ s += $1 } END { printf "%.4f", s / 6 }')" \
     "$("$TENSOR" show out.st loss | tail -n 1 | awk '{ printf "%.4f", $1 }')"
+check 'random input' 0 '' "$REFORMERC" run "$model" --backend reference --input random:3 --output drawn.st
+check 'as of the same seed' 0 '' "$REFORMERC" run "$model" --backend reference --input random:3 --output again.st
+same 'the same input' drawn.st again.st
+check 'as of another seed' 0 '' "$REFORMERC" run "$model" --backend reference --input random --output again.st
+! cmp -s drawn.st again.st || fail 'the seed changes nothing'
+check 'a seed that is none' 1 "^--input: error: 'random:x'" "$REFORMERC" run "$model" --input random:x --output no.st
+absent no.st
 check 'no labels, no losses' 1 '' "$TENSOR" show in.st token_losses
 rm -f out.st
 extra='--set pad_token_id=null'

@@ -59,7 +59,7 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
     inputs_t in;
     if (!check_wishes(o, s->d)) return false;
     if (!session_profile_open(s) || !session_spec(s) || !session_need_weights(s)) return false;
-    if (!inputs_read(&in, s->arena, &s->model.facts, o->text[OPT_INPUT], s->d) ||
+    if (!inputs_open(&in, s->arena, &s->model, o->text[OPT_INPUT], s->d) ||
         !inputs_fit(&in, &s->model, s->d))
         return false;
     if (!(o->given[OPT_GRADIENTS] ? gradients_there(s, &in) : inputs_of_forward(&in, s->d)))

@@ -22,12 +22,8 @@ static const double reference_flops = 1e12;
 static bool read_input(verify_t *v) {
     session_t *s = &v->s;
     const char *path = s->o->given[OPT_INPUT] ? s->o->text[OPT_INPUT] : "random";
-    uint64_t seed;
-    bool bad_seed; /* said where the seed is used */
-    bool ok = names_random(path, &seed, &bad_seed)
-                  ? inputs_random(&v->in, s->arena, &s->model, path, 0, s->d)
-                  : inputs_read(&v->in, s->arena, &s->model.facts, path, s->d);
-    return ok && inputs_fit(&v->in, &s->model, s->d);
+    return inputs_open(&v->in, s->arena, &s->model, path, s->d) &&
+           inputs_fit(&v->in, &s->model, s->d);
 }
 
 static plan_t *make_plan(verify_t *v, bool traced) {
