@@ -95,6 +95,7 @@ whole compiler/loops/ops.def docs/loops.md
 # `compiler/data/task.h` and `tests/lower/right*.c` in a page: there is such a file or folder.
 for page in $pages; do
     for place in $(grep -oE '`(compiler|runtime|tests|cmake|python|scripts|specs|generated)/[A-Za-z0-9_/.*-]*`' "$page" | tr -d '`'); do
+        case $place in *NAME* | *FILE*) continue ;; esac # stands for any
         ls -d $place >/dev/null 2>&1 || fault "$page: names $place, which does not exist"
     done
 done
