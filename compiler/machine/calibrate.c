@@ -284,7 +284,8 @@ static bool make_room(calibration_t *c, rate_t which, int threads, diag_t *d) {
     c->room = 0;
     c->workspace = bytes ? pages_alloc(bytes) : NULL;
     if (!c->workspace) {
-        diag_error(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there", bytes);
+        diag_no_memory(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there",
+                       bytes);
         return false;
     }
     memset(c->workspace, 0, bytes);

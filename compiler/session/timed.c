@@ -61,7 +61,7 @@ static bool make_room(timed_t *x) {
     int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.model.facts.hidden};
     size_t bytes;
     if (checked_product(shape, 3, sizeof *x->hidden, &bytes)) x->hidden = malloc(bytes);
-    if (!x->hidden) diag_error(x->s.d, NOWHERE, "not enough memory for last_hidden_state");
+    if (!x->hidden) diag_no_memory(x->s.d, NOWHERE, "not enough memory for last_hidden_state");
     return x->hidden != NULL;
 }
 

@@ -53,7 +53,7 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
     if (!item.data || !item.name || !make_room(r)) {
         heap_free(item.data);
         heap_free(item.name);
-        diag_error(d, NOWHERE, "not enough memory for the output %s", name);
+        diag_no_memory(d, NOWHERE, "not enough memory for the output %s", name);
         return NULL;
     }
     if (rank) memcpy(item.shape, shape, (size_t)rank * sizeof *shape);

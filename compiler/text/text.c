@@ -154,7 +154,7 @@ bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out,
     *out = (tokens_t){0};
     if (text_is_bytes(t)) {
         encode_bytes(text, bytes, out);
-        if (!out->ids) diag_error(d, IN_FILE(path), "not enough memory for %zu tokens", bytes);
+        if (!out->ids) diag_no_memory(d, IN_FILE(path), "not enough memory for %zu tokens", bytes);
         return out->ids != NULL;
     }
     sbuf_t why = {0};

@@ -99,7 +99,7 @@ static bool write_text(sampler_t *m, const tokens_t *prompt, int32_t *tokens, in
     heap_free(scratch);
     if (code > REFORMER_OK) diag_error(t->d, NOWHERE, "sample: %s", reformer_strerror(code));
     if (code != REFORMER_OK && !diag_errors(t->d))
-        diag_error(t->d, NOWHERE, "not enough memory for a sample");
+        diag_no_memory(t->d, NOWHERE, "not enough memory for a sample");
     return code == REFORMER_OK;
 }
 

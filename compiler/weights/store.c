@@ -41,8 +41,8 @@ bool store_fits_shape(const tensor_t *want, const st_tensor_t *t) {
 float *store_room(store_t *s, const tensor_t *t, diag_t *d) {
     float *x = arena_try(s->arena, (size_t)t->elements * sizeof *x);
     if (!x)
-        diag_error(d, NOWHERE, "not enough memory for tensor '%s' of %lld numbers", t->name,
-                   (long long)t->elements);
+        diag_no_memory(d, NOWHERE, "not enough memory for tensor '%s' of %lld numbers", t->name,
+                       (long long)t->elements);
     return x;
 }
 

@@ -65,23 +65,24 @@ void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 
 enum { VOCAB = 40, LENGTH = 9, PROMPT = 5, ROOM = 24 };
 
-static const char spec_text[] = "architectures: [ReformerModelWithLMHead]\n"
-                                "is_decoder: true\n"
-                                "vocab_size: 40\n"
-                                "attn_layers: [local, lsh]\n"
-                                "hidden_size: 16\n"
-                                "num_attention_heads: 2\n"
-                                "attention_head_size: 6\n"
-                                "feed_forward_size: 20\n"
-                                "axial_pos_embds: false\n"
-                                "max_position_embeddings: 32\n"
-                                "local_attn_chunk_length: 4\n"
-                                "lsh_attn_chunk_length: 4\n"
-                                "num_hashes: 2\n"
-                                "num_buckets: 4\n"
-                                "hash_seed: 11\n"
-                                "initializer_range: 0.3\n"
-                                "compile: {sequence_length: 16}\n";
+static const char spec_text[] =
+    "architectures: [ReformerModelWithLMHead]\n"
+    "is_decoder: true\n"
+    "vocab_size: 40\n"
+    "attn_layers: [local, lsh]\n"
+    "hidden_size: 16\n"
+    "num_attention_heads: 2\n"
+    "attention_head_size: 6\n"
+    "feed_forward_size: 20\n"
+    "axial_pos_embds: false\n"
+    "max_position_embeddings: 2048\n" /* a table that has a block of memory of its own */
+    "local_attn_chunk_length: 4\n"
+    "lsh_attn_chunk_length: 4\n"
+    "num_hashes: 2\n"
+    "num_buckets: 4\n"
+    "hash_seed: 11\n"
+    "initializer_range: 0.3\n"
+    "compile: {sequence_length: 16}\n";
 
 typedef struct {
     float logits[LENGTH * VOCAB], after_bind[LENGTH * VOCAB];

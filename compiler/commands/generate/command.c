@@ -242,7 +242,8 @@ static bool went_well(const generate_t *g, int code, int64_t row) {
 static void *scratch_new(const generate_t *g, size_t bytes) {
     void *p = bytes ? pages_alloc(bytes) : NULL;
     if (!p)
-        diag_error(g->session->d, NOWHERE, "not enough memory to pick tokens: %zu bytes", bytes);
+        diag_no_memory(g->session->d, NOWHERE, "not enough memory to pick tokens: %zu bytes",
+                       bytes);
     return p;
 }
 

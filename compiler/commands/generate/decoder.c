@@ -138,8 +138,8 @@ static bool open_recomputed(generate_t *g, int64_t rows, int64_t room) {
     bool fits = checked_product((int64_t[]){room, c->vocab}, 2, sizeof *c->logits, &bytes);
     c->logits = fits ? malloc(bytes) : NULL;
     if (!c->logits)
-        diag_error(s->d, NOWHERE, "not enough memory for the logits of %lld tokens",
-                   (long long)room);
+        diag_no_memory(s->d, NOWHERE, "not enough memory for the logits of %lld tokens",
+                       (long long)room);
     g->decoder = (reformer_decoder_t){.size = sizeof(reformer_decoder_t),
                                       .ctx = c,
                                       .prefill = recomputed_prefill,
