@@ -693,9 +693,10 @@ static void test_json_strings(void **state) {
     done(&t);
 }
 
+/* Of the CPU: other programs on it say nothing of ours. */
 static double seconds(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
