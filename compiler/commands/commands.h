@@ -7,7 +7,7 @@
 extern const command_t commands[]; /* what options_parse() takes */
 
 /* Each returns the exit code; errors in d make it EXIT_VALUE. */
-int command_compile(const options_t *o, diag_t *d);
+int command_translate(const options_t *o, diag_t *d);
 int command_run(const options_t *o, diag_t *d);
 int command_eval(const options_t *o, diag_t *d);
 int command_score(const options_t *o, diag_t *d);

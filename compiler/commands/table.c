@@ -4,7 +4,7 @@
 const command_t commands[] = {
     {"", "MODEL -o OUT",
      "compiles a model: to C, to an object file, or to its graph or loops as text", FOR_TRANSLATE,
-     OPERAND_MODEL, command_compile},
+     OPERAND_MODEL, command_translate},
     {"run", "MODEL --weights W --input IN --output OUT [--gradients G]",
      "computes one forward pass, or one training step's gradients", FOR_RUN, OPERAND_MODEL,
      command_run},

@@ -18,7 +18,7 @@ typedef struct {
     size_t n_measured, cap_measured;
 } count_t;
 
-static const char *group_of(const inst_t *launch) {
+const char *launch_kind(const inst_t *launch) {
     if (!launch->text) return launch->callee->name;
     const char *layer = strchr(launch->text, '#');
     return layer && layer[1] == '.' ? layer + 2 : launch->text;
@@ -74,7 +74,7 @@ static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
 static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
     count_t *c = ctx;
     kernel_cost_t one = one_launch(c, launch->callee);
-    add(group(c, group_of(launch)), &one, (double)times);
+    add(group(c, launch_kind(launch)), &one, (double)times);
     add(&c->costs->total, &one, (double)times);
 }
 

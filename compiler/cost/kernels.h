@@ -24,6 +24,8 @@ typedef struct {
     kernel_cost_t total;
 } kernel_costs_t;
 
+/* Of a launch of the schedule: "lsh.hash". */
+const char *launch_kind(const inst_t *launch);
 /* Of a lowered module, at U = units (ignored when literal). */
 kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units);
 /* Of all classes of a kernel: "lsh.hash" stands for "lsh_2.hash" too. Nothing: there is none. */

@@ -55,3 +55,9 @@ void put_json_value(sbuf_t *out, const char *value) {
     if (literal) sbuf_puts(out, value);
     else put_json(out, value);
 }
+
+void put_json_member(sbuf_t *out, const char *key, const char *value) {
+    sbuf_printf(out, "  \"%s\": ", key);
+    put_json(out, value);
+    sbuf_puts(out, ",\n");
+}

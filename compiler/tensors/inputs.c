@@ -2,10 +2,9 @@
  *
  * Names, dtypes and shapes are those of Hugging Face's forward(). A message names the tensor, and the
  * position of the first bad value in it. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "tensors/tensors.h"
+#include "tensors/reader.h"
 
 enum { INTEGERS = 1 << ST_I32 | 1 << ST_I64, MASKS = INTEGERS | 1 << ST_U8 | 1 << ST_BOOL };
 
@@ -34,17 +33,8 @@ static const known_t known[] = {
 };
 enum { N_KNOWN = sizeof known / sizeof known[0] };
 
-typedef struct {
-    inputs_t *in;
-    arena_t *arena;
-    const facts_t *facts;
-    const st_file_t *file;
-    const char *path;
-    diag_t *d;
-} reader_t;
-
 /* "[2, 64]" */
-static const char *shape_text(arena_t *a, int rank, const int64_t *shape) {
+const char *tensor_shape_text(arena_t *a, int rank, const int64_t *shape) {
     sbuf_t s = {0};
     sbuf_puts(&s, "[");
     for (int i = 0; i < rank && i < 8; i++)
@@ -56,7 +46,7 @@ static const char *shape_text(arena_t *a, int rank, const int64_t *shape) {
 }
 
 /* "labels[1][17]" of the element at flat index i */
-static const char *position_text(arena_t *a, const st_tensor_t *t, int64_t i) {
+const char *tensor_position_text(arena_t *a, const st_tensor_t *t, int64_t i) {
     int64_t index[8];
     for (int k = t->rank - 1; k >= 0; k--) {
         index[k] = i % t->shape[k];
@@ -117,7 +107,8 @@ static bool check_range(const reader_t *r, const st_tensor_t *t, const int32_t *
                         int64_t hi, int64_t also, const char *why) {
     for (int64_t i = 0; i < t->elements; i++) {
         if ((x[i] >= lo && x[i] <= hi) || x[i] == also) continue;
-        diag_error(r->d, IN_FILE(r->path), "%s = %d: %s", position_text(r->arena, t, i), x[i], why);
+        diag_error(r->d, IN_FILE(r->path), "%s = %d: %s", tensor_position_text(r->arena, t, i),
+                   x[i], why);
         return false;
     }
     return true;
@@ -132,7 +123,7 @@ static bool read_ids(const reader_t *r) {
     if (t->rank != 2 || t->elements == 0) {
         diag_error(r->d, IN_FILE(r->path),
                    "input_ids: shape %s; [batch, length] is needed, neither of them 0",
-                   shape_text(r->arena, t->rank, t->shape));
+                   tensor_shape_text(r->arena, t->rank, t->shape));
         return false;
     }
     r->in->batch = t->shape[0];
@@ -148,7 +139,7 @@ static bool read_mask(const reader_t *r) {
     if (!t) return true;
     if (!shape_is(t, 2, in->batch, in->length)) {
         diag_error(r->d, IN_FILE(r->path), "attention_mask: shape %s; input_ids has [%lld, %lld]",
-                   shape_text(r->arena, t->rank, t->shape), (long long)in->batch,
+                   tensor_shape_text(r->arena, t->rank, t->shape), (long long)in->batch,
                    (long long)in->length);
         return false;
     }
@@ -164,9 +155,9 @@ static bool read_mask(const reader_t *r) {
 
 /* ---- labels --------------------------------------------------------------------------------------- */
 
-static bool wrong_shape(const reader_t *r, const st_tensor_t *t, const char *needed) {
+bool tensor_wrong_shape(const reader_t *r, const st_tensor_t *t, const char *needed) {
     diag_error(r->d, IN_FILE(r->path), "%s: shape %s; %s is needed", t->name,
-               shape_text(r->arena, t->rank, t->shape), needed);
+               tensor_shape_text(r->arena, t->rank, t->shape), needed);
     return false;
 }
 
@@ -177,9 +168,9 @@ static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
         return false;
     }
     if (!shape_is(t, 2, in->batch, in->length)) {
-        return wrong_shape(r, t,
-                           arena_printf(r->arena, "[%lld, %lld], that of input_ids,",
-                                        (long long)in->batch, (long long)in->length));
+        return tensor_wrong_shape(r, t,
+                                  arena_printf(r->arena, "[%lld, %lld], that of input_ids,",
+                                               (long long)in->batch, (long long)in->length));
     }
     in->labels = read_integers(r, t);
     return in->labels && check_range(r, t, in->labels, 0, r->facts->vocab - 1, -100,
@@ -189,8 +180,8 @@ static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
 static bool float_shape(const reader_t *r, const st_tensor_t *t) {
     int64_t labels = r->facts->labels, batch = r->in->batch;
     if ((labels == 1 && shape_is(t, 1, batch, 0)) || shape_is(t, 2, batch, labels)) return true;
-    return wrong_shape(r, t,
-                       arena_printf(r->arena, "[%lld, %lld]", (long long)batch, (long long)labels));
+    return tensor_wrong_shape(
+        r, t, arena_printf(r->arena, "[%lld, %lld]", (long long)batch, (long long)labels));
 }
 
 /* Class numbers; of a regression model numbers to hit. */
@@ -200,7 +191,8 @@ static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
     bool numbers =
         f->problem == PROBLEM_REGRESSION || (f->problem == PROBLEM_UNSET && f->labels == 1);
     bool classes = shape_is(t, 1, in->batch, 0) || shape_is(t, 2, in->batch, 1);
-    if (numbers ? !float_shape(r, t) : !classes && !wrong_shape(r, t, "[batch]")) return false;
+    if (numbers ? !float_shape(r, t) : !classes && !tensor_wrong_shape(r, t, "[batch]"))
+        return false;
     int32_t *x = read_integers(r, t);
     if (!x) return false;
     if (!numbers) {
@@ -222,7 +214,7 @@ static bool read_float_labels(const reader_t *r, const st_tensor_t *t) {
     for (int64_t i = 0; i < t->elements; i++) {
         if (__builtin_isfinite(in->labels_f32[i])) continue;
         diag_error(r->d, IN_FILE(r->path), "%s is not a finite number",
-                   position_text(r->arena, t, i));
+                   tensor_position_text(r->arena, t, i));
         return false;
     }
     return true;
@@ -250,7 +242,7 @@ static bool read_positions(const reader_t *r, const char *name, int32_t **out) {
     const st_tensor_t *t = st_find(r->file, name);
     if (!t) return true;
     if (!shape_is(t, 1, r->in->batch, 0) && !shape_is(t, 2, r->in->batch, 1))
-        return wrong_shape(r, t, "[batch]");
+        return tensor_wrong_shape(r, t, "[batch]");
     *out = read_integers(r, t);
     return *out != NULL;
 }
@@ -318,100 +310,4 @@ bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d) {
     diag_error(d, IN_FILE(in->path), "input_ids: %lld rows; compile.batch_size is %lld",
                (long long)in->batch, (long long)s->compile.batch_size);
     return false;
-}
-
-/* ---- imposed buckets -------------------------------------------------------------------------------- */
-
-/* Round r has buckets r*N … (r+1)*N - 1; N counts one more for masked positions when there are any. */
-static bool check_buckets(const reader_t *r, const st_tensor_t *t, const int32_t *x, int64_t n) {
-    int64_t rounds = t->shape[2], padded = t->shape[3];
-    for (int64_t i = 0; i < t->elements; i++) {
-        int64_t round = i / padded % rounds, first = round * n, last = first + n - 1;
-        if (x[i] >= first && x[i] <= last) continue;
-        diag_error(r->d, IN_FILE(r->path), "%s = %d: round %lld has buckets %lld … %lld",
-                   position_text(r->arena, t, i), x[i], (long long)round, (long long)first,
-                   (long long)last);
-        return false;
-    }
-    return true;
-}
-
-static bool read_layer_buckets(const reader_t *r, const gnode_t *hash, int64_t padded, int32_t *out,
-                               bool *given) {
-    const char *name = arena_printf(r->arena, "layers.%d.buckets", hash->layer);
-    const st_tensor_t *t = st_find(r->file, name);
-    int64_t want[4] = {r->in->batch, hash->heads, hash->rounds, padded};
-    *given = t != NULL;
-    if (!t) return true;
-    if (t->rank != 4 || memcmp(t->shape, want, sizeof want) != 0)
-        return wrong_shape(r, t, shape_text(r->arena, 4, want));
-    int64_t n = 1;
-    for (int i = 0; i < hash->n_factors; i++) n *= hash->factors[i];
-    n += r->in->any_masked || padded > r->in->length;
-    return st_to_i32(t, out, r->path, r->d) && check_buckets(r, t, out, n);
-}
-
-/* "layers.….buckets" */
-static bool names_buckets(const char *name) {
-    size_t n = strlen(name);
-    return n > 15 && strncmp(name, "layers.", 7) == 0 && strcmp(name + n - 8, ".buckets") == 0;
-}
-
-static bool names_lsh_layer(const reader_t *r, const char *name) {
-    char *end;
-    long layer = strtol(name + 7, &end, 10);
-    return layer >= 0 && layer < r->facts->n_layers && facts_layer_is_lsh(r->facts, (int)layer) &&
-           strcmp(name, arena_printf(r->arena, "layers.%ld.buckets", layer)) == 0;
-}
-
-static bool not_buckets(const reader_t *r, const char *name) {
-    diag_error(r->d, IN_FILE(r->path), "%s: not layers.N.buckets of an LSH layer of this model",
-               name);
-    return false;
-}
-
-/* Buckets are those of LSH layers. What else `run --dump-activations` writes may stand beside them,
- * so that the outputs of one run impose their buckets on the next; a file without any is a mistake. */
-static bool check_bucket_names(const reader_t *r) {
-    size_t found = 0;
-    for (size_t i = 0; i < st_count(r->file); i++) {
-        const char *name = st_at(r->file, i)->name;
-        if (!names_buckets(name)) continue;
-        if (!names_lsh_layer(r, name)) return not_buckets(r, name);
-        found++;
-    }
-    return found > 0 || st_count(r->file) == 0 || not_buckets(r, st_at(r->file, 0)->name);
-}
-
-/* Layers that do not hash at this length have none to be imposed. */
-static bool read_all_buckets(const reader_t *r, const graph_t *g, int64_t padded) {
-    inputs_t *in = r->in;
-    imposed_rows_t all = graph_imposed(g, NULL), before = {0, 0};
-    in->buckets = ARENA_ARRAY(r->arena, int32_t, all.rows * padded + 1);
-    in->buckets_given = ARENA_ARRAY(r->arena, uint8_t, all.hashes + 1);
-    for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
-        bool given;
-        if (!read_layer_buckets(r, n, padded, in->buckets + before.rows * padded, &given))
-            return false;
-        in->buckets_given[before.hashes] = given;
-        graph_pass_imposed(g, n, &before);
-    }
-    return true;
-}
-
-bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d) {
-    st_file_t *file = st_open(path, d);
-    if (!file) return false;
-    reader_t r = {in, a, &p->facts, file, path, d};
-    const variant_plan_t *v = plan_fitting(p, (size_t)in->length);
-    if (!v) bug("an input of %lld tokens passed the checks", (long long)in->length);
-    int64_t padded = variant_padded(v, in->length);
-    bool ok = true, hashes = plan_hash(p) != NULL;
-    if (!hashes && st_count(file) > 0) {
-        diag_error(d, IN_FILE(path), "no layer of this model hashes");
-        ok = false;
-    }
-    ok = ok && check_bucket_names(&r) && (!hashes || read_all_buckets(&r, v->graph, padded));
-    st_close(file);
-    return ok;
 }

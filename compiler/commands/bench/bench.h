@@ -101,6 +101,7 @@ typedef struct {
 /* ---- cases.c --------------------------------------------------------------------------------- */
 
 double case_tokens(const bench_case_t *c); /* of one forward */
+int bench_series(const bench_t *b); /* batches, targets and threads: the cases of one length */
 bool some_case_is_done(const bench_t *b);
 bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads);
 const bench_machine_t *bench_machine(const bench_t *b, const target_t *t,

@@ -12,6 +12,10 @@ bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, in
     return &b->cases[k * b->n_threads + threads];
 }
 
+int bench_series(const bench_t *b) {
+    return b->n_batches * b->n_targets * b->n_threads;
+}
+
 bool some_case_is_done(const bench_t *b) {
     for (int k = 0; k < b->n_cases; k++)
         if (b->cases[k].done) return true;

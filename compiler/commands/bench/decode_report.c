@@ -21,14 +21,10 @@ static double ratio_of(const flatness_t *f) {
     return f->slowest->seconds.median / f->fastest->seconds.median;
 }
 
-static int series_count(const bench_t *b) {
-    return b->n_batches * b->n_targets * b->n_threads;
-}
-
 static flatness_t flatness_of(const bench_t *b, int series) {
     flatness_t f = {0};
     for (int l = 0; l < b->n_lengths; l++) {
-        const bench_case_t *c = &b->cases[l * series_count(b) + series];
+        const bench_case_t *c = &b->cases[l * bench_series(b) + series];
         if (!c->done) continue;
         f.n++;
         if (!f.fastest || c->seconds.median < f.fastest->seconds.median) f.fastest = c;
@@ -87,7 +83,7 @@ static void add_flatness(const bench_t *b, document_t *doc) {
     arena_t *a = b->arena;
     section_t *s = document_section(doc, "Flatness over the context");
     s->table = table_new(a, 8, columns);
-    for (int k = 0; k < series_count(b); k++) {
+    for (int k = 0; k < bench_series(b); k++) {
         flatness_t f = flatness_of(b, k);
         if (f.n == 0) continue;
         const char *cells[] = {arena_printf(a, "%lld", (long long)f.fastest->batch),
@@ -198,7 +194,7 @@ void decode_json_case(const bench_case_t *c, sbuf_t *out) {
 void decode_json(const bench_t *b, sbuf_t *out) {
     bool first = true;
     sbuf_printf(out, ",\n  \"steps_per_round\": %d,\n  \"flatness\": [", b->tokens);
-    for (int k = 0; k < series_count(b); k++) {
+    for (int k = 0; k < bench_series(b); k++) {
         flatness_t f = flatness_of(b, k);
         if (f.n == 0) continue;
         sbuf_printf(

@@ -11,12 +11,8 @@
 
 enum { WIDTH = 1100, HEIGHT = 520 };
 
-static int series_count(const bench_t *b) {
-    return b->n_batches * b->n_targets * b->n_threads;
-}
-
 static const bench_case_t *case_of(const bench_t *b, int length, int series) {
-    return &b->cases[length * series_count(b) + series];
+    return &b->cases[length * bench_series(b) + series];
 }
 
 static bool series_is_empty(const bench_t *b, int series) {
@@ -70,7 +66,7 @@ static void put_ranges(const bench_t *b, bool memory, sbuf_t *out) {
         extend(&y, memory ? (double)c->peak_rss / MIB : c->seconds.high);
     }
     /* the key takes a share of the height, above all lines */
-    double key = fmin(0.06 * (1 + series_count(b) * (memory ? 2 : 1)), 0.6), low = y.low / 1.5;
+    double key = fmin(0.06 * (1 + bench_series(b) * (memory ? 2 : 1)), 0.6), low = y.low / 1.5;
     sbuf_printf(out, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", x.low / 1.3, x.high * 1.3,
                 low, y.high * pow(1.2 * y.high / low, key / (1 - key)));
 }
@@ -117,7 +113,7 @@ typedef struct {
 
 static void put_lines(const bench_t *b, const line_t *lines, int n, sbuf_t *out) {
     const char *separator = "plot ";
-    for (int s = 0; s < series_count(b); s++) {
+    for (int s = 0; s < bench_series(b); s++) {
         if (series_is_empty(b, s)) continue;
         for (int k = 0; k < n; k++) {
             sbuf_printf(out, "%s$s%d using %s %s lw 2 pt 7 ps 0.6 lc %d title ", separator, s,
@@ -147,10 +143,10 @@ static void render_decode_plot(const bench_t *b, sbuf_t *out) {
     static const line_t speed[] = {{"1:2:3:4", "", "with yerrorlines"}};
     range_t x = {0, 0}, y = {0, 0};
     put_frame(b, out);
-    for (int s = 0; s < series_count(b); s++) put_speeds(b, s, &y, out);
+    for (int s = 0; s < bench_series(b); s++) put_speeds(b, s, &y, out);
     for (int l = 0; l < b->n_lengths; l++) extend(&x, (double)b->lengths[l]);
     put_title(b, out);
-    double key = fmin(0.06 * (1 + series_count(b)), 0.6);
+    double key = fmin(0.06 * (1 + bench_series(b)), 0.6);
     sbuf_printf(out,
                 "unset logscale y\nset ylabel 'tokens per second'\nset format y '%%g'\n"
                 "set xrange [%.9g:%.9g]\nset yrange [0:%.9g]\n",
@@ -167,7 +163,7 @@ void render_bench_plot(const bench_t *b, sbuf_t *out) {
     static const line_t time[] = {{"1:2:3:4", "", "with yerrorlines"}};
     static const line_t memory[] = {{"1:6", ": peak RSS", "dt 2"}, {"1:5", ": workspace", ""}};
     put_frame(b, out);
-    for (int s = 0; s < series_count(b); s++) put_data(b, s, out);
+    for (int s = 0; s < bench_series(b); s++) put_data(b, s, out);
     put_title(b, out);
     sbuf_puts(out, "set multiplot layout 1,2\nset ylabel 'seconds of one forward'\n"
                    "set format y '%g'\n");

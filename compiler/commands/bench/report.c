@@ -103,12 +103,6 @@ void render_bench(const bench_t *b, sbuf_t *out) {
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
-static void put_member(sbuf_t *out, const char *key, const char *value) {
-    sbuf_printf(out, "  \"%s\": ", key);
-    put_json(out, value);
-    sbuf_puts(out, ",\n");
-}
-
 static void put_machine(const bench_machine_t *m, sbuf_t *out) {
     sbuf_printf(out, "    {\"target\": \"%s\", \"threads\": %d", m->target->name, m->threads);
     for (int k = 0; k < RATE_COUNT; k++)
@@ -121,17 +115,17 @@ static void put_machine(const bench_machine_t *m, sbuf_t *out) {
 static void render_json(const bench_t *b, sbuf_t *out) {
     bool first = true;
     sbuf_puts(out, "{\n");
-    put_member(out, "model", b->o->model);
-    put_member(out, "weights", weights_of(b));
-    if (b->dtype) put_member(out, "dtype", b->dtype);
+    put_json_member(out, "model", b->o->model);
+    put_json_member(out, "weights", weights_of(b));
+    if (b->dtype) put_json_member(out, "dtype", b->dtype);
     else sbuf_puts(out, "  \"dtype\": null,\n");
-    put_member(out, "backend", backend_names[b->o->backend]);
-    put_member(out, "output",
-               timed_trains(b->o) ? "gradients"
-               : b->decodes       ? "logits"
-               : b->wants_loss    ? "loss"
-                                  : "last_hidden_state");
-    if (b->vs != VS_NOTHING) put_member(out, "vs", b->o->text[OPT_VS]);
+    put_json_member(out, "backend", backend_names[b->o->backend]);
+    put_json_member(out, "output",
+                    timed_trains(b->o) ? "gradients"
+                    : b->decodes       ? "logits"
+                    : b->wants_loss    ? "loss"
+                                       : "last_hidden_state");
+    if (b->vs != VS_NOTHING) put_json_member(out, "vs", b->o->text[OPT_VS]);
     sbuf_printf(out, "  \"rounds\": %d,\n  \"streamed_bytes_of_calibration\": %lld,\n", b->repeat,
                 (long long)calibration_array_bytes());
     sbuf_puts(out, "  \"machine\": [");

@@ -61,7 +61,4 @@ void train_sections(const explanation_t *e, document_t *doc);
 const char *draw_memory(const explanation_t *e);
 const char *draw_roofline(const explanation_t *e); /* needs a machine */
 
-/* The label of a launch or trace of the schedule, for readers: "lsh.hash". */
-const char *time_label(const inst_t *i);
-
 #endif

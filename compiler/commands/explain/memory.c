@@ -65,12 +65,6 @@ static void draw_addresses(picture_t *p) {
                 (p->top + p->bottom) / 2);
 }
 
-const char *time_label(const inst_t *i) {
-    if (!i->text) return i->callee->name;
-    const char *layer = strchr(i->text, '#');
-    return layer && layer[1] == '.' ? layer + 2 : i->text;
-}
-
 static void draw_launches(picture_t *p) {
     for (int t = 0; t < p->e->map.times; t++) {
         double x = x_of(p, t) + p->column / 2;
@@ -79,7 +73,7 @@ static void draw_launches(picture_t *p) {
                     "<text class=\"dim\" transform=\"translate(%.1f,%.1f) rotate(-35)\" "
                     "text-anchor=\"end\">",
                     x + 4, p->bottom + 14);
-        put_escaped(p->out, time_label(p->e->map.at[t]));
+        put_escaped(p->out, launch_kind(p->e->map.at[t]));
         sbuf_puts(p->out, "</text>\n");
     }
 }

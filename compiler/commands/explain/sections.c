@@ -122,8 +122,8 @@ static void life_row(const explanation_t *e, table_t *t, const memory_life_t *l)
     bool used = l->first <= l->last;
     ROW(e, t, text_integer(e->arena, e->prepared + (double)l->offset),
         text_integer(e->arena, (double)l->bytes), l->buffer->name,
-        used ? TEXT(e, "%d %s", l->first + 1, time_label(map->at[l->first])) : "never used",
-        used ? TEXT(e, "%d %s", l->last + 1, time_label(map->at[l->last])) : "",
+        used ? TEXT(e, "%d %s", l->first + 1, launch_kind(map->at[l->first])) : "never used",
+        used ? TEXT(e, "%d %s", l->last + 1, launch_kind(map->at[l->last])) : "",
         l->buffer->comment ? l->buffer->comment : "");
 }
 

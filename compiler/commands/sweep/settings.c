@@ -52,12 +52,6 @@ void put_csv_settings(const sweep_t *s, int point, sbuf_t *out) {
     }
 }
 
-void put_json_member(sbuf_t *out, const char *key, const char *value) {
-    sbuf_printf(out, "  \"%s\": ", key);
-    put_json(out, value);
-    sbuf_puts(out, ",\n");
-}
-
 void put_json_settings(const sweep_t *s, int point, sbuf_t *out) {
     const grid_t *g = &s->grid;
     sbuf_puts(out, "\"settings\": {");

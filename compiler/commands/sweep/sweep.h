@@ -143,7 +143,6 @@ bool axis_shown(const sweep_t *s, int axis);
 void put_axis(const axis_t *x, const char *text, sbuf_t *out);
 void put_csv_settings(const sweep_t *s, int point, sbuf_t *out); /* -1: their names */
 void put_json_settings(const sweep_t *s, int point, sbuf_t *out);
-void put_json_member(sbuf_t *out, const char *key, const char *value);
 const char *point_reason(const point_t *p);
 /* printf counts bytes, a terminal characters: those of UTF-8; the greater of a width and theirs; a width for printf. */
 int characters(const char *text);
