@@ -1,5 +1,4 @@
-/* The file of `reformerc tune`: what is read and written, what replaces what, which entry is used; and when
- * a time counts as better. */
+/* The file of `reformerc tune`: what is read and written, what replaces what, which entry is used. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "commands/tune/tune.h"
+#include "machine/tuning.h"
 #include "support/cpu.h"
 #include "support/file.h"
 
@@ -224,16 +223,6 @@ static void names_of_cpus_fit_on_a_line(void **state) {
 
 /* ---- what is better --------------------------------------------------------------------------------- */
 
-static void better_is_beyond_the_noise(void **state) {
-    (void)state;
-    assert_true(tune_is_better((spread_t){0.95, 0.93, 0.99}));
-    assert_true(tune_is_better((spread_t){0.99, 0.99, 0.99}));
-    assert_false(
-        tune_is_better((spread_t){0.95, 0.90, 1.01})); /* slower in a quarter of the rounds */
-    assert_false(tune_is_better((spread_t){0.995, 0.99, 0.998})); /* not worth a line */
-    assert_false(tune_is_better((spread_t){1, 1, 1}));
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -247,7 +236,6 @@ int main(void) {
         TEST(types_of_products_are_shapes),
         TEST(an_entry_fits_by_cpu_target_and_shapes),
         TEST(names_of_cpus_fit_on_a_line),
-        TEST(better_is_beyond_the_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
