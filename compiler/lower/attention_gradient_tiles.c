@@ -85,7 +85,8 @@ void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, bu
     g->at = key;
     g->rows = keys;
     g->weights = queries;
-    g->calls = (L->tile - 1) / key_tiles(L, g) + 1;
+    int64_t lanes = (L->tile - 1) / key_tiles(L, g) + 1, every = cadence(depth, depth / lanes);
+    g->calls = every ? depth / every : 0;
     product_t p = {.rows = rows,
                    .vectors = L->tiles->vectors,
                    .depth = depth,
@@ -94,7 +95,7 @@ void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, bu
                    .x = key_scalar,
                    .y = query_vector,
                    .ctx = g,
-                   .every = keys == g->k ? depth / g->calls : 0,
+                   .every = keys == g->k ? every : 0,
                    .ahead = fetch_next};
     tile_product(L, b, &p, acc);
 }

@@ -52,12 +52,6 @@ static void fetch_target(lower_t *L, builder_t *b, const dense_ctx_t *c, affine_
     if (last) b_end_if(b, last, NULL);
 }
 
-int64_t cadence(int64_t depth, int64_t tiles) {
-    for (int64_t every = tiles; 3 * every >= 2 * tiles; every--)
-        if (depth % every == 0) return every;
-    return tiles;
-}
-
 static int64_t steps_over(int64_t depth, int64_t tiles) {
     return depth / cadence(depth, tiles);
 }

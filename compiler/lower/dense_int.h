@@ -28,10 +28,6 @@ void panel_index(const panels_t *w, affine_t panel, affine_t row, affine_t lane,
 /* A vector of a row of panels: `lanes` columns, each with all k that the row holds of it. */
 value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);
 
-/* After how many k of `depth` memory is asked for: often enough that `tiles` tiles reach every row of a
- * panel, where it can be so that no k are left over, which would be a loop of their own. */
-int64_t cadence(int64_t depth, int64_t tiles);
-
 /* ---- small.c -------------------------------------------------------------------------------------- */
 
 tile_step_fn *small_step(const dense_t *d); /* of the loop over rows of panels; NULL: of f32 */

@@ -388,6 +388,9 @@ typedef struct {
     tile_ahead_fn *ahead;
 } product_t;
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
+/* `most`, or a little less where that divides the depth, so that no k are left over, which would be a loop of
+ * their own: a value for `every`. */
+int64_t cadence(int64_t depth, int64_t most);
 /* Pairs of bf16: one in all lanes; the first or the second of each of a vector, as f32: a bf16 is its upper half; and back,
  * of f32 that are bf16. */
 value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair);

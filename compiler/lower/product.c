@@ -101,6 +101,12 @@ static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t 
     for (int i = 0; i < n; i++) acc[i] = loop->results[i];
 }
 
+int64_t cadence(int64_t depth, int64_t most) {
+    for (int64_t every = most; every > 0 && 3 * every >= 2 * most; every--)
+        if (depth % every == 0) return every;
+    return most;
+}
+
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc) {
     int n = p->rows * p->vectors;
     if (n > MAX_TILE) bug("register tile of %d x %d", p->rows, p->vectors);

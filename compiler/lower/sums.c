@@ -92,7 +92,7 @@ static void outer_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .init = acc,
                    .ahead = fetch_rows};
     order_rows(c, &p);
-    p.every = p.depth / (c->dy_share > c->x_share ? c->dy_share : c->x_share);
+    p.every = cadence(p.depth, p.depth / (c->dy_share > c->x_share ? c->dy_share : c->x_share));
     value_t *sums[MAX_TILE];
     tile_product(L, b, &p, sums);
     for (int i = 0; i < n; i++) b_store(b, c->so_far, sums[i], at[i]);
