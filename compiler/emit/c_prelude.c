@@ -321,6 +321,7 @@ bool is_helper_name(const char *name) {
 
 bool is_short_helper_name(const char *name) {
     for (int h = 0; h < H_COUNT; h++) {
+        if (*name != *helpers[h].name) continue; /* of nearly all */
         size_t n = strlen(helpers[h].name), digits;
         if (strncmp(name, helpers[h].name, n) != 0) continue;
         digits = strspn(name + n, "0123456789");

@@ -136,7 +136,7 @@ const char *names_make(names_t *n, const char *base) {
     const char *name = clean;
     if (is_reserved(n, clean) || !*clean || *clean == '_')
         name = arena_printf(n->arena, "v_%s", clean);
-    if (is_reserved(n, name)) name = arena_printf(n->arena, "%s_", name);
+    if (name != clean && is_reserved(n, name)) name = arena_printf(n->arena, "%s_", name);
     const char *root = name;
     while (names_taken(n, name)) {
         int k = ++entry(n, root)->next;
@@ -307,13 +307,29 @@ const char *c_string(arena_t *a, const char *text) {
     return r;
 }
 
-/* The fewest digits that read back as the same value. */
+static bool reads_back(char text[64], elem_t e, double x, int digits) {
+    snprintf(text, 64, "%.*g", digits, x);
+    return e == E_F32 ? strtof(text, NULL) == (float)x : strtod(text, NULL) == x;
+}
+
+/* The fewest digits that read back as the same value. With more digits a text comes nearer; a power of two has another
+ * distance to the number below than to the one above, where fewer digits may do and more not. */
 static const char *shortest(arena_t *a, elem_t e, double x) {
     char text[64];
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
-        if (e == E_F32 ? strtof(text, NULL) == (float)x : strtod(text, NULL) == x) break;
+    int exponent, least = 1, enough = e == E_F32 ? 9 : 17;
+    int whole = fabs(x) < 1e6 ? (int)x : 0; /* most are, and these are all their digits */
+    if (whole == x && (whole % 10 || (whole == 0 && !signbit(x))))
+        return arena_printf(a, "%d.0%s", whole, e == E_F32 ? "f" : "");
+    if (fabs(frexp(x, &exponent)) == 0.5) {
+        while (least < enough && !reads_back(text, e, x, least)) least++;
+        enough = least;
     }
+    while (least < enough) {
+        int middle = (least + enough) / 2;
+        if (reads_back(text, e, x, middle)) enough = middle;
+        else least = middle + 1;
+    }
+    (void)reads_back(text, e, x, enough);
     bool point = strpbrk(text, ".e") != NULL;
     return arena_printf(a, "%s%s%s", text, point ? "" : ".0", e == E_F32 ? "f" : "");
 }
