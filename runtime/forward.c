@@ -42,8 +42,8 @@ static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, 
 }
 
 size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units) {
-    reformer_room_t sum = {fixed, fixed > SIZE_MAX / 4};
-    if (!sum.full) (void)reformer_take(&sum, (size_t)units, per_unit);
+    reformer_room_t sum = {fixed, 0};
+    (void)reformer_take(&sum, (size_t)units, per_unit);
     if (sum.full) r->full = 1;
     return sum.full ? 0 : sum.bytes;
 }

@@ -40,6 +40,14 @@ static const struct {
      "[-1, 63]"},
     {KERNEL("%q = idiv %t, 32*U\n%v = load.f32 w[63 + %q]"), "[63, 64], must lie in [0, 63]"},
     {KERNEL("%i = load.i32 n[%t]\n%j = shr %i, 25\n%v = load.f32 w[%j]"), "[0, 127]"},
+    {KERNEL("%q = idiv %t, 7\n%v = load.f32 w[%q]"), "[0, 82], must lie in [0, 63]"},
+    /* of 5 and U - 2, that which is greater for the least U: 5, which is too much for it */
+    {KERNEL("%a = index.i64 U - 2\n%b = const.i64 5\n%c = eq %a, %b\n%s = select %c, %a, %b\n"
+            "%v = const.f32 0\nstore gu[0, 2*%s], %v"),
+     "dimension 1 of 'gu': the index lies in [0, 2*U + 6]"},
+    {KERNEL("%a = index.i64 U - 2\n%b = const.i64 5\n%c = eq %a, %b\n%s = select %c, %b, %a\n"
+            "%v = const.f32 0\nstore gu[0, 2*%s], %v"),
+     "dimension 1 of 'gu': the index lies in [0, 2*U + 6]"},
     /* memory */
     {KERNEL("%c = const.f32 0\nstore w[0], %c"), "the buffer is read-only"},
     {KERNEL("%c = const.i32 0\nstore ids[0], %c"), "the buffer is read-only"},

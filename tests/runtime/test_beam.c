@@ -338,6 +338,59 @@ static void ties(void **state) {
     }
 }
 
+/* Two beams that are equally good: what the second offers is no better than the last of what the first did, and is not
+ * taken. After 3 come 1 or 2; after both an end (4), or 0 or 1; what follows 1 is surer than what follows 0. */
+static void the_earlier_of_equal_candidates(void **state) {
+    (void)state;
+    static const double p[IDS][IDS] = {{0.4, 0.3, 0.2, 0.1, 0},
+                                       {0.25, 0.25, 0, 0, 0.5},
+                                       {0.25, 0.25, 0, 0, 0.5},
+                                       {0, 0.5, 0.5, 0, 0},
+                                       {1, 0, 0, 0, 0}};
+    float table[IDS][IDS];
+    logs(p, table);
+    static const int32_t prompt[] = {3};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .length = 1,
+                             .max_tokens = 3,
+                             .stop_at_eos = 1,
+                             .eos_token = 4};
+    reformer_beams_t b = {
+        .size = sizeof b, .beams = 2, .length_penalty = 7, .early_stopping = REFORMER_NEVER_EARLY};
+    chain_t c = chain_new(table);
+    found_t got, want = {.tokens = {1, 1, 4}, .count = 3, .end = REFORMER_END_EOS};
+    want.score = log(0.0625) / pow(3, 7);
+    assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
+    assert_found(&got, &want);
+}
+
+/* Of texts of one rank that which ended first: an end (0) at once, of log(1/2), or after one token more, of 2 log(1/2) / 2. */
+static void the_earlier_of_equal_texts(void **state) {
+    (void)state;
+    static const double p[IDS][IDS] = {{0.5, 0.5, 0, 0, 0},
+                                       {0.5, 0.5, 0, 0, 0},
+                                       {1, 0, 0, 0, 0},
+                                       {0.5, 0.5, 0, 0, 0},
+                                       {1, 0, 0, 0, 0}};
+    float table[IDS][IDS];
+    logs(p, table);
+    static const int32_t prompt[] = {3};
+    reformer_generate_t g = {.size = sizeof g,
+                             .input_ids = prompt,
+                             .length = 1,
+                             .max_tokens = 2,
+                             .stop_at_eos = 1,
+                             .eos_token = 0};
+    reformer_beams_t b = {
+        .size = sizeof b, .beams = 1, .length_penalty = 1, .early_stopping = REFORMER_NEVER_EARLY};
+    chain_t c = chain_new(table);
+    found_t got, want = {.tokens = {0}, .count = 1, .end = REFORMER_END_EOS, .score = log(0.5)};
+    assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
+    assert_found(&got, &want);
+    assert_int_equal(c.steps, 1); /* it did go on */
+}
+
 /* Padding is no part of the prompt, nor of its length. */
 static void padded_prompts(void **state) {
     (void)state;
@@ -491,6 +544,8 @@ int main(void) {
                                        cmocka_unit_test(length_penalty_by_hand),
                                        cmocka_unit_test(no_beam_left),
                                        cmocka_unit_test(ties),
+                                       cmocka_unit_test(the_earlier_of_equal_candidates),
+                                       cmocka_unit_test(the_earlier_of_equal_texts),
                                        cmocka_unit_test(padded_prompts),
                                        cmocka_unit_test(full),
                                        cmocka_unit_test(one_beam),

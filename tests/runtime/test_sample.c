@@ -218,6 +218,7 @@ static void top_k_and_top_p_by_hand(void **state) {
     /* equals: top_k takes all that tie with the last, top_p the lower ids */
     assert_int_equal(drawn(SAMPLING(.top_k = 2), flat, 4), 0xF);
     assert_int_equal(drawn(SAMPLING(.top_p = 0.6f), flat, 4), 0x7);
+    assert_int_equal(drawn(SAMPLING(.top_p = 0.5f), flat, 4), 0x3); /* just as much: no more */
     assert_int_equal(drawn(SAMPLING(.top_k = 2), (const float[]){1, 3, 2, 2, 0, 2}, 6), 0x2E);
 }
 

@@ -186,6 +186,11 @@ static void refuses_wrong_lengths(void **state) {
         assert_int_equal(diag_errors(d), 1);
         diag_free(d);
     }
+    /* a header whose end is that of the file but for the eight bytes that say so */
+    diag_t *beyond = diag_new();
+    assert_null(st_open(write_safetensors("{}", 2 + 8, 0), beyond));
+    assert_says(beyond, "a header of 10 bytes is announced, the file has 2 after that");
+    diag_free(beyond);
     unsigned char bytes[8] = {0};
     for (size_t n = 0; n <= 8; n++) {
         diag_t *d = diag_new();
