@@ -79,9 +79,9 @@ enum {
     REFORMER_E_CACHE = 14,      /* the cache is not initialised, damaged, or another model's */
     REFORMER_E_FULL = 15,       /* a row of the cache has no room for another token */
     REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
-    REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
-    REFORMER_E_LOGITS = 18, /* sampling: a NaN or +infinity, or -infinity for every token */
-    REFORMER_E_TRAIN = 19,  /* this model gives no gradients: no loss, or translated without */
+    REFORMER_E_DECODE = 17,   /* this model does not generate: no causal LM, or compiled without */
+    REFORMER_E_LOGITS = 18,   /* sampling: a NaN or +infinity, or -infinity for every token */
+    REFORMER_E_TRAIN = 19,    /* this model gives no gradients: no loss, or compiled without */
     REFORMER_E_POSITION = 20, /* a row of a train step begins or ends outside of the positions */
     REFORMER_E_DIVERGED = 21, /* the gradient holds a NaN or an infinity: nothing was updated */
     REFORMER_E_WORKSPACE =
@@ -164,8 +164,8 @@ typedef void reformer_ready_fn(void *ctx, size_t first, size_t floats);
  *
  * Labels are as Hugging Face takes them, -100 = ignore: [batch][length] for LMs, [batch] for
  * classes; they are looked at only where a loss is wanted. Imposed buckets live only in code
- * translated with --buckets, trace only in code translated with --dump-activations, profile only in
- * code translated with --instrument. Buckets carry round offsets, as Hugging Face's do; their batch
+ * compiled with --buckets, trace only in code compiled with --dump-activations, profile only in
+ * code compiled with --instrument. Buckets carry round offsets, as Hugging Face's do; their batch
  * is the one the model was compiled for. */
 typedef struct reformer_io {
     size_t size;                   /* sizeof(reformer_io_t) */
@@ -475,7 +475,7 @@ typedef void reformer_kernel_fn(const reformer_call_t *call, unsigned char *scra
 void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
                      const int64_t *arg);
 /* The same between two calls of call->profile (if set), with '#' in name replaced by layer (layer < 0:
- * no '#'). What code translated with --instrument calls. */
+ * no '#'). What code compiled with --instrument calls. */
 void reformer_launch_labelled(const reformer_call_t *call, reformer_kernel_fn *kernel,
                               int64_t tasks, const int64_t *arg, const char *name, int64_t layer);
 /* Calls call->trace (if set) with '#' in name replaced by layer (layer < 0: no '#'). */
@@ -567,7 +567,7 @@ typedef struct reformer_desc {
     size_t size;                   /* sizeof(reformer_desc_t) */
     uint32_t abi;                  /* REFORMER_ABI of the header it was compiled with */
     size_t sizes[REFORMER_SHARED]; /* REFORMER_SIZES */
-    const char *version;           /* of the reformerc that translated it, and from which spec */
+    const char *version;           /* of the reformerc that compiled it, and from which spec */
     const char *name;
     uint64_t fingerprint;   /* of the model keys and the weights layout */
     uint64_t weights_bytes; /* size of the weights file */
@@ -576,7 +576,7 @@ typedef struct reformer_desc {
     int64_t max_length;                /* of all variants */
     int64_t lsh_layers, heads, rounds; /* of LSH layers: how many, and the most that one has */
     int64_t max_bucket;                /* buckets per round + 1 for padding, at most */
-    int imposes_buckets;               /* translated with --buckets */
+    int imposes_buckets;               /* compiled with --buckets */
     reformer_loss_t float_loss;        /* what labels_f32 mean: MSE or BCE (classifiers) */
     int label_is_float;                /* one label: integer labels are taken as numbers */
     int n_variants;
@@ -631,7 +631,7 @@ int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *
 int reformer_explain(const reformer_desc_t *desc, const void *weights, size_t bytes, char *text,
                      size_t room);
 int reformer_check_weights(const reformer_desc_t *desc, const reformer_model_t *m);
-/* Which reformerc translated the model from which spec: "reformerc 0.1.0, ABI 6, weights 2, spec 0123456789abcdef". Static
+/* Which reformerc compiled the model from which spec: "reformerc 0.1.0, ABI 6, weights 2, spec 0123456789abcdef". Static
  * text. */
 const char *reformer_translator(const reformer_desc_t *desc);
 /* The target that bind took, "x86-64-v3" …; "none": m is not bound. Static text. */
@@ -679,7 +679,7 @@ int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *
  *     all 64-byte aligned
  *     trainer_begin(t, model, weights, memory, memory_bytes, micro_batches, workspace, bytes)
  *     train_step(t, io, n, report, workspace, bytes): the gradient of n <= micro_batches batches of any rows, the update of their
- *     labels' mean loss, by the rule that the model was translated with
+ *     labels' mean loss, by the rule that the model was compiled with
  *
  * Forwards of the model read the newest weights; none may run during a step. Nothing is allocated. The same steps give the
  * same bits, whatever the number of threads. To go on later: keep the weights (reformer_sign_weights() gives their file a

@@ -1,5 +1,5 @@
-/* What a call tells on its way: activations, from code translated with --dump-activations; launches,
- * from code translated with --instrument; of train steps, gradients that are done.
+/* What a call tells on its way: activations, from code compiled with --dump-activations; launches,
+ * from code compiled with --instrument; of train steps, gradients that are done.
  *
  * In: a name in which '#' stands for the layer ("layers.#.y1", "layer#.lsh.hash"). Out: calls of the
  * product's functions with the layer's number in its place. */
