@@ -23,7 +23,7 @@ static void names_clash_with_nothing(void **state) {
         {"weights", "weights_1", "weights_2"}, /* taken twice */
         {"int", "v_int", "v_int_1"},           /* a keyword */
         {"f32x8", "v_f32x8", "v_f32x8_"}, /* a type of the prelude, and so is what ends in it */
-        {"exp_f32x8", "exp_f32x8", "v_exp_f32x8_"}, /* no helper: a function may be called so */
+        {"exp_f32x8", "exp_f32x8", "v_exp_f32x8_"},   /* no helper: a function may be called so */
         {"max_f32x8", "v_max_f32x8", "v_max_f32x8_"}, /* a helper */
         {"a.b", "a_b", "a_b_1"},
         {"_x", "v__x", "v__x_1"},
