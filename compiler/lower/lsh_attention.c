@@ -118,12 +118,14 @@ static value_t *own_chunk(builder_t *b, lsh_t *c, int64_t run) {
  * window reaches the ring would not hold what the degenerate wrap asks for: a run of one chunk then gathers its
  * window slot by slot. */
 static void lsh_run(lower_t *L, builder_t *b, lsh_t *c, int64_t run) {
-    inst_t *steps = b_for(b, "step", dim(0), dim(c->ring - 1 + run), 0, NULL);
+    bool alone = c->ring == 1; /* a chunk is its own window */
+    inst_t *steps = b_for(b, "step", dim(0), dim(c->ring - 1 + run), 0, NULL), *own = NULL;
     c->step = ax_v(loop_var(steps));
-    gather(L, b, c, c->first, ax_plus(c->step, -c->a->before), ring_slot(b, c, c->step));
+    if (!alone)
+        gather(L, b, c, c->first, ax_plus(c->step, -c->a->before), ring_slot(b, c, c->step));
     value_t *is = own_chunk(b, c, run);
-    inst_t *own = is ? b_if(b, is, 0, NULL) : NULL;
-    if (own) b_likely(own);
+    if (is) b_likely(own = b_if(b, is, 0, NULL));
+    if (alone) gather(L, b, c, c->chunk, ax(0), ax(0));
     lsh_chunk(L, b, c);
     if (own) b_end_if(b, own, NULL);
     b_end_for(b, steps, NULL);
