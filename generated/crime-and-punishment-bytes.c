@@ -2618,13 +2618,13 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
             __builtin_prefetch(q + clamped * 32 + 16, 0, 2);
         }
         f32x8 most = splat8(-3.4028235e+38f);
-        i32x8 carried = {0};
+        i32x8 most_at = {0};
         f32x8 least = splat8(3.4028235e+38f);
-        i32x8 carried_1 = {0};
+        i32x8 least_at = {0};
         f32x8 most_1 = splat8(-3.4028235e+38f);
-        i32x8 carried_2 = {0};
+        i32x8 most_at_1 = {0};
         f32x8 least_1 = splat8(3.4028235e+38f);
-        i32x8 carried_3 = {0};
+        i32x8 least_at_1 = {0};
         for (int64_t columns = 0; columns < 2; columns++) {
             f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0};
@@ -2653,40 +2653,40 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
             const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
             const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
             const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
-            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_3, carried);
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_3, most_at);
             const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_2, pick);
             const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_1, pick_1);
-            carried = select_i32x8((i32x8)(acc3_0 > larger_2), s, pick_2);
+            most_at = select_i32x8((i32x8)(acc3_0 > larger_2), s, pick_2);
             const f32x8 smaller = min8(acc0_0, least);
             const f32x8 smaller_1 = min8(acc1_0, smaller);
             const f32x8 smaller_2 = min8(acc2_0, smaller_1);
-            const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < least), s_3, carried_1);
+            const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < least), s_3, least_at);
             const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < smaller), s_2, pick_3);
             const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_1, pick_4);
-            carried_1 = select_i32x8((i32x8)(acc3_0 < smaller_2), s, pick_5);
+            least_at = select_i32x8((i32x8)(acc3_0 < smaller_2), s, pick_5);
             const f32x8 larger_3 = max8(acc0_1, most_1);
             const f32x8 larger_4 = max8(acc1_1, larger_3);
             const f32x8 larger_5 = max8(acc2_1, larger_4);
-            const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > most_1), s_3, carried_2);
+            const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > most_1), s_3, most_at_1);
             const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > larger_3), s_2, pick_6);
             const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > larger_4), s_1, pick_7);
-            carried_2 = select_i32x8((i32x8)(acc3_1 > larger_5), s, pick_8);
+            most_at_1 = select_i32x8((i32x8)(acc3_1 > larger_5), s, pick_8);
             const f32x8 smaller_3 = min8(acc0_1, least_1);
             const f32x8 smaller_4 = min8(acc1_1, smaller_3);
             const f32x8 smaller_5 = min8(acc2_1, smaller_4);
-            const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < least_1), s_3, carried_3);
+            const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < least_1), s_3, least_at_1);
             const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < smaller_3), s_2, pick_9);
             const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < smaller_4), s_1, pick_10);
-            carried_3 = select_i32x8((i32x8)(acc3_1 < smaller_5), s, pick_11);
+            least_at_1 = select_i32x8((i32x8)(acc3_1 < smaller_5), s, pick_11);
             most = max8(acc3_0, larger_2);
             least = min8(acc3_0, smaller_2);
             most_1 = max8(acc3_1, larger_5);
             least_1 = min8(acc3_1, smaller_5);
         }
-        const i32x8 pick = select_i32x8((i32x8)(-least > most),
-            add_i32x8(carried_1, splat_i32x8(8)), carried);
+        const i32x8 pick = select_i32x8((i32x8)(-least > most), add_i32x8(least_at, splat_i32x8(8)),
+            most_at);
         const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
-            add_i32x8(carried_3, splat_i32x8(8)), carried_2);
+            add_i32x8(least_at_1, splat_i32x8(8)), most_at_1);
         store_i32x8(found + round * 64 + panel * 16, pick);
         store_i32x8(found + round * 64 + panel * 16 + 8, pick_1);
     }
@@ -3027,14 +3027,14 @@ INLINE void lsh_attention_scores(const float *k_out, const float *q, const float
         const float v_1 = total_sum[lane];
         run_sum[token] = run_sum[token] + v_1;
         if (v_1 == 0.0f) {
-            int32_t carried = 0;
+            int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 32; key++) {
-                    carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
+                    count = sub_i32(count, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
                 }
             }
-            self_count[round * 512 + token] = carried;
+            self_count[round * 512 + token] = count;
         }
     }
 }
@@ -3392,14 +3392,14 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
         run_max[token] = top[lane];
         run_sum[token] = total_sum[lane];
         if (round_sum[lane] == 0.0f) {
-            int32_t carried = 0;
+            int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 32; key++) {
-                    carried = sub_i32(carried, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
+                    count = sub_i32(count, -(query_pos[slot_1 * 32 + key] == (int32_t)token));
                 }
             }
-            self_count[round * 512 + token] = carried;
+            self_count[round * 512 + token] = count;
         }
     }
 }
@@ -4985,7 +4985,7 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
             const f32x8 y_1 = exp_f32x8_step(load8(scores + v_5 * 8) - s_1);
             store8(scores + v_5 * 8, y_1);
         }
-        f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
+        f32x8 acc = {0}, acc_1 = {0}, acc_2 = {0}, acc_3 = {0};
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
             const int32_t more = -(at >= 0);
@@ -4997,25 +4997,25 @@ REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigne
                 const f32x8 s_2 = splat8(scores[j]);
                 const int64_t clamped = max_i64(at, 0);
                 const int64_t rem_1 = clamped % 64;
-                chosen = fma8(s_2, load8(rings_head + rem_1 * 64 + 32), carried);
-                chosen_1 = fma8(s_2, load8(rings_head + rem_1 * 64 + 40), carried_1);
-                chosen_2 = fma8(s_2, load8(rings_head + rem_1 * 64 + 48), carried_2);
-                chosen_3 = fma8(s_2, load8(rings_head + rem_1 * 64 + 56), carried_3);
+                chosen = fma8(s_2, load8(rings_head + rem_1 * 64 + 32), acc);
+                chosen_1 = fma8(s_2, load8(rings_head + rem_1 * 64 + 40), acc_1);
+                chosen_2 = fma8(s_2, load8(rings_head + rem_1 * 64 + 48), acc_2);
+                chosen_3 = fma8(s_2, load8(rings_head + rem_1 * 64 + 56), acc_3);
             } else {
-                chosen = carried;
-                chosen_1 = carried_1;
-                chosen_2 = carried_2;
-                chosen_3 = carried_3;
+                chosen = acc;
+                chosen_1 = acc_1;
+                chosen_2 = acc_2;
+                chosen_3 = acc_3;
             }
-            carried = chosen;
-            carried_1 = chosen_1;
-            carried_2 = chosen_2;
-            carried_3 = chosen_3;
+            acc = chosen;
+            acc_1 = chosen_1;
+            acc_2 = chosen_2;
+            acc_3 = chosen_3;
         }
-        store8(mixed, carried);
-        store8(mixed + 8, carried_1);
-        store8(mixed + 16, carried_2);
-        store8(mixed + 24, carried_3);
+        store8(mixed, acc);
+        store8(mixed + 8, acc_1);
+        store8(mixed + 16, acc_2);
+        store8(mixed + 24, acc_3);
         for (int64_t v_5 = 0; v_5 < 4; v_5++) {
             store8(mix + head * 32 + v_5 * 8, load8(mixed + v_5 * 8));
         }
@@ -5037,17 +5037,17 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
         }
         store8(rotated, sum);
         float most = -3.4028235e+38f;
-        int64_t carried = 0;
+        int64_t most_at = 0;
         float least = 3.4028235e+38f;
-        int64_t carried_1 = 0;
+        int64_t least_at = 0;
         for (int64_t column = 0; column < 8; column++) {
             const float v_1 = rotated[column];
-            carried = v_1 > most ? column : carried;
-            carried_1 = v_1 < least ? column : carried_1;
+            most_at = v_1 > most ? column : most_at;
+            least_at = v_1 < least ? column : least_at;
             most = max_f32(v_1, most);
             least = min_f32(v_1, least);
         }
-        const int64_t pick = -least > most ? add_i64(carried_1, 8) : carried;
+        const int64_t pick = -least > most ? add_i64(least_at, 8) : most_at;
         const int64_t clamped = max_i64(pick, 0);
         const int64_t bucket = min_i64(clamped, 15);
         int32_t *counts_round = counts_head + round * 16;
@@ -5082,11 +5082,11 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
         const int64_t at_1 = v + 1;
         int64_t back;
         if (at >= at_1) {
-            int64_t carried_2 = at;
+            int64_t left = at;
             for (int64_t turn = 0; turn < 64; turn++) {
-                carried_2 = carried_2 >= at_1 ? sub_i64(carried_2, at_1) : carried_2;
+                left = left >= at_1 ? sub_i64(left, at_1) : left;
             }
-            back = carried_2;
+            back = left;
         } else {
             back = at;
         }
@@ -5094,13 +5094,13 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
         int64_t chosen_1;
         int64_t chosen_2;
         if (back >= x_1) {
-            int64_t carried_2 = bucket, carried_3 = x_1, carried_4 = back;
+            int64_t in_bucket = bucket, tokens_to_here = x_1, to_go = back;
             for (int64_t move = 0; move < 32; move++) {
                 int64_t chosen_3;
                 int64_t chosen_4;
                 int64_t chosen_5;
-                if (carried_4 >= carried_3) {
-                    const int64_t pick_2 = carried_2 == 0 ? 15 : carried_2 - 1;
+                if (to_go >= tokens_to_here) {
+                    const int64_t pick_2 = in_bucket == 0 ? 15 : in_bucket - 1;
                     const int64_t clamped_4 = max_i64(pick_2, 0);
                     const int64_t clamped_5 = min_i64(clamped_4, 15);
                     const int64_t v_2 = counts_round[clamped_5];
@@ -5111,19 +5111,19 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
                     __builtin_prefetch(places_round + clamped_5 * 96 + clamped_8, 0, 2);
                     chosen_3 = clamped_5;
                     chosen_4 = (int64_t)(int32_t)v_2;
-                    chosen_5 = sub_i64(carried_4, carried_3);
+                    chosen_5 = sub_i64(to_go, tokens_to_here);
                 } else {
-                    chosen_3 = carried_2;
-                    chosen_4 = carried_3;
-                    chosen_5 = carried_4;
+                    chosen_3 = in_bucket;
+                    chosen_4 = tokens_to_here;
+                    chosen_5 = to_go;
                 }
-                carried_2 = chosen_3;
-                carried_3 = chosen_4;
-                carried_4 = chosen_5;
+                in_bucket = chosen_3;
+                tokens_to_here = chosen_4;
+                to_go = chosen_5;
             }
-            chosen = carried_2;
-            chosen_1 = carried_3;
-            chosen_2 = carried_4;
+            chosen = in_bucket;
+            chosen_1 = tokens_to_here;
+            chosen_2 = to_go;
         } else {
             chosen = bucket;
             chosen_1 = x_1;
@@ -5132,42 +5132,42 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
         const int64_t clamped_4 = max_i64(chosen, 0);
         const int64_t clamped_5 = min_i64(clamped_4, 15);
         const int64_t distinct = min_i64(at_1, 64);
-        int64_t carried_2 = chosen, carried_3 = chosen_1 - chosen_2 - 1,
-            carried_4 = (int64_t)counts_round[clamped_5], carried_5 = 0;
+        int64_t in_bucket = chosen, token = chosen_1 - chosen_2 - 1,
+            tokens = (int64_t)counts_round[clamped_5], found = 0;
         for (int64_t leg = 0; leg < 3; leg++) {
             int64_t chosen_3;
             int64_t chosen_4;
             int64_t chosen_5;
             int64_t chosen_6;
-            if (carried_5 < distinct) {
-                int64_t carried_6 = carried_2, carried_7 = carried_3, carried_8 = carried_4,
-                    carried_9 = carried_5;
+            if (found < distinct) {
+                int64_t in_bucket_1 = in_bucket, token_1 = token, tokens_1 = tokens,
+                    found_1 = found;
                 for (int64_t move = 0; move < 32; move++) {
                     int64_t chosen_7;
                     int64_t chosen_8;
                     int64_t chosen_9;
                     int64_t chosen_10;
-                    if (carried_9 < distinct) {
-                        const int64_t clamped_6 = max_i64(carried_6, 0);
+                    if (found_1 < distinct) {
+                        const int64_t clamped_6 = max_i64(in_bucket_1, 0);
                         const int64_t clamped_7 = min_i64(clamped_6, 15);
                         int64_t chosen_11;
                         int64_t chosen_12;
                         int64_t chosen_13;
                         int64_t chosen_14;
-                        if (carried_7 < carried_8) {
-                            const int64_t clamped_8 = max_i64(carried_7, 0);
+                        if (token_1 < tokens_1) {
+                            const int64_t clamped_8 = max_i64(token_1, 0);
                             const int64_t clamped_9 = min_i64(clamped_8, 511);
                             const int64_t clamped_10 = max_i64(clamped_9 - 32, 0);
                             const int64_t pick_2 = clamped_9 < 32 ? clamped_9 : clamped_10 % 64 +
                                 32;
                             const int64_t clamped_11 = min_i64(pick_2, 95);
-                            const int64_t clamped_12 = max_i64(carried_9, 0);
+                            const int64_t clamped_12 = max_i64(found_1, 0);
                             keys[round * 64 + min_i64(clamped_12, 63)] =
                                 places_round[clamped_7 * 96 + clamped_11];
                             chosen_11 = clamped_7;
                             chosen_12 = clamped_9 + 1;
-                            chosen_13 = carried_8;
-                            chosen_14 = carried_9 + 1;
+                            chosen_13 = tokens_1;
+                            chosen_14 = found_1 + 1;
                         } else {
                             const int64_t clamped_8 = min_i64(clamped_7 + 12, 15);
                             const int64_t pick_2 = clamped_7 == 15 ? 0 : clamped_7 + 1;
@@ -5176,37 +5176,37 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
                             chosen_11 = clamped_9;
                             chosen_12 = 0;
                             chosen_13 = (int64_t)counts_round[clamped_9];
-                            chosen_14 = carried_9;
+                            chosen_14 = found_1;
                         }
                         chosen_7 = chosen_11;
                         chosen_8 = chosen_12;
                         chosen_9 = chosen_13;
                         chosen_10 = chosen_14;
                     } else {
-                        chosen_7 = carried_6;
-                        chosen_8 = carried_7;
-                        chosen_9 = carried_8;
-                        chosen_10 = carried_9;
+                        chosen_7 = in_bucket_1;
+                        chosen_8 = token_1;
+                        chosen_9 = tokens_1;
+                        chosen_10 = found_1;
                     }
-                    carried_6 = chosen_7;
-                    carried_7 = chosen_8;
-                    carried_8 = chosen_9;
-                    carried_9 = chosen_10;
+                    in_bucket_1 = chosen_7;
+                    token_1 = chosen_8;
+                    tokens_1 = chosen_9;
+                    found_1 = chosen_10;
                 }
-                chosen_3 = carried_6;
-                chosen_4 = carried_7;
-                chosen_5 = carried_8;
-                chosen_6 = carried_9;
+                chosen_3 = in_bucket_1;
+                chosen_4 = token_1;
+                chosen_5 = tokens_1;
+                chosen_6 = found_1;
             } else {
-                chosen_3 = carried_2;
-                chosen_4 = carried_3;
-                chosen_5 = carried_4;
-                chosen_6 = carried_5;
+                chosen_3 = in_bucket;
+                chosen_4 = token;
+                chosen_5 = tokens;
+                chosen_6 = found;
             }
-            carried_2 = chosen_3;
-            carried_3 = chosen_4;
-            carried_4 = chosen_5;
-            carried_5 = chosen_6;
+            in_bucket = chosen_3;
+            token = chosen_4;
+            tokens = chosen_5;
+            found = chosen_6;
         }
         if (at_1 < 64) {
             for (int64_t j = 0; j < 64; j++) {
@@ -5281,19 +5281,19 @@ INLINE void lsh_step_outs_step(const int32_t *keys, float *scores, float *weight
             store8(scores + v_4 * 8, y_1);
         }
         weights_1[round] = lse;
-        f32x8 sum_4 = {0}, sum_5 = {0}, sum_6 = {0}, sum_7 = {0};
+        f32x8 acc = {0}, acc_1 = {0}, acc_2 = {0}, acc_3 = {0};
         for (int64_t j = 0; j < 64; j++) {
             const f32x8 s_2 = splat8(scores[j]);
             const int64_t token = keys[round * 64 + j];
-            sum_4 = fma8(s_2, load8(records_head + token * 768 + 32), sum_4);
-            sum_5 = fma8(s_2, load8(records_head + token * 768 + 40), sum_5);
-            sum_6 = fma8(s_2, load8(records_head + token * 768 + 48), sum_6);
-            sum_7 = fma8(s_2, load8(records_head + token * 768 + 56), sum_7);
+            acc = fma8(s_2, load8(records_head + token * 768 + 32), acc);
+            acc_1 = fma8(s_2, load8(records_head + token * 768 + 40), acc_1);
+            acc_2 = fma8(s_2, load8(records_head + token * 768 + 48), acc_2);
+            acc_3 = fma8(s_2, load8(records_head + token * 768 + 56), acc_3);
         }
-        store8(outs + round * 32, sum_4);
-        store8(outs + round * 32 + 8, sum_5);
-        store8(outs + round * 32 + 16, sum_6);
-        store8(outs + round * 32 + 24, sum_7);
+        store8(outs + round * 32, acc);
+        store8(outs + round * 32 + 8, acc_1);
+        store8(outs + round * 32 + 16, acc_2);
+        store8(outs + round * 32 + 24, acc_3);
     }
 }
 
@@ -5422,7 +5422,7 @@ INLINE void lsh_step_scores_step(const int32_t *position, const int32_t *hashed,
             const f32x8 y_1 = exp_f32x8_step(load8(scores + v_9 * 8) - s_2);
             store8(scores + v_9 * 8, y_1);
         }
-        f32x8 carried = {0}, carried_1 = {0}, carried_2 = {0}, carried_3 = {0};
+        f32x8 acc = {0}, acc_1 = {0}, acc_2 = {0}, acc_3 = {0};
         for (int64_t j = 0; j < 33; j++) {
             f32x8 chosen;
             f32x8 chosen_1;
@@ -5430,25 +5430,25 @@ INLINE void lsh_step_scores_step(const int32_t *position, const int32_t *hashed,
             f32x8 chosen_3;
             if (j <= position_1) {
                 const f32x8 s_3 = splat8(scores[j]);
-                chosen = fma8(s_3, load8(records_head + j * 768 + 32), carried);
-                chosen_1 = fma8(s_3, load8(records_head + j * 768 + 40), carried_1);
-                chosen_2 = fma8(s_3, load8(records_head + j * 768 + 48), carried_2);
-                chosen_3 = fma8(s_3, load8(records_head + j * 768 + 56), carried_3);
+                chosen = fma8(s_3, load8(records_head + j * 768 + 32), acc);
+                chosen_1 = fma8(s_3, load8(records_head + j * 768 + 40), acc_1);
+                chosen_2 = fma8(s_3, load8(records_head + j * 768 + 48), acc_2);
+                chosen_3 = fma8(s_3, load8(records_head + j * 768 + 56), acc_3);
             } else {
-                chosen = carried;
-                chosen_1 = carried_1;
-                chosen_2 = carried_2;
-                chosen_3 = carried_3;
+                chosen = acc;
+                chosen_1 = acc_1;
+                chosen_2 = acc_2;
+                chosen_3 = acc_3;
             }
-            carried = chosen;
-            carried_1 = chosen_1;
-            carried_2 = chosen_2;
-            carried_3 = chosen_3;
+            acc = chosen;
+            acc_1 = chosen_1;
+            acc_2 = chosen_2;
+            acc_3 = chosen_3;
         }
-        store8(mixed, carried);
-        store8(mixed + 8, carried_1);
-        store8(mixed + 16, carried_2);
-        store8(mixed + 24, carried_3);
+        store8(mixed, acc);
+        store8(mixed + 8, acc_1);
+        store8(mixed + 16, acc_2);
+        store8(mixed + 24, acc_3);
         if (position_1 >= 31) {
             for (int64_t round = 0; round < 2; round++) {
                 for (int64_t bucket = 0; bucket < 16; bucket++) {
@@ -5464,17 +5464,17 @@ INLINE void lsh_step_scores_step(const int32_t *position, const int32_t *hashed,
                         }
                         store8(rotated, sum_7);
                         float most_2 = -3.4028235e+38f;
-                        int64_t carried_4 = 0;
+                        int64_t most_at = 0;
                         float least = 3.4028235e+38f;
-                        int64_t carried_5 = 0;
+                        int64_t least_at = 0;
                         for (int64_t column = 0; column < 8; column++) {
                             const float v_9 = rotated[column];
-                            carried_4 = v_9 > most_2 ? column : carried_4;
-                            carried_5 = v_9 < least ? column : carried_5;
+                            most_at = v_9 > most_2 ? column : most_at;
+                            least_at = v_9 < least ? column : least_at;
                             most_2 = max_f32(v_9, most_2);
                             least = min_f32(v_9, least);
                         }
-                        const int64_t pick = -least > most_2 ? add_i64(carried_5, 8) : carried_4;
+                        const int64_t pick = -least > most_2 ? add_i64(least_at, 8) : most_at;
                         const int64_t clamped = max_i64(pick, 0);
                         const int64_t bucket = min_i64(clamped, 15);
                         const int32_t count = counts_head[round * 16 + bucket];

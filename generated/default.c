@@ -2200,13 +2200,13 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
         }
         const float *queries_panel = queries + panel * 1024;
         f32x8 most = splat8(-3.4028235e+38f);
-        i32x8 carried = {0};
+        i32x8 most_at = {0};
         f32x8 least = splat8(3.4028235e+38f);
-        i32x8 carried_1 = {0};
+        i32x8 least_at = {0};
         f32x8 most_1 = splat8(-3.4028235e+38f);
-        i32x8 carried_2 = {0};
+        i32x8 most_at_1 = {0};
         f32x8 least_1 = splat8(3.4028235e+38f);
-        i32x8 carried_3 = {0};
+        i32x8 least_at_1 = {0};
         for (int64_t columns = 0; columns < 9; columns++) {
             f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0},
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0},
@@ -2246,45 +2246,45 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
             const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 2));
             const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 1));
             const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6));
-            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_5, carried);
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_5, most_at);
             const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_4, pick);
             const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_3, pick_1);
             const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > larger_2), s_2, pick_2);
             const i32x8 pick_4 = select_i32x8((i32x8)(acc4_0 > larger_3), s_1, pick_3);
-            carried = select_i32x8((i32x8)(acc5_0 > larger_4), s, pick_4);
+            most_at = select_i32x8((i32x8)(acc5_0 > larger_4), s, pick_4);
             const f32x8 smaller = min8(acc0_0, least);
             const f32x8 smaller_1 = min8(acc1_0, smaller);
             const f32x8 smaller_2 = min8(acc2_0, smaller_1);
             const f32x8 smaller_3 = min8(acc3_0, smaller_2);
             const f32x8 smaller_4 = min8(acc4_0, smaller_3);
-            const i32x8 pick_5 = select_i32x8((i32x8)(acc0_0 < least), s_5, carried_1);
+            const i32x8 pick_5 = select_i32x8((i32x8)(acc0_0 < least), s_5, least_at);
             const i32x8 pick_6 = select_i32x8((i32x8)(acc1_0 < smaller), s_4, pick_5);
             const i32x8 pick_7 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_3, pick_6);
             const i32x8 pick_8 = select_i32x8((i32x8)(acc3_0 < smaller_2), s_2, pick_7);
             const i32x8 pick_9 = select_i32x8((i32x8)(acc4_0 < smaller_3), s_1, pick_8);
-            carried_1 = select_i32x8((i32x8)(acc5_0 < smaller_4), s, pick_9);
+            least_at = select_i32x8((i32x8)(acc5_0 < smaller_4), s, pick_9);
             const f32x8 larger_5 = max8(acc0_1, most_1);
             const f32x8 larger_6 = max8(acc1_1, larger_5);
             const f32x8 larger_7 = max8(acc2_1, larger_6);
             const f32x8 larger_8 = max8(acc3_1, larger_7);
             const f32x8 larger_9 = max8(acc4_1, larger_8);
-            const i32x8 pick_10 = select_i32x8((i32x8)(acc0_1 > most_1), s_5, carried_2);
+            const i32x8 pick_10 = select_i32x8((i32x8)(acc0_1 > most_1), s_5, most_at_1);
             const i32x8 pick_11 = select_i32x8((i32x8)(acc1_1 > larger_5), s_4, pick_10);
             const i32x8 pick_12 = select_i32x8((i32x8)(acc2_1 > larger_6), s_3, pick_11);
             const i32x8 pick_13 = select_i32x8((i32x8)(acc3_1 > larger_7), s_2, pick_12);
             const i32x8 pick_14 = select_i32x8((i32x8)(acc4_1 > larger_8), s_1, pick_13);
-            carried_2 = select_i32x8((i32x8)(acc5_1 > larger_9), s, pick_14);
+            most_at_1 = select_i32x8((i32x8)(acc5_1 > larger_9), s, pick_14);
             const f32x8 smaller_5 = min8(acc0_1, least_1);
             const f32x8 smaller_6 = min8(acc1_1, smaller_5);
             const f32x8 smaller_7 = min8(acc2_1, smaller_6);
             const f32x8 smaller_8 = min8(acc3_1, smaller_7);
             const f32x8 smaller_9 = min8(acc4_1, smaller_8);
-            const i32x8 pick_15 = select_i32x8((i32x8)(acc0_1 < least_1), s_5, carried_3);
+            const i32x8 pick_15 = select_i32x8((i32x8)(acc0_1 < least_1), s_5, least_at_1);
             const i32x8 pick_16 = select_i32x8((i32x8)(acc1_1 < smaller_5), s_4, pick_15);
             const i32x8 pick_17 = select_i32x8((i32x8)(acc2_1 < smaller_6), s_3, pick_16);
             const i32x8 pick_18 = select_i32x8((i32x8)(acc3_1 < smaller_7), s_2, pick_17);
             const i32x8 pick_19 = select_i32x8((i32x8)(acc4_1 < smaller_8), s_1, pick_18);
-            carried_3 = select_i32x8((i32x8)(acc5_1 < smaller_9), s, pick_19);
+            least_at_1 = select_i32x8((i32x8)(acc5_1 < smaller_9), s, pick_19);
             most = max8(acc5_0, larger_4);
             least = min8(acc5_0, smaller_4);
             most_1 = max8(acc5_1, larger_9);
@@ -2323,47 +2323,47 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
             const i32x8 s_2 = splat_i32x8((int32_t)(columns * 5 + 56));
             const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 55));
             const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 54));
-            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_4, carried);
+            const i32x8 pick = select_i32x8((i32x8)(acc0_0 > most), s_4, most_at);
             const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > larger), s_3, pick);
             const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > larger_1), s_2, pick_1);
             const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > larger_2), s_1, pick_2);
-            carried = select_i32x8((i32x8)(acc4_0 > larger_3), s, pick_3);
+            most_at = select_i32x8((i32x8)(acc4_0 > larger_3), s, pick_3);
             const f32x8 smaller = min8(acc0_0, least);
             const f32x8 smaller_1 = min8(acc1_0, smaller);
             const f32x8 smaller_2 = min8(acc2_0, smaller_1);
             const f32x8 smaller_3 = min8(acc3_0, smaller_2);
-            const i32x8 pick_4 = select_i32x8((i32x8)(acc0_0 < least), s_4, carried_1);
+            const i32x8 pick_4 = select_i32x8((i32x8)(acc0_0 < least), s_4, least_at);
             const i32x8 pick_5 = select_i32x8((i32x8)(acc1_0 < smaller), s_3, pick_4);
             const i32x8 pick_6 = select_i32x8((i32x8)(acc2_0 < smaller_1), s_2, pick_5);
             const i32x8 pick_7 = select_i32x8((i32x8)(acc3_0 < smaller_2), s_1, pick_6);
-            carried_1 = select_i32x8((i32x8)(acc4_0 < smaller_3), s, pick_7);
+            least_at = select_i32x8((i32x8)(acc4_0 < smaller_3), s, pick_7);
             const f32x8 larger_4 = max8(acc0_1, most_1);
             const f32x8 larger_5 = max8(acc1_1, larger_4);
             const f32x8 larger_6 = max8(acc2_1, larger_5);
             const f32x8 larger_7 = max8(acc3_1, larger_6);
-            const i32x8 pick_8 = select_i32x8((i32x8)(acc0_1 > most_1), s_4, carried_2);
+            const i32x8 pick_8 = select_i32x8((i32x8)(acc0_1 > most_1), s_4, most_at_1);
             const i32x8 pick_9 = select_i32x8((i32x8)(acc1_1 > larger_4), s_3, pick_8);
             const i32x8 pick_10 = select_i32x8((i32x8)(acc2_1 > larger_5), s_2, pick_9);
             const i32x8 pick_11 = select_i32x8((i32x8)(acc3_1 > larger_6), s_1, pick_10);
-            carried_2 = select_i32x8((i32x8)(acc4_1 > larger_7), s, pick_11);
+            most_at_1 = select_i32x8((i32x8)(acc4_1 > larger_7), s, pick_11);
             const f32x8 smaller_4 = min8(acc0_1, least_1);
             const f32x8 smaller_5 = min8(acc1_1, smaller_4);
             const f32x8 smaller_6 = min8(acc2_1, smaller_5);
             const f32x8 smaller_7 = min8(acc3_1, smaller_6);
-            const i32x8 pick_12 = select_i32x8((i32x8)(acc0_1 < least_1), s_4, carried_3);
+            const i32x8 pick_12 = select_i32x8((i32x8)(acc0_1 < least_1), s_4, least_at_1);
             const i32x8 pick_13 = select_i32x8((i32x8)(acc1_1 < smaller_4), s_3, pick_12);
             const i32x8 pick_14 = select_i32x8((i32x8)(acc2_1 < smaller_5), s_2, pick_13);
             const i32x8 pick_15 = select_i32x8((i32x8)(acc3_1 < smaller_6), s_1, pick_14);
-            carried_3 = select_i32x8((i32x8)(acc4_1 < smaller_7), s, pick_15);
+            least_at_1 = select_i32x8((i32x8)(acc4_1 < smaller_7), s, pick_15);
             most = max8(acc4_0, larger_3);
             least = min8(acc4_0, smaller_3);
             most_1 = max8(acc4_1, larger_7);
             least_1 = min8(acc4_1, smaller_7);
         }
         const i32x8 pick = select_i32x8((i32x8)(-least > most),
-            add_i32x8(carried_1, splat_i32x8(64)), carried);
+            add_i32x8(least_at, splat_i32x8(64)), most_at);
         const i32x8 pick_1 = select_i32x8((i32x8)(-least_1 > most_1),
-            add_i32x8(carried_3, splat_i32x8(64)), carried_2);
+            add_i32x8(least_at_1, splat_i32x8(64)), most_at_1);
         store_i32x8(found + panel * 16, pick);
         store_i32x8(found + panel * 16 + 8, pick_1);
     }
@@ -2733,14 +2733,14 @@ INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const
         const float v_1 = total_sum[lane];
         run_sum[token] = run_sum[token] + v_1;
         if (v_1 == 0.0f) {
-            int32_t carried = 0;
+            int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 64; key++) {
-                    carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
+                    count = sub_i32(count, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
                 }
             }
-            self_count[token] = carried;
+            self_count[token] = count;
         }
     }
 }
@@ -3109,14 +3109,14 @@ INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, con
         run_max[token] = top[lane];
         run_sum[token] = total_sum[lane];
         if (round_sum[lane] == 0.0f) {
-            int32_t carried = 0;
+            int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
                 const int64_t slot_1 = (step + o + 1) % 2;
                 for (int64_t key = 0; key < 64; key++) {
-                    carried = sub_i32(carried, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
+                    count = sub_i32(count, -(query_pos[slot_1 * 64 + key] == (int32_t)token));
                 }
             }
-            self_count[token] = carried;
+            self_count[token] = count;
         }
     }
 }

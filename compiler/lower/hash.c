@@ -66,6 +66,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     int64_t count[2];
     ltype_t ints = VECTOR(E_I32, L->lanes);
     value_t *best[4 * MAX_VECTORS], *acc[MAX_TILE];
+    static const char *const names[] = {"most", "most_at", "least", "least_at"};
     for (int j = 0; j < nv; j++) {
         best[4 * j] = splat(b, L, LOWEST);
         best[4 * j + 2] = splat(b, L, -LOWEST);
@@ -75,7 +76,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     int shapes = split_rows(L, columns, size, count);
     for (int s = 0; s < shapes; s++) {
         inst_t *loop = b_for(b, "columns", dim(0), dim(count[s]), 4 * nv, best);
-        for (int i = 0; i < 4 * nv; i++) best[i] = loop_arg(loop, i);
+        for (int i = 0; i < 4 * nv; i++) best[i] = b_name(loop_arg(loop, i), names[i % 4]);
         affine_t column = ax_plus(ax_scale(ax_v(loop_var(loop)), size[s]), at);
         h->column = ax_plus(column, first);
         product_t p = {.rows = size[s],

@@ -41,11 +41,11 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
     value_t *self = b_convert(b, E_I32, b_index(b, token)), *zero = b_iconst(b, i32, 0);
     inst_t *chunks = b_for(b, "o", dim(0), dim(c->w->span), 1, &zero);
     c->w->open_chunk(L, b, c->w, loop_var(chunks));
-    value_t *count = loop_arg(chunks, 0);
+    value_t *count = b_name(loop_arg(chunks, 0), "count");
     inst_t *keys = b_for(b, "key", dim(0), dim(c->a->chunk), 1, &count);
     affine_t kx[] = {c->slot, ax_v(loop_var(keys))};
     value_t *same = b_compare(b, OP_EQ, b_load(b, c->w->query_pos, 1, kx), self);
-    count = b_binary(b, OP_SUB, loop_arg(keys, 0), same); /* true is -1 */
+    count = b_binary(b, OP_SUB, b_name(loop_arg(keys, 0), "count"), same); /* true is -1 */
     b_end_for(b, keys, &count);
     b_end_for(b, chunks, keys->results);
     affine_t sx[] = {c->batch, c->head, c->round, token};

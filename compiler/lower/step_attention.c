@@ -123,11 +123,12 @@ static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int
     const mixing_t *m = ctx;
     step_t *s = m->s;
     const keys_t *k = m->k;
-    value_t *acc[MOST_VECTORS], *next[MOST_VECTORS];
+    value_t *acc[MOST_VECTORS] = {NULL}, *next[MOST_VECTORS];
     ltype_t types[MOST_VECTORS];
     affine_t ix[MAX_RANK];
     for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0), types[i] = vec(L);
     inst_t *loop = b_for(b, "j", dim(0), dim(k->n), n, acc), *some = NULL;
+    for (int i = 0; i < n; i++) b_name(loop_arg(loop, i), "acc");
     value_t *j = loop_var(loop);
     if (k->valid) some = b_if(b, k->valid(L, b, s, j), n, types);
     k->at(L, b, s, j, ix);

@@ -27,6 +27,7 @@ static void rotate_columns(builder_t *b, const step_t *s, const hashed_t *x, aff
     value_t *acc[COLUMNS_AT_ONCE], *next[COLUMNS_AT_ONCE];
     for (int i = 0; i < n; i++) acc[i] = b_const(b, (ltype_t){E_F32, width}, 0);
     inst_t *loop = b_for(b, "d", dim(0), dim(s->a->head_size), n, acc);
+    for (int i = 0; i < n; i++) b_name(loop_arg(loop, i), "sum");
     affine_t d = ax_v(loop_var(loop));
     value_t *e = hashed_element(b, x, d);
     if (width > 1) e = b_broadcast(b, e, width);
@@ -65,6 +66,8 @@ static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
 static value_t *factor_bucket(builder_t *b, const step_t *s, int64_t first, int64_t columns) {
     value_t *init[] = {f32(b, LOWEST), i64(b, 0), f32(b, -LOWEST), i64(b, 0)};
     inst_t *loop = b_for(b, "column", dim(0), dim(columns), 4, init);
+    static const char *const names[] = {"most", "most_at", "least", "least_at"};
+    for (int k = 0; k < 4; k++) b_name(loop_arg(loop, k), names[k]);
     value_t *most = loop_arg(loop, 0), *least = loop_arg(loop, 2), *column = loop_var(loop);
     affine_t at = ax_plus(ax_v(column), first);
     value_t *x = b_load(b, s->rotated, 1, &at);
@@ -187,7 +190,7 @@ static value_t *steps_back(builder_t *b, const cache_t *c, const step_t *s, valu
     ltype_t type = SCALAR(E_I64);
     inst_t *around = b_if(b, b_compare(b, OP_GE, back, tokens), 1, &type);
     inst_t *loop = b_for(b, "turn", dim(0), dim(most), 1, &back);
-    value_t *x = loop_arg(loop, 0), *less = b_binary(b, OP_SUB, x, tokens);
+    value_t *x = b_name(loop_arg(loop, 0), "left"), *less = b_binary(b, OP_SUB, x, tokens);
     value_t *next = b_select(b, b_compare(b, OP_GE, x, tokens), less, x);
     b_end_for(b, loop, &next);
     b_else(b, around, &loop->results[0]);
@@ -202,6 +205,7 @@ typedef struct {
     const step_t *s;
     const bucket_at_t *list;
     value_t *target;
+    const char *names[4]; /* of the state */
     value_t *(*goes_on)(builder_t *b, const void *walk, value_t *const *state);
     void (*move)(lower_t *L, builder_t *b, const void *walk, value_t *const *state, value_t **next);
 } walk_t;
@@ -212,10 +216,10 @@ static void walk(lower_t *L, builder_t *b, const walk_t *w, int64_t moves, value
     value_t *from[STATE], *next[STATE];
     for (int k = 0; k < STATE; k++) types[k] = SCALAR(E_I64);
     inst_t *outer = b_for(b, "leg", dim(0), dim((moves + WALK - 1) / WALK), STATE, state);
-    for (int k = 0; k < STATE; k++) state[k] = loop_arg(outer, k);
+    for (int k = 0; k < STATE; k++) state[k] = b_name(loop_arg(outer, k), w->names[k]);
     inst_t *more = b_if(b, w->goes_on(b, w, state), STATE, types);
     inst_t *inner = b_for(b, "move", dim(0), dim(WALK), STATE, state);
-    for (int k = 0; k < STATE; k++) from[k] = loop_arg(inner, k);
+    for (int k = 0; k < STATE; k++) from[k] = b_name(loop_arg(inner, k), w->names[k]);
     inst_t *still = b_if(b, w->goes_on(b, w, from), STATE, types);
     w->move(L, b, w, from, next);
     b_else(b, still, next);
@@ -315,7 +319,12 @@ void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
     value_t *back = steps_back(b, c, s, tokens_before(L, b, c, &list, bucket), count);
     value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1)), *zero = i64(b, 0);
     value_t *state[] = {bucket, count, back, zero};
-    walk_t w = {.c = c, .s = s, .list = &list, .goes_on = back_goes_on, .move = back_move};
+    walk_t w = {.c = c,
+                .s = s,
+                .list = &list,
+                .names = {"in_bucket", "tokens_to_here", "to_go", "none"},
+                .goes_on = back_goes_on,
+                .move = back_move};
     walk(L, b, &w, c->buckets + 1, state);
     state[1] = b_index(b, ax_plus(ax_v(b_binary(b, OP_SUB, state[1], state[2])), -1));
     state[2] = count_at(b, c, &list, within(b, state[0], c->buckets - 1));
@@ -323,6 +332,9 @@ void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
     w.target = b_name(b_binary(b, OP_MIN, tokens, i64(b, c->window)), "distinct");
     w.goes_on = ahead_goes_on;
     w.move = ahead_move;
+    w.names[1] = "token";
+    w.names[2] = "tokens";
+    w.names[3] = "found";
     walk(L, b, &w, c->window + c->buckets + 1, state);
     repeat_keys(b, c, s, round);
 }
