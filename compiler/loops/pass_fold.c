@@ -168,9 +168,22 @@ static bool drop_loop(fold_t *f, inst_t *i) {
     return true;
 }
 
+/* What stands at a known place of a table. */
+static bool read_table(inst_t *i) {
+    const buffer_t *b = i->buffer;
+    int64_t at = 0;
+    if (i->op != OP_LOAD || b->kind != BUF_TABLE || i->result->type.lanes > 1) return false;
+    for (int d = 0; d < i->n_index; d++) {
+        if (i->index[d].n > 0) return false;
+        at = at * b->dims[d].c + i->index[d].base.c;
+    }
+    i->buffer = NULL;
+    return fold_become_int(i, b->data[at]);
+}
+
 static void fold_plain(fold_t *f, inst_t *i) {
     for (int d = 0; d < i->n_index; d++) gather_index(&i->index[d], f->m->units);
-    if (fold_constants(i)) return;
+    if (fold_constants(i) || read_table(i)) return;
     value_t *v = fold_identity(i, f->m->units);
     if (v) f->same[i->result->id] = v;
     else if (i->result && op_info[i->op].pure && is_point(i->result))
