@@ -1,6 +1,6 @@
 /* The compile cache's size: what says it, what goes first, what is not touched, and processes that write, find and
  * remove the same entries at once. */
-#include "emit_test.h"
+#include "../emit/emit_test.h"
 
 #include <dirent.h>
 #include <fcntl.h>
