@@ -1,197 +1,10 @@
-/* Generation: prefills and steps over a cache.
- *
- * The cache, front to back, every part 64-byte aligned: a head (below), then the parts that kernels know as slots from
- * CACHE on, which each row has, then those from RECORDS on, which each token of a row has. The head is all that this
- * file keeps; kernels never see it. */
+/* Generation: prefills and steps over a cache (cache.c). */
 #include "rt_int.h"
-
-#define CACHE_MAGIC UINT64_C(0x3268636143667252) /* "RrfCach2", little-endian */
-
-/* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens two rows are
- * known to have in common, records and all. */
-typedef struct {
-    uint64_t magic, fingerprint, batch, capacity;
-} head_t;
-
-typedef struct {
-    head_t *head;
-    int32_t *tokens;
-    int32_t *
-        hashed; /* LSH layers have sorted the row into buckets where their chunk length is below this */
-    int32_t *shared;
-    unsigned char *base;
-} cache_t;
-
-/* ---- the cache --------------------------------------------------------------------------------- */
-
-static size_t head_bytes(uint64_t batch) {
-    return sizeof(head_t) + (size_t)batch * (2 + (size_t)batch) * sizeof(int32_t);
-}
-
-/* Walks over the parts from the end of the head. */
-typedef struct {
-    reformer_room_t room;
-    const reformer_desc_t *desc;
-    size_t length;
-    int i; /* of the next part */
-} walk_t;
-
-static walk_t first_part(const reformer_desc_t *d, size_t length) {
-    walk_t w = {{0, 0}, d, length, 0};
-    (void)reformer_take(&w.room, 1, head_bytes((uint64_t)d->batch));
-    return w;
-}
-
-/* The next part's place; 0 past the last. `bytes` per row, and of a record per token too. */
-static int next_part(walk_t *w, size_t *at, size_t *bytes, int *is_record) {
-    const reformer_desc_t *d = w->desc;
-    size_t batch = (size_t)d->batch;
-    int i = w->i++, n = d->n_cache_parts;
-    if (i >= n + d->n_record_parts) return 0;
-    *is_record = i >= n;
-    *bytes = *is_record ? d->record_parts[i - n] : d->cache_parts[i];
-    *at = reformer_take(&w->room, *is_record ? w->length : batch,
-                        *is_record ? batch * *bytes : *bytes);
-    return 1;
-}
-
-/* The whole size, or 0. */
-static size_t lay_out_cache(const reformer_desc_t *d, size_t length) {
-    walk_t w = first_part(d, length);
-    size_t at, bytes;
-    int is_record;
-    while (next_part(&w, &at, &bytes, &is_record)) {
-    }
-    return w.room.full ? 0 : w.room.bytes;
-}
-
-size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length) {
-    if (!desc || !desc->steps || length == 0 || length > (uint64_t)desc->positions) return 0;
-    return lay_out_cache(desc, length);
-}
-
-static void open_parts(const reformer_desc_t *d, void *memory, cache_t *c) {
-    unsigned char *base = (unsigned char *)memory;
-    c->head = (head_t *)memory;
-    c->tokens = (int32_t *)(void *)(base + sizeof(head_t));
-    c->hashed = c->tokens + d->batch;
-    c->shared = c->hashed + d->batch;
-    c->base = base;
-}
-
-int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t bytes, size_t length) {
-    if (!desc || !cache) return REFORMER_E_ARGUMENT;
-    if (!desc->steps) return REFORMER_E_DECODE;
-    if ((uintptr_t)cache % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
-    size_t needed = reformer_cache_bytes(desc, length);
-    if (!needed) return REFORMER_E_LENGTH;
-    if (needed > bytes) return REFORMER_E_WORKSPACE;
-    cache_t c;
-    open_parts(desc, cache, &c);
-    uint64_t batch = (uint64_t)desc->batch;
-    *c.head = (head_t){CACHE_MAGIC, desc->fingerprint, batch, length};
-    for (size_t i = 0; i < (size_t)batch * (2 + (size_t)batch); i++) c.tokens[i] = 0;
-    return REFORMER_OK;
-}
-
-/* What this file itself counts with; the parts behind the head are the kernels' own. */
-static int counts_fit(const reformer_desc_t *d, const cache_t *c) {
-    size_t batch = (size_t)d->batch;
-    for (size_t b = 0; b < batch; b++) {
-        if (c->tokens[b] < 0 || (uint64_t)c->tokens[b] > c->head->capacity) return 0;
-        if (c->hashed[b] < 0) return 0;
-    }
-    return 1;
-}
-
-static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
-    if (!memory) return REFORMER_E_ARGUMENT;
-    if ((uintptr_t)memory % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
-    const head_t *h = (const head_t *)memory;
-    if (h->magic != CACHE_MAGIC || h->fingerprint != d->fingerprint ||
-        h->batch != (uint64_t)d->batch || h->capacity > (uint64_t)d->positions)
-        return REFORMER_E_CACHE;
-    open_parts(d, memory, c);
-    return counts_fit(d, c) ? REFORMER_OK : REFORMER_E_CACHE;
-}
-
-int reformer_cache_check(const reformer_desc_t *desc, const void *cache, size_t bytes) {
-    if (!desc || !cache) return REFORMER_E_ARGUMENT;
-    if (!desc->steps) return REFORMER_E_DECODE;
-    if (bytes < head_bytes((uint64_t)desc->batch)) return REFORMER_E_WORKSPACE;
-    cache_t c;
-    int error = open_cache(desc, (void *)(uintptr_t)cache, &c); /* which only reads it */
-    if (error) return error;
-    size_t needed = reformer_cache_bytes(desc, (size_t)c.head->capacity);
-    return needed == 0 ? REFORMER_E_CACHE : needed > bytes ? REFORMER_E_WORKSPACE : REFORMER_OK;
-}
-
-size_t reformer_cache_tokens(const void *cache, size_t row) {
-    const head_t *h = (const head_t *)cache;
-    if (!h || h->magic != CACHE_MAGIC || row >= h->batch) return 0;
-    return (size_t)((const int32_t *)(const void *)(h + 1))[row];
-}
-
-static void copy(unsigned char *to, const unsigned char *from, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) to[i] = from[i];
-}
-
-/* What rows `row` and others have in common is no longer known. */
-static void forget_shared(const reformer_desc_t *d, const cache_t *c, int64_t row) {
-    for (int64_t i = 0; i < d->batch; i++)
-        c->shared[row * d->batch + i] = c->shared[i * d->batch + row] = 0;
-}
-
-static void set_shared(const reformer_desc_t *d, const cache_t *c, int64_t from, int64_t to) {
-    for (int64_t i = 0; i < d->batch; i++) {
-        int32_t n = i == from ? c->tokens[from] : c->shared[from * d->batch + i];
-        if (i != to) c->shared[to * d->batch + i] = c->shared[i * d->batch + to] = n;
-    }
-}
-
-int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t from, size_t to) {
-    cache_t c;
-    if (!desc) return REFORMER_E_ARGUMENT;
-    if (!desc->steps) return REFORMER_E_DECODE;
-    int error = open_cache(desc, cache, &c);
-    if (error) return error;
-    size_t batch = (size_t)desc->batch;
-    if (from >= batch || to >= batch) return REFORMER_E_BATCH;
-    if (from == to) return REFORMER_OK;
-    if (c.shared[from * batch + to] < 0) return REFORMER_E_CACHE;
-    walk_t w = first_part(desc, (size_t)c.head->capacity);
-    size_t at, n;
-    int is_record;
-    while (next_part(&w, &at, &n, &is_record)) {
-        int64_t first = is_record ? c.shared[from * batch + to] : 0;
-        int64_t end = is_record ? c.tokens[from] : 1;
-        for (int64_t t = first; t < end; t++) {
-            unsigned char *rows = c.base + at + (size_t)t * batch * n;
-            copy(rows + to * n, rows + from * n, n);
-        }
-    }
-    c.tokens[to] = c.tokens[from];
-    c.hashed[to] = c.hashed[from];
-    set_shared(desc, &c, (int64_t)from, (int64_t)to);
-    return REFORMER_OK;
-}
-
-static void bind_cache(const reformer_desc_t *d, const cache_t *c, reformer_call_t *call) {
-    walk_t w = first_part(d, (size_t)c->head->capacity);
-    size_t at, bytes;
-    int is_record;
-    for (int i = 0; next_part(&w, &at, &bytes, &is_record); i++) {
-        int slot =
-            is_record ? REFORMER_SLOT_RECORDS + i - d->n_cache_parts : REFORMER_SLOT_CACHE + i;
-        call->slot[slot] = c->base + at;
-    }
-    call->capacity = (int64_t)c->head->capacity;
-}
 
 /* ---- what both calls check --------------------------------------------------------------------- */
 
 static int check_call(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
-                      const void *workspace, cache_t *c) {
+                      const void *workspace, reformer_cache_t *c) {
     if (!e || !io) return REFORMER_E_ARGUMENT;
     if (!REFORMER_SIZED(e) || !REFORMER_SIZED(io) || !reformer_pool_fits(io->pool))
         return REFORMER_E_SIZE;
@@ -200,7 +13,7 @@ static int check_call(const reformer_engine_t *e, const reformer_decode_t *io, v
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)workspace % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
     if (io->batch > (uint64_t)e->desc->batch) return REFORMER_E_BATCH;
-    return open_cache(e->desc, cache, c);
+    return reformer_open_cache(e->desc, cache, c);
 }
 
 static int64_t rows_of(const reformer_engine_t *e, const reformer_decode_t *io) {
@@ -277,8 +90,8 @@ static int check_room(const reformer_engine_t *e, const reformer_decode_t *io, s
     return own <= bytes && needed <= bytes - own ? REFORMER_OK : REFORMER_E_WORKSPACE;
 }
 
-static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
-                         size_t bytes) {
+static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io,
+                         const reformer_cache_t *c, size_t bytes) {
     int64_t longest = e->n_prefills ? e->prefills[e->n_prefills - 1].max_length : 0;
     if (io->length == 0) return REFORMER_E_LENGTH;
     for (int64_t b = 0; b < rows_of(e, io); b++) {
@@ -297,8 +110,9 @@ static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io
     return REFORMER_OK;
 }
 
-static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
-                       int64_t row, unsigned char *workspace, size_t bytes) {
+static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io,
+                       const reformer_cache_t *c, int64_t row, unsigned char *workspace,
+                       size_t bytes) {
     int32_t *own = (int32_t *)(void *)workspace;
     size_t n = gather_tokens(io, row, own), front = own_tokens_bytes(n);
     if (n == 0) return REFORMER_OK;
@@ -320,9 +134,9 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     control[REFORMER_WANT_CACHE] = 1;
     control[REFORMER_CACHE_ROW] = (int32_t)row;
     bind_outputs(e, io, row, &call);
-    bind_cache(e->desc, c, &call);
+    reformer_bind_cache(e->desc, c, &call);
     c->tokens[row] = 0; /* until all is there */
-    forget_shared(e->desc, c, row);
+    reformer_forget_shared(e->desc, c, row);
     error = run(e, v, &call);
     if (error) return error;
     c->tokens[row] = (int32_t)n;
@@ -332,7 +146,7 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
 
 int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
                             void *workspace, size_t bytes) {
-    cache_t c;
+    reformer_cache_t c;
     int error = check_call(e, io, cache, workspace, &c);
     if (!error) error = check_prompts(e, io, &c, bytes);
     for (int64_t b = 0; !error && b < rows_of(e, io); b++)
@@ -364,7 +178,8 @@ static int lay_out_step(const reformer_desc_t *d, const reformer_variant_t *v, i
 }
 
 /* Rows that get a token; all are checked before any is touched. */
-static int check_step(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c) {
+static int check_step(const reformer_engine_t *e, const reformer_decode_t *io,
+                      const reformer_cache_t *c) {
     for (int64_t b = 0; b < rows_of(e, io); b++) {
         if (!is_token(io, (size_t)b)) continue;
         if (!is_valid(e, io->input_ids[b])) return REFORMER_E_TOKEN;
@@ -374,8 +189,8 @@ static int check_step(const reformer_engine_t *e, const reformer_decode_t *io, c
     return REFORMER_OK;
 }
 
-static void fill_step(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
-                      reformer_call_t *call) {
+static void fill_step(const reformer_engine_t *e, const reformer_decode_t *io,
+                      const reformer_cache_t *c, reformer_call_t *call) {
     int32_t *ids = (int32_t *)call->slot[REFORMER_SLOT_IDS];
     int32_t *row = (int32_t *)call->slot[REFORMER_SLOT_ROW];
     int32_t *position = (int32_t *)call->slot[REFORMER_SLOT_POSITION];
@@ -394,7 +209,8 @@ static void fill_step(const reformer_engine_t *e, const reformer_decode_t *io, c
 }
 
 /* A row that has reached a layer's chunk length was sorted into buckets by the step that did it. */
-static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int32_t *row) {
+static void count_tokens(const reformer_engine_t *e, const reformer_cache_t *c,
+                         const int32_t *row) {
     for (int64_t b = 0; b < e->desc->batch; b++) {
         if (row[b] < 0) continue;
         c->tokens[b]++;
@@ -404,7 +220,7 @@ static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int
 
 int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
                          void *workspace, size_t bytes) {
-    cache_t c;
+    reformer_cache_t c;
     step_layout_t l;
     int error = check_call(e, io, cache, workspace, &c);
     if (!error) error = check_step(e, io, &c);
@@ -426,7 +242,7 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
     call.scratch = base + l.scratch;
     call.scratch_stride = l.stride;
     fill_step(e, io, &c, &call);
-    bind_cache(e->desc, &c, &call);
+    reformer_bind_cache(e->desc, &c, &call);
     error = run(e, e->step, &call);
     if (!error) count_tokens(e, &c, (const int32_t *)call.slot[REFORMER_SLOT_ROW]);
     return error;

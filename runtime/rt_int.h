@@ -57,6 +57,30 @@ typedef void reformer_work_fn(void *ctx, const reformer_call_t *call);
 void reformer_run(reformer_call_t *call, reformer_work_fn *work, void *ctx);
 void reformer_run_variant(const reformer_variant_t *v, reformer_call_t *call);
 
+/* ---- the cache of generation (cache.c) --------------------------------------------------------- */
+
+/* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens two rows are
+ * known to have in common, records and all. */
+typedef struct {
+    uint64_t magic, fingerprint, batch, capacity;
+} reformer_cache_head_t;
+
+typedef struct {
+    reformer_cache_head_t *head;
+    int32_t *tokens;
+    int32_t *
+        hashed; /* LSH layers have sorted the row into buckets where their chunk length is below this */
+    int32_t *shared;
+    unsigned char *base;
+} reformer_cache_t;
+/* Finds the parts of a cache, which must be one of this model: else an error code. */
+int reformer_open_cache(const reformer_desc_t *d, void *memory, reformer_cache_t *c);
+/* Hands a cache's parts to a call. */
+void reformer_bind_cache(const reformer_desc_t *d, const reformer_cache_t *c,
+                         reformer_call_t *call);
+/* The row begins anew: it has no tokens in common with others. */
+void reformer_forget_shared(const reformer_desc_t *d, const reformer_cache_t *c, int64_t row);
+
 /* At most so many threads, of `cpus`, as the quota allows that files below `root` tell (cpus.c). */
 #if !defined(REFORMER_SERIAL)
 int reformer_threads_within(const char *root, int cpus);

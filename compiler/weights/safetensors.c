@@ -4,8 +4,7 @@
  * tensor can be reached: lengths, JSON, types, shapes (products with overflow checks), and that the
  * tensors cover the data without overlap, hole or rest, as the format demands. Unknown fields of an
  * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
- * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
- * Also the writer. */
+ * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,32 +18,6 @@
 
 /* The limit of the reference implementation; real headers have a few hundred kilobytes. */
 static const uint64_t max_header = 100u * 1000 * 1000;
-
-typedef struct {
-    const char *name;
-    st_dtype_t dtype;
-    size_t size; /* bytes per element */
-} dtype_info_t;
-
-static const dtype_info_t dtypes[] = {
-    {"BOOL", ST_BOOL, 1}, {"U8", ST_U8, 1},   {"I8", ST_I8, 1},     {"I16", ST_I16, 2},
-    {"I32", ST_I32, 4},   {"I64", ST_I64, 8}, {"F16", ST_F16, 2},   {"BF16", ST_BF16, 2},
-    {"F32", ST_F32, 4},   {"F64", ST_F64, 8}, {"U16", ST_OTHER, 2}, {"U32", ST_OTHER, 4},
-    {"U64", ST_OTHER, 8},
-};
-enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
-
-static const dtype_info_t *dtype_named(const char *name) {
-    for (int i = 0; i < N_DTYPES; i++)
-        if (strcmp(dtypes[i].name, name) == 0) return &dtypes[i];
-    return NULL;
-}
-
-static const dtype_info_t *dtype_info(st_dtype_t t) {
-    for (int i = 0; i < N_DTYPES; i++)
-        if (dtypes[i].dtype == t) return &dtypes[i];
-    bug("no size for dtype %d", (int)t);
-}
 
 /* ---- reading: one entry --------------------------------------------------------------------- */
 
@@ -78,7 +51,7 @@ static bool read_dtype(header_reader_t *r, const json_t *entry, st_tensor_t *t) 
     const json_t *dtype = json_object_get(entry, "dtype");
     if (!json_is_string(dtype)) return refuse(r, t->name, "'dtype' is missing or not a string");
     t->dtype_name = arena_strdup(r->f->arena, json_string_value(dtype));
-    const dtype_info_t *info = dtype_named(t->dtype_name);
+    const dtype_info_t *info = st_dtype_named(t->dtype_name);
     t->dtype = info ? info->dtype : ST_OTHER;
     return true;
 }
@@ -121,7 +94,7 @@ static bool read_offsets(header_reader_t *r, const json_t *entry, st_tensor_t *t
 }
 
 static bool check_size(header_reader_t *r, const st_tensor_t *t) {
-    const dtype_info_t *info = dtype_named(t->dtype_name);
+    const dtype_info_t *info = st_dtype_named(t->dtype_name);
     if (!info) return true; /* size unknown */
     uint64_t bytes;
     if (__builtin_mul_overflow((uint64_t)t->elements, info->size, &bytes) || bytes != t->bytes) {
@@ -289,7 +262,7 @@ st_file_t *st_open(const char *path, diag_t *d) {
 static bool take_tensor(header_reader_t *r, st_tensor_t *t, bool values) {
     if (t->rank < 0 || t->rank > (int)(sizeof t->shape / sizeof *t->shape))
         return refuse(r, t->name, "has %d dimensions, 0 to 8 are possible", t->rank);
-    const dtype_info_t *info = dtype_info(t->dtype);
+    const dtype_info_t *info = st_dtype_info(t->dtype);
     t->name = arena_strdup(r->f->arena, t->name);
     t->dtype_name = info->name;
     t->elements = 1;
@@ -382,137 +355,4 @@ const st_tensor_t *st_find(const st_file_t *f, const char *name) {
 
 const char *st_path(const st_file_t *f) {
     return f->path;
-}
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-typedef struct {
-    char *name;
-    st_dtype_t dtype;
-    int rank;
-    int64_t shape[8];
-    const unsigned char *data;
-    size_t bytes;
-} pending_t;
-
-struct st_writer {
-    arena_t *arena;
-    pending_t *tensors;
-    size_t n, cap;
-    bool for_torch;
-};
-
-st_writer_t *st_writer_new(void) {
-    arena_t *a = arena_new();
-    st_writer_t *w = ARENA_NEW(a, st_writer_t);
-    w->arena = a;
-    return w;
-}
-
-void st_writer_free(st_writer_t *w) {
-    if (w) arena_free(w->arena);
-}
-
-static pending_t *add_pending(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
-                              const int64_t *shape) {
-    pending_t t = {.name = arena_strdup(w->arena, name), .dtype = dtype, .rank = rank};
-    if (rank < 0 || rank > 8) bug("tensor '%s' of rank %d", name, rank);
-    t.bytes = dtype_info(dtype)->size;
-    for (int i = 0; i < rank; i++) {
-        t.shape[i] = shape[i];
-        if (shape[i] < 0 || __builtin_mul_overflow(t.bytes, (size_t)shape[i], &t.bytes))
-            bug("tensor '%s': impossible shape", name);
-    }
-    ARENA_PUSH(w->arena, w->tensors, w->n, w->cap) = t;
-    return &w->tensors[w->n - 1];
-}
-
-void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
-                      const int64_t *shape) {
-    pending_t *t = add_pending(w, name, dtype, rank, shape);
-    void *data = arena_alloc(w->arena, t->bytes);
-    t->data = data;
-    return data;
-}
-
-void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
-                   const int64_t *shape, const void *data) {
-    void *to = st_writer_space(w, name, dtype, rank, shape);
-    size_t bytes = w->tensors[w->n - 1].bytes;
-    if (bytes) memcpy(to, data, bytes);
-}
-
-void st_writer_borrow(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
-                      const int64_t *shape, const void *data) {
-    add_pending(w, name, dtype, rank, shape)->data = data;
-}
-
-void st_writer_for_torch(st_writer_t *w) {
-    w->for_torch = true;
-}
-
-static void write_entry(sbuf_t *s, const pending_t *t, size_t begin) {
-    json_t *name = json_string(t->name);
-    char *quoted = name ? json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-    json_decref(name);
-    (void)heap_take(quoted, 0);
-    sbuf_printf(s, "%s%s:{\"dtype\":\"%s\",\"shape\":[", s->size > 1 ? "," : "", quoted,
-                dtype_info(t->dtype)->name);
-    for (int i = 0; i < t->rank; i++)
-        sbuf_printf(s, "%s%lld", i ? "," : "", (long long)t->shape[i]);
-    sbuf_printf(s, "],\"data_offsets\":[%zu,%zu]}", begin, begin + t->bytes);
-    heap_free(quoted);
-}
-
-/* Wider elements first, so that every tensor is aligned to its elements; otherwise as added. */
-static pending_t **in_file_order(st_writer_t *w) {
-    pending_t **order = ARENA_ARRAY(w->arena, pending_t *, w->n);
-    size_t n = 0;
-    for (size_t size = 8; size > 0; size /= 2)
-        for (size_t i = 0; i < w->n; i++)
-            if (dtype_info(w->tensors[i].dtype)->size == size) order[n++] = &w->tensors[i];
-    return order;
-}
-
-static int by_pending_name(const void *pa, const void *pb) {
-    const pending_t *const *a = pa, *const *b = pb;
-    return strcmp((*a)->name, (*b)->name);
-}
-
-static void check_duplicates(st_writer_t *w) {
-    pending_t **sorted = ARENA_ARRAY(w->arena, pending_t *, w->n);
-    for (size_t i = 0; i < w->n; i++) sorted[i] = &w->tensors[i];
-    qsort(sorted, w->n, sizeof *sorted, by_pending_name);
-    for (size_t i = 1; i < w->n; i++)
-        if (by_pending_name(&sorted[i - 1], &sorted[i]) == 0)
-            bug("tensor '%s' written twice", sorted[i]->name);
-}
-
-bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path, diag_t *d) {
-    check_duplicates(w);
-    pending_t **order = in_file_order(w);
-    sbuf_t header = {0};
-    sbuf_puts(&header, w->for_torch ? "{\"__metadata__\":{\"format\":\"pt\"}" : "{");
-    size_t at = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        write_entry(&header, order[i], at);
-        at += order[i]->bytes;
-    }
-    sbuf_puts(&header, "}");
-    while (header.size % 8) sbuf_puts(&header, " ");
-    unsigned char length[8];
-    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> (8 * i));
-    output_t *o = output_set_open(set, path, d);
-    bool ok =
-        o && output_write(o, length, sizeof length) && output_write(o, header.data, header.size);
-    for (size_t i = 0; i < w->n && ok; i++) ok = output_write(o, order[i]->data, order[i]->bytes);
-    sbuf_free(&header);
-    return ok;
-}
-
-bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
-    output_set_t set = {0};
-    if (st_writer_put(w, &set, path, d)) return output_set_commit(&set);
-    output_set_abort(&set);
-    return false;
 }

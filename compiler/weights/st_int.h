@@ -1,10 +1,18 @@
-/* Inside of an open safetensors file; shared by safetensors.c, index.c and unwrap.c. */
+/* Inside of an open safetensors file; shared by those who read and write them. */
 #ifndef REFORMERC_WEIGHTS_ST_INT_H
 #define REFORMERC_WEIGHTS_ST_INT_H
 
 #include "weights/weights.h"
 
 enum { ST_RANK = 8, MAX_RANK = 1 << 20 };
+
+typedef struct {
+    const char *name;
+    st_dtype_t dtype;
+    size_t size; /* bytes per element */
+} dtype_info_t;
+const dtype_info_t *st_dtype_named(const char *name); /* NULL: there is none */
+const dtype_info_t *st_dtype_info(st_dtype_t t);
 
 struct st_file {
     arena_t *arena;

@@ -1,6 +1,8 @@
 /* Weights: Hugging Face tensors in, packed file out.
  *
- * safetensors.c  reads (every header field checked) and writes; with index.c the only user of <jansson.h>
+ * safetensors.c  reads, every header field checked; with st_writer.c, index.c and json.c the only user of <jansson.h>
+ * st_writer.c    writes the same
+ * st_dtypes.c    types of elements
  * index.c        a checkpoint in several files, by its index
  * rows.c         a file of any size, row by row
  * unwrap.c       names of modules that were saved inside a wrapper

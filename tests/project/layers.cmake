@@ -41,7 +41,7 @@ set(may_web      heap.h model.h runtime) # runtime/web: a product, of a model th
 # header → where it may be included
 set(homes
   "yaml\\.h|^compiler/spec/"
-  "jansson\\.h|^compiler/weights/(safetensors)?(index)?(json)?\\.c$"
+  "jansson\\.h|^compiler/weights/(safetensors)?(st_writer)?(index)?(json)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
   "mpi\\.h|^compiler/ranks/ranks\\.c$"
   "sentencepiece_.*\\.h|^compiler/text/sentencepiece\\.cc$"
