@@ -65,7 +65,7 @@ static void help_ignored(sbuf_t *out) {
     for (int k = 0; k < KEY_COUNT; k++)
         if (schema[k].role == ROLE_IGNORED)
             sbuf_printf(&names, "%s%s", names.size ? " " : "", schema[k].name);
-    sbuf_puts(out, "\nRead over (Hugging Face's bookkeeping, old Reformer files)\n");
+    sbuf_puts(out, "\nIgnored (Hugging Face's bookkeeping, old Reformer files)\n");
     wrap(out, names.data);
     sbuf_free(&names);
 }
@@ -139,7 +139,7 @@ static void page_contents(sbuf_t *out) {
             if (*p != ':') sbuf_printf(out, "%c", *p == ' ' ? '-' : *p | 0x20);
         sbuf_puts(out, ")");
     }
-    sbuf_puts(out, " ·\n[Graphs](#graphs) ·\n[Read over](#read-over)\n");
+    sbuf_puts(out, " ·\n[Graphs](#graphs) ·\n[Ignored keys](#ignored-keys)\n");
 }
 
 /* Keys that are read over: a line for each reason, in the order of its first key. */
@@ -181,7 +181,7 @@ void spec_reference_page(sbuf_t *out) {
     sbuf_puts(&names, ".");
     fill(out, names.data, 0, true);
     sbuf_free(&names);
-    sbuf_puts(out, "\n## Read over\n\nKnown, and without effect whatever their value.\n\n"
+    sbuf_puts(out, "\n## Ignored keys\n\nKnown, and without effect whatever their value.\n\n"
                    "| keys | what they are |\n|---|---|\n");
     page_ignored(out);
 }
