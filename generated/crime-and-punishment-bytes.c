@@ -145,6 +145,7 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define load_i32x8 crime_and_punishment_bytes_load_i32x8
 #define store8 crime_and_punishment_bytes_store8
 #define store_i32x8 crime_and_punishment_bytes_store_i32x8
+#define prefetch crime_and_punishment_bytes_prefetch
 #define splat8 crime_and_punishment_bytes_splat8
 #define splat_i32x8 crime_and_punishment_bytes_splat_i32x8
 #define bits_f32 crime_and_punishment_bytes_bits_f32
@@ -207,6 +208,9 @@ INLINE void store8(float *p, f32x8 x) {
 }
 INLINE void store_i32x8(int32_t *p, i32x8 x) {
     *(i32x8_u *)(void *)p = x;
+}
+INLINE void prefetch(const void *p) {
+    __builtin_prefetch(p, 0, 2);
 }
 INLINE f32x8 splat8(float x) {
     return (f32x8){x, x, x, x, x, x, x, x};
@@ -510,15 +514,15 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            prefetch(q_tile + clamped * 32);
             const int64_t at = column * 264 + tile * 24 + step;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_1 * 192 + at % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -567,15 +571,15 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            prefetch(q_tile + clamped * 32);
             const int64_t at = column * 264 + tile * 24 + step + 216;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_1 * 192 + at % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -619,15 +623,15 @@ INLINE void local_project_k_out(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
+            prefetch(k_out_tile + clamped * 32);
             const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -676,15 +680,15 @@ INLINE void local_project_k_out_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(k_out_tile + clamped * 32, 0, 2);
+            prefetch(k_out_tile + clamped * 32);
             const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -728,12 +732,12 @@ INLINE void local_project_v(const float *attention_norm, const float *value_weig
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            prefetch(v_tile + clamped * 32);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -787,12 +791,12 @@ INLINE void local_project_v_1(float *v, const float *attention_norm,
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
             for (int64_t step = 0; step < 24; step++) {
                 if (less) {
-                    __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32 + 4624, 0, 2);
+                    prefetch(value_weight_group + (tile * 16 + step) * 32 + 4624);
                 } else {
-                    __builtin_prefetch(query_weight_group + (tile * 16 + step) * 32 + 4608, 0, 2);
+                    prefetch(query_weight_group + (tile * 16 + step) * 32 + 4608);
                 }
                 const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 32 + 1728, 0, 2);
+                prefetch(v_tile + clamped * 32 + 1728);
                 for (int64_t k = 0; k < 8; k++) {
                     const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                     const f32x8 s = splat8(attention_norm_k[11232]);
@@ -927,9 +931,8 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 4; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
-                0, 2);
-            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16);
+            prefetch(y1_tile + step * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 288 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -976,9 +979,8 @@ INLINE void local_output_y1_1(const float *heads, const float *dense_weight_grou
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 4; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
-                0, 2);
-            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16);
+            prefetch(y1_tile + step * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 240 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -1059,10 +1061,10 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16, 0, 2);
+                prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 16 + step) * 32, 0, 2);
+                prefetch(dense_weight_layer + (tile * 16 + step) * 32);
             }
             for (int64_t k = 0; k < 8; k++) {
                 const float *norm_k = norm + tile * 1248 + step * 8 + k;
@@ -1127,10 +1129,10 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16, 0, 2);
+                prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 24 + panel) * 192 + tile * 16 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 16 + step) * 32, 0, 2);
+                prefetch(dense_weight_layer + (tile * 16 + step) * 32);
             }
             for (int64_t k = 0; k < 8; k++) {
                 const float *norm_k = norm + tile * 1040 + step * 8 + k;
@@ -1186,10 +1188,9 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 96; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem *
-                16, 0, 2);
+            prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
+            prefetch(y2_tile + clamped * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *act_k = act + tile * 4704 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
@@ -1238,10 +1239,9 @@ INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 96; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem *
-                16, 0, 2);
+            prefetch(dense_weight_layer + (panel * 768 + tile * 67 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(y2_tile + clamped * 192, 0, 2);
+            prefetch(y2_tile + clamped * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *act_k = act + tile * 3920 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
@@ -1384,15 +1384,15 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_key_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            prefetch(q_tile + clamped * 32);
             const int64_t at = column * 264 + tile * 24 + step;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_1 * 192 + at % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1441,15 +1441,15 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_key_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(q_tile + clamped * 32, 0, 2);
+            prefetch(q_tile + clamped * 32);
             const int64_t at = column * 264 + tile * 24 + step + 216;
             const int64_t clamped_1 = min_i64(block * 64 + at / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_1 * 192 + at % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_1 * 192 + at % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1493,15 +1493,15 @@ INLINE void lsh_project_v(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_key_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            prefetch(v_tile + clamped * 32);
             const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 528, 767);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1248 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1550,15 +1550,15 @@ INLINE void lsh_project_v_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 24; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 16 + step) * 32);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 16 + step) * 32, 0, 2);
+                prefetch(query_key_weight_group + (tile * 16 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(v_tile + clamped * 32, 0, 2);
+            prefetch(v_tile + clamped * 32);
             const int64_t clamped_1 = min_i64(column * 264 + tile * 24 + step + 744, 767);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 12 + 64, 511);
-            __builtin_prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 192 + clamped_1 % 12 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1040 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1730,9 +1730,8 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 4; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
-                0, 2);
-            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16);
+            prefetch(y1_tile + step * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 288 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -1779,9 +1778,8 @@ INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 4; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16,
-                0, 2);
-            __builtin_prefetch(y1_tile + step * 192, 0, 2);
+            prefetch(dense_weight_group + (panel * 192 + tile * 2 + step) * 32 + rem * 16);
+            prefetch(y1_tile + step * 192);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 240 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -1931,8 +1929,7 @@ INLINE void lm_head_of_logits(const float *w_lm_head_decoder_weight, const float
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 48; step++) {
-            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 +
-                rem * 16, 0, 2);
+            prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 + rem * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *hidden_k = hidden + tile * 2400 + step * 8 + k;
                 const f32x8 s = splat8(hidden_k[0]);
@@ -1982,8 +1979,7 @@ INLINE void lm_head_of_logits_1(const float *w_lm_head_decoder_weight, const flo
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 48; step++) {
-            __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 +
-                rem * 16, 0, 2);
+            prefetch(w_lm_head_decoder_weight + (panel * 384 + tile * 33 + step) * 32 + rem * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *hidden_k = hidden + tile * 2000 + step * 8 + k;
                 const f32x8 s = splat8(hidden_k[0]);
@@ -2345,16 +2341,12 @@ INLINE void local_attention_scores(const int32_t *query_pos, float *q, const flo
                     acc5_0 = {0}, acc5_1 = {0};
                 for (int64_t step = 0; step < 2; step++) {
                     const int64_t next = min_i64(chunk + 1, 15);
-                    __builtin_prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0, 2);
-                    __builtin_prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16,
-                        0, 2);
-                    __builtin_prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0,
-                        2);
-                    __builtin_prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 +
-                        16, 0, 2);
-                    __builtin_prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32, 0, 2);
-                    __builtin_prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16,
-                        0, 2);
+                    prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32);
+                    prefetch(q_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16);
+                    prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32);
+                    prefetch(k_out_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16);
+                    prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32);
+                    prefetch(v_panel + (next * 32 + o * 12 + keys * 2 + step) * 32 + 16);
                     for (int64_t k = 0; k < 16; k++) {
                         const float *k_out_k = k_out + (other * 32 + keys * 6) * 32 + step * 16 + k;
                         const f32x8 s = splat8(k_out_k[0]);
@@ -2442,12 +2434,12 @@ INLINE void local_attention_scores(const int32_t *query_pos, float *q, const flo
                 for (int64_t step = 0; step < 2; step++) {
                     const int64_t next = min_i64(chunk + 1, 15);
                     const int64_t ahead = min_i64(o * 12 + keys * 2 + step + 4, 15);
-                    __builtin_prefetch(q_panel + (next * 32 + ahead) * 32, 0, 2);
-                    __builtin_prefetch(q_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
-                    __builtin_prefetch(k_out_panel + (next * 32 + ahead) * 32, 0, 2);
-                    __builtin_prefetch(k_out_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
-                    __builtin_prefetch(v_panel + (next * 32 + ahead) * 32, 0, 2);
-                    __builtin_prefetch(v_panel + (next * 32 + ahead) * 32 + 16, 0, 2);
+                    prefetch(q_panel + (next * 32 + ahead) * 32);
+                    prefetch(q_panel + (next * 32 + ahead) * 32 + 16);
+                    prefetch(k_out_panel + (next * 32 + ahead) * 32);
+                    prefetch(k_out_panel + (next * 32 + ahead) * 32 + 16);
+                    prefetch(v_panel + (next * 32 + ahead) * 32);
+                    prefetch(v_panel + (next * 32 + ahead) * 32 + 16);
                     for (int64_t k = 0; k < 16; k++) {
                         const float *k_out_k = k_out + (other * 32 + keys * 5) * 32 + step * 16 + k;
                         const f32x8 s = splat8(k_out_k[384]);
@@ -2614,8 +2606,8 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t lane = 0; lane < 8; lane++) {
             const int64_t clamped = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64, 511);
-            __builtin_prefetch(q + clamped * 32, 0, 2);
-            __builtin_prefetch(q + clamped * 32 + 16, 0, 2);
+            prefetch(q + clamped * 32);
+            prefetch(q + clamped * 32 + 16);
         }
         f32x8 most = splat8(-3.4028235e+38f);
         i32x8 most_at = {0};
@@ -2822,14 +2814,14 @@ INLINE void lsh_attention_scores(const float *k_out, const float *q, const float
             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                 const int64_t ahead = min_i64(o * 12 + run * 6 + step_1, 15);
                 const int64_t v_1 = query_pos_panel[ahead];
-                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                prefetch(k_out + v_1 * 32);
+                prefetch(k_out + v_1 * 32 + 16);
                 const int64_t next = min_i64(clamped + 1, 15);
                 const int64_t token = order_panel[next * 32 + ahead];
-                __builtin_prefetch(q + token * 32, 0, 2);
-                __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                __builtin_prefetch(v + token * 32, 0, 2);
-                __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                prefetch(q + token * 32);
+                prefetch(q + token * 32 + 16);
+                prefetch(v + token * 32);
+                prefetch(v + token * 32 + 16);
                 for (int64_t k = 0; k < 16; k++) {
                     const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
                     const f32x8 s = splat8(queries_k[0]);
@@ -2927,14 +2919,14 @@ INLINE void lsh_attention_scores(const float *k_out, const float *q, const float
                 for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                     const int64_t ahead = min_i64(o * 12 + run * 6 + keys * 2 + step_1 + 2, 15);
                     const int64_t v_1 = query_pos_panel[ahead];
-                    __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                    __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                    prefetch(k_out + v_1 * 32);
+                    prefetch(k_out + v_1 * 32 + 16);
                     const int64_t next = min_i64(clamped + 1, 15);
                     const int64_t token = order_panel[next * 32 + ahead];
-                    __builtin_prefetch(q + token * 32, 0, 2);
-                    __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                    __builtin_prefetch(v + token * 32, 0, 2);
-                    __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                    prefetch(q + token * 32);
+                    prefetch(q + token * 32 + 16);
+                    prefetch(v + token * 32);
+                    prefetch(v + token * 32 + 16);
                     for (int64_t k = 0; k < 16; k++) {
                         const float *queries_k = queries_run + (step_1 * 16 + k) * 16 + keys * 5;
                         const f32x8 s_12 = splat8(queries_k[6]);
@@ -3066,14 +3058,14 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                 const int64_t ahead = min_i64(o * 12 + run * 6 + step_1, 15);
                 const int64_t v_1 = query_pos_panel[ahead];
-                __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                prefetch(k_out + v_1 * 32);
+                prefetch(k_out + v_1 * 32 + 16);
                 const int64_t next = min_i64(clamped + 1, 15);
                 const int64_t token = order_panel[next * 32 + ahead];
-                __builtin_prefetch(q + token * 32, 0, 2);
-                __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                __builtin_prefetch(v + token * 32, 0, 2);
-                __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                prefetch(q + token * 32);
+                prefetch(q + token * 32 + 16);
+                prefetch(v + token * 32);
+                prefetch(v + token * 32 + 16);
                 for (int64_t k = 0; k < 16; k++) {
                     const float *queries_k = queries_run + (step_1 * 16 + k) * 16;
                     const f32x8 s = splat8(queries_k[0]);
@@ -3202,14 +3194,14 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
                 for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                     const int64_t ahead = min_i64(o * 12 + run * 6 + keys * 2 + step_1 + 2, 15);
                     const int64_t v_1 = query_pos_panel[ahead];
-                    __builtin_prefetch(k_out + v_1 * 32, 0, 2);
-                    __builtin_prefetch(k_out + v_1 * 32 + 16, 0, 2);
+                    prefetch(k_out + v_1 * 32);
+                    prefetch(k_out + v_1 * 32 + 16);
                     const int64_t next = min_i64(clamped + 1, 15);
                     const int64_t token = order_panel[next * 32 + ahead];
-                    __builtin_prefetch(q + token * 32, 0, 2);
-                    __builtin_prefetch(q + token * 32 + 16, 0, 2);
-                    __builtin_prefetch(v + token * 32, 0, 2);
-                    __builtin_prefetch(v + token * 32 + 16, 0, 2);
+                    prefetch(q + token * 32);
+                    prefetch(q + token * 32 + 16);
+                    prefetch(v + token * 32);
+                    prefetch(v + token * 32 + 16);
                     for (int64_t k = 0; k < 16; k++) {
                         const float *queries_k = queries_run + (step_1 * 16 + k) * 16 + keys * 5;
                         const f32x8 s_18 = splat8(queries_k[6]);
@@ -3676,8 +3668,7 @@ INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *
             const f32x8 larger_3 = max8(larger_2, mix_2);
             const float lane = larger_3[0];
             most_norm[slot_1 * 2 + panel] = lane;
-            if (lane <= 1.1529215e+18f) {
-            } else {
+            if (!(lane <= 1.1529215e+18f)) {
                 const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
                 const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
                 const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
@@ -4007,8 +3998,7 @@ REFORMER_KERNEL static void last_lm_head(const reformer_call_t *call, unsigned c
             const int64_t rem_1 = clamped % 2;
             f32x8 acc0_0 = {0}, acc0_1 = {0};
             for (int64_t step = 0; step < 384; step++) {
-                __builtin_prefetch(w_lm_head_decoder_weight + (panel * 384 + step) * 32 + rem * 16,
-                    0, 2);
+                prefetch(w_lm_head_decoder_weight + (panel * 384 + step) * 32 + rem * 16);
                 const f32x8 s = splat8(hidden[step]);
                 const f32x8 v = load8(w_lm_head_decoder_weight + (panel_1 * 384 + step) * 32 + rem_1
                     * 16);
@@ -4132,14 +4122,12 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
             const int64_t index = (int64_t)layer_index[layer];
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
-                if (control[8] == 0) {
-                } else {
+                if (!(control[8] == 0)) {
                     reformer_launch(call, lsh_keep, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, lsh_hash, 8, (const int64_t[]){index, group});
                 reformer_launch(call, lsh_sort, 2, NULL);
-                if (control[8] == 0) {
-                } else {
+                if (!(control[8] == 0)) {
                     reformer_launch(call, lsh_file, 2, (const int64_t[]){index, group});
                 }
                 for (int64_t round = 0; round < 2; round++) {
@@ -4151,8 +4139,7 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
             const int64_t index = (int64_t)layer_index[layer];
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
-                if (control[8] == 0) {
-                } else {
+                if (!(control[8] == 0)) {
                     reformer_launch(call, local_keep, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, local_attention, 16, NULL);
@@ -4349,10 +4336,9 @@ REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsi
     const int64_t next = min_i64(columns + 1, 5);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_self_attention_query_weight +
-            ((index * 6 + next) * 192 + step) * 32, 0, 2);
-        __builtin_prefetch(w_attention_self_attention_query_weight +
-            ((index * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        prefetch(w_attention_self_attention_query_weight + ((index * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_self_attention_query_weight + ((index * 6 + next) * 192 + step) * 32 +
+            16);
         const f32x8 s = splat8(attention_norm[step]);
         const float *query_weight_step = w_attention_self_attention_query_weight +
             ((index * 6 + columns) * 192 + step) * 32;
@@ -4368,10 +4354,9 @@ REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsi
     store8(q_columns + 24, acc0_3);
     f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc0_2_1 = {0}, acc0_3_1 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step)
-            * 32, 0, 2);
-        __builtin_prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step)
-            * 32 + 16, 0, 2);
+        prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_self_attention_key_weight + ((index * 6 + next) * 192 + step) * 32 +
+            16);
         const f32x8 s = splat8(attention_norm[step]);
         const float *key_weight_step = w_attention_self_attention_key_weight +
             ((index * 6 + columns) * 192 + step) * 32;
@@ -4387,10 +4372,9 @@ REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsi
     store8(k_columns + 24, acc0_3_1);
     f32x8 acc0_0_2 = {0}, acc0_1_2 = {0}, acc0_2_2 = {0}, acc0_3_2 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_self_attention_value_weight +
-            ((layer * 6 + next) * 192 + step) * 32, 0, 2);
-        __builtin_prefetch(w_attention_self_attention_value_weight +
-            ((layer * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        prefetch(w_attention_self_attention_value_weight + ((layer * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_self_attention_value_weight + ((layer * 6 + next) * 192 + step) * 32 +
+            16);
         const f32x8 s = splat8(attention_norm[step]);
         const float *value_weight_step = w_attention_self_attention_value_weight +
             ((layer * 6 + columns) * 192 + step) * 32;
@@ -4422,10 +4406,8 @@ REFORMER_KERNEL static void local_output_step(const reformer_call_t *call, unsig
     const int64_t next = min_i64(columns + 1, 5);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32,
-            0, 2);
-        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32
-            + 16, 0, 2);
+        prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32 + 16);
         const f32x8 s = splat8(mix[step]);
         const float *dense_weight_step = w_attention_output_dense_weight +
             ((layer * 6 + columns) * 192 + step) * 32;
@@ -4495,10 +4477,8 @@ REFORMER_KERNEL static void feed_forward_in_step(const reformer_call_t *call,
     const int64_t next = min_i64(columns + 1, 23);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) *
-            32, 0, 2);
-        __builtin_prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) *
-            32 + 16, 0, 2);
+        prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) * 32);
+        prefetch(w_feed_forward_dense_dense_weight + ((layer * 24 + next) * 192 + step) * 32 + 16);
         const f32x8 s = splat8(feed_forward_norm[step]);
         const float *dense_weight_step = w_feed_forward_dense_dense_weight +
             ((layer * 24 + columns) * 192 + step) * 32;
@@ -4541,10 +4521,8 @@ REFORMER_KERNEL static void feed_forward_out_step(const reformer_call_t *call,
     const int64_t next = min_i64(columns + 1, 5);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 768; step++) {
-        __builtin_prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) *
-            32, 0, 2);
-        __builtin_prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) *
-            32 + 16, 0, 2);
+        prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) * 32);
+        prefetch(w_feed_forward_output_dense_weight + ((layer * 6 + next) * 768 + step) * 32 + 16);
         const f32x8 s = splat8(feed_forward_act_rows[step]);
         const float *dense_weight_step = w_feed_forward_output_dense_weight +
             ((layer * 6 + columns) * 768 + step) * 32;
@@ -4617,10 +4595,10 @@ REFORMER_KERNEL static void lsh_project_step(const reformer_call_t *call, unsign
     const int64_t next = min_i64(columns + 1, 5);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_self_attention_query_key_weight +
-            ((index * 6 + next) * 192 + step) * 32, 0, 2);
-        __builtin_prefetch(w_attention_self_attention_query_key_weight +
-            ((index * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        prefetch(w_attention_self_attention_query_key_weight + ((index * 6 + next) * 192 + step) *
+            32);
+        prefetch(w_attention_self_attention_query_key_weight + ((index * 6 + next) * 192 + step) *
+            32 + 16);
         const f32x8 s = splat8(attention_norm[step]);
         const float *query_key_weight_step = w_attention_self_attention_query_key_weight +
             ((index * 6 + columns) * 192 + step) * 32;
@@ -4636,10 +4614,9 @@ REFORMER_KERNEL static void lsh_project_step(const reformer_call_t *call, unsign
     store8(q_columns + 24, acc0_3);
     f32x8 acc0_0_1 = {0}, acc0_1_1 = {0}, acc0_2_1 = {0}, acc0_3_1 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_self_attention_value_weight +
-            ((layer * 6 + next) * 192 + step) * 32, 0, 2);
-        __builtin_prefetch(w_attention_self_attention_value_weight +
-            ((layer * 6 + next) * 192 + step) * 32 + 16, 0, 2);
+        prefetch(w_attention_self_attention_value_weight + ((layer * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_self_attention_value_weight + ((layer * 6 + next) * 192 + step) * 32 +
+            16);
         const f32x8 s = splat8(attention_norm[step]);
         const float *value_weight_step = w_attention_self_attention_value_weight +
             ((layer * 6 + columns) * 192 + step) * 32;
@@ -4671,10 +4648,8 @@ REFORMER_KERNEL static void lsh_output_step(const reformer_call_t *call, unsigne
     const int64_t next = min_i64(columns + 1, 5);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 192; step++) {
-        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32,
-            0, 2);
-        __builtin_prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32
-            + 16, 0, 2);
+        prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32);
+        prefetch(w_attention_output_dense_weight + ((layer * 6 + next) * 192 + step) * 32 + 16);
         const f32x8 s = splat8(mix[step]);
         const float *dense_weight_step = w_attention_output_dense_weight +
             ((layer * 6 + columns) * 192 + step) * 32;
@@ -4773,8 +4748,8 @@ REFORMER_KERNEL static void lm_head_step(const reformer_call_t *call, unsigned c
     const int64_t next = min_i64(columns + 1, 8);
     f32x8 acc0_0 = {0}, acc0_1 = {0}, acc0_2 = {0}, acc0_3 = {0};
     for (int64_t step = 0; step < 384; step++) {
-        __builtin_prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32, 0, 2);
-        __builtin_prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32 + 16, 0, 2);
+        prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32);
+        prefetch(w_lm_head_decoder_weight + (next * 384 + step) * 32 + 16);
         const f32x8 s = splat8(hidden[step]);
         const float *decoder_weight_step = w_lm_head_decoder_weight + (columns * 384 + step) * 32;
         acc0_0 = fma8(s, load8(decoder_weight_step), acc0_0);
@@ -5108,7 +5083,7 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
                     const int64_t clamped_7 = max_i64(clamped_6 - 32, 0);
                     const int64_t pick_3 = clamped_6 < 32 ? clamped_6 : clamped_7 % 64 + 32;
                     const int64_t clamped_8 = min_i64(pick_3, 95);
-                    __builtin_prefetch(places_round + clamped_5 * 96 + clamped_8, 0, 2);
+                    prefetch(places_round + clamped_5 * 96 + clamped_8);
                     chosen_3 = clamped_5;
                     chosen_4 = (int64_t)(int32_t)v_2;
                     chosen_5 = sub_i64(to_go, tokens_to_here);
@@ -5172,7 +5147,7 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
                             const int64_t clamped_8 = min_i64(clamped_7 + 12, 15);
                             const int64_t pick_2 = clamped_7 == 15 ? 0 : clamped_7 + 1;
                             const int64_t clamped_9 = min_i64(pick_2, 15);
-                            __builtin_prefetch(places_round + clamped_8 * 96, 0, 2);
+                            prefetch(places_round + clamped_8 * 96);
                             chosen_11 = clamped_9;
                             chosen_12 = 0;
                             chosen_13 = (int64_t)counts_round[clamped_9];
@@ -5219,10 +5194,10 @@ INLINE void lsh_step_keys_step(const float *w_rotations, float *rotated, int32_t
         if (round == 0) {
             for (int64_t j = 0; j < 64; j++) {
                 const int64_t v_2 = keys[round * 64 + j];
-                __builtin_prefetch(records_head + v_2 * 768, 0, 2);
-                __builtin_prefetch(records_head + v_2 * 768 + 16, 0, 2);
-                __builtin_prefetch(records_head + v_2 * 768 + 32, 0, 2);
-                __builtin_prefetch(records_head + v_2 * 768 + 48, 0, 2);
+                prefetch(records_head + v_2 * 768);
+                prefetch(records_head + v_2 * 768 + 16);
+                prefetch(records_head + v_2 * 768 + 32);
+                prefetch(records_head + v_2 * 768 + 48);
             }
         }
     }
@@ -5233,10 +5208,10 @@ INLINE void lsh_step_outs_step(const int32_t *keys, float *scores, float *weight
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t j = 0; j < 64; j++) {
             const int64_t v_4 = keys[j + 64];
-            __builtin_prefetch(records_head + v_4 * 768, 0, 2);
-            __builtin_prefetch(records_head + v_4 * 768 + 16, 0, 2);
-            __builtin_prefetch(records_head + v_4 * 768 + 32, 0, 2);
-            __builtin_prefetch(records_head + v_4 * 768 + 48, 0, 2);
+            prefetch(records_head + v_4 * 768);
+            prefetch(records_head + v_4 * 768 + 16);
+            prefetch(records_head + v_4 * 768 + 32);
+            prefetch(records_head + v_4 * 768 + 48);
             const int64_t token = keys[round * 64 + j];
             const f32x8 t = fma8(v_1, load8(records_head + token * 768 + 8),
                 v * load8(records_head + token * 768));
@@ -5654,6 +5629,7 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef load_i32x8
 #undef store8
 #undef store_i32x8
+#undef prefetch
 #undef splat8
 #undef splat_i32x8
 #undef bits_f32

@@ -108,6 +108,7 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define load_i32x8 m_default_load_i32x8
 #define store8 m_default_store8
 #define store_i32x8 m_default_store_i32x8
+#define prefetch m_default_prefetch
 #define splat8 m_default_splat8
 #define splat_i32x8 m_default_splat_i32x8
 #define bits_f32 m_default_bits_f32
@@ -160,6 +161,9 @@ INLINE void store8(float *p, f32x8 x) {
 }
 INLINE void store_i32x8(int32_t *p, i32x8 x) {
     *(i32x8_u *)(void *)p = x;
+}
+INLINE void prefetch(const void *p) {
+    __builtin_prefetch(p, 0, 2);
 }
 INLINE f32x8 splat8(float x) {
     return (f32x8){x, x, x, x, x, x, x, x};
@@ -432,16 +436,15 @@ INLINE void local_project_q(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
-                    * 16, 0, 2);
+                prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            prefetch(q_tile + clamped * 64);
             const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step, 1023);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -491,16 +494,15 @@ INLINE void local_project_q_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
-                    * 16, 0, 2);
+                prefetch(query_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(key_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(key_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            prefetch(q_tile + clamped * 64);
             const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -544,13 +546,12 @@ INLINE void local_project_k_out(const float *attention_norm, const float *key_we
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem *
-                    16, 0, 2);
+                prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(k_out_tile + clamped * 64, 0, 2);
+            prefetch(k_out_tile + clamped * 64);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -609,13 +610,13 @@ INLINE void local_project_k_out_1(float *k_out, const float *attention_norm,
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
             for (int64_t step = 0; step < 32; step++) {
                 if (less) {
-                    __builtin_prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
-                        rem * 16 + 6336, 0, 2);
+                    prefetch(key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16 +
+                        6336);
                 } else {
-                    __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32 + 6336, 0, 2);
+                    prefetch(value_weight_group + (tile * 22 + step) * 32 + 6336);
                 }
                 const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(k_out_tile + clamped * 64 + 3456, 0, 2);
+                prefetch(k_out_tile + clamped * 64 + 3456);
                 for (int64_t k = 0; k < 8; k++) {
                     const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                     const f32x8 s = splat8(attention_norm_k[14688]);
@@ -748,10 +749,9 @@ INLINE void local_output_y1(const float *heads, const float *dense_weight_group,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 8; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
-                0, 2);
+            prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            prefetch(y1_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 480 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -798,10 +798,9 @@ INLINE void local_output_y1_1(const float *heads, const float *dense_weight_grou
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 8; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
-                0, 2);
+            prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            prefetch(y1_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 400 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -881,10 +880,10 @@ INLINE void feed_forward_act(const float *w_feed_forward_dense_dense_weight, con
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16, 0, 2);
+                prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 22 + step) * 32, 0, 2);
+                prefetch(dense_weight_layer + (tile * 22 + step) * 32);
             }
             for (int64_t k = 0; k < 8; k++) {
                 const float *norm_k = norm + tile * 1632 + step * 8 + k;
@@ -949,10 +948,10 @@ INLINE void feed_forward_act_1(const float *w_feed_forward_dense_dense_weight, c
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(w_feed_forward_dense_dense_weight +
-                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16, 0, 2);
+                prefetch(w_feed_forward_dense_dense_weight +
+                    ((layer * 16 + panel) * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(dense_weight_layer + (tile * 22 + step) * 32, 0, 2);
+                prefetch(dense_weight_layer + (tile * 22 + step) * 32);
             }
             for (int64_t k = 0; k < 8; k++) {
                 const float *norm_k = norm + tile * 1360 + step * 8 + k;
@@ -1008,10 +1007,9 @@ INLINE void feed_forward_y2(const float *act, const float *dense_weight_layer, f
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 64; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem *
-                16, 0, 2);
+            prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
+            prefetch(y2_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *act_k = act + tile * 3168 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
@@ -1060,10 +1058,9 @@ INLINE void feed_forward_y2_1(const float *act, const float *dense_weight_layer,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 64; step++) {
-            __builtin_prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem *
-                16, 0, 2);
+            prefetch(dense_weight_layer + (panel * 512 + tile * 44 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(y2_tile + clamped * 256, 0, 2);
+            prefetch(y2_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *act_k = act + tile * 2640 + step * 8 + k;
                 const f32x8 s = splat8(act_k[0]);
@@ -1207,16 +1204,15 @@ INLINE void lsh_project_q(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
-                    rem * 16, 0, 2);
+                prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            prefetch(q_tile + clamped * 64);
             const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step, 1023);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1266,16 +1262,15 @@ INLINE void lsh_project_q_1(const float *y2, const float *attention_norm,
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 +
-                    rem * 16, 0, 2);
+                prefetch(query_key_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(value_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(value_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(q_tile + clamped * 64, 0, 2);
+            prefetch(q_tile + clamped * 64);
             const int64_t clamped_1 = min_i64(column * 352 + tile * 32 + step + 288, 1023);
             const int64_t clamped_2 = min_i64(block * 64 + clamped_1 / 16 + 64, 4095);
-            __builtin_prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16, 0, 2);
+            prefetch(y2 + clamped_2 * 256 + clamped_1 % 16 * 16);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1319,13 +1314,12 @@ INLINE void lsh_project_v(const float *attention_norm, const float *value_weight
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 32; step++) {
             if (less) {
-                __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem
-                    * 16, 0, 2);
+                prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16);
             } else {
-                __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32, 0, 2);
+                prefetch(query_key_weight_group + (tile * 22 + step) * 32);
             }
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(v_tile + clamped * 64, 0, 2);
+            prefetch(v_tile + clamped * 64);
             for (int64_t k = 0; k < 8; k++) {
                 const float *attention_norm_k = attention_norm + tile * 1632 + step * 8 + k;
                 const f32x8 s = splat8(attention_norm_k[0]);
@@ -1384,14 +1378,13 @@ INLINE void lsh_project_v_1(float *v, const float *attention_norm, const float *
                 acc2_1 = {0}, acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
             for (int64_t step = 0; step < 32; step++) {
                 if (less) {
-                    __builtin_prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 +
-                        rem * 16 + 6336, 0, 2);
+                    prefetch(value_weight_group + (panel * 256 + tile * 22 + step) * 32 + rem * 16 +
+                        6336);
                 } else {
-                    __builtin_prefetch(query_key_weight_group + (tile * 22 + step) * 32 + 6336, 0,
-                        2);
+                    prefetch(query_key_weight_group + (tile * 22 + step) * 32 + 6336);
                 }
                 const int64_t clamped = min_i64(step, 4);
-                __builtin_prefetch(v_tile + clamped * 64 + 3456, 0, 2);
+                prefetch(v_tile + clamped * 64 + 3456);
                 for (int64_t k = 0; k < 8; k++) {
                     const float *attention_norm_k = attention_norm + tile * 1360 + step * 8 + k;
                     const f32x8 s = splat8(attention_norm_k[14688]);
@@ -1525,10 +1518,9 @@ INLINE void lsh_output_y1(const float *heads, const float *dense_weight_group, f
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0}, acc5_0 = {0}, acc5_1 = {0};
         for (int64_t step = 0; step < 8; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
-                0, 2);
+            prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 5);
-            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            prefetch(y1_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 480 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -1575,10 +1567,9 @@ INLINE void lsh_output_y1_1(const float *heads, const float *dense_weight_group,
         f32x8 acc0_0 = {0}, acc0_1 = {0}, acc1_0 = {0}, acc1_1 = {0}, acc2_0 = {0}, acc2_1 = {0},
             acc3_0 = {0}, acc3_1 = {0}, acc4_0 = {0}, acc4_1 = {0};
         for (int64_t step = 0; step < 8; step++) {
-            __builtin_prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16,
-                0, 2);
+            prefetch(dense_weight_group + (panel * 768 + tile * 5 + step) * 32 + rem * 16);
             const int64_t clamped = min_i64(step, 4);
-            __builtin_prefetch(y1_tile + clamped * 256, 0, 2);
+            prefetch(y1_tile + clamped * 256);
             for (int64_t k = 0; k < 8; k++) {
                 const float *heads_k = heads + tile * 400 + step * 8 + k;
                 const f32x8 s = splat8(heads_k[0]);
@@ -1932,20 +1923,20 @@ INLINE void local_attention_scores(float *q, const float *k_out, const float *v,
                 const int64_t next = min_i64(chunk + 1, 63);
                 const int64_t ahead = min_i64(o * 11 + keys, 15);
                 const float *q_ahead = q_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(q_ahead, 0, 2);
-                __builtin_prefetch(q_ahead + 16, 0, 2);
-                __builtin_prefetch(q_ahead + 32, 0, 2);
-                __builtin_prefetch(q_ahead + 48, 0, 2);
+                prefetch(q_ahead);
+                prefetch(q_ahead + 16);
+                prefetch(q_ahead + 32);
+                prefetch(q_ahead + 48);
                 const float *k_out_ahead = k_out_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(k_out_ahead, 0, 2);
-                __builtin_prefetch(k_out_ahead + 16, 0, 2);
-                __builtin_prefetch(k_out_ahead + 32, 0, 2);
-                __builtin_prefetch(k_out_ahead + 48, 0, 2);
+                prefetch(k_out_ahead);
+                prefetch(k_out_ahead + 16);
+                prefetch(k_out_ahead + 32);
+                prefetch(k_out_ahead + 48);
                 const float *v_ahead = v_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(v_ahead, 0, 2);
-                __builtin_prefetch(v_ahead + 16, 0, 2);
-                __builtin_prefetch(v_ahead + 32, 0, 2);
-                __builtin_prefetch(v_ahead + 48, 0, 2);
+                prefetch(v_ahead);
+                prefetch(v_ahead + 16);
+                prefetch(v_ahead + 32);
+                prefetch(v_ahead + 48);
                 f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
                     sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
                 for (int64_t k = 0; k < 64; k++) {
@@ -2022,20 +2013,20 @@ INLINE void local_attention_scores(float *q, const float *k_out, const float *v,
                 const int64_t next = min_i64(chunk + 1, 63);
                 const int64_t ahead = min_i64(o * 11 + keys + 9, 15);
                 const float *q_ahead = q_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(q_ahead, 0, 2);
-                __builtin_prefetch(q_ahead + 16, 0, 2);
-                __builtin_prefetch(q_ahead + 32, 0, 2);
-                __builtin_prefetch(q_ahead + 48, 0, 2);
+                prefetch(q_ahead);
+                prefetch(q_ahead + 16);
+                prefetch(q_ahead + 32);
+                prefetch(q_ahead + 48);
                 const float *k_out_ahead = k_out_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(k_out_ahead, 0, 2);
-                __builtin_prefetch(k_out_ahead + 16, 0, 2);
-                __builtin_prefetch(k_out_ahead + 32, 0, 2);
-                __builtin_prefetch(k_out_ahead + 48, 0, 2);
+                prefetch(k_out_ahead);
+                prefetch(k_out_ahead + 16);
+                prefetch(k_out_ahead + 32);
+                prefetch(k_out_ahead + 48);
                 const float *v_ahead = v_panel + (next * 64 + ahead) * 64;
-                __builtin_prefetch(v_ahead, 0, 2);
-                __builtin_prefetch(v_ahead + 16, 0, 2);
-                __builtin_prefetch(v_ahead + 32, 0, 2);
-                __builtin_prefetch(v_ahead + 48, 0, 2);
+                prefetch(v_ahead);
+                prefetch(v_ahead + 16);
+                prefetch(v_ahead + 32);
+                prefetch(v_ahead + 48);
                 f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
                     sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0};
                 for (int64_t k = 0; k < 64; k++) {
@@ -2193,10 +2184,10 @@ INLINE void lsh_hash_found(const float *q, const float *w_rotations, const float
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t lane = 0; lane < 16; lane++) {
             const int64_t clamped = min_i64(block * 64 + panel * 16 + lane + 64, 4095);
-            __builtin_prefetch(q + clamped * 64, 0, 2);
-            __builtin_prefetch(q + clamped * 64 + 16, 0, 2);
-            __builtin_prefetch(q + clamped * 64 + 32, 0, 2);
-            __builtin_prefetch(q + clamped * 64 + 48, 0, 2);
+            prefetch(q + clamped * 64);
+            prefetch(q + clamped * 64 + 16);
+            prefetch(q + clamped * 64 + 32);
+            prefetch(q + clamped * 64 + 48);
         }
         const float *queries_panel = queries + panel * 1024;
         f32x8 most = splat8(-3.4028235e+38f);
@@ -2488,20 +2479,20 @@ INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const
         for (int64_t run = 0; run < 4; run++) {
             const int64_t ahead = min_i64(o * 12 + run * 3, 15);
             const int64_t v_1 = query_pos_panel[ahead];
-            __builtin_prefetch(k_out + v_1 * 64, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
+            prefetch(k_out + v_1 * 64);
+            prefetch(k_out + v_1 * 64 + 16);
+            prefetch(k_out + v_1 * 64 + 32);
+            prefetch(k_out + v_1 * 64 + 48);
             const int64_t next = min_i64(clamped + 1, 63);
             const int64_t token = order[next * 64 + panel * 16 + ahead];
-            __builtin_prefetch(q + token * 64, 0, 2);
-            __builtin_prefetch(q + token * 64 + 16, 0, 2);
-            __builtin_prefetch(q + token * 64 + 32, 0, 2);
-            __builtin_prefetch(q + token * 64 + 48, 0, 2);
-            __builtin_prefetch(v + token * 64, 0, 2);
-            __builtin_prefetch(v + token * 64 + 16, 0, 2);
-            __builtin_prefetch(v + token * 64 + 32, 0, 2);
-            __builtin_prefetch(v + token * 64 + 48, 0, 2);
+            prefetch(q + token * 64);
+            prefetch(q + token * 64 + 16);
+            prefetch(q + token * 64 + 32);
+            prefetch(q + token * 64 + 48);
+            prefetch(v + token * 64);
+            prefetch(v + token * 64 + 16);
+            prefetch(v + token * 64 + 32);
+            prefetch(v + token * 64 + 48);
             const float *queries_run = queries + (slot_1 * 4 + run) * 64 * 16;
             f32x8 sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0}, sum_6 = {0}, sum_7 = {0},
                 sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0}, sum_12 = {0}, sum_13 = {0};
@@ -2614,19 +2605,19 @@ INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const
             for (int64_t keys = 0; keys < 2; keys++) {
                 const int64_t ahead_1 = min_i64(o * 12 + run * 3 + keys + 1, 15);
                 const int64_t v_2 = query_pos_panel[ahead_1];
-                __builtin_prefetch(k_out + v_2 * 64, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                prefetch(k_out + v_2 * 64);
+                prefetch(k_out + v_2 * 64 + 16);
+                prefetch(k_out + v_2 * 64 + 32);
+                prefetch(k_out + v_2 * 64 + 48);
                 const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                __builtin_prefetch(q + token_1 * 64, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
-                __builtin_prefetch(v + token_1 * 64, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                prefetch(q + token_1 * 64);
+                prefetch(q + token_1 * 64 + 16);
+                prefetch(q + token_1 * 64 + 32);
+                prefetch(q + token_1 * 64 + 48);
+                prefetch(v + token_1 * 64);
+                prefetch(v + token_1 * 64 + 16);
+                prefetch(v + token_1 * 64 + 32);
+                prefetch(v + token_1 * 64 + 48);
                 f32x8 sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0}, sum_22 = {0},
                     sum_23 = {0}, sum_24 = {0}, sum_25 = {0}, sum_26 = {0}, sum_27 = {0};
                 for (int64_t k = 0; k < 64; k++) {
@@ -2767,20 +2758,20 @@ INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, con
         for (int64_t run = 0; run < 4; run++) {
             const int64_t ahead = min_i64(o * 12 + run * 3, 15);
             const int64_t v_1 = query_pos_panel[ahead];
-            __builtin_prefetch(k_out + v_1 * 64, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 16, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 32, 0, 2);
-            __builtin_prefetch(k_out + v_1 * 64 + 48, 0, 2);
+            prefetch(k_out + v_1 * 64);
+            prefetch(k_out + v_1 * 64 + 16);
+            prefetch(k_out + v_1 * 64 + 32);
+            prefetch(k_out + v_1 * 64 + 48);
             const int64_t next = min_i64(clamped + 1, 63);
             const int64_t token = order[next * 64 + panel * 16 + ahead];
-            __builtin_prefetch(q + token * 64, 0, 2);
-            __builtin_prefetch(q + token * 64 + 16, 0, 2);
-            __builtin_prefetch(q + token * 64 + 32, 0, 2);
-            __builtin_prefetch(q + token * 64 + 48, 0, 2);
-            __builtin_prefetch(v + token * 64, 0, 2);
-            __builtin_prefetch(v + token * 64 + 16, 0, 2);
-            __builtin_prefetch(v + token * 64 + 32, 0, 2);
-            __builtin_prefetch(v + token * 64 + 48, 0, 2);
+            prefetch(q + token * 64);
+            prefetch(q + token * 64 + 16);
+            prefetch(q + token * 64 + 32);
+            prefetch(q + token * 64 + 48);
+            prefetch(v + token * 64);
+            prefetch(v + token * 64 + 16);
+            prefetch(v + token * 64 + 32);
+            prefetch(v + token * 64 + 48);
             const float *queries_run = queries + (slot_1 * 4 + run) * 64 * 16;
             f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
                 sum_6 = {0}, sum_7 = {0}, sum_8 = {0}, sum_9 = {0}, sum_10 = {0}, sum_11 = {0};
@@ -2916,19 +2907,19 @@ INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, con
             for (int64_t keys = 0; keys < 2; keys++) {
                 const int64_t ahead_1 = min_i64(o * 12 + run * 3 + keys + 1, 15);
                 const int64_t v_2 = query_pos_panel[ahead_1];
-                __builtin_prefetch(k_out + v_2 * 64, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 16, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 32, 0, 2);
-                __builtin_prefetch(k_out + v_2 * 64 + 48, 0, 2);
+                prefetch(k_out + v_2 * 64);
+                prefetch(k_out + v_2 * 64 + 16);
+                prefetch(k_out + v_2 * 64 + 32);
+                prefetch(k_out + v_2 * 64 + 48);
                 const int64_t token_1 = order[next * 64 + panel * 16 + ahead_1];
-                __builtin_prefetch(q + token_1 * 64, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 16, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 32, 0, 2);
-                __builtin_prefetch(q + token_1 * 64 + 48, 0, 2);
-                __builtin_prefetch(v + token_1 * 64, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 16, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 32, 0, 2);
-                __builtin_prefetch(v + token_1 * 64 + 48, 0, 2);
+                prefetch(q + token_1 * 64);
+                prefetch(q + token_1 * 64 + 16);
+                prefetch(q + token_1 * 64 + 32);
+                prefetch(q + token_1 * 64 + 48);
+                prefetch(v + token_1 * 64);
+                prefetch(v + token_1 * 64 + 16);
+                prefetch(v + token_1 * 64 + 32);
+                prefetch(v + token_1 * 64 + 48);
                 f32x8 sum_12 = {0}, sum_13 = {0}, sum_14 = {0}, sum_15 = {0}, sum_16 = {0},
                     sum_17 = {0}, sum_18 = {0}, sum_19 = {0}, sum_20 = {0}, sum_21 = {0};
                 for (int64_t k = 0; k < 64; k++) {
@@ -3308,8 +3299,7 @@ INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *
             const f32x8 larger_3 = max8(larger_2, mix_2);
             const float lane = larger_3[0];
             most_norm[slot_1 * 4 + panel] = lane;
-            if (lane <= 1.1529215e+18f) {
-            } else {
+            if (!(lane <= 1.1529215e+18f)) {
                 const i32x8 more = (i32x8)(clamped > splat8(1.1529215e+18f));
                 const f32x8 pick = select8(more, splat8(8.271806e-25f), splat8(1.0f));
                 const i32x8 more_1 = (i32x8)(clamped_1 > splat8(1.1529215e+18f));
@@ -3482,6 +3472,7 @@ static void m_default_run(const reformer_call_t *call) {
 #undef load_i32x8
 #undef store8
 #undef store_i32x8
+#undef prefetch
 #undef splat8
 #undef splat_i32x8
 #undef bits_f32

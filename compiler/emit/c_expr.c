@@ -386,10 +386,12 @@ const char *default_name(const inst_t *i) {
     return c_ops[i->op].name ? c_ops[i->op].name : "v";
 }
 
-const char *carried_default(const inst_t *next) {
-    if (!next) return "carried";
-    switch (next->op) {
-    case OP_FOR: return carried_default(block_yield(next->body)->values[0]->def);
+const char *carried_default(const value_t *next) {
+    const inst_t *i = next->def;
+    if (!i) return "carried";
+    int k = i->op == OP_FOR ? index_of(i->results, i->n_results, next) : i->n_results;
+    if (k < i->n_results) return carried_default(block_yield(i->body)->values[k]);
+    switch (i->op) {
     case OP_ADD:
     case OP_FMA:
     case OP_DOT2:

@@ -125,7 +125,8 @@ static void put_store(func_t *f, const inst_t *i) {
 
 static void put_prefetch(func_t *f, const inst_t *i) {
     expr_t e = {0};
-    put_line(&f->out, f->depth, "__builtin_prefetch(%s, 0, 2);", pointer(f, i, &e));
+    const char *name = c_helper(f->c, H_PREFETCH, SCALAR(E_F32));
+    put_line(&f->out, f->depth, "%s(%s);", name, pointer(f, i, &e));
 }
 
 /* Several results: the callee writes through pointers. */
@@ -322,7 +323,7 @@ static const char *carried_name(const func_t *f, const inst_t *loop, int k) {
     bool passed = s->uses == 1 && s->user->op == OP_YIELD && s->user->parent == loop->parent;
     if (passed && outer->op == OP_FOR)
         return carried_name(f, outer, index_of(s->user->values, s->user->n_values, result));
-    return carried_default(block_yield(loop->body)->values[k]->def);
+    return carried_default(block_yield(loop->body)->values[k]);
 }
 
 static bool carried_live(const func_t *f, const inst_t *loop, int k) {
@@ -498,7 +499,14 @@ static void put_if(func_t *f, const inst_t *i) {
         put_line(&f->out, f->depth, "%s %s;", c_type(f->c, v->type), var->name);
         state_of(f, v)->e = (expr_t){.text = var->name, .prec = P_PRIMARY};
     }
-    put_line(&f->out, f->depth, "if (%s) {", cond.cond ? cond.cond : cond.text);
+    const char *test = cond.cond ? cond.cond : cond.text;
+    if (!block_is_needed(f, i->body) && i->n_results == 0) {
+        put_line(&f->out, f->depth, "if (!(%s)) {", test);
+        put_branch(f, i->otherwise, vars);
+        put_line(&f->out, f->depth, "}");
+        return;
+    }
+    put_line(&f->out, f->depth, "if (%s) {", test);
     put_branch(f, i->body, vars);
     if (i->otherwise && (block_is_needed(f, i->otherwise) || i->n_results > 0)) {
         put_line(&f->out, f->depth, "} else {");

@@ -52,6 +52,7 @@ const char *c_elem(elem_t e);           /* "float", "int32_t" */
 typedef enum {
     H_LOAD,
     H_STORE,
+    H_PREFETCH,
     H_SPLAT,
     H_BITS,
     H_FROM_BITS,
@@ -285,7 +286,7 @@ expr_t take(func_t *f, const value_t *v);
 const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e);
 expr_t expr_of(func_t *f, const inst_t *i); /* of an instruction with one result */
 const char *default_name(const inst_t *i);
-const char *carried_default(const inst_t *next); /* NULL: none computes the next value */
+const char *carried_default(const value_t *next); /* by how the next value is made */
 const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least);
 /* As an operand of int64_t arithmetic: C promotes what stands beside one. */
 const char *take_wide(func_t *f, const value_t *v, prec_t at_least, bool promoted, expr_t *e);

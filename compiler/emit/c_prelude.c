@@ -47,6 +47,7 @@ static const struct {
 } helpers[H_COUNT] = {
     [H_LOAD] = {"load", S_OWN},
     [H_STORE] = {"store", S_OWN},
+    [H_PREFETCH] = {"prefetch", S_OWN},
     [H_SPLAT] = {"splat", S_OWN},
     [H_BITS] = {"bits", S_OWN},
     [H_FROM_BITS] = {"from_bits", S_OWN},
@@ -325,7 +326,8 @@ bool is_short_helper_name(const char *name) {
         size_t n = strlen(helpers[h].name), digits;
         if (strncmp(name, helpers[h].name, n) != 0) continue;
         digits = strspn(name + n, "0123456789");
-        if (digits > 0 && (!name[n + digits] || name[n + digits] == '_')) return true;
+        if ((digits > 0 || h == H_PREFETCH) && (!name[n + digits] || name[n + digits] == '_'))
+            return true;
     }
     return false;
 }
@@ -394,6 +396,7 @@ static const struct {
 } own[H_COUNT] = {
     [H_LOAD] = {"$T $N(const $E *p)", NULL, "*(const $A *)(const void *)p"},
     [H_STORE] = {"void $N($E *p, $T x)", NULL, "*($A *)(void *)p = x;"},
+    [H_PREFETCH] = {"void $N(const void *p)", "__builtin_prefetch(p, 0, 2);", NULL},
     [H_SPLAT] = {"$T $N($E x)", NULL, "($T){$L}"},
     [H_BITS] = {"$I $N($T x)", "union { $T x; $I i; } u = {x}; return u.i;", NULL},
     [H_FROM_BITS] = {"$T $N($I i)", "union { $I i; $T x; } u = {i}; return u.x;", NULL},
@@ -483,7 +486,8 @@ const char *c_helper(emitter_t *c, helper_t h, ltype_t t) {
     request_t *r = request(c, h, t, NULL);
     if (r->name) return r->name;
     const char *name = helpers[h].name;
-    if (is_short(h, t))
+    if (h == H_PREFETCH) r->name = arena_printf(c->lasting, "%s%s", name, c->target_suffix);
+    else if (is_short(h, t))
         r->name = arena_printf(c->lasting, "%s%d%s", name, t.lanes, c->target_suffix);
     else r->name = arena_printf(c->lasting, "%s_%s%s", name, type_suffix(c, t), c->target_suffix);
     return r->name;

@@ -71,7 +71,7 @@ cat >badcc <<'END'
 for word; do
     case $word in *model.c) ;; *) continue ;; esac
     grep -q '^REFORMER_KERNEL.*_of_g_lm_head_bias' "$word" || continue
-    sed '/^REFORMER_KERNEL.*_of_g_lm_head_bias/,/^}/s/\(sum[_0-9]*\) = \1 + /\1 = -\1 + /' "$word" >"$word.new"
+    sed '/^REFORMER_KERNEL.*_of_g_lm_head_bias/,/^}/s/^\( *sum[_0-9]*\) = \(sum[_0-9]* + \)/\1 = -\2/' "$word" >"$word.new"
     if cmp -s "$word" "$word.new"; then echo 'badcc: nothing to break' >&2; exit 1; fi
     mv "$word.new" "$word"
 done

@@ -115,6 +115,20 @@ static const char *const forms[] = {
     "  %k = add %m, %m\n  store out[4], %k\n"
     "}\n"
     "entry run {\n  launch work()\n}\n",
+    /* addresses that begin alike: what more of them share is known in the block around */
+    "module \"bases\" target \"x86-64-v3\"\n"
+    "buffer out: output f32 [2, 2, 4] slot 5\n"
+    "buffer in: input f32 [2, 2, 4, 4] slot 0\n"
+    "kernel work(%layer < 2) tasks(%columns < 2) {\n"
+    "  for %i = 0 .. 4 {\n"
+    "    %a = load.f32 in[%layer, 1, %i, 0]\n    %b = load.f32 in[%layer, 0, %i, 1]\n"
+    "    %c = load.f32 in[%layer, %columns, %i, 0]\n    %d = load.f32 in[%layer, %columns, %i, 1]\n"
+    "    %e = load.f32 in[%layer, %columns, %i, 2]\n    %f = load.f32 in[%layer, %columns, %i, 3]\n"
+    "    %g = load.f32 in[%layer, %columns, %i, 0]\n"
+    "    %h = sub %a, %b\n    %j = sub %h, %c\n    %k = sub %j, %d\n    %l = sub %k, %e\n"
+    "    %m = sub %l, %f\n    %n = sub %m, %g\n    store out[%layer, %columns, %i], %n\n  }\n"
+    "}\n"
+    "entry run {\n  for %l = 0 .. 2 {\n    launch work(%l)\n  }\n}\n",
     /* tables, task spaces of several dimensions, parameters, indices of all forms, i64 values */
     "module \"index\" target \"x86-64-v3\"\n"
     "buffer out: output i64 [2, 3, 4] slot 5\n"
