@@ -151,6 +151,23 @@ static bool remove_unused(int folder, const cache_entry_t *e) {
     return unlinkat(folder, e->name, 0) == 0 || errno == ENOENT;
 }
 
+/* What most writers have to know: nothing is sorted for it. */
+typedef struct {
+    uint64_t bytes;   /* of entries */
+    bool temporaries; /* there are some */
+} census_t;
+
+static census_t count_all(DIR *dir) {
+    census_t c = {0};
+    struct stat st;
+    for (const struct dirent *e; (e = readdir(dir));) {
+        if (is_temporary(e->d_name)) c.temporaries = true;
+        else if (is_entry(e->d_name) && file_of_ours(dirfd(dir), e->d_name, &st))
+            c.bytes += (uint64_t)st.st_size;
+    }
+    return c;
+}
+
 static void remove_stale(arena_t *a, DIR *dir) {
     cache_list_t l = read_folder(a, dir, is_temporary);
     int64_t now = time(NULL);
@@ -158,18 +175,24 @@ static void remove_stale(arena_t *a, DIR *dir) {
         (void)remove_unused(dirfd(dir), &l.entry[k]);
 }
 
-cache_list_t cache_trim(arena_t *a, const char *folder, uint64_t limit) {
-    cache_list_t gone = {0};
-    DIR *dir = open_folder(folder);
-    if (!dir) return gone;
-    cache_list_t l = read_folder(a, dir, is_entry);
+static cache_list_t remove_oldest(arena_t *a, DIR *dir, uint64_t limit) {
+    cache_list_t l = read_folder(a, dir, is_entry), gone = {0};
     gone.entry = ARENA_ARRAY(a, cache_entry_t, l.n + 1);
     for (size_t k = 0; k < l.n && l.bytes - gone.bytes > limit; k++) {
         if (!remove_unused(dirfd(dir), &l.entry[k])) continue;
         gone.entry[gone.n++] = l.entry[k];
         gone.bytes += l.entry[k].bytes;
     }
-    remove_stale(a, dir);
+    return gone;
+}
+
+cache_list_t cache_trim(arena_t *a, const char *folder, uint64_t limit) {
+    cache_list_t gone = {0};
+    DIR *dir = open_folder(folder);
+    if (!dir) return gone;
+    census_t c = count_all(dir);
+    if (c.bytes > limit) gone = remove_oldest(a, dir, limit);
+    if (c.temporaries) remove_stale(a, dir);
     close_folder(dir);
     return gone;
 }
