@@ -47,6 +47,10 @@ static const char *scaled(arena_t *a, double x, double step, const char *const *
     return arena_printf(a, "%.*f%s%s", decimals, x, *units[unit] ? " " : "", units[unit]);
 }
 
+const char *text_plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 const char *text_bytes(arena_t *a, double bytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     return scaled(a, bytes, 1024, units, 6);

@@ -6,6 +6,7 @@
 #define REFORMERC_REPORT_DOCUMENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "support/arena.h"
 #include "support/sbuf.h"
@@ -50,6 +51,7 @@ void document_html(const document_t *d, sbuf_t *out);
 void put_escaped(sbuf_t *out, const char *text);
 
 /* Numbers for readers. */
+const char *text_plural(int64_t n);               /* "" of one, else "s" */
 const char *text_bytes(arena_t *a, double bytes); /* "1.5 MiB" */
 const char *text_scaled(arena_t *a, double x);    /* "41.06 M", "512" */
 const char *text_integer(arena_t *a, double x);   /* "149,182,722" */

@@ -12,99 +12,8 @@
 #include "support/heap.h"
 #include "tensors/tensors.h"
 
-enum { DEFAULT_TOKENS = 64, MAX_TOKENS = 1 << 20, READS = 5 };
+enum { READS = 5 };
 static const char whole[] = "step";
-
-/* ---- options ------------------------------------------------------------------------------------- */
-
-bool decode_tokens(bench_t *b) {
-    const char *text = b->o->text[OPT_DECODE_TOKENS];
-    int64_t list[MAX_LIST] = {DEFAULT_TOKENS};
-    int n = 1;
-    if (text && !list_numbers("--tokens", text, MAX_TOKENS, list, &n, b->d)) return false;
-    if (n != 1) diag_error(b->d, IN_FILE("--tokens"), "one number, not %d", n);
-    b->tokens = (int)list[0];
-    return n == 1;
-}
-
-/* Steps that follow a context, one of every round and turn unmeasured. */
-static int64_t steps_of(const bench_t *b) {
-    return (int64_t)b->n_threads * b->repeat * (b->tokens + 1);
-}
-
-void decode_lengths(bench_t *b, int64_t positions) {
-    static const int64_t usual[] = {1000, 16000, 64000};
-    int64_t most = positions - steps_of(b);
-    for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
-        if (usual[k] <= most) b->lengths[b->n_lengths++] = usual[k];
-    if (b->n_lengths == 0) b->lengths[b->n_lengths++] = most > 1 ? most : 1;
-}
-
-/* One artefact holds contexts of all lengths: no length is compiled in. */
-static options_t options_of(const bench_t *b, arena_t *a, int batch, int target) {
-    options_t o = timed_options(b->o, a, 1, b->batches[batch], b->targets[target], b->most_threads);
-    options_set(&o, "compile.sequence_length", "dynamic");
-    return o;
-}
-
-/* ---- checks -------------------------------------------------------------------------------------- */
-
-static bool plan_decoding(session_t *s) {
-    session_plan_t want = {.name = "model", .runs = true, .decodes = true};
-    if (!session_spec(s)) return false;
-    if (s->model.facts.head == ARCH_CAUSAL_LM && !session_plan(s, &want)) return false;
-    if (s->plan && s->plan->step) return true;
-    diag_error(s->d, IN_FILE("--decode"), "%s is no causal language model: it does not generate",
-               s->o->model);
-    diag_hint(s->d, "`is_decoder: true` and `architectures: [ReformerModelWithLMHead]` make one");
-    return false;
-}
-
-static bool check_lengths(const bench_t *b, const plan_t *p, diag_t *d) {
-    bool ok = true;
-    int64_t longest = p->prefills[p->n_variants - 1].max_length, steps = steps_of(b);
-    for (int k = 0; k < b->n_lengths; k++) {
-        bool fits = b->lengths[k] <= longest && b->lengths[k] <= p->positions - steps;
-        if (fits) continue;
-        ok = false;
-        diag_error(d, IN_FILE("--lengths"),
-                   "%lld tokens and %lld steps are more than the %lld positions hold",
-                   (long long)b->lengths[k], (long long)steps, (long long)p->positions);
-    }
-    if (!ok)
-        diag_hint(d, "fewer --tokens or --repeat, or more positions: max_position_embeddings, "
-                     "axial_pos_shape");
-    return ok;
-}
-
-/* Of the first plan all that there is to say, of the others what is an error. */
-static bool check_plan(bench_t *b, int batch, int target) {
-    bool first = batch == 0 && target == 0;
-    diag_t *d = first ? b->d : diag_new();
-    options_t o = options_of(b, b->arena, batch, target);
-    session_t s = session_new(&o, d);
-    bool ok = plan_decoding(&s) && (!first || check_lengths(b, s.plan, d));
-    for (int l = 0; ok && l < b->n_lengths; l++)
-        for (int t = 0; t < b->n_threads; t++)
-            bench_case(b, l, batch, target, t)->target = s.plan->targets[0];
-    session_free(&s);
-    if (!first && !ok) diag_append(b->d, d);
-    if (!first) diag_free(d);
-    return ok;
-}
-
-typedef bool plan_fn(bench_t *b, int batch, int target);
-
-static bool each_plan(bench_t *b, plan_fn *fn) {
-    for (int n = 0; n < b->n_batches; n++)
-        for (int t = 0; t < b->n_targets; t++)
-            if (!fn(b, n, t)) return false;
-    return true;
-}
-
-bool decode_check(bench_t *b) {
-    return each_plan(b, check_plan);
-}
 
 /* ---- code ---------------------------------------------------------------------------------------- */
 
@@ -128,14 +37,14 @@ typedef struct {
 static bool open_session(decode_t *x, session_t *s, const session_t *like) {
     *s = session_new(&x->o, x->d);
     if (like) s->profile = profile_new();
-    if (!plan_decoding(s) || !session_lower(s) || !session_compile(s)) return false;
+    if (!decode_plan(s) || !session_lower(s) || !session_compile(s)) return false;
     if (like) return exec_bind(s->exec, like->store, x->d);
     return session_weights(s) && exec_bind(s->exec, s->store, x->d);
 }
 
 static bool open_all(decode_t *x) {
     bench_t *b = x->b;
-    x->o = options_of(b, x->arena, x->batch, x->target);
+    x->o = decode_options(b, x->arena, x->batch, x->target);
     bench_case_t *first = bench_case(b, 0, x->batch, x->target, 0);
     bench_say(b, first, "compiling");
     if (!open_session(x, &x->plain, NULL)) return false;
@@ -176,7 +85,7 @@ static bool worked(const decode_t *x, int code) {
 static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t *c,
                              double *seconds) {
     bench_t *b = x->b;
-    int64_t n = c->batch * c->length, capacity = c->length + steps_of(b);
+    int64_t n = c->batch * c->length, capacity = c->length + decode_steps(b);
     bench_say(b, c, "prefill");
     exec_cache_t *cache =
         exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->most_threads, x->d);
@@ -302,7 +211,7 @@ static bool fill_all(decode_t *x) {
         for (int t = 0; t < b->n_threads; t++) {
             bench_case_t *c = bench_case(b, l, x->batch, x->target, t);
             c->prefill = seconds;
-            c->cache = cache_bytes(x->plain.plan, c->length + steps_of(b));
+            c->cache = cache_bytes(x->plain.plan, c->length + decode_steps(b));
             if (!bench_measure_machine(b, c, x->calibration, b->pools[t], x->d)) return false;
         }
         if (interrupt_caught()) return false;
@@ -397,5 +306,5 @@ static bool measure_plan(bench_t *b, int batch, int target) {
 }
 
 bool decode_measure(bench_t *b) {
-    return each_plan(b, measure_plan);
+    return decode_each_plan(b, measure_plan);
 }

@@ -71,7 +71,7 @@ static const char *hash_text(const explanation_t *e, int layer) {
     const char *why = spec_layer(e->spec, layer).n_bucket_factors ? "" : from;
     const char *factors =
         n->n_factors > 1 ? TEXT(e, " = %s", list(e, n->n_factors, n->factors)) : "";
-    return TEXT(e, "%s, %lld buckets%s%s", plural(e, n->rounds, "round"), (long long)buckets,
+    return TEXT(e, "%s, %lld buckets%s%s", number_of(e, n->rounds, "round"), (long long)buckets,
                 factors, why);
 }
 
@@ -204,7 +204,7 @@ static void different_rows(const explanation_t *e, table_t *t, const char *what,
 static const char *node_window(const explanation_t *e, const gnode_t *n) {
     const char *causal = n->causal ? "causal" : "looking both ways";
     const char *heads =
-        TEXT(e, "%s of %lld, %s", plural(e, n->heads, "head"), (long long)n->head_size, causal);
+        TEXT(e, "%s of %lld, %s", number_of(e, n->heads, "head"), (long long)n->head_size, causal);
     if (n->op == G_EXACT_ATTENTION) return TEXT(e, "%s: exact, every key", heads);
     return TEXT(e, "%s: %s", heads, chunks_text(e, n->chunk, n->before, n->after));
 }
@@ -221,7 +221,7 @@ static void graph_rows(const explanation_t *e, table_t *t) {
         else if (n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION)
             add_text(&local, node_window(e, n));
         if (n->op == G_LSH_HASH)
-            add_text(&hash, TEXT(e, "%s, buckets %s", plural(e, n->rounds, "round"),
+            add_text(&hash, TEXT(e, "%s, buckets %s", number_of(e, n->rounds, "round"),
                                  list(e, n->n_factors, n->factors)));
         if (n->op == G_ACTIVATION && n->layer >= 0)
             add_text(&widths, TEXT(e, "hidden %lld, feed-forward %lld (%s)",

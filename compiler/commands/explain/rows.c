@@ -1,7 +1,7 @@
 /* Rows of the report's tables (rows.h). */
 #include "commands/explain/rows.h"
 
-const char *plural(const explanation_t *e, int64_t n, const char *what) {
+const char *number_of(const explanation_t *e, int64_t n, const char *what) {
     return TEXT(e, "%lld %s%s", (long long)n, what, n == 1 ? "" : "s");
 }
 

@@ -7,7 +7,7 @@
 #define TEXT(e, ...)   arena_printf((e)->arena, __VA_ARGS__)
 #define ROW(e, t, ...) table_row((e)->arena, (t), (const char *const[]){__VA_ARGS__})
 
-const char *plural(const explanation_t *e, int64_t n, const char *what); /* "2 threads" */
-table_t *facts_table(const explanation_t *e);                            /* what, and its value */
+const char *number_of(const explanation_t *e, int64_t n, const char *what); /* "2 threads" */
+table_t *facts_table(const explanation_t *e); /* what, and its value */
 
 #endif

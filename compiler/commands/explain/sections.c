@@ -81,7 +81,7 @@ void time_section(const explanation_t *e, document_t *doc) {
         if (p == FACTOR_F32 || e->costs.total.products.of[p] > 0)
             ROW(e, t, p == FACTOR_F32 ? "fma peak" : TEXT(e, "%s peak", product_name(p)),
                 TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops.of[p] / 1e9,
-                     plural(e, e->threads, "thread")));
+                     number_of(e, e->threads, "thread")));
     ROW(e, t, "memory", TEXT(e, "%.1f GB/s", e->machine.bandwidth / 1e9));
     ROW(e, t, "these are", e->machine.how);
     bool measured;
@@ -146,7 +146,7 @@ void workspace_section(const explanation_t *e, document_t *doc, bool figures) {
     ROW(e, t, text_integer(e->arena, e->prepared + (double)map->bytes), text_integer(e->arena, all),
         "scratch", "always", "",
         TEXT(e, "%s of each of %s", text_integer(e->arena, scratch),
-             plural(e, e->threads, "thread")));
+             number_of(e, e->threads, "thread")));
     ROW(e, t, "total", text_integer(e->arena, e->workspace), "", "", "", "");
     t->totals = true;
     double own = (double)map->bytes;

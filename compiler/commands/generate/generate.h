@@ -1,6 +1,7 @@
 /* reformerc generate: what its parts share.
  *
- * command.c  the command: plan, limits, what was done
+ * command.c  the command: tokens row by row or by beam search, what was done
+ * plan.c     the model, its limits, the plan
  * options.c  the command line, checked
  * prompts.c  texts or tensors → ids
  * decoder.c  an executor as what runtime/reformer_generate.h writes texts with
@@ -59,6 +60,10 @@ typedef struct {
 
 /* False after errors in d: values out of range, options that exclude each other. */
 bool generate_read_options(generate_t *g);
+
+/* The spec and what it says of the ends of texts; then the plan for the prompts. False after errors in d. */
+bool generate_read_model(generate_t *g);
+bool generate_plan(generate_t *g);
 
 /* Whether the command line says what to continue. */
 bool prompts_given(const options_t *o);

@@ -1,5 +1,5 @@
-/* The log-likelihood of every line of a text: what `score` computes (command.c) and writes
- * (report.c).
+/* The log-likelihood of every line of a text: what `score` computes (run.c) of
+ * what it reads (lines.c), and writes (report.c).
  *
  * A line is a text of its own, without its newline. Its tokens 2 … L are scored from those before them in the
  * line. A line longer than the model is cut into consecutive windows of the greatest length, each scored on its
@@ -43,7 +43,18 @@ typedef struct {
     double nats, seconds;       /* so far */
 } score_lines_t;
 
-/* log p of the tokens scored; bits of each, NaN where there are none. */
+/* lines.c, in this order. The lines of s->path; false after errors. The plan for their windows; the windows; a warning, where the
+ * number of buckets is another one than Hugging Face's. */
+bool score_read_lines(score_lines_t *s, const text_t *text);
+bool score_plan_lines(score_lines_t *s);
+void score_cut_lines(score_lines_t *s);
+void score_check_buckets(const score_lines_t *s);
+int64_t score_longest_window(const score_lines_t *s); /* tokens, at most */
+
+/* run.c: all windows, until Ctrl-C; the figures of all lines that are done. False after an error. */
+bool score_run_windows(score_lines_t *s);
+
+/* report.c: log p of the tokens scored; bits of each, NaN where there are none. */
 double line_log_likelihood(const line_t *l);
 double line_bits(const line_t *l);
 
