@@ -1,4 +1,5 @@
-/* reformerc: arguments → command. The commands are in commands/, everything else in libreformerc.
+/* reformerc: arguments → command. The commands are in commands/, what compiles in libreformerc, what commands share
+ * in the rooms between.
  *
  * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option, or too little memory; 2 usage; 70 a defect of reformerc;
  * 141 without a word when who read stdout has seen enough (reformerc … | head), as where SIGPIPE kills. */
