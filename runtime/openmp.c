@@ -48,7 +48,7 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
 }
 
 void reformer_with_threads(int threads, reformer_threads_fn *job, void *ctx) {
-    static const reformer_pool_t openmp = {sizeof openmp, NULL, parallel_for};
+    const reformer_pool_t openmp = {sizeof openmp, NULL, parallel_for};
     (void)threads;
     job(ctx, UNDER_TSAN || lost_its_workers() ? NULL : &openmp);
 }
