@@ -3778,21 +3778,20 @@ REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned cha
     for (int64_t i = 0; i < 64; i++) {
         const int64_t at = block * 64 + i;
         const float *k_out_i = k_out + (block * 64 + i) * 32;
+        float *rings_i = rings + ((index * 6 + group) * 64 + i) * 2 * 32;
         const float *v_i = v + (block * 64 + i) * 32;
         if (at < tokens) {
             const int64_t clamped = max_i64(tokens, 0);
             const int64_t clamped_1 = min_i64(clamped, 512);
             if (at >= clamped_1 / 32 * 32 - 32) {
-                const int64_t rem = at % 64;
-                float *rings_rem = rings + ((index * 6 + group) * 64 + rem) * 2 * 32;
-                store8(rings_rem, mul8(load8(k_out_i), splat8(0.17677669f)));
-                store8(rings_rem + 32, load8(v_i));
-                store8(rings_rem + 8, mul8(load8(k_out_i + 8), splat8(0.17677669f)));
-                store8(rings_rem + 40, load8(v_i + 8));
-                store8(rings_rem + 16, mul8(load8(k_out_i + 16), splat8(0.17677669f)));
-                store8(rings_rem + 48, load8(v_i + 16));
-                store8(rings_rem + 24, mul8(load8(k_out_i + 24), splat8(0.17677669f)));
-                store8(rings_rem + 56, load8(v_i + 24));
+                store8(rings_i, mul8(load8(k_out_i), splat8(0.17677669f)));
+                store8(rings_i + 32, load8(v_i));
+                store8(rings_i + 8, mul8(load8(k_out_i + 8), splat8(0.17677669f)));
+                store8(rings_i + 40, load8(v_i + 8));
+                store8(rings_i + 16, mul8(load8(k_out_i + 16), splat8(0.17677669f)));
+                store8(rings_i + 48, load8(v_i + 16));
+                store8(rings_i + 24, mul8(load8(k_out_i + 24), splat8(0.17677669f)));
+                store8(rings_i + 56, load8(v_i + 24));
             }
         }
     }

@@ -408,18 +408,15 @@ REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned c
         (const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
         const int64_t id = ids[block * 64 + i];
-        const int64_t position = block * 64 + i;
-        const int64_t axis = position / 64;
         for (int64_t v = 0; v < 8; v++) {
             const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 256 + v * 8) +
-                load8(w_embeddings_position_embeddings_weights_0 + axis * 64 + v * 8);
+                load8(w_embeddings_position_embeddings_weights_0 + block * 64 + v * 8);
             store8(y1 + (block * 64 + i) * 256 + v * 8, sum);
             store8(y2 + (block * 64 + i) * 256 + v * 8, sum);
         }
-        const int64_t axis_1 = position % 64;
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 sum = load8(w_embeddings_word_embeddings_weight + id * 256 + v * 8 + 64) +
-                load8(w_embeddings_position_embeddings_weights_1 + axis_1 * 192 + v * 8);
+                load8(w_embeddings_position_embeddings_weights_1 + i * 192 + v * 8);
             store8(y1 + (block * 64 + i) * 256 + v * 8 + 64, sum);
             store8(y2 + (block * 64 + i) * 256 + v * 8 + 64, sum);
         }

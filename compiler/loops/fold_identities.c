@@ -121,6 +121,47 @@ static value_t *same_extract(inst_t *i, units_t u) {
     return d && d->op == OP_BROADCAST ? d->operand[0] : NULL;
 }
 
+/* Moves what the divisor divides, for every U, from `rest` to `quotient`. */
+static void take_quotient(dim_t *rest, dim_t *quotient, int64_t by) {
+    if (rest->u % by != 0) return;
+    int64_t down = rest->c / by - (rest->c % by < 0);
+    *quotient = (dim_t){down, rest->u / by};
+    *rest = dim(rest->c - down * by);
+}
+
+static bool lies_below(const affine_t *a, int64_t end) {
+    int64_t lo = a->base.c, hi = lo;
+    for (int t = 0; t < a->n; t++) {
+        const value_t *v = a->term[t].value;
+        int64_t k = a->term[t].coef.c, x, y;
+        if (!v->bounded || !dim_literal(v->lo) || !dim_literal(v->hi)) return false;
+        if (!dim_literal(a->term[t].coef) || k < 0) return false;
+        if (__builtin_mul_overflow(k, v->lo.c, &x) || __builtin_add_overflow(lo, x, &lo))
+            return false;
+        if (__builtin_mul_overflow(k, v->hi.c, &y) || __builtin_add_overflow(hi, y, &hi))
+            return false;
+    }
+    return dim_literal(a->base) && lo >= 0 && hi < end;
+}
+
+bool fold_quotient(const inst_t *i, affine_t *is) {
+    const inst_t *d = i->operand[0]->def;
+    if (!dim_literal(i->d) || !d || d->op != OP_INDEX || d->result != i->operand[0]) return false;
+    affine_t rest = ax(0), quotient = ax(0);
+    const affine_t *a = d->index;
+    for (int t = 0; t < a->n; t++) {
+        dim_t coef = a->term[t].coef;
+        bool whole = dim_divisible(coef, i->d.c);
+        affine_t *to = whole ? &quotient : &rest;
+        to->term[to->n].value = a->term[t].value;
+        to->term[to->n++].coef = whole ? dim_div(coef, i->d.c) : coef;
+    }
+    rest.base = a->base;
+    take_quotient(&rest.base, &quotient.base, i->d.c);
+    *is = i->op == OP_IDIV ? quotient : rest;
+    return lies_below(&rest, i->d.c);
+}
+
 /* A value known to be below the divisor is its own remainder. */
 static value_t *same_divide(inst_t *i, units_t u) {
     const value_t *x = i->operand[0];

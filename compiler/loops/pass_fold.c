@@ -181,9 +181,21 @@ static bool read_table(inst_t *i) {
     return fold_become_int(i, b->data[at]);
 }
 
+/* An index in place of a division. */
+static void divide_sum(fold_t *f, inst_t *i) {
+    affine_t is;
+    if ((i->op != OP_IDIV && i->op != OP_IREM) || !fold_quotient(i, &is)) return;
+    i->op = OP_INDEX;
+    i->n_operands = 0;
+    i->d = dim(0);
+    i->index = arena_copy(f->m->arena, &is, sizeof is);
+    i->n_index = 1;
+}
+
 static void fold_plain(fold_t *f, inst_t *i) {
     for (int d = 0; d < i->n_index; d++) gather_index(&i->index[d], f->m->units);
     if (fold_constants(i) || read_table(i)) return;
+    divide_sum(f, i);
     value_t *v = fold_identity(i, f->m->units);
     if (v) f->same[i->result->id] = v;
     else if (i->result && op_info[i->op].pure && is_point(i->result))
