@@ -341,41 +341,12 @@ base_t *address_from(const address_t *x) {
     return x->base;
 }
 
-/* ---- declarations ------------------------------------------------------------------------------------------ */
-
-/* w_attention_self_attention_value_weight: value_weight */
-static const char *short_name(const func_t *f, const buffer_t *b) {
-    enum { LONG_NAME = 16 };
-    const char *name = buffer_base(f, b), *next;
-    while (strlen(name) > LONG_NAME && (next = strchr(name, '_'))) name = next + 1;
-    return name;
-}
-
-/* What it points to is called by the innermost of its values. */
-const char *c_base_name(const func_t *f, const address_t *x) {
+const value_t *address_innermost(const func_t *f, const address_t *x) {
     const value_t *last = NULL;
     int depth = -1;
     for (int k = 0; k < x->rest.n; k++) {
         const value_t *v = f->terms[x->rest.term[k]].value;
         if (state_of(f, v)->depth >= depth) last = v, depth = state_of(f, v)->depth;
     }
-    return arena_printf(f->c->arena, "%s_%s", short_name(f, x->buffer), c_value_name(last));
-}
-
-static void put_base(func_t *f, base_t *b) {
-    const address_t *x = b->address;
-    if (b->name) return;
-    if (x->base) put_base(f, x->base);
-    expr_t e = {0};
-    const char *from = address_text(f, x, &e), *constant = b->written ? "" : "const ";
-    b->name = local_name(f, c_base_name(f, x));
-    b->shift = x->base                        ? x->base->shift
-               : x->buffer->kind == BUF_TABLE ? 0
-                                              : *buffer_shift(f, x->buffer);
-    put_line(&f->out, f->depth, "%s%s *%s = %s;", constant, c_elem(x->buffer->elem), b->name, from);
-}
-
-void put_bases(func_t *f, const block_t *b, size_t at) {
-    for (size_t k = 0; k < f->n_bases; k++)
-        if (f->bases[k]->block == b && f->bases[k]->at == at) put_base(f, f->bases[k]);
+    return last;
 }

@@ -5,62 +5,6 @@
 
 #include "emit/c_int.h"
 
-/* ---- operands -------------------------------------------------------------------------------------- */
-
-expr_t take(func_t *f, const value_t *v) {
-    vstate_t *s = state_of(f, v);
-    if (v->def && v->def->op == OP_CONST) return expr_of(f, v->def);
-    if (!s->e.text) bug("%s: value %d is written after its use", f->fn->name, v->id);
-    s->pending = false;
-    return s->e;
-}
-
-static void add_reads(expr_t *e, const expr_t *of) {
-    e->loads = e->loads || of->loads;
-    e->crowded = e->crowded || of->crowded;
-    for (int i = 0; i < of->n_reads; i++) {
-        if (e->n_reads < MAX_READS) e->reads[e->n_reads++] = of->reads[i];
-        else e->crowded = true;
-    }
-}
-
-const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least) {
-    return prec >= at_least ? text : arena_printf(f->c->arena, "(%s)", text);
-}
-
-const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e) {
-    expr_t x = take(f, v);
-    add_reads(e, &x);
-    if (!state_of(f, v)->wide) return bracket(f, x.text, x.prec, at_least);
-    return bracket(f, arena_printf(f->c->arena, "(int32_t)%s", x.text), P_UNARY, at_least);
-}
-
-/* As an operand of int64_t arithmetic: C promotes what stands beside one. */
-const char *take_wide(func_t *f, const value_t *v, prec_t at_least, bool promoted, expr_t *e) {
-    expr_t x = take(f, v);
-    add_reads(e, &x);
-    if (v->type.elem == E_I64 || state_of(f, v)->wide || (promoted && x.prec >= at_least))
-        return bracket(f, x.text, x.prec, at_least);
-    return arena_printf(f->c->arena, "(int64_t)%s", bracket(f, x.text, x.prec, P_UNARY));
-}
-
-static const char *operand(func_t *f, const inst_t *i, int k, prec_t at_least, expr_t *e) {
-    return take_text(f, i->operand[k], at_least, e);
-}
-
-/* Function arguments bind loosest: no parentheses. */
-static const char *arguments(func_t *f, int n, value_t *const *v, expr_t *e) {
-    const char *text = "";
-    for (int k = 0; k < n; k++)
-        text =
-            arena_printf(f->c->arena, "%s%s%s", text, k ? ", " : "", take_text(f, v[k], P_COND, e));
-    return text;
-}
-
-const char *c_value_type(const func_t *f, const value_t *v) {
-    return f->state[v->id].mask ? c_mask_type(v->type) : c_type(f->c, v->type);
-}
-
 /* ---- forms of ops -------------------------------------------------------------------------------------- */
 
 typedef struct op_form op_form_t;
@@ -289,17 +233,6 @@ static expr_t write_index(func_t *f, const inst_t *i, const op_form_t *form) {
     return e;
 }
 
-static expr_t write_const(func_t *f, const inst_t *i, const op_form_t *form) {
-    ltype_t t = i->result->type;
-    arena_t *a = f->c->arena;
-    expr_t e = {.prec = P_PRIMARY};
-    bool real = elem_is_float(t.elem);
-    e.text = real ? c_float(a, t.elem, i->f) : c_integer(a, t.elem, i->i);
-    if (t.lanes > 1) return call_text(f, e, c_helper(f->c, form->helper, t), e.text);
-    if (*e.text == '-') e.prec = P_UNARY;
-    return e;
-}
-
 static expr_t write_load(func_t *f, const inst_t *i, const op_form_t *form) {
     ltype_t t = i->result->type;
     expr_t e = {.prec = P_PRIMARY};
@@ -324,7 +257,7 @@ static expr_t write_call(func_t *f, const inst_t *i, const op_form_t *form) {
 /* clang-format off */
 static const op_form_t c_ops[OP_COUNT] = {
     /*                write             sign  binds      helper    local */
-    [OP_CONST]     = {write_const,      NULL, P_PRIMARY, H_SPLAT,  "c"},
+    [OP_CONST]     = {NULL,             NULL, P_PRIMARY, H_COUNT,  "c"}, /* an operand */
     [OP_ADD]       = {write_arithmetic, "+",  P_SUM,     H_ADD,    "sum"},
     [OP_SUB]       = {write_arithmetic, "-",  P_SUM,     H_SUB,    "diff"},
     [OP_MUL]       = {write_arithmetic, "*",  P_PRODUCT, H_MUL,    "prod"},

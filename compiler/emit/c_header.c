@@ -5,12 +5,6 @@
 
 #include "emit/c_int.h"
 
-const char *upper_case(arena_t *a, const char *name) {
-    char *s = arena_strdup(a, name);
-    for (char *p = s; *p; p++) *p = (char)toupper((unsigned char)*p);
-    return s;
-}
-
 /* Identifiers that begin with a capital and hold no double underscore are ours to take. */
 const char *include_guard(arena_t *a, const char *header_name) {
     char *s = arena_printf(a, "REFORMER_MODEL_%s", header_name);
@@ -168,7 +162,7 @@ static const char *wanted_text(const reformer_desc_t *d) {
     return ".logits = logits";
 }
 
-static void put_opening(const header_t *h) {
+static void put_header_opening(const header_t *h) {
     const plan_t *p = h->c->plan;
     put_comment(
         h->out, 0,
@@ -381,7 +375,7 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     header_t h = {.c = c, .d = d, .out = out};
     for (int k = 0; k < d->n_variants; k++) h.dynamic = h.dynamic || v[k].unpadded;
     const char *guard = include_guard(c->arena, c->o->header_name);
-    put_opening(&h);
+    put_header_opening(&h);
     sbuf_printf(out, "#ifndef %s\n#define %s\n\n", guard, guard);
     if (c->o->standalone) put_runtime_header(c, out);
     else sbuf_puts(out, "#include \"reformer_rt.h\"\n\n");

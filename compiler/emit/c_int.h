@@ -1,17 +1,32 @@
 /* Shared by the files that write C.
  *
- * c.c         the files as wholes: opening comment, regions of targets, tables, descriptor, functions
- *             that a product calls
- * c_header.c  model.h
- * c_embed.c   weights inside of the object
- * c_runtime.c what the model needs of the runtime, inside of both (--standalone)
- * c_selftest.c  a program that tests the model, at its end (--selftest)
- * c_scan.c    C text as pieces at file scope, for c_runtime.c
- * c_func.c    functions and kernels: blocks, loops, conditions, carried values
- * c_live.c    what of a function is needed
- * c_expr.c    one op → one expression: the table c_ops
- * c_prelude.c helpers for ops that C lacks, per target: the table of intrinsics
- * c_text.c    lines of at most 100 columns, unique names, literals
+ * the files
+ *   c.c            model.c and model.h as wholes
+ *   c_opening.c    opening comment, what compilers must not do
+ *   c_module.c     a module, and the region of a target; c_target.c opens and closes it
+ *   c_desc.c       the descriptor; c_training.c and c_workspace.c: of trainings, of memory
+ *   c_interface.c  functions that a product calls
+ *   c_header.c     model.h
+ *   c_embed.c      weights inside of the object
+ *   c_runtime.c    what the model needs of the runtime, inside of both (--standalone);
+ *                  c_runtime_needs.c: which pieces, c_runtime_text.c: as text; c_scan.c: C text as pieces at file scope
+ *   c_selftest.c   a program that tests the model, at its end (--selftest)
+ * functions
+ *   c_func.c       functions and kernels; c_locals.c: what a kernel begins with
+ *   c_live.c       what of a function is needed; c_mask.c: which values are mask registers
+ *   c_base.c       base pointers; c_pointer.c: their declarations
+ *   c_part.c       large loops and branches as functions of their own
+ *   c_block.c      blocks and conditions
+ *   c_loop.c       loops, and what they carry
+ *   c_statement.c  values, stores, calls
+ *   c_schedule.c   launches, traces
+ *   c_expr.c       one op → one expression: the table c_ops; c_operand.c: its operands
+ *   c_address.c    indices as sums of products, buffers
+ * text
+ *   c_prelude.c    helpers for ops that C lacks, as asked for; c_helpers.c: their names;
+ *                  c_bodies.c: the table of intrinsics
+ *   c_globals.c    names at file scope; c_names.c: names that clash with nothing
+ *   c_text.c       lines of at most 100 columns, literals
  *
  * The text of functions is made first; it asks for helpers on the way (c_helper), so that the prelude
  * of a target defines exactly what is used. */
@@ -20,7 +35,7 @@
 
 #include "emit/emit.h"
 
-/* ---- c_text.c ---------------------------------------------------------------------------------- */
+/* ---- c_names.c, c_text.c ------------------------------------------------------------------------ */
 
 enum { COLUMNS = 100, INDENT = 4 };
 
@@ -45,7 +60,8 @@ const char *c_comment(arena_t *a, const char *text); /* one line, safe inside of
 const char *c_float(arena_t *a, elem_t e, double x);
 const char *c_integer(arena_t *a, elem_t e, int64_t x);
 const char *c_dim(arena_t *a, dim_t d); /* 64 * U + 8, a sum; literal: 72 */
-const char *c_elem(elem_t e);           /* "float", "int32_t" */
+const char *upper_case(arena_t *a, const char *name);
+const char *c_elem(elem_t e); /* "float", "int32_t" */
 
 /* ---- c_prelude.c --------------------------------------------------------------------------------- */
 
@@ -84,6 +100,27 @@ typedef enum {
 
 typedef struct emitter emitter_t;
 
+/* What a helper takes and gives: parameters, result. */
+typedef enum {
+    S_UNARY,
+    S_BINARY,
+    S_TERNARY,
+    S_DOT2,
+    S_DOT4,
+    S_SELECT,
+    S_BLEND,
+    S_MASK,
+    S_OWN
+} shape_t;
+
+typedef struct {
+    const char *name;
+    shape_t shape;
+} helper_form_t;
+extern const helper_form_t helpers[H_COUNT];
+/* The result, or statements, where it holds a ';'; NULL: the target has no such instruction. */
+const char *body_of(const emitter_t *c, helper_t h, ltype_t t);
+
 /* The name of a type, which the prelude then declares. */
 const char *c_type(emitter_t *c, ltype_t t);
 const char *c_unsigned(emitter_t *c, ltype_t t); /* of an integer type: the same, unsigned */
@@ -97,6 +134,7 @@ const char *c_mask_type(ltype_t t); /* "__mmask16" */
 void put_prelude(emitter_t *c, sbuf_t *out);
 void put_target_open(const target_t *t, sbuf_t *out);
 void put_target_close(const target_t *t, sbuf_t *out);
+bool is_short_helper(helper_t h, ltype_t t); /* fma8: its name says no more than lanes */
 bool is_helper_name(const char *name);       /* "fma_i32x16": no function of a module may take it */
 bool is_short_helper_name(const char *name); /* "fma16" */
 
@@ -131,10 +169,22 @@ struct emitter {
     size_t n_globals, cap_globals;
 };
 
+/* c_module.c: all parts of one target; run: names of their entries. */
+void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out);
+/* c_desc.c: the descriptor; its name. */
+const char *put_descriptor(emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
+                           const char *const *run, sbuf_t *out);
+
+/* c_interface.c */
+void put_interface(emitter_t *c, const char *desc, sbuf_t *out);
+void reserve_interface(emitter_t *c); /* names that only the model's own have */
+
 /* Both note that the name is used. */
 const char *c_func_name(emitter_t *c, const lfunc_t *f);
 const char *c_table_name(emitter_t *c, const buffer_t *b);
-/* c.c: a name with the model's prefix, which nothing else has. */
+bool global_is_used(const emitter_t *c, const void *what);
+void name_globals(emitter_t *c); /* of c->m */
+/* A name with the model's prefix, which nothing else has. */
 const char *own_name(emitter_t *c, const char *name);
 /* A macro that makes it stand for that; the end of the macro. */
 void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out);
@@ -143,6 +193,10 @@ const char *put_training(emitter_t *c, const reformer_training_t *t, sbuf_t *out
 const char *put_drawn_rotations(emitter_t *c, const reformer_desc_t *d, sbuf_t *out);
 /* c_workspace.c: MODEL_WORKSPACE_BYTES. */
 void put_workspace_macro(const emitter_t *c, const reformer_desc_t *d, sbuf_t *out);
+/* c_opening.c */
+void put_opening(emitter_t *c, sbuf_t *out);
+void put_guards(emitter_t *c, sbuf_t *out);
+void put_end(sbuf_t *out);
 const char *origin_text(const emitter_t *c); /* a line, where it is told */
 const char *spec_name(const emitter_t *c);   /* base name, for comments */
 
@@ -256,7 +310,8 @@ void find_bases(func_t *f);
 void put_bases(func_t *f, const block_t *b, size_t at);
 const address_t *address_of(const func_t *f, const inst_t *i); /* NULL: none */
 const buffer_t *address_buffer(const address_t *x);
-base_t *address_from(const address_t *x); /* NULL: the buffer */
+base_t *address_from(const address_t *x);                              /* NULL: the buffer */
+const value_t *address_innermost(const func_t *f, const address_t *x); /* of its values */
 const char *c_base_name(const func_t *f, const address_t *x);
 void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what its base leaves */
 
@@ -264,7 +319,28 @@ void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what
 void find_parts(func_t *f);
 bool put_part(func_t *f, const block_t *b); /* a call instead of it; false: it is no part */
 
-/* c_func.c */
+/* c_statement.c */
+typedef enum { FLUSH_ALL, FLUSH_LOADS, FLUSH_READERS } flush_t;
+/* Writes pending values that must not wait any longer as locals: all, those that read memory, or var. */
+void flush(func_t *f, flush_t which, const var_t *var);
+bool reads(const expr_t *e, const var_t *var);
+void put_value(func_t *f, const inst_t *i);
+void put_store(func_t *f, const inst_t *i);
+void put_prefetch(func_t *f, const inst_t *i);
+void put_call(func_t *f, const inst_t *i);
+void put_return(func_t *f, const inst_t *i);
+
+/* c_schedule.c */
+void put_launch(func_t *f, const inst_t *i);
+void put_trace(func_t *f, const inst_t *i);
+void put_ready(func_t *f, const inst_t *i);
+const char *dim_product(func_t *f, const dim_t *d, int from, int to);
+
+/* c_locals.c */
+void put_locals(func_t *f, sbuf_t *out);
+
+/* c_loop.c, c_block.c */
+void put_yield(func_t *f, const block_t *b, const var_t *const *vars);
 void put_loop(func_t *f, const inst_t *loop);
 void put_block(func_t *f, const block_t *b);
 void flush_all(func_t *f); /* pending values become locals */
@@ -287,6 +363,9 @@ const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e);
 expr_t expr_of(func_t *f, const inst_t *i); /* of an instruction with one result */
 const char *default_name(const inst_t *i);
 const char *carried_default(const value_t *next); /* by how the next value is made */
+void add_reads(expr_t *e, const expr_t *of);
+const char *operand(func_t *f, const inst_t *i, int k, prec_t at_least, expr_t *e);
+const char *arguments(func_t *f, int n, value_t *const *v, expr_t *e); /* "x, y" */
 const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least);
 /* As an operand of int64_t arithmetic: C promotes what stands beside one. */
 const char *take_wide(func_t *f, const value_t *v, prec_t at_least, bool promoted, expr_t *e);
@@ -337,7 +416,6 @@ void put_selftest(emitter_t *c, sbuf_t *out); /* c->o->selftest */
 
 void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
                 sbuf_t *out);
-const char *upper_case(arena_t *a, const char *name);
 const char *include_guard(arena_t *a, const char *header_name);
 
 #endif

@@ -1,6 +1,8 @@
 /* Shared by the files of the LLVM back end.
  *
- * llvm_module.c   modules, symbols, units for the JIT
+ * llvm_emitter.c  context, types, declarations
+ * llvm_label.c    symbols, and what launches call
+ * llvm_module.c   functions of modules, units for the JIT
  * llvm_file.c     whole modules for files: descriptor, what a product calls
  * llvm_func.c     functions and kernels: blocks, loops, conditions, launches
  * llvm_expr.c     one op → one instruction: the table llvm_ops
@@ -36,7 +38,7 @@ typedef struct {
     bool instrument;     /* launches tell the runtime their labels */
 } llvm_emitter_t;
 
-/* llvm_module.c */
+/* llvm_emitter.c, llvm_label.c, llvm_module.c */
 /* For code of this target; on record (support/guard.h) until llvm_close(), so e stays where it is. */
 void llvm_open(llvm_emitter_t *e, const target_t *t);
 void llvm_close(llvm_emitter_t *e);
@@ -59,6 +61,12 @@ LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e);
 typedef struct llvm_func llvm_func_t;
 /* What a launch passes to the runtime: its kernel, or what goes by its label's name and calls it. */
 LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch);
+/* What a piece of work has of LLVM; no module or bytes yet: NULL. */
+void llvm_dispose_of(LLVMContextRef context, LLVMTargetMachineRef machine, LLVMModuleRef module,
+                     LLVMMemoryBufferRef bytes);
+const char *llvm_symbol(llvm_emitter_t *e, const lfunc_t *fn);
+void llvm_add_attribute(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name,
+                        uint64_t value);
 
 /* ---- llvm_layout.c: structures of the runtime ------------------------------------------------------- */
 
