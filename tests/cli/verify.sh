@@ -102,8 +102,8 @@ for word; do
     case $word in *model.c) ;; *) continue ;; esac
     if [ "$fault" = untraced ] && grep -q 'reformer_trace(' "$word"; then continue; fi
     case $fault in
-    far) edit='s/return max_f32x\([0-9]*\)(splat_f32x[0-9]*(0\.0f), x);/return x;/' ;;
-    *) edit='s/return \(max_f32x\([0-9]*\)(splat_f32x[0-9]*(0\.0f), x)\);/return \1 * splat_f32x\2(1.00000012f);/' ;;
+    far) edit='s/return max[0-9]*(splat[0-9]*(0\.0f), x);/return x;/' ;;
+    *) edit='s/return \(max\([0-9]*\)(splat[0-9]*(0\.0f), x)\);/return \1 * splat\2(1.00000012f);/' ;;
     esac
     sed "$edit" "$word" >"$word.new"
     if cmp -s "$word" "$word.new"; then echo 'badcc: nothing to break' >&2; exit 1; fi
@@ -158,7 +158,7 @@ cat >offcc <<'EOF'
 for word; do
     case $word in *model.c) ;; *) continue ;; esac
     grep -q '^REFORMER_KERNEL.*lsh_impose' "$word" || continue
-    sed '/^REFORMER_KERNEL.*lsh_impose/,/^}/s/min_i32(high, [0-9]*)/min_i32(high, 2)/' "$word" >"$word.new"
+    sed '/^REFORMER_KERNEL.*lsh_impose/,/^}/s/min_i32(clamped, [0-9]*)/min_i32(clamped, 2)/' "$word" >"$word.new"
     if cmp -s "$word" "$word.new"; then echo 'offcc: nothing to break' >&2; exit 1; fi
     mv "$word.new" "$word"
 done
