@@ -98,7 +98,7 @@ check 'gradients of a graph' 1 'train.graph:[0-9]+:1: error: .* is not built|gra
     "$r" run train.graph --weights $train/model.safetensors --backend reference --input $train/inputs.safetensors --gradients no.st
 check 'no such layer' 1 "extensions.layers.9.dtype: error: 'extensions.layers' has 10 layers, 'attn_layers' 4" \
     "$r" "$lm" --set extensions.layers.9.dtype=int8 --dump spec
-check 'no such type' 1 "extensions.layers.1.dtype: error: 'compile.dtype' must be one of float32, bfloat16, int8, not 'int4'" \
+check 'no such type' 1 "extensions.layers.1.dtype: error: 'dtype' must be one of float32, bfloat16, int8, not 'int4'" \
     "$r" "$lm" --set extensions.layers.1.dtype=int4 --dump spec
 check 'a layer of a graph' 1 "the nodes of a graph say 'extensions.layers'" \
     "$r" run plain.graph --set extensions.layers.0.dtype=int8 --weights random --input "$lm/inputs.safetensors" --output no.st
