@@ -111,6 +111,8 @@ def main(arguments):
         nm, arguments = arguments[1], arguments[2:]
     if len(arguments) not in (2, 3):
         sys.exit(__doc__)
+    if components({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) != [["a", "b", "c"]]:
+        sys.exit("a circle is not found")
     source, build = arguments[:2]
     files = objects(source, build)
     if len(files) < 100:
