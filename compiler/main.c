@@ -1,8 +1,9 @@
-/* reformerc: arguments → command. The commands are in commands/, what compiles in libreformerc, what commands share
- * in the rooms between.
+/* reformerc: arguments → command. The commands are in commands/, what compiles in libreformerc,
+ * what commands share in the rooms between.
  *
- * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option, or too little memory; 2 usage; 70 a defect of reformerc;
- * 141 without a word when who read stdout has seen enough (reformerc … | head), as where SIGPIPE kills. */
+ * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option, or too little memory; 2 usage; 70 a
+ * defect of reformerc; 141 without a word when who read stdout has seen enough (reformerc … |
+ * head), as where SIGPIPE kills. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ static void run_guarded(void *arg) {
     c->code = run(c->argc, c->argv);
 }
 
-/* Out of memory is an error like others: what was half-written is removed, then the line is printed. */
+/* Out of memory is an error like others: what was half-written is removed, then
+ * the line is printed. */
 int main(int argc, char **argv) {
     command_line_t c = {argc, argv, 0};
     guard_report_t report;

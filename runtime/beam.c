@@ -1,10 +1,10 @@
-/* Beam search of reformer_generate.h: one prompt, a row of the cache per beam. Ranks as GenerationMixin._beam_search of
- * transformers 4.57 does.
+/* Beam search of reformer_generate.h: one prompt, a row of the cache per beam. Ranks as
+ * GenerationMixin._beam_search of transformers 4.57 does.
  *
- * A step takes the best continuations of all beams; the best of them that do not end are the next beams, by descending
- * score. A beam's first continuation stays in its row, further ones take rows of beams that have none: what is copied
- * from is never what was copied to. Texts are kept as a tree: of every step and beam the token, and which beam of the
- * step before it continues. */
+ * A step takes the best continuations of all beams; the best of them that do not end are the next
+ * beams, by descending score. A beam's first continuation stays in its row, further ones take rows
+ * of beams that have none: what is copied from is never what was copied to. Texts are kept as a
+ * tree: of every step and beam the token, and which beam of the step before it continues. */
 #include "generate_int.h"
 
 #include <float.h>
@@ -43,17 +43,17 @@ typedef struct {
     candidate_t *candidate;  /* [most], best first */
     beam_t *beam, *next;     /* [beams], best first */
     hypothesis_t *ended;     /* [beams + 1], in the order of their ends */
-    size_t most;             /* candidates: beams enough are left if all that may end do */
+    size_t max;              /* candidates: beams enough are left if all that may end do */
     size_t n_candidates, n_beams, n_ended, bytes;
     const reformer_pool_t *pool;
     reformer_end_t why; /* no further token was wanted */
     int error;
 } search_t;
 
-/* ---- scratch and checks -------------------------------------------------------------------------- */
+/* ---- scratch and checks ---------------------------------------------------------------------- */
 
 /* Continuations that a step looks at: those of all end tokens, and a beam's next for each beam. */
-static size_t most_candidates(const reformer_generate_t *g, size_t beams, size_t vocab) {
+static size_t max_candidates(const reformer_generate_t *g, size_t beams, size_t vocab) {
     size_t ends = g->n_eos_tokens > 1 ? g->n_eos_tokens : 1;
     if (ends > vocab) ends = vocab;
     return beams * (1 + ends);
@@ -65,7 +65,7 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g,
     size_t beams = b->beams, vocab = (size_t)d->vocab;
     *s = (search_t){
         .d = d, .g = g, .b = b, .beams = beams, .vocab = vocab, .why = REFORMER_END_NONE};
-    s->most = most_candidates(g, beams, vocab);
+    s->max = max_candidates(g, beams, vocab);
     if (g->max_tokens > SIZE_MAX / 16 || g->length > SIZE_MAX / 16) return 0;
     size_t logits = reformer_take(&r, beams, vocab * sizeof(float));
     size_t likely = reformer_take(&r, vocab, sizeof(float));
@@ -76,7 +76,7 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g,
     size_t parent = reformer_take(&r, g->max_tokens, beams * sizeof(int32_t));
     size_t input = reformer_take(&r, beams, sizeof(int32_t));
     size_t active = reformer_take(&r, beams, 1);
-    size_t candidate = reformer_take(&r, s->most, sizeof(candidate_t));
+    size_t candidate = reformer_take(&r, s->max, sizeof(candidate_t));
     size_t beam = reformer_take(&r, beams, sizeof(beam_t));
     size_t next = reformer_take(&r, beams, sizeof(beam_t));
     size_t ended = reformer_take(&r, beams + 1, sizeof(hypothesis_t));
@@ -122,7 +122,7 @@ size_t reformer_beam_bytes(const reformer_decoder_t *d, const reformer_generate_
     return !check(d, g, b) && lay_out(d, g, b, NULL, &s) ? s.bytes : 0;
 }
 
-/* ---- continuations ------------------------------------------------------------------------------ */
+/* ---- continuations --------------------------------------------------------------------------- */
 
 /* The first n tokens of the text that ends in `beam`. */
 static void trace_back(const search_t *s, size_t n, int32_t beam, int32_t *text) {
@@ -135,9 +135,9 @@ static void trace_back(const search_t *s, size_t n, int32_t beam, int32_t *text)
 
 /* Keeps the best in order, of equal ones the earlier first; 0: this one is not among them. */
 static int offer(search_t *s, candidate_t c) {
-    size_t at = s->n_candidates, most = s->most;
-    if (at == most && !(c.score > s->candidate[at - 1].score)) return 0;
-    if (at < most) s->n_candidates++;
+    size_t at = s->n_candidates, max = s->max;
+    if (at == max && !(c.score > s->candidate[at - 1].score)) return 0;
+    if (at < max) s->n_candidates++;
     else at--;
     for (; at > 0 && c.score > s->candidate[at - 1].score; at--)
         s->candidate[at] = s->candidate[at - 1];
@@ -179,9 +179,10 @@ static int expand(search_t *s, size_t n, int32_t beam) {
     return REFORMER_OK;
 }
 
-/* ---- hypotheses ---------------------------------------------------------------------------------- */
+/* ---- hypotheses ------------------------------------------------------------------------------ */
 
-/* score by length ^ length_penalty; the length is that of what was written, its eos included, without the prompt. */
+/* score by length ^ length_penalty; the length is that of what was written, its eos
+ * included, without the prompt. */
 static double rank_of(const search_t *s, double score, size_t length) {
     double p = s->b->length_penalty, exponent = p * reformer_log((double)length);
     REFORMER_SETTLE(exponent);
@@ -205,8 +206,8 @@ static void end_text(search_t *s, double score, hypothesis_t h) {
     for (size_t i = worst(s); i < s->n_ended; i++) s->ended[i] = s->ended[i + 1];
 }
 
-/* Candidates become ended texts or, in s->next, beams of n + 1 tokens. Of texts that end only those among the best
- * `beams` count; with the last token all do. */
+/* Candidates become ended texts or, in s->next, beams of n + 1 tokens. Of texts that end only those
+ * among the best `beams` count; with the last token all do. */
 static void divide(search_t *s, size_t n, int last) {
     size_t beams = 0;
     for (size_t i = 0; i < s->n_candidates && (i < s->beams || beams < s->beams); i++) {
@@ -226,8 +227,8 @@ static void divide(search_t *s, size_t n, int last) {
     s->n_beams = beams;
 }
 
-/* With n + 1 tokens in s->next: nothing is expected to become better. A positive penalty may make longer texts better:
- * REFORMER_NEVER_EARLY looks at the longest. */
+/* With n + 1 tokens in s->next: nothing is expected to become better. A positive penalty may make
+ * longer texts better: REFORMER_NEVER_EARLY looks at the longest. */
 static int is_done(const search_t *s, size_t n) {
     if (s->n_beams == 0) return 1;
     if (s->n_ended < s->beams) return 0;
@@ -237,7 +238,7 @@ static int is_done(const search_t *s, size_t n) {
     return s->ended[worst(s)].rank >= rank_of(s, s->next[0].score, length);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* Gives s->next rows of the cache, and makes them the beams. */
 static int settle(search_t *s, size_t n) {

@@ -1,8 +1,8 @@
 /* The cache of generation.
  *
- * Front to back, every part 64-byte aligned: a head (rt_int.h), then the parts that kernels know as slots from CACHE on,
- * which each row has, then those from RECORDS on, which each token of a row has. The head is all that the runtime keeps;
- * kernels never see it. */
+ * Front to back, every part 64-byte aligned: a head (rt_int.h), then the parts that kernels know as
+ * slots from CACHE on, which each row has, then those from RECORDS on, which each token of a row
+ * has. The head is all that the runtime keeps; kernels never see it. */
 #include "rt_int.h"
 
 #define CACHE_MAGIC UINT64_C(0x3268636143667252) /* "RrfCach2", little-endian */

@@ -1,10 +1,11 @@
 /* Which of the targets this CPU and its operating system can run.
  *
- * x86-64: the feature bits that the psABI lists for the levels v3 and v4, those of the extensions, and the register state
- * that the OS saves (XGETBV), so that a kernel booted without AVX-512 state is told apart from one
- * with it. aarch64: vectors of 128 bits are part of the architecture, what extends them the kernel tells. Asked at bind time, not per
- * forward: under a hypervisor each CPUID costs microseconds, and there is no global to keep the
- * answer in. An environment variable may take features away, which only bind asks for. */
+ * x86-64: the feature bits that the psABI lists for the levels v3 and v4, those of the extensions,
+ * and the register state that the OS saves (XGETBV), so that a kernel booted without AVX-512 state
+ * is told apart from one with it. aarch64: vectors of 128 bits are part of the architecture, what
+ * extends them the kernel tells. Asked at bind time, not per forward: under a hypervisor each CPUID
+ * costs microseconds, and there is no global to keep the answer in. An environment variable may
+ * take features away, which only bind asks for. */
 #include "reformer_rt.h"
 
 #ifdef __wasm__
@@ -155,7 +156,7 @@ static int same_text(const char *a, const char *b) {
 }
 
 /* The target that REFORMER_CPU names; NONE: none, or one of another architecture. */
-static int most(void) {
+static int max(void) {
     const char *name = VARIABLE("REFORMER_CPU");
     for (int t = 0; name && t < TARGETS; t++) {
         int root = t;
@@ -167,7 +168,7 @@ static int most(void) {
 }
 
 int reformer_cpu_takes(int target) {
-    int cap = most();
+    int cap = max();
     if (cap != NONE && !(is_target(target) && has_within(cap, target))) return 0;
     return reformer_cpu_supports(target);
 }

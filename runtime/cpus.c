@@ -1,10 +1,12 @@
 /* How many threads a process of this machine should use.
  *
- * In: the CPUs that the scheduler lets it run on, and the quota of its control group, of version 1 (cpu.cfs_quota_us) or
- * 2 (cpu.max): of the group itself and of every one above it that can be seen from here. Out: a number of threads; those
- * beyond it would stand still in every period of the quota.
+ * In: the CPUs that the scheduler lets it run on, and the quota of its control group, of version 1
+ * (cpu.cfs_quota_us) or 2 (cpu.max): of the group itself and of every one above it that can be seen
+ * from here. Out: a number of threads; those beyond it would stand still in every
+ * period of the quota.
  *
- * /proc/self/cgroup says which group this is, /proc/self/mountinfo where groups are mounted and from which one on. */
+ * /proc/self/cgroup says which group this is, /proc/self/mountinfo where groups are
+ * mounted and from which one on. */
 #define _GNU_SOURCE /* sched_getaffinity; strict C11 otherwise */
 #include "rt_int.h"
 
@@ -20,7 +22,7 @@ int reformer_default_threads(void) {
 
 enum { LINE = 4096 + 512, PATH = 4096 };
 
-/* ---- files, line by line ---------------------------------------------------------------------- */
+/* ---- files, line by line --------------------------------------------------------------------- */
 
 typedef struct {
     int fd;
@@ -99,7 +101,7 @@ static long long number(const char *text) {
     return x;
 }
 
-/* ---- a group's quota -------------------------------------------------------------------------- */
+/* ---- a group's quota ------------------------------------------------------------------------- */
 
 typedef struct {
     int version;                 /* 1 or 2 */
@@ -109,7 +111,8 @@ typedef struct {
     char path[PATH + LINE + 32]; /* at work, and the name of a file in it */
 } groups_t;
 
-/* "36 25 0:30 /above /folder rw,nosuid shared:9 - cgroup2 cgroup2 rw": fields, any number of optional ones, a dash. */
+/* "36 25 0:30 /above /folder rw,nosuid shared:9 - cgroup2 cgroup2 rw": fields, any number
+ * of optional ones, a dash. */
 static void read_mount(groups_t *g, char *line) {
     for (int i = 0; i < 3; i++) (void)word(&line, ' ');
     char *above = word(&line, ' '), *folder = word(&line, ' ');
@@ -179,25 +182,25 @@ static int quota(const char *root, int version) {
     if (strncmp(below, up, sizeof up - 1) == 0) below = ""; /* it cannot be seen from here */
     memcpy(g.path, g.folder, n + 1);
     memcpy(g.path + n, below, strlen(below) + 1);
-    int least = INT32_MAX;
+    int min = INT32_MAX;
     for (size_t end = strlen(g.path); end >= n && end > 0; end--) {
         if (end > n && g.path[end] && g.path[end] != '/') continue;
         g.path[end] = 0;
         int here = quota_here(&g, root, end);
-        least = here < least ? here : least;
+        min = here < min ? here : min;
     }
-    return least;
+    return min;
 }
 
 int reformer_threads_within(const char *root, int cpus) {
     for (int version = 1; version <= 2; version++) {
-        int most = quota(root, version);
-        cpus = most < cpus ? most : cpus;
+        int max = quota(root, version);
+        cpus = max < cpus ? max : cpus;
     }
     return cpus < 1 ? 1 : cpus > REFORMER_MAX_THREADS ? REFORMER_MAX_THREADS : cpus;
 }
 
-/* ---- the CPUs --------------------------------------------------------------------------------- */
+/* ---- the CPUs -------------------------------------------------------------------------------- */
 
 int reformer_default_threads(void) {
     int cpus = 1;

@@ -1,7 +1,7 @@
 /* Generation: prefills and steps over a cache (cache.c). */
 #include "rt_int.h"
 
-/* ---- what both calls check --------------------------------------------------------------------- */
+/* ---- what both calls check ------------------------------------------------------------------- */
 
 static int check_call(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
                       const void *workspace, reformer_cache_t *c) {
@@ -56,7 +56,7 @@ static int run(const reformer_engine_t *e, const reformer_variant_t *v, reformer
     return r.error;
 }
 
-/* ---- prefill ----------------------------------------------------------------------------------- */
+/* ---- prefill --------------------------------------------------------------------------------- */
 
 /* A row's own tokens, in a place of their own in front of the workspace of the forward. */
 static size_t own_tokens_bytes(size_t length) {
@@ -154,7 +154,7 @@ int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t 
     return error;
 }
 
-/* ---- step --------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 typedef struct {
     size_t ids, row, position, hashed, control, schedule, scratch, stride, bytes;
@@ -248,7 +248,7 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
     return error;
 }
 
-/* ---- of a bound model ----------------------------------------------------------------------------- */
+/* ---- of a bound model ------------------------------------------------------------------------ */
 
 static int run_variant(void *ctx, const reformer_variant_t *v, const reformer_call_t *call) {
     (void)ctx;
@@ -282,7 +282,7 @@ int reformer_step(const reformer_desc_t *desc, const reformer_model_t *m,
     return reformer_engine_step(&e, io, cache, workspace, bytes);
 }
 
-/* ---- workspace ------------------------------------------------------------------------------------- */
+/* ---- workspace ------------------------------------------------------------------------------- */
 
 size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads) {
     step_layout_t l;
@@ -300,7 +300,7 @@ size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int thre
 
 size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads) {
     if (!desc || !desc->steps) return 0;
-    size_t most = 0;
+    size_t max = 0;
     int runs = 0, group = 0;
     for (int i = 0, n; i < desc->n_variants; i += n, group++) {
         n = reformer_group_size(desc, i);
@@ -311,8 +311,8 @@ size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int thr
                                .n_prefills = n};
         size_t bytes = reformer_engine_bytes(&e, length, threads);
         if (bytes == 0) return 0;
-        if (bytes > most) most = bytes;
+        if (bytes > max) max = bytes;
         runs = runs || reformer_cpu_takes(desc->variants[i].target);
     }
-    return runs ? most : 0;
+    return runs ? max : 0;
 }

@@ -1,5 +1,5 @@
-/* A bound model as a decoder (reformer_generate.h). In a file of its own: who brings a decoder of another kind links
- * no model. */
+/* A bound model as a decoder (reformer_generate.h). In a file of its own: who brings a decoder of
+ * another kind links no model. */
 #include "reformer_generate.h"
 #include "rt_int.h"
 

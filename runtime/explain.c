@@ -1,5 +1,5 @@
-/* Why a model is not bound, in words: what was expected and what was found. In: what bind takes. Out: one line in the
- * caller's memory, without printf or allocation. */
+/* Why a model is not bound, in words: what was expected and what was found. In: what bind takes.
+ * Out: one line in the caller's memory, without printf or allocation. */
 #include "rt_int.h"
 
 typedef struct {
@@ -11,13 +11,13 @@ static void put(line_t *l, const char *text) {
     for (; *text && l->at + 1 < l->room; text++) l->text[l->at++] = *text;
 }
 
-static void put_digits(line_t *l, uint64_t x, unsigned base, int least) {
+static void put_digits(line_t *l, uint64_t x, unsigned base, int min) {
     char digits[24];
     int n = 0;
     do {
         digits[n++] = "0123456789abcdef"[x % base];
         x /= base;
-    } while (x || n < least);
+    } while (x || n < min);
     while (n > 0) put(l, (char[]){digits[--n], 0});
 }
 
@@ -32,7 +32,8 @@ static void put_runtime(line_t *l) {
 
 /* ---- generated code ------------------------------------------------------------------------- */
 
-/* One whose ABI is not ours has fields that we do not know; before ABI 6 that number stood first. */
+/* One whose ABI is not ours has fields that we do not know; before ABI 6 that
+ * number stood first. */
 static void put_desc(line_t *l, const reformer_desc_t *desc) {
     int ours = REFORMER_SIZED(desc);
     uint32_t abi = ours ? desc->abi : (uint32_t)desc->size;

@@ -1,8 +1,10 @@
-/* How the processor rounds, for the time of a call: to nearest, denormal numbers kept, no exceptions.
+/* How the processor rounds, for the time of a call: to nearest, denormal numbers
+ * kept, no exceptions.
  *
- * It is a register of each thread, and others write it: a host by fesetround(), a library linked with -ffast-math, whose
- * start-up code has every thread flush denormals to zero. Results must not depend on that; so whoever computes, computes
- * between enter and leave, and the host finds its own mode again. */
+ * It is a register of each thread, and others write it: a host by fesetround(), a library linked
+ * with -ffast-math, whose start-up code has every thread flush denormals to zero. Results must not
+ * depend on that; so whoever computes, computes between enter and leave, and the host
+ * finds its own mode again. */
 #include "reformer_rt.h"
 
 #if defined(__x86_64__)

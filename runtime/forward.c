@@ -8,9 +8,9 @@
 enum { ALIGNMENT = REFORMER_ALIGNMENT };
 
 size_t reformer_take(reformer_room_t *r, size_t count, size_t size) {
-    const size_t most = SIZE_MAX / 2 - ALIGNMENT;
+    const size_t max = SIZE_MAX / 2 - ALIGNMENT;
     size_t at = r->bytes;
-    if (at > most || (size && count > (most - at) / size)) {
+    if (at > max || (size && count > (max - at) / size)) {
         r->full = 1;
         return at;
     }
@@ -23,8 +23,8 @@ typedef struct {
     size_t schedule, scratch, stride, bytes;
 } layout_t;
 
-/* Prepared slots: i32 unless it says otherwise, all of four bytes. Train steps make a loss that nobody may have asked for, and
- * their rows begin anywhere. */
+/* Prepared slots: i32 unless it says otherwise, all of four bytes. Train steps make a loss that
+ * nobody may have asked for, and their rows begin anywhere. */
 static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, int trains,
                           reformer_room_t *r, size_t *slot) {
     static const int per_row[] = {REFORMER_SLOT_IDS, REFORMER_SLOT_KEY, REFORMER_SLOT_ROW,
@@ -84,20 +84,21 @@ int reformer_workers(int threads) {
     return threads == 0 ? 1 : threads;
 }
 
-/* A variant for shorter inputs may need more than the one for `length`: its sizes are literals of another kernel. */
+/* A variant for shorter inputs may need more than the one for `length`: its sizes are
+ * literals of another kernel. */
 static size_t bytes_of(const reformer_desc_t *desc, const reformer_variant_t *variants,
                        int n_variants, size_t length, int threads, int trains) {
     if (!desc || length == 0 || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
     const reformer_variant_t *last = choose(variants, n_variants, length);
-    size_t most = 0;
+    size_t max = 0;
     for (const reformer_variant_t *v = variants; last && v <= last; v++) {
         reformer_extent_t e;
         layout_t l;
         if (!extent_of(desc, v, v == last ? length : (size_t)v->max_length, &e)) return 0;
         if (!lay_out(desc, v, &e, reformer_workers(threads), trains, &l)) return 0;
-        if (l.bytes > most) most = l.bytes;
+        if (l.bytes > max) max = l.bytes;
     }
-    return most;
+    return max;
 }
 
 size_t reformer_prepare_exactly(const reformer_desc_t *desc, const reformer_variant_t *variants,
@@ -127,26 +128,26 @@ int reformer_group_size(const reformer_desc_t *d, int first) {
     return n;
 }
 
-static size_t most_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
-                         size_t length, int threads, int trains) {
-    size_t most = 0;
+static size_t max_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                        size_t length, int threads, int trains) {
+    size_t max = 0;
     int runs = 0;
     for (int i = 0, n; i < desc->n_variants; i += n) {
         n = reformer_group_size(desc, i);
         size_t bytes = bytes_of(desc, variants + i, n, length, threads, trains);
         if (bytes == 0) return 0;
-        if (bytes > most) most = bytes;
+        if (bytes > max) max = bytes;
         runs = runs || reformer_cpu_takes(desc->variants[i].target);
     }
-    return runs ? most : 0;
+    return runs ? max : 0;
 }
 
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads) {
-    return desc ? most_bytes(desc, desc->variants, length, threads, 0) : 0;
+    return desc ? max_bytes(desc, desc->variants, length, threads, 0) : 0;
 }
 
 size_t reformer_train_bytes(const reformer_desc_t *desc, size_t length, int threads) {
-    return desc && desc->trains ? most_bytes(desc, desc->trains, length, threads, 1) : 0;
+    return desc && desc->trains ? max_bytes(desc, desc->trains, length, threads, 1) : 0;
 }
 
 /* `gradients` NULL: a forward. */

@@ -1,8 +1,9 @@
-/* The loop of reformer_generate.h: a prefill, then a token per row and step until all rows have ended. */
+/* The loop of reformer_generate.h: a prefill, then a token per row and step until
+ * all rows have ended. */
 #include "generate_int.h"
 
-/* Scratch: logits [batch][vocab], history [batch][length + max_tokens], then per row its history's length, next token
- * and whether it is active; at last what choosing needs. */
+/* Scratch: logits [batch][vocab], history [batch][length + max_tokens], then per row its history's
+ * length, next token and whether it is active; at last what choosing needs. */
 typedef struct {
     const reformer_decoder_t *d;
     const reformer_generate_t *g;
@@ -81,7 +82,7 @@ size_t reformer_prompt(const reformer_generate_t *g, size_t row, int32_t *histor
     return n;
 }
 
-/* ---- ends -------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void end_row(const writer_t *w, size_t row, reformer_end_t why) {
     w->active[row] = 0;
@@ -125,7 +126,7 @@ static void find_end(const writer_t *w, size_t row, int32_t token, int said) {
     else if (w->known[row] > w->d->capacity) end_row(w, row, REFORMER_END_FULL);
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static const reformer_sampling_t greedy = {.size = sizeof greedy};
 

@@ -7,7 +7,8 @@
 #include "rt_int.h"
 
 #pragma GCC visibility push(hidden)
-/* The first of the greatest of n scores; -1: one is NaN or +infinity, or all are -infinity (choose.c). */
+/* The first of the greatest of n scores; -1: one is NaN or +infinity, or all
+ * are -infinity (choose.c). */
 int32_t reformer_greatest(const float *score, size_t n);
 /* Ids by descending key, of equal keys the lower id first. */
 typedef struct {
@@ -18,8 +19,8 @@ typedef struct {
 void reformer_heap_make(reformer_heap_t *h, const float *key, int32_t *id, size_t n); /* 0 … n-1 */
 int32_t reformer_heap_pop(reformer_heap_t *h);                                        /* n > 0 */
 
-/* scores [vocab]: logits, but those of the history's tokens as the penalty makes them. REFORMER_E_TOKEN: the history
- * holds something else. */
+/* scores [vocab]: logits, but those of the history's tokens as the penalty makes them.
+ * REFORMER_E_TOKEN: the history holds something else. */
 int reformer_penalise(float penalty, const float *logits, size_t vocab, const int32_t *history,
                       size_t n, float *scores);
 /* The tokens of a prompt's row that are any, in order; history has room for g->length. */

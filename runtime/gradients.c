@@ -1,7 +1,7 @@
 /* Train steps: the gradients of a loss, and which tensor stands where among them.
  *
- * In: what a forward takes, with labels, and the caller's memory. Out: the gradients, as the description lays them out.
- * Preparing is forward.c's. */
+ * In: what a forward takes, with labels, and the caller's memory. Out: the gradients, as the
+ * description lays them out. Preparing is forward.c's. */
 #include "rt_int.h"
 
 int reformer_gradients(const reformer_desc_t *desc, const reformer_model_t *m,

@@ -1,4 +1,5 @@
-/* What a loss is the mean of: its items, by which gradients of several micro-batches weigh in the step's.
+/* What a loss is the mean of: its items, by which gradients of several micro-batches
+ * weigh in the step's.
  *
  * In: a forward with its labels. Out: how many tokens, rows or answers of it count. */
 #include "rt_int.h"

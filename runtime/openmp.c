@@ -1,11 +1,13 @@
-/* OpenMP in place of threads.c, in a build that asks for it (REFORMER_OPENMP): the workers of a call that asks for
- * several and names no pool are then those of the program's OpenMP.
+/* OpenMP in place of threads.c, in a build that asks for it (REFORMER_OPENMP): the workers of a
+ * call that asks for several and names no pool are then those of the program's OpenMP.
  *
- * The only file that knows OpenMP. Its workers are kept from call to call, by each thread that calls. GNU's spin
- * while they wait for each other, which is quick on cores that nobody else uses, and slow on all others.
+ * The only file that knows OpenMP. Its workers are kept from call to call, by each thread that
+ * calls. GNU's spin while they wait for each other, which is quick on cores that nobody else uses,
+ * and slow on all others.
  *
- * fork() copies one thread. OpenMP's workers of that thread are then gone in the child, and GNU's OpenMP would wait
- * for them for ever: a thread that had them before a fork runs its tasks one after the other from then on. */
+ * fork() copies one thread. OpenMP's workers of that thread are then gone in the child, and GNU's
+ * OpenMP would wait for them for ever: a thread that had them before a fork runs its tasks one
+ * after the other from then on. */
 #include "reformer_rt.h"
 
 #if defined(REFORMER_OPENMP) && !defined(REFORMER_SERIAL)
@@ -15,8 +17,8 @@
 #include <omp.h>
 #include <unistd.h>
 
-/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there, only pools run in
- * parallel. */
+/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there,
+ * only pools run in parallel. */
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
 #elif defined(__has_feature)
@@ -28,8 +30,9 @@
 #define UNDER_TSAN 0
 #endif
 
-/* Process in which this thread has workers, 0: it has had none. It is this file's only state: threads that a child
- * starts itself have workers of their own, so this is a thread's, and of no result. */
+/* Process in which this thread has workers, 0: it has had none. It is this file's only state:
+ * threads that a child starts itself have workers of their own, so this is a
+ * thread's, and of no result. */
 static _Thread_local long process_with_workers;
 
 static int lost_its_workers(void) {

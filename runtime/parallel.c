@@ -1,8 +1,8 @@
-/* Kernels on workers: runs the tasks of one kernel on a pool, or one after the other; and a schedule on the pool of its
- * call.
+/* Kernels on workers: runs the tasks of one kernel on a pool, or one after the other; and a
+ * schedule on the pool of its call.
  *
- * Knows no threads itself. Each worker has its own scratch; which worker runs which task is free, and kernels are
- * written so that no result depends on it. */
+ * Knows no threads itself. Each worker has its own scratch; which worker runs which task is free,
+ * and kernels are written so that no result depends on it. */
 #include "rt_int.h"
 
 typedef struct {
@@ -29,7 +29,7 @@ void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, in
         for (int64_t i = 0; i < tasks; i++) run_task(&l, i, 0);
 }
 
-/* ---- a schedule --------------------------------------------------------------------------------- */
+/* ---- a schedule ------------------------------------------------------------------------------ */
 
 void reformer_on_threads(const reformer_pool_t *pool, int threads, reformer_threads_fn *job,
                          void *ctx) {

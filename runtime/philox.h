@@ -1,5 +1,6 @@
-/* Philox4x32-10, a random number generator without state: 128 bits that are a function of a counter and a key (Salmon,
- * Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3; SC'11). The compiler uses it, too; products see none of it. */
+/* Philox4x32-10, a random number generator without state: 128 bits that are a function of a counter
+ * and a key (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3; SC'11). The
+ * compiler uses it, too; products see none of it. */
 #ifndef REFORMER_PHILOX_H
 #define REFORMER_PHILOX_H
 

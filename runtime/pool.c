@@ -1,15 +1,17 @@
 /* Threads that run kernels: a pool that sleeps while nobody needs it, in memory of its owner's.
  *
- * In: how many threads. Out: a reformer_pool_t; one job at a time, its tasks handed out a few at a time. Waiting members
- * look for work for some microseconds, then sleep.
+ * In: how many threads. Out: a reformer_pool_t; one job at a time, its tasks handed out a few at a
+ * time. Waiting members look for work for some microseconds, then sleep.
  *
- * A job is published in one word: its number, whether it is open, and how many members work on it. A member that sees
- * an open job joins it; when the tasks have run out the caller closes it and waits for those that joined. So a member
- * that gets no core, because another program has it, keeps nobody waiting but with a task in hand.
+ * A job is published in one word: its number, whether it is open, and how many members work on it.
+ * A member that sees an open job joins it; when the tasks have run out the caller closes it and
+ * waits for those that joined. So a member that gets no core, because another program has it, keeps
+ * nobody waiting but with a task in hand.
  *
- * A caller that finds the pool at work for another thread, or that is one of its own tasks, runs its job by itself: it
- * waits for nobody. A process that fork() made has the pool and none of its members; the first job there starts them
- * anew. A thread that is cancelled (pthread_cancel) is so behind its job: members have what it handed out. */
+ * A caller that finds the pool at work for another thread, or that is one of its own tasks, runs
+ * its job by itself: it waits for nobody. A process that fork() made has the pool and none of its
+ * members; the first job there starts them anew. A thread that is cancelled (pthread_cancel) is so
+ * behind its job: members have what it handed out. */
 #define _POSIX_C_SOURCE 200809L /* threads, in plain C11 */
 #include "reformer_rt.h"
 
@@ -21,8 +23,8 @@
 #include <unistd.h>
 
 enum {
-    LOOKS = 50, /* before sleeping; each gives way to other threads, about a microsecond */
-    LEAST_STACK = 2 << 20 /* bytes: kernels that no optimiser has seen need 1.1 MB */
+    LOOKS = 50,         /* before sleeping; each gives way to other threads, about a microsecond */
+    MIN_STACK = 2 << 20 /* bytes: kernels that no optimiser has seen need 1.1 MB */
 };
 
 /* The word: members that work, whether more may join, the job's number. */
@@ -41,8 +43,8 @@ struct pool {
     reformer_pool_t interface;
     _Atomic long user; /* process whose thread has a job here, 0: none */
     long process;      /* that the members live in */
-    atomic_int
-        n; /* members: workers 1 … n, the caller is 0; in a child the first job may change it */
+    /* members: workers 1 … n, the caller is 0; in a child the first job may change it */
+    atomic_int n;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     int waits; /* the caller sleeps until `done`; under the lock */
@@ -61,7 +63,8 @@ _Static_assert(sizeof(pool_t) <= REFORMER_POOL_BYTES(0) &&
                    sizeof(member_t) <= REFORMER_POOL_BYTES(1) - REFORMER_POOL_BYTES(0),
                "REFORMER_POOL_BYTES is too little here");
 
-/* Waiting is where a thread may be cancelled: not while others use what is its own. Android has no such thing. */
+/* Waiting is where a thread may be cancelled: not while others use what is its own.
+ * Android has no such thing. */
 #if defined(__ANDROID__)
 static int hold_cancel(void) {
     return 0;
@@ -81,7 +84,7 @@ static void allow_cancel(int before) {
 }
 #endif
 
-/* ---- members ---------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static void run_tasks(pool_t *p, int worker) {
     for (int64_t first, n; (n = reformer_take_tasks(&p->next, p->tasks, p->workers, &first)) > 0;)
@@ -133,9 +136,10 @@ static void *member_main(void *arg) {
     }
 }
 
-/* ---- starting and ending them ------------------------------------------------------------------- */
+/* ---- starting and ending them ---------------------------------------------------------------- */
 
-/* Starts up to so many members, as far as the system gives threads. Signals are for the product's own threads. */
+/* Starts up to so many members, as far as the system gives threads. Signals are for
+ * the product's own threads. */
 static void start_members(pool_t *p, int wanted) {
     sigset_t all, before;
     pthread_attr_t attributes;
@@ -145,8 +149,8 @@ static void start_members(pool_t *p, int wanted) {
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
     pthread_attr_init(&attributes);
-    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < LEAST_STACK)
-        pthread_attr_setstacksize(&attributes, LEAST_STACK);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < MIN_STACK)
+        pthread_attr_setstacksize(&attributes, MIN_STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int n = 0;
@@ -161,8 +165,8 @@ static void start_members(pool_t *p, int wanted) {
     pthread_attr_destroy(&attributes);
 }
 
-/* In a child: what members held or waited for when the process was copied is forgotten. A new one sees job 0, so
- * numbers begin anew too. */
+/* In a child: what members held or waited for when the process was copied is forgotten. A new one
+ * sees job 0, so numbers begin anew too. */
 static void replace_members(pool_t *p) {
     atomic_store(&p->job, 0);
     atomic_store(&p->asleep, 0);
@@ -183,7 +187,7 @@ static void end_members(pool_t *p) {
     allow_cancel(before);
 }
 
-/* ---- jobs --------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* A user of another process is one that fork() has copied and left behind. */
 static int take_pool(pool_t *p) {
@@ -236,7 +240,7 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
     allow_cancel(before);
 }
 
-/* ---- the owner's -------------------------------------------------------------------------------- */
+/* ---- the owner's ----------------------------------------------------------------------------- */
 
 const reformer_pool_t *reformer_pool_begin(void *memory, size_t bytes, int threads) {
     if (!memory || (uintptr_t)memory % 64 || threads < 1 || threads > REFORMER_MAX_THREADS ||

@@ -1,7 +1,7 @@
 /* What of an update's numbers differs from step to step.
  *
- * In: a rule, the step's rate, the number of the update. Out: the coefficients that its kernels read, computed in double and
- * rounded once, as torch, transformers and trax compute them. */
+ * In: a rule, the step's rate, the number of the update. Out: the coefficients that its kernels
+ * read, computed in double and rounded once, as torch, transformers and trax compute them. */
 #include "real.h"
 
 REFORMER_REFUSE_FAST_MATH(reformer_flags)

@@ -1,4 +1,5 @@
-/* The functions of libm that the runtime needs, in double, since it has no libm. The same bits on any machine. */
+/* The functions of libm that the runtime needs, in double, since it has no libm. The
+ * same bits on any machine. */
 #include "real.h"
 
 #include <string.h>
@@ -43,8 +44,8 @@ double reformer_exp(double x) {
     return product(sum, power_of_two(k));
 }
 
-/* x = 2^k m with m in sqrt(1/2) … sqrt 2; ln m = 2 artanh s, s = (m - 1) / (m + 1), |s| < 0.172: the
- * first term left out is below 1e-18 of the sum. */
+/* x = 2^k m with m in sqrt(1/2) … sqrt 2; ln m = 2 artanh s, s = (m - 1) / (m + 1), |s| < 0.172:
+ * the first term left out is below 1e-18 of the sum. */
 double reformer_log(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -82,9 +83,10 @@ double reformer_pow(double x, double y) {
     return power > 709 ? 0x1p1023 * 2 : reformer_exp(power);
 }
 
-/* ---- circle ------------------------------------------------------------------------------------ */
+/* ---- circle ---------------------------------------------------------------------------------- */
 
-/* sin y and cos y for 0 <= y <= pi / 4, Taylor: the first terms left out are below 1e-17 of the sum. */
+/* sin y and cos y for 0 <= y <= pi / 4, Taylor: the first terms left out are
+ * below 1e-17 of the sum. */
 static double sin_of(double y) {
     double square = product(y, y), sum = 0;
     for (int i = 16; i >= 2; i -= 2) sum = product(1 - sum, square) / (i * (i + 1));

@@ -1,11 +1,13 @@
-/* Arithmetic in double that depends on no library and no flag: the same bits on any machine. For the runtime's own files. */
+/* Arithmetic in double that depends on no library and no flag: the same bits on any machine. For
+ * the runtime's own files. */
 #ifndef REFORMER_REAL_H
 #define REFORMER_REAL_H
 
 #include "reformer_rt.h"
 
-/* Results must not depend on flags: a product may build these files with its own. gcc says which parts of
- * -ffast-math are on; clang has macros for a few, and a pragma that turns off the others. */
+/* Results must not depend on flags: a product may build these files with its own. gcc says which
+ * parts of -ffast-math are on; clang has macros for a few, and a pragma that
+ * turns off the others. */
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) ||           \
     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
 #error "compile without -ffast-math or parts of it: results would differ"

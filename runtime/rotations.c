@@ -1,18 +1,21 @@
-/* New rotations for LSH layers: normals that are a function of seed, step, layer and place, and of nothing else.
+/* New rotations for LSH layers: normals that are a function of seed, step, layer and
+ * place, and of nothing else.
  *
- * A rotation is numbered row-major in Hugging Face's tensor [heads][head size][rounds][half the buckets]. Four of them share
- * one Philox4x32-10 (philox.h) of
+ * A rotation is numbered row-major in Hugging Face's tensor [heads][head size][rounds][half the
+ * buckets]. Four of them share one Philox4x32-10 (philox.h) of
  *     key       seed, low and high
  *     counter   number / 4, low 32 bits | layer << 16, its next 16 bits | stream << 8 | step
- * whose words make two pairs by Box and Muller, in double, rounded once. Dropout's masks are stream 0 of the same seed. */
+ * whose words make two pairs by Box and Muller, in double, rounded once. Dropout's masks are
+ * stream 0 of the same seed. */
 #include "philox.h"
 #include "real.h"
 
 enum { STREAM = 1 };
 
 /* ---- blocks of normals -------------------------------------------------------------------------
- * Many at a time, in loops without branches, which compilers make vectors of: a step draws some hundred thousand. A float
- * needs less of the series than real.c's functions have: the first terms left out are below 1e-10. */
+ * Many at a time, in loops without branches, which compilers make vectors of: a step draws some
+ * hundred thousand. A float needs less of the series than real.c's functions have: the first terms
+ * left out are below 1e-10. */
 
 enum { PAIRS = 32, BLOCK = 2 * PAIRS };
 
@@ -108,7 +111,7 @@ static void draw_block(const reformer_rotations_t *r, uint64_t seed, uint32_t st
     make_normals(u, turns, out);
 }
 
-/* ---- where they stand -------------------------------------------------------------------------- */
+/* ---- where they stand ------------------------------------------------------------------------ */
 
 /* A place in [heads][head size][rounds][half the buckets]. */
 typedef struct {

@@ -40,7 +40,8 @@ static inline int reformer_pool_fits(const reformer_pool_t *pool) {
 }
 /* Whether generated code and this runtime agree on what they share; else REFORMER_E_VERSION. */
 int reformer_check_desc(const reformer_desc_t *desc);
-/* What keeps a call from running m: REFORMER_E_ARGUMENT (it is not bound), _SIZE, _MODEL (it is not of desc). */
+/* What keeps a call from running m: REFORMER_E_ARGUMENT (it is not bound), _SIZE,
+ * _MODEL (it is not of desc). */
 int reformer_check_model(const reformer_desc_t *desc, const reformer_model_t *m);
 
 /* The 8 bytes at this place of a weights file's header (weights.c). */
@@ -49,7 +50,8 @@ uint64_t reformer_weights_field(const unsigned char *header, size_t at);
 /* What reformer_prepare needs for exactly this length (forward.c); SIZE_MAX: it takes none such. */
 size_t reformer_prepare_exactly(const reformer_desc_t *desc, const reformer_variant_t *variants,
                                 int n_variants, size_t length, int threads);
-/* Calls job once: with this pool, or, where that is NULL and several threads are wanted, one that ends with it (parallel.c). */
+/* Calls job once: with this pool, or, where that is NULL and several threads are wanted, one that
+ * ends with it (parallel.c). */
 void reformer_on_threads(const reformer_pool_t *pool, int threads, reformer_threads_fn *job,
                          void *ctx);
 /* The same of a schedule: call->pool. */
@@ -57,10 +59,10 @@ typedef void reformer_work_fn(void *ctx, const reformer_call_t *call);
 void reformer_run(reformer_call_t *call, reformer_work_fn *work, void *ctx);
 void reformer_run_variant(const reformer_variant_t *v, reformer_call_t *call);
 
-/* ---- the cache of generation (cache.c) --------------------------------------------------------- */
+/* ---- the cache of generation (cache.c) ------------------------------------------------------- */
 
-/* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens two rows are
- * known to have in common, records and all. */
+/* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens
+ * two rows are known to have in common, records and all. */
 typedef struct {
     uint64_t magic, fingerprint, batch, capacity;
 } reformer_cache_head_t;
@@ -68,8 +70,8 @@ typedef struct {
 typedef struct {
     reformer_cache_head_t *head;
     int32_t *tokens;
-    int32_t *
-        hashed; /* LSH layers have sorted the row into buckets where their chunk length is below this */
+    /* LSH layers have sorted the row into buckets where their chunk length is below this */
+    int32_t *hashed;
     int32_t *shared;
     unsigned char *base;
 } reformer_cache_t;
@@ -87,7 +89,8 @@ int reformer_threads_within(const char *root, int cpus);
 #endif
 
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
-/* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */
+/* name with every '#' replaced by layer, when that is not negative (trace.c); cut at
+ * `bytes`, the NUL counted. */
 void reformer_numbered_name(const char *name, int64_t layer, char *full, size_t bytes);
 void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]);
 #pragma GCC visibility pop

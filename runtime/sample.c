@@ -1,8 +1,9 @@
 /* Choosing a token from the logits of one row: Hugging Face's processors, then a draw.
  *
- * In: logits, and the history for the repetition penalty. Out: a token. What remains after top_k and top_p is all that
- * does not come behind the last token let in, by descending score; the draw itself goes by id, whatever was cut off, so
- * that settings which change nothing do not change the token either. */
+ * In: logits, and the history for the repetition penalty. Out: a token. What remains after top_k
+ * and top_p is all that does not come behind the last token let in, by descending score; the draw
+ * itself goes by id, whatever was cut off, so that settings which change nothing do not
+ * change the token either. */
 #include "generate_int.h"
 
 #include <float.h>
@@ -35,8 +36,8 @@ int reformer_check_sampling(const reformer_sampling_t *s) {
     return good ? REFORMER_OK : REFORMER_E_ARGUMENT;
 }
 
-/* From the logits, not from the scores: so a token is penalised once, however often it was there. In float, as
- * Hugging Face does it, so that the same scores are equal. */
+/* From the logits, not from the scores: so a token is penalised once, however often it was there.
+ * In float, as Hugging Face does it, so that the same scores are equal. */
 int reformer_penalise(float penalty, const float *logits, size_t vocab, const int32_t *history,
                       size_t n, float *scores) {
     for (size_t i = 0; i < vocab; i++) scores[i] = logits[i];
@@ -69,8 +70,8 @@ static int cuts_by_mass(const reformer_sampling_t *s) {
     return s->top_p > 0 && s->top_p < 1;
 }
 
-/* Lets in the top_k best, and those equal to the last of them: how many; *sum: their weight. They stand from the end of
- * ids backwards, best first. */
+/* Lets in the top_k best, and those equal to the last of them: how many; *sum: their weight. They
+ * stand from the end of ids backwards, best first. */
 static size_t best_by_rank(const reformer_sampling_t *s, const double *weight, reformer_heap_t *h,
                            double *sum) {
     size_t n = 0;
@@ -92,12 +93,12 @@ static int32_t last_in(const reformer_sampling_t *s, const float *score, const d
     reformer_heap_make(&h, score, ids, vocab);
     size_t sorted = cuts_by_rank(s, vocab) ? best_by_rank(s, weight, &h, &sum) : 0;
     if (!cuts_by_mass(s)) return ids[vocab - sorted];
-    size_t most = sorted ? sorted : vocab;
+    size_t max = sorted ? sorted : vocab;
     double mass = 0;
     for (size_t i = 0;; i++) {
         int32_t id = sorted ? ids[vocab - 1 - i] : reformer_heap_pop(&h);
         mass += weight[id];
-        if (i + 1 == most || mass >= (double)s->top_p * sum) return id;
+        if (i + 1 == max || mass >= (double)s->top_p * sum) return id;
     }
 }
 

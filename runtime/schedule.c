@@ -3,10 +3,10 @@
  * In: a training and the number of a step, from 0. Out: its rate, in double. */
 #include "real.h"
 
-/* ---- factors of the rate, by step k from 0 ------------------------------------------------------- */
+/* ---- factors of the rate, by step k from 0 --------------------------------------------------- */
 
-static double at_least(double x, double least) {
-    return x > least ? x : least;
+static double at_least(double x, double min) {
+    return x > min ? x : min;
 }
 
 static double steps_between(int64_t from, int64_t to) {
@@ -55,7 +55,7 @@ static double wsd(const reformer_schedule_t *s, double lr, int64_t k) {
     return lr * floored(s, 1 - reformer_sqrt(done < 1 ? done : 1));
 }
 
-/* ---- trax's product ------------------------------------------------------------------------------ */
+/* ---- trax's product -------------------------------------------------------------------------- */
 
 /* A number of steps, of which there is at least one. */
 static double count(int64_t steps) {
@@ -116,7 +116,7 @@ static double multifactor(const reformer_schedule_t *s, double lr, int64_t k) {
     return lr * at_least(rate, s->minimum);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 double reformer_schedule_rate(const reformer_schedule_t *s, double lr, int64_t k) {
     if (s->type == REFORMER_SCHEDULE_MULTIFACTOR) return multifactor(s, lr, k);
@@ -136,9 +136,9 @@ double reformer_schedule_rate(const reformer_schedule_t *s, double lr, int64_t k
 
 /* Adafactor's own: min(1e-2, 1 / sqrt(t)), with a warm-up min(1e-6 t, 1 / sqrt(t)). */
 static double relative_rate(const reformer_optimizer_t *o, int64_t k) {
-    double t = (double)k + 1, most = o->warmup_init ? 1e-6 * t : 1e-2;
+    double t = (double)k + 1, max = o->warmup_init ? 1e-6 * t : 1e-2;
     double rate = 1 / reformer_sqrt(t);
-    return rate < most ? rate : most;
+    return rate < max ? rate : max;
 }
 
 double reformer_learning_rate(const reformer_training_t *t, int64_t step) {

@@ -1,7 +1,8 @@
 /* What a step of several micro-batches is, whoever derives them and wherever they are added up.
  *
- * In: micro-batches with labels, and a function that derives one. Out: how many labels count, and with which share each
- * micro-batch is derived, so that loss and gradient are means over the labels of the whole step, however it is cut. */
+ * In: micro-batches with labels, and a function that derives one. Out: how many labels count, and
+ * with which share each micro-batch is derived, so that loss and gradient are means over the labels
+ * of the whole step, however it is cut. */
 #include "rt_int.h"
 
 static size_t rows_of(const reformer_desc_t *desc, const reformer_io_t *io) {
@@ -20,8 +21,8 @@ int reformer_step_items(const reformer_desc_t *desc, const reformer_io_t *io, si
     return *items ? REFORMER_OK : REFORMER_E_LABEL;
 }
 
-/* Both in the mode of ours, since a host's may trap what is inexact. Values that only registers hold are not bound to
- * stay between enter and leave; volatile ones are. */
+/* Both in the mode of ours, since a host's may trap what is inexact. Values that only registers
+ * hold are not bound to stay between enter and leave; volatile ones are. */
 static double share_of(int64_t items, int64_t of_items) {
     volatile int64_t part = items;
     uint64_t host = reformer_enter();

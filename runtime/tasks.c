@@ -1,5 +1,5 @@
-/* Tasks, handed out to workers: each takes as many at a time as leave the others enough to do. What tasks write is handed
- * over when a launch ends, so handing them out needs no order of its own. */
+/* Tasks, handed out to workers: each takes as many at a time as leave the others enough to do. What
+ * tasks write is handed over when a launch ends, so handing them out needs no order of its own. */
 #include "reformer_rt.h"
 
 enum { SHARES = 8, MAX_AT_ONCE = 16 }; /* of what is left, a worker takes 1 / SHARES of its part */

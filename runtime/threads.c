@@ -1,8 +1,10 @@
-/* The workers of a call that asks for several and names no pool: threads that it starts, and that end with it. So they
- * are nobody's between calls: nothing of them is global, and fork() and dlclose() find none. Starting one takes some
- * ten microseconds; who calls often has a pool of his own (pool.c).
+/* The workers of a call that asks for several and names no pool: threads that it starts, and that
+ * end with it. So they are nobody's between calls: nothing of them is global, and fork() and
+ * dlclose() find none. Starting one takes some ten microseconds; who calls often has a
+ * pool of his own (pool.c).
  *
- * A file of its own, whose one function a product may define in its place: REFORMER_WITHOUT_THREADS. */
+ * A file of its own, whose one function a product may define in its place:
+ * REFORMER_WITHOUT_THREADS. */
 #include "reformer_rt.h"
 
 #if defined(REFORMER_SERIAL)

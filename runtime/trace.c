@@ -1,8 +1,8 @@
 /* What a call tells on its way: activations, from code compiled with --dump-activations; launches,
  * from code compiled with --instrument; of train steps, gradients that are done.
  *
- * In: a name in which '#' stands for the layer ("layers.#.y1", "layer#.lsh.hash"). Out: calls of the
- * product's functions with the layer's number in its place. */
+ * In: a name in which '#' stands for the layer ("layers.#.y1", "layer#.lsh.hash"). Out: calls of
+ * the product's functions with the layer's number in its place. */
 #include "rt_int.h"
 
 static size_t append_number(char *out, size_t at, size_t bytes, int64_t n) {

@@ -1,7 +1,8 @@
 /* Training: gradients of a step's micro-batches, then one update of the weights, in place.
  *
- * In: a bound model, its weights to write, the caller's memory. Out: the next weights, packed as kernels read them. What a
- * step computes is in the model's code: train steps and the update (update.c). */
+ * In: a bound model, its weights to write, the caller's memory. Out: the next weights, packed as
+ * kernels read them. What a step computes is in the model's code: train steps
+ * and the update (update.c). */
 #include <string.h>
 
 #include "real.h"
@@ -40,15 +41,15 @@ size_t reformer_trainer_bytes(const reformer_desc_t *desc, size_t micro_batches)
 }
 
 size_t reformer_trainer_workspace(const reformer_desc_t *desc, size_t length, int threads) {
-    size_t most = desc && desc->updates ? reformer_train_bytes(desc, length, threads) : 0;
-    if (most == 0) return 0;
+    size_t max = desc && desc->updates ? reformer_train_bytes(desc, length, threads) : 0;
+    if (max == 0) return 0;
     for (int i = 0, target = 0; i < desc->n_variants; i++) {
         if (i > 0 && desc->variants[i].target == desc->variants[i - 1].target) continue;
         size_t bytes = reformer_prepare_update_bytes(&desc->updates[target++], threads);
         if (bytes == 0) return 0;
-        if (bytes > most) most = bytes;
+        if (bytes > max) max = bytes;
     }
-    return most;
+    return max;
 }
 
 static int bind_memory(const reformer_desc_t *desc, reformer_trainer_t *t,
@@ -73,7 +74,7 @@ static int bind_memory(const reformer_desc_t *desc, reformer_trainer_t *t,
     return REFORMER_OK;
 }
 
-/* ---- the update's module ---------------------------------------------------------------------- */
+/* ---- the update's module --------------------------------------------------------------------- */
 
 static reformer_update_t update_of(reformer_trainer_t *t, int threads,
                                    const reformer_pool_t *pool) {
@@ -100,7 +101,7 @@ static int run_update(const reformer_trainer_t *t, const reformer_update_t *u, v
     return REFORMER_OK;
 }
 
-/* ---- beginning -------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static void clear(float *x, size_t bytes) {
     for (size_t i = 0; i < bytes / sizeof *x; i++) x[i] = 0;
@@ -151,7 +152,7 @@ int reformer_trainer_resume(const reformer_desc_t *desc, reformer_trainer_t *t,
     return REFORMER_OK;
 }
 
-/* ---- gradients -------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 typedef struct {
     const reformer_trainer_t *t;
@@ -209,7 +210,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
     return run_update(t, &u, workspace, bytes);
 }
 
-/* ---- updates ---------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 /* By their bits: arithmetic with what is not finite is what a host may have trapped. */
 static int is_finite(double x) {
@@ -224,7 +225,8 @@ static int is_finite_float(const float *x) {
     return (bits >> 23 & 0xFF) != 0xFF;
 }
 
-/* The first tensor of a sum that holds a NaN or an infinity; one does, since squares of finite floats do not overflow. */
+/* The first tensor of a sum that holds a NaN or an infinity; one does, since squares of finite
+ * floats do not overflow. */
 static int64_t bad_tensor(const reformer_trainer_t *t) {
     reformer_tensor_t tensor = {.size = sizeof tensor};
     for (size_t i = 0; reformer_gradient(t->model->desc, i, &tensor) == REFORMER_OK; i++)
@@ -262,7 +264,7 @@ int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_poo
     return error;
 }
 
-/* ---- a step ----------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 typedef struct {
     reformer_trainer_t *t;

@@ -1,7 +1,7 @@
 /* One call of the module that updates weights: its workspace and its slots.
  *
- * The workspace, front to back, every part 64-byte aligned: phases, coefficients, the norm, the schedule's own buffers, one
- * scratch per worker. */
+ * The workspace, front to back, every part 64-byte aligned: phases, coefficients, the norm, the
+ * schedule's own buffers, one scratch per worker. */
 #include "real.h"
 #include "rt_int.h"
 

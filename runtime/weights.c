@@ -7,7 +7,8 @@
 
 /* ---- checksum ----------------------------------------------------------------------------------
  * Four lanes take the 8-byte words in turn: lane ← mix(lane ^ word), where mix is a bijection. So
- * damage within one word always changes the sum; wider damage could cancel, as in any 64-bit sum. */
+ * damage within one word always changes the sum; wider damage could cancel, as
+ * in any 64-bit sum. */
 
 /* Written out: gcc 12 makes one load of this, but eight of a loop. */
 static uint64_t load64(const unsigned char *p) {
@@ -85,7 +86,8 @@ _Static_assert(sizeof(void *) != 8 || (sizeof(reformer_model_t) == REFORMER_MODE
                                        sizeof(reformer_trainer_t) == REFORMER_MODEL_BYTES),
                "the reserved words of models and trainers fill them up");
 
-/* Before anything else of desc is read: code of ABI 5 and earlier begins with that number in place of a size. */
+/* Before anything else of desc is read: code of ABI 5 and earlier begins with that
+ * number in place of a size. */
 int reformer_check_desc(const reformer_desc_t *desc) {
     static const size_t sizes[] = REFORMER_SIZES;
     _Static_assert(sizeof sizes == sizeof desc->sizes, "REFORMER_SHARED counts them");
@@ -107,7 +109,8 @@ int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *
                   size_t bytes) {
     if (!m) return REFORMER_E_ARGUMENT;
     m->size =
-        0; /* not bound. No more of it, before it is known whose it is: a model of ABI 5 is smaller */
+        /* Not bound. No more of it, before it is known whose it is: a model of ABI 5 is smaller */
+        0;
     int error = reformer_check_desc(desc);
     if (error) return error;
     *m = (reformer_model_t){0};

@@ -1,4 +1,5 @@
-/* The folder of a training (checkpoint.h): who holds it, and whether what stands in it may be gone on with, or written over. */
+/* The folder of a training (checkpoint.h): who holds it, and whether what stands in it may be gone
+ * on with, or written over. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 
 enum { MODE = 0777 }; /* less the umask */
 
-/* ---- who holds the folder -------------------------------------------------------------------------------- */
+/* ---- who holds the folder -------------------------------------------------------------------- */
 
 static bool make_folder(const char *path, diag_t *d) {
     if (make_directories(path, MODE)) return true;
@@ -87,7 +88,7 @@ static bool check_begin(checkpoints_t *c, bool resume, diag_t *d) {
 /* What there is of a training beside `last`. *newest: the checkpoint of most steps, NULL: none. */
 static const char *list_rest(checkpoints_t *c, int64_t rows, const char **newest) {
     sbuf_t out = {0};
-    int64_t most = -1;
+    int64_t max = -1;
     DIR *dir = opendir(c->folder);
     *newest = NULL;
     for (struct dirent *e; dir && (e = readdir(dir));) {
@@ -96,8 +97,8 @@ static const char *list_rest(checkpoints_t *c, int64_t rows, const char **newest
         diag_t *quiet = diag_new();
         int64_t step = checkpoint_step(c, e->d_name, quiet);
         diag_free(quiet);
-        if (step > most) *newest = arena_strdup(c->arena, e->d_name);
-        if (step > most) most = step;
+        if (step > max) *newest = arena_strdup(c->arena, e->d_name);
+        if (step > max) max = step;
         sbuf_printf(&out, "%s%s", out.size ? ", " : "", e->d_name);
     }
     if (dir) (void)closedir(dir);
@@ -140,7 +141,8 @@ static bool check_rest(checkpoints_t *c, bool resume, diag_t *d) {
     return false;
 }
 
-/* A checkpoint is no folder of a training, nor is what stands in one: the next checkpoint takes its place. */
+/* A checkpoint is no folder of a training, nor is what stands in one: the next
+ * checkpoint takes its place. */
 static bool inside_checkpoint(const char *folder, diag_t *d) {
     arena_t *a = arena_new();
     char *path = arena_strdup(a, folder);

@@ -26,13 +26,15 @@ const char *inside(const checkpoints_t *c, const char *name); /* DIR/name, of c'
 
 /* What a process that was cut off has left comes into its place, or goes. */
 void checkpoint_recover(checkpoints_t *c);
-/* Makes .NAME.new the checkpoint `name`; what stood there becomes step-N, or goes. False after an error in d. */
+/* Makes .NAME.new the checkpoint `name`; what stood there becomes step-N, or goes.
+ * False after an error in d. */
 bool checkpoint_place(checkpoints_t *c, const char *name, diag_t *d);
 int64_t checkpoint_step_of(const char *name); /* "step-N": N; -1: no such name */
-/* Removes a folder of ours and the files of ours in it; files of others move into `heir`, NULL: they and the folder stay. */
+/* Removes a folder of ours and the files of ours in it; files of others move into `heir`, NULL:
+ * they and the folder stay. */
 void checkpoint_remove(const char *folder, const char *heir);
 
-/* ---- trainer_state.json ----------------------------------------------------------------------------- */
+/* ---- trainer_state.json ---------------------------------------------------------------------- */
 
 /* A hash of all arrays, so that files of two checkpoints are not taken for one. */
 uint64_t arrays_hash(const checkpoint_array_t *arrays, size_t n);

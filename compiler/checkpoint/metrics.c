@@ -66,7 +66,7 @@ static void put_row(const metric_t *row, sbuf_t *out) {
     sbuf_puts(out, "\n");
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A line without its end → a row. */
 static bool read_row(const char *line, metric_t *row) {
@@ -121,7 +121,7 @@ int64_t metrics_rows(const char *path, diag_t *d) {
     return rows;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool cannot(const metrics_t *m, diag_t *d) {
     diag_error(d, IN_FILE(m->path), "cannot write: %s", strerror(errno));

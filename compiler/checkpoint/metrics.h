@@ -1,8 +1,10 @@
-/* What a training run has measured, a row per logged step: in memory, and in a file DIR/metrics.csv that grows.
+/* What a training run has measured, a row per logged step: in memory, and in a file
+ * DIR/metrics.csv that grows.
  *
- * A row is written as a whole, at once, and is there before a checkpoint of its step is. So a run that goes on from a
- * checkpoint finds all rows up to it, and drops those behind it, which it will write again. Columns come in two parts: what
- * the data and the seed decide, equal to the last digit however often a run was interrupted, and then what was measured. */
+ * A row is written as a whole, at once, and is there before a checkpoint of its step is. So a run
+ * that goes on from a checkpoint finds all rows up to it, and drops those behind it, which it will
+ * write again. Columns come in two parts: what the data and the seed decide, equal to the last
+ * digit however often a run was interrupted, and then what was measured. */
 #ifndef REFORMERC_CHECKPOINT_METRICS_H
 #define REFORMERC_CHECKPOINT_METRICS_H
 
@@ -22,7 +24,9 @@ typedef struct {
     double eval_loss, eval_bits; /* nats per label; bits per byte of text */
     double accuracy, sequences, f1; /* labels that are right; rows with all right; of classes */
     double empty,
-        largest; /* of LSH layers: empty buckets as a share of all; tokens in the largest as a multiple of the mean */
+        /* Of LSH layers: empty buckets as a share of all; tokens in the largest
+         * as a multiple of the mean */
+        largest;
     double speed;   /* tokens per second since the row before, evaluations left out */
     double seconds; /* of the run so far, that before interruptions included */
     double peak;    /* MiB of memory, at most */
@@ -39,8 +43,9 @@ typedef struct {
     int dropped; /* rows of the file behind the step that the run goes on from */
 } metrics_t;
 
-/* Of a run that has done `step` updates: the rows of the file that is there, those behind `step` dropped. path NULL: no file.
- * False after an error in d: it cannot be read or written, or train has not written it. */
+/* Of a run that has done `step` updates: the rows of the file that is there, those behind `step`
+ * dropped. path NULL: no file. False after an error in d: it cannot be read or written, or
+ * train has not written it. */
 bool metrics_open(metrics_t *m, arena_t *a, const char *path, int64_t step, diag_t *d);
 int64_t metrics_rows(const char *path,
                      diag_t *d); /* of that file; 0: none is there; -1: an error */

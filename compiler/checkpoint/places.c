@@ -1,7 +1,8 @@
 /* The places of a training's folder, and how checkpoints get into them.
  *
- * In: checkpoints that are written beside their places. Out: DIR/last, DIR/best, DIR/step-N. Rule: whatever is cut off where,
- * `last` and `best` are whole, or the next process makes them so before it looks at them. */
+ * In: checkpoints that are written beside their places. Out: DIR/last, DIR/best, DIR/step-N. Rule:
+ * whatever is cut off where, `last` and `best` are whole, or the next process makes them so
+ * before it looks at them. */
 #define _GNU_SOURCE /* renameat2 */
 #include <dirent.h>
 #include <errno.h>
@@ -72,7 +73,8 @@ void checkpoint_remove(const char *folder, const char *heir) {
 
 /* ---- earlier ones ---------------------------------------------------------------------------- */
 
-/* Steps of the checkpoint there; -1: it is none. Asked for at every save: what it takes does not stay. */
+/* Steps of the checkpoint there; -1: it is none. Asked for at every save: what
+ * it takes does not stay. */
 static int64_t step_at(const char *folder) {
     arena_t *a = arena_new();
     diag_t *quiet = diag_new();
@@ -140,8 +142,9 @@ static bool sync_folder(const char *path) {
     return ok;
 }
 
-/* The new one and the one before change places, which cannot be seen half done. *before: where that one is now, NULL:
- * there was none. A file system without this call gets two renames, and recover() knows the gap between them. */
+/* The new one and the one before change places, which cannot be seen half done. *before: where that
+ * one is now, NULL: there was none. A file system without this call gets two renames, and recover()
+ * knows the gap between them. */
 static bool exchange(checkpoints_t *c, const char *new, const char *place, const char *old,
                      const char **before) {
     *before = NULL;

@@ -1,5 +1,5 @@
-/* A checkpoint → the state of a run that goes on (checkpoint.h), if it is the same training: what decides a later step must
- * be as it was, key by key. */
+/* A checkpoint → the state of a run that goes on (checkpoint.h), if it is the same training: what
+ * decides a later step must be as it was, key by key. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,7 +29,7 @@ int64_t checkpoint_step(const checkpoints_t *c, const char *name, diag_t *d) {
     return step;
 }
 
-/* ---- what has changed ------------------------------------------------------------------------------------ */
+/* ---- what has changed ------------------------------------------------------------------------ */
 
 static const char *find_fact(const checkpoint_fact_t *facts, size_t n, const char *key) {
     for (size_t i = 0; i < n; i++)
@@ -51,7 +51,7 @@ static const char *words(arena_t *a, const char *text) {
     return is_print(text + n - tail + 2, PRINT) ? arena_strndup(a, text, n - tail) : text;
 }
 
-/* ---- the list of it -------------------------------------------------------------------------------------- */
+/* ---- the list of it -------------------------------------------------------------------------- */
 
 static void put_place(srcloc_t at, sbuf_t *out) {
     if (!at.file) return;
@@ -60,7 +60,8 @@ static void put_place(srcloc_t at, sbuf_t *out) {
     sbuf_puts(out, ")");
 }
 
-/* A fact: in words where they differ, else (prints) that it is the content which does. Whether it is the same. */
+/* A fact: in words where they differ, else (prints) that it is the content which does.
+ * Whether it is the same. */
 static bool same_fact(reading_t *r, const char *key, const char *was, const char *is, bool prints) {
     is = state_text(r->arena, is);
     if (!was || strcmp(was, is) == 0) return true;
@@ -131,7 +132,8 @@ static void refuse_changes(reading_t *r, const checkpoint_t *now, const spec_val
     else explain(r, values, n, !facts);
 }
 
-/* Of another seed rows are others, of other layers rotations: where a key differs, contents say nothing of their own. */
+/* Of another seed rows are others, of other layers rotations: where a key differs, contents
+ * say nothing of their own. */
 static bool same_training(reading_t *r, const checkpoint_t *now) {
     int keys = 0, facts = 0;
     spec_value_t *values;
@@ -160,7 +162,7 @@ bool checkpoint_agrees(const checkpoints_t *c, const char *name, const checkpoin
     return ok;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static bool same_shape(const checkpoint_array_t *a, const st_tensor_t *t) {
     return t->rank == a->rank &&

@@ -1,7 +1,8 @@
 /* trainer_state.json: what a training has counted, and what it must not change (checkpoint.h).
  *
- * Out: JSON. In: the same, which is YAML, read by the spec's reader. Numbers keep their bits: the shortest decimal that reads
- * back as the same double; JSON has no infinities, they and NaN are texts. */
+ * Out: JSON. In: the same, which is YAML, read by the spec's reader. Numbers keep their bits: the
+ * shortest decimal that reads back as the same double; JSON has no infinities,
+ * they and NaN are texts. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #define FORMAT "reformerc trainer state 1"
 enum { STATE_LIMIT = 64 << 20, WHOLE = 400, SHOWN = 60 };
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Eight bytes at a time, in four lanes: hash64() byte by byte would take longer than writing. */
 uint64_t arrays_hash(const checkpoint_array_t *arrays, size_t n) {
@@ -107,7 +108,7 @@ void state_print(const checkpoint_t *state, uint64_t hash, sbuf_t *out) {
     sbuf_puts(out, "\n  }\n}\n");
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool refuse(srcloc_t at, const char *what, diag_t *d) {
     diag_error(d, at, "is no trainer state that reformerc wrote: %s", what);

@@ -1,5 +1,6 @@
-/* A state → a checkpoint (checkpoint.h). The files are written into a folder beside the place, and synced one by one;
- * when all are there, that folder takes the place. What stops before leaves the checkpoint before as it was. */
+/* A state → a checkpoint (checkpoint.h). The files are written into a folder beside the place, and
+ * synced one by one; when all are there, that folder takes the place. What stops before leaves the
+ * checkpoint before as it was. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

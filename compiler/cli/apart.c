@@ -1,7 +1,7 @@
 /* The check of apart.h. In: options. Out: errors.
  *
- * Two paths are one file when they lead to the same inode; a file that is not there yet is known by its
- * folder, without links, and its name. */
+ * Two paths are one file when they lead to the same inode; a file that is not there yet is known by
+ * its folder, without links, and its name. */
 #include "cli/apart.h"
 
 #include <dirent.h>
@@ -15,21 +15,21 @@
 
 typedef struct {
     const char *what, *path; /* "--output"; as typed */
-} place_t;
+} named_path_t;
 
 typedef struct {
     arena_t *arena;
-    place_t *items;
+    named_path_t *items;
     size_t n, cap;
-} places_t;
+} named_paths_t;
 
 /* What goes to stdout may go to a file, too. */
-static void add(places_t *p, const char *what, const char *path) {
+static void add(named_paths_t *p, const char *what, const char *path) {
     if (path && strcmp(path, "-") == 0) path = "/dev/stdout";
-    if (path && *path) ARENA_PUSH(p->arena, p->items, p->n, p->cap) = (place_t){what, path};
+    if (path && *path) ARENA_PUSH(p->arena, p->items, p->n, p->cap) = (named_path_t){what, path};
 }
 
-/* ---- one file or two ------------------------------------------------------------------------------ */
+/* ---- one file or two ------------------------------------------------------------------------- */
 
 /* Devices and pipes are not overwritten. */
 static bool same_file(const char *a, const char *b) {
@@ -58,14 +58,14 @@ static bool same_place(arena_t *a, const char *x, const char *y) {
     return p && q && strcmp(p, q) == 0;
 }
 
-/* ---- what is written ------------------------------------------------------------------------------ */
+/* ---- what is written ------------------------------------------------------------------------- */
 
 static bool command_is(const options_t *o, const char *name) {
     return strcmp(o->command->name, name) == 0;
 }
 
 /* Loop IR that is read is one module, and so is what becomes of it. */
-static void add_translation(const options_t *o, places_t *out) {
+static void add_translation(const options_t *o, named_paths_t *out) {
     static const char *const code[] = {".h", ".weights", NULL};
     static const char *const loops[] = {".prefill.rir", ".train.rir", ".step.rir", ".update.rir",
                                         NULL};
@@ -78,8 +78,8 @@ static void add_translation(const options_t *o, places_t *out) {
         add(out, "what stands beside --output", replace_suffix(o->arena, path, *end));
 }
 
-static places_t written(const options_t *o) {
-    places_t out = {.arena = o->arena};
+static named_paths_t written(const options_t *o) {
+    named_paths_t out = {.arena = o->arena};
     bool many = command_is(o, "score") || command_is(o, "sweep") || command_is(o, "bench");
     for (int i = 0; many && i < o->n_outputs; i++) add(&out, "--output", o->outputs[i]);
     if (!many) add(&out, "--output", o->text[OPT_OUTPUT]);
@@ -93,7 +93,7 @@ static places_t written(const options_t *o) {
     return out;
 }
 
-/* ---- what is read --------------------------------------------------------------------------------- */
+/* ---- what is read ---------------------------------------------------------------------------- */
 
 /* "model-00001-of-00003.safetensors" too. */
 static bool may_be_read(const char *name) {
@@ -106,7 +106,7 @@ static bool may_be_read(const char *name) {
     return of && strcmp(path_suffix(name), ".safetensors") == 0;
 }
 
-static void add_folder(places_t *in, const char *folder) {
+static void add_folder(named_paths_t *in, const char *folder) {
     DIR *d = opendir(folder);
     if (!d) return;
     for (struct dirent *e; (e = readdir(d));)
@@ -116,7 +116,7 @@ static void add_folder(places_t *in, const char *folder) {
 }
 
 /* An index of weights is read with the files that it lists, which stand beside it. */
-static void add_input(places_t *in, const char *path) {
+static void add_input(named_paths_t *in, const char *path) {
     static const char index[] = ".index.json";
     if (!path) return;
     if (strcmp(path, "-") == 0) path = "/dev/stdin";
@@ -131,11 +131,11 @@ static void add_input(places_t *in, const char *path) {
     add_folder(in, slash ? arena_strndup(in->arena, path, (size_t)(slash - path) + 1) : ".");
 }
 
-static places_t read_files(const options_t *o) {
+static named_paths_t read_files(const options_t *o) {
     static const option_id_t options[] = {OPT_WEIGHTS, OPT_INPUT, OPT_ROTATIONS,
                                           OPT_BUCKETS, OPT_TEXT,  OPT_PROMPT_FILE,
                                           OPT_TUNING,  OPT_VS,    OPT_CALIBRATE};
-    places_t in = {.arena = o->arena};
+    named_paths_t in = {.arena = o->arena};
     add_input(&in, o->model);
     for (size_t k = 0; k < sizeof options / sizeof *options; k++)
         add_input(&in, o->text[options[k]]);
@@ -143,10 +143,10 @@ static places_t read_files(const options_t *o) {
     return in;
 }
 
-/* ---- the checks ----------------------------------------------------------------------------------- */
+/* ---- the checks ------------------------------------------------------------------------------ */
 
 /* A config.json or a text.csv would be gone. */
-static bool spares(const options_t *o, const places_t *out, const char *input, diag_t *d) {
+static bool spares(const options_t *o, const named_paths_t *out, const char *input, diag_t *d) {
     for (size_t i = 0; i < out->n; i++) {
         if (!same_file(out->items[i].path, input)) continue;
         diag_error(d, IN_FILE(out->items[i].path),
@@ -158,11 +158,11 @@ static bool spares(const options_t *o, const places_t *out, const char *input, d
 }
 
 bool outputs_spare(const options_t *o, const char *input, diag_t *d) {
-    places_t out = written(o);
+    named_paths_t out = written(o);
     return spares(o, &out, input, d);
 }
 
-static bool differ(const options_t *o, const place_t *x, const place_t *y, diag_t *d) {
+static bool differ(const options_t *o, const named_path_t *x, const named_path_t *y, diag_t *d) {
     if (!same_place(o->arena, x->path, y->path)) return true;
     if (x->what == y->what && strcmp(x->path, y->path) == 0)
         diag_error(d, IN_FILE(y->path), "%s stands twice with this name", y->what);
@@ -173,7 +173,7 @@ static bool differ(const options_t *o, const place_t *x, const place_t *y, diag_
 }
 
 bool outputs_apart(const options_t *o, diag_t *d) {
-    places_t out = written(o), in = read_files(o);
+    named_paths_t out = written(o), in = read_files(o);
     bool ok = true;
     for (size_t i = 0; ok && i < in.n; i++) ok = spares(o, &out, in.items[i].path, d);
     for (size_t i = 0; ok && i < out.n; i++)

@@ -40,8 +40,8 @@ static const char *part_end(const char *p) {
     return p;
 }
 
-/* Names of commands at the start of a part: the text behind "run, eval: ", with *is_for, whether `c` is one of them. The part
- * itself where it begins with anything else. */
+/* Names of commands at the start of a part: the text behind "run, eval: ", with *is_for, whether
+ * `c` is one of them. The part itself where it begins with anything else. */
 static const char *part_text(const char *part, const command_t *commands, const command_t *c,
                              bool *is_for) {
     *is_for = false;

@@ -1,5 +1,5 @@
-/* Ctrl-C, SIGTERM and SIGHUP as a question that long work asks between its steps, so that it can keep what it
- * has. The second signal of a kind ends the process as usual. */
+/* Ctrl-C, SIGTERM and SIGHUP as a question that long work asks between its steps, so that it can
+ * keep what it has. The second signal of a kind ends the process as usual. */
 #ifndef REFORMERC_CLI_INTERRUPT_H
 #define REFORMERC_CLI_INTERRUPT_H
 

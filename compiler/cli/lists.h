@@ -6,8 +6,8 @@
 
 enum { MAX_LIST = 32, MAX_REPEAT = 1000, MAX_LENGTH = 1 << 30 };
 
-/* "16,32": numbers from 1 to max, none twice. `where` is whom to blame: "--lengths". False after an error
- * in d. */
+/* "16,32": numbers from 1 to max, none twice. `where` is whom to blame: "--lengths". False after an
+ * error in d. */
 bool list_numbers(const char *where, const char *text, int64_t max, int64_t list[MAX_LIST], int *n,
                   diag_t *d);
 /* --repeat, else `usual`. */

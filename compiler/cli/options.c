@@ -78,10 +78,10 @@ void options_set(options_t *o, const char *key, const char *value) {
 }
 
 /* What is compared with all others of its list must not be without end; one error is enough. */
-static bool too_many(int n, int most, option_id_t id, diag_t *d) {
-    if (n < most) return false;
+static bool too_many(int n, int max, option_id_t id, diag_t *d) {
+    if (n < max) return false;
     const char *where = option_rows[id].name;
-    if (n == most) diag_error(d, NOWHERE, "--%s is given more than %d times", where, most);
+    if (n == max) diag_error(d, NOWHERE, "--%s is given more than %d times", where, max);
     return true;
 }
 
@@ -215,10 +215,10 @@ static void suggest_command(const options_t *o) {
 }
 
 static int take_operands(options_t *o, int argc, char **argv) {
-    int most = o->command->operand != OPERAND_NONE;
+    int max = o->command->operand != OPERAND_NONE;
     if (optind < argc) o->model = argv[optind];
-    if (argc - optind <= most) return 0;
-    complain("unexpected argument", argv[optind + most], "");
+    if (argc - optind <= max) return 0;
+    complain("unexpected argument", argv[optind + max], "");
     if (!*o->command->name) suggest_command(o);
     return usage_hint(o->command);
 }

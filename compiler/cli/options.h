@@ -49,7 +49,8 @@ struct options;
 /* What stands on the line beside options: one word at most. */
 typedef enum { OPERAND_NONE, OPERAND_MODEL, OPERAND_COMMAND } operand_t;
 
-/* A row of the table of commands, which begins with the one without a name, and ends with a row without `run`. */
+/* A row of the table of commands, which begins with the one without a name, and ends
+ * with a row without `run`. */
 typedef struct {
     const char *name;  /* "" for translation */
     const char *usage; /* what follows `reformerc` */
@@ -108,8 +109,8 @@ int no_such_operand(const options_t *o);
 /* 0 when MODEL and all of these options are there, else EXIT_USAGE after a message. */
 int check_needed(const options_t *o, const option_id_t *needed, int n);
 
-/* Writes to stdout and makes sure that it arrived: a full disk is an error in d, a closed pipe ends the
- * command without one. */
+/* Writes to stdout and makes sure that it arrived: a full disk is an error in d, a closed pipe ends
+ * the command without one. */
 bool print_out(const sbuf_t *text, diag_t *d);
 
 #endif

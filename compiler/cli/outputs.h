@@ -1,4 +1,5 @@
-/* Files of results, by suffix: what --output may name, checked before hours of work, and written. */
+/* Files of results, by suffix: what --output may name, checked before hours of
+ * work, and written. */
 #ifndef REFORMERC_CLI_OUTPUTS_H
 #define REFORMERC_CLI_OUTPUTS_H
 

@@ -1,5 +1,5 @@
-/* The comparison of compare.h. One walk over the elements finds everything; the rules are applied to
- * what it found. */
+/* The comparison of compare.h. One walk over the elements finds everything; the rules are applied
+ * to what it found. */
 #include "compare/compare.h"
 
 #include <math.h>
@@ -11,13 +11,13 @@ int64_t result_elements(const result_t *t) {
     return n;
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 bool is_activation(const char *tensor) {
     return strncmp(tensor, "layers.", 7) == 0 || strcmp(tensor, "embeddings") == 0;
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static bool comparable(const result_t *want, const result_t *got) {
     if (!got || got->rank != want->rank || got->dtype != want->dtype) return false;
@@ -66,15 +66,15 @@ static void look(difference_t *d, int64_t i, double want, double got) {
 /* Elements that are off by more than floats are, of all. */
 static double share_beyond(const result_t *want, const result_t *got, const difference_t *d) {
     int64_t beyond = 0, n = result_elements(want);
-    double most = TENSOR_TOLERANCE * fmax(d->least, d->magnitude);
+    double max = TENSOR_TOLERANCE * fmax(d->min, d->magnitude);
     for (int64_t i = 0; i < n; i++)
-        beyond += distance(element(want, i), element(got, compare_place(want, got, i))) > most;
+        beyond += distance(element(want, i), element(got, compare_place(want, got, i))) > max;
     return (double)beyond / (double)n;
 }
 
 difference_t compare_tensors(const result_t *want, const result_t *got) {
     difference_t d = {.comparable = comparable(want, got), .integer = want->dtype == REFORMER_I32};
-    d.least = want->least > 0 ? want->least : 1;
+    d.min = want->min > 0 ? want->min : 1;
     if (!d.comparable) return d;
     d.rounding = want->rounding;
     d.mean = want->mean;
@@ -90,11 +90,11 @@ difference_t compare_tensors(const result_t *want, const result_t *got) {
     return d;
 }
 
-/* ---- the rules -------------------------------------------------------------------------------- */
+/* ---- the rules ------------------------------------------------------------------------------- */
 
 double difference_relative(const difference_t *x) {
     if (!x->comparable) return INFINITY;
-    return x->absolute / fmax(x->least, x->magnitude);
+    return x->absolute / fmax(x->min, x->magnitude);
 }
 
 double tolerance_of(const char *tensor) {
@@ -102,7 +102,7 @@ double tolerance_of(const char *tensor) {
 }
 
 double difference_share(const difference_t *x, const char *tensor) {
-    double size = fmax(x->least, x->magnitude), tolerance = tolerance_of(tensor);
+    double size = fmax(x->min, x->magnitude), tolerance = tolerance_of(tensor);
     double share = difference_relative(x) / (tolerance + x->rounding / size);
     share = fmax(share, x->many);
     if (x->mean <= 0) return share;

@@ -1,5 +1,5 @@
-/* The led reference of lead.h: a row per type for what its roundings may do, a walk back from a tensor for whether there
- * are any, and the callbacks of graph_evaluate_led(). */
+/* The led reference of lead.h: a row per type for what its roundings may do, a walk back from a
+ * tensor for whether there are any, and the callbacks of graph_evaluate_led(). */
 #include "compare/lead.h"
 
 #include <math.h>
@@ -7,17 +7,17 @@
 
 #include "support/heap.h"
 
-/* What values of a type that are rounded to the other side may do: to a tensor's largest error, to the root mean square of
- * all of its errors, and to that of a row, each of the tensor's magnitude; to a hash, of the norm of what is hashed. Other
- * types round nothing. */
+/* What values of a type that are rounded to the other side may do: to a tensor's largest error, to
+ * the root mean square of all of its errors, and to that of a row, each of the tensor's magnitude;
+ * to a hash, of the norm of what is hashed. Other types round nothing. */
 static const struct {
-    double most, mean, row, tie;
-} rules[G_TYPES] = {[G_BF16] = {LEAD_MOST, LEAD_MEAN, LEAD_ROW, LEAD_MOST},
+    double max, mean, row, tie;
+} rules[G_TYPES] = {[G_BF16] = {LEAD_MAX, LEAD_MEAN, LEAD_ROW, LEAD_MAX},
                     /* the next integer is twice as far, of the row's greatest number */
-                    [G_I8] = {2 * LEAD_MOST, 2 * LEAD_MEAN, 2 * LEAD_ROW, 2 * LEAD_MOST}};
+                    [G_I8] = {2 * LEAD_MAX, 2 * LEAD_MEAN, 2 * LEAD_ROW, 2 * LEAD_MAX}};
 
 static bool is_rounding(const gnode_t *n) {
-    return n->op != G_PARAM && rules[n->type].most > 0;
+    return n->op != G_PARAM && rules[n->type].max > 0;
 }
 
 bool lead_rounds(const graph_t *g) {
@@ -26,14 +26,14 @@ bool lead_rounds(const graph_t *g) {
     return false;
 }
 
-/* ---- what is rounded unseen ------------------------------------------------------------------------ */
+/* ---- what is rounded unseen ------------------------------------------------------------------ */
 
 static bool is_shown(const graph_t *g, const gnode_t *n) {
     return n->trace || n->op == G_PARAM || n->op == G_INPUT || graph_output(g, n->name) == n;
 }
 
-/* By id: the type of a rounding between what is shown and the node, of something that is not; G_F32: none. An attention of
- * rounded values rounds its weights, too. */
+/* By id: the type of a rounding between what is shown and the node, of something that is not;
+ * G_F32: none. An attention of rounded values rounds its weights, too. */
 static gtype_t *unseen_types(const graph_t *g) {
     gtype_t *unseen = heap_new(g->n_nodes, sizeof *unseen);
     for (size_t i = 0; i < g->n_nodes; i++) {
@@ -50,7 +50,7 @@ static gtype_t *unseen_types(const graph_t *g) {
     return unseen;
 }
 
-/* ---- one forward ------------------------------------------------------------------------------------ */
+/* ---- one forward ----------------------------------------------------------------------------- */
 
 typedef struct {
     const trial_t *t;
@@ -105,7 +105,7 @@ static void keep_floats(const led_t *x, result_t *to, const graph_shown_t *v) {
         if (isfinite(kept[k])) magnitude = fmax(magnitude, fabs((double)kept[k]));
     }
     for (int k = 0; k + 1 < to->rank; k++) rows *= (double)to->shape[k];
-    to->rounding = rules[type].most * magnitude;
+    to->rounding = rules[type].max * magnitude;
     if (type != G_F32) to->many = LEAD_MANY + one_factor(v->node, rows);
     to->mean = (rules[type].mean + rules[type].row / sqrt(rows)) * magnitude;
 }

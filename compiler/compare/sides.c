@@ -1,5 +1,5 @@
-/* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would change
- * nothing. */
+/* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would
+ * change nothing. */
 #include "compare/sides.h"
 
 #include <string.h>
@@ -39,7 +39,7 @@ static const gnode_t *shown_as(const graph_t *g, const char *name) {
     return NULL;
 }
 
-/* ---- addends of streams -------------------------------------------------------------------------- */
+/* ---- addends of streams ---------------------------------------------------------------------- */
 
 /* The sum that n is added by to what stands there, as its only reader; NULL: it is none of that. */
 static const gnode_t *sum_of(const graph_t *g, const gnode_t *n) {
@@ -53,7 +53,8 @@ static const gnode_t *sum_of(const graph_t *g, const gnode_t *n) {
     return sum;
 }
 
-/* No more than this; 0: not known. What is not traced may be a sum of what is, `depth` sums deep at most. */
+/* No more than this; 0: not known. What is not traced may be a sum of what is,
+ * `depth` sums deep at most. */
 static double magnitude_of(const results_t *r, const gnode_t *n, int depth) {
     const result_t *t = n->trace ? results_find(r, n->trace) : NULL;
     if (t) return compare_tensors(t, t).magnitude;
@@ -61,7 +62,8 @@ static double magnitude_of(const results_t *r, const gnode_t *n, int depth) {
     return magnitude_of(r, n->in[0], depth - 1) + magnitude_of(r, n->in[1], depth - 1);
 }
 
-/* The stream is rounded as it is added to, by attention at most once per head, and the difference is. */
+/* The stream is rounded as it is added to, by attention at most once per head,
+ * and the difference is. */
 static double rounding_of(const graph_t *g, const results_t *r, const gnode_t *n) {
     enum { DEPTH = 4 };
     const double unit = 0x1p-24;
@@ -79,10 +81,10 @@ static void know_roundings(const graph_t *g, const results_t *r) {
     }
 }
 
-/* ---- one forward ------------------------------------------------------------------------------- */
+/* ---- one forward ----------------------------------------------------------------------------- */
 
 typedef struct {
-    trace_t into;
+    trace_sink_t into;
     const trial_t *trial;
 } tap_t;
 
@@ -127,7 +129,7 @@ bool side_run_untraced(const trial_t *t, side_t *s, exec_t *e) {
     return forward(t, e, false, NULL, &s->untraced);
 }
 
-/* ---- near-ties ----------------------------------------------------------------------------------- */
+/* ---- near-ties ------------------------------------------------------------------------------- */
 
 typedef struct {
     results_t *into;
@@ -153,7 +155,8 @@ static bool know_margins(const trial_t *t, side_t *reference, const exec_t *orac
     return exec_hash_margins(oracle, &io, keep_margin, &m, t->d) && diag_errors(t->d) == 0;
 }
 
-/* The first buckets that differ, as the reference has them; NULL: none do. What they are called is the graph's affair. */
+/* The first buckets that differ, as the reference has them; NULL: none do. What they are
+ * called is the graph's affair. */
 static const result_t *differing_buckets(const graph_t *g, const results_t *want,
                                          const results_t *got) {
     for (size_t i = 0; i < want->n; i++) {
@@ -182,7 +185,7 @@ static int64_t near_ties(const side_t *reference, const result_t *want, const re
     return rows;
 }
 
-/* ---- imposing -------------------------------------------------------------------------------------- */
+/* ---- imposing -------------------------------------------------------------------------------- */
 
 /* Room for all layers that hash, with what the user imposes in it. `like`: buckets of any layer. */
 static imposed_t imposed_new(const trial_t *t, const result_t *like) {

@@ -1,7 +1,7 @@
 /* Departures and their causes, as in verdict.h. */
 #include "compare/verdict.h"
 
-/* ---- who is compared with whom ------------------------------------------------------------------- */
+/* ---- who is compared with whom --------------------------------------------------------------- */
 
 const side_t *verdict_reference(const verdict_t *v) {
     return v->n && v->side[0]->backend == BACKEND_REFERENCE ? v->side[0] : NULL;
@@ -20,16 +20,16 @@ const side_t *verdict_model(const verdict_t *v) {
     return s;
 }
 
-const departure_t *verdict_find(const verdict_t *v, const side_t *s, rule_t rule) {
+const departure_t *verdict_find(const verdict_t *v, const side_t *s, verdict_rule_t rule) {
     for (int i = 0; i < v->n_departures; i++)
         if (v->departure[i].side == s && v->departure[i].rule == rule) return &v->departure[i];
     return NULL;
 }
 
-/* ---- departures ------------------------------------------------------------------------------------ */
+/* ---- departures ------------------------------------------------------------------------------ */
 
 /* The first tensor of `want` in which `got` breaks the rule; whether there is one. */
-static bool first_departure(rule_t rule, const results_t *want, const results_t *got,
+static bool first_departure(verdict_rule_t rule, const results_t *want, const results_t *got,
                             departure_t *out) {
     for (size_t i = 0; i < want->n; i++) {
         const char *name = want->items[i].name;
@@ -46,7 +46,7 @@ static bool first_departure(rule_t rule, const results_t *want, const results_t 
     return false;
 }
 
-static void check(verdict_t *v, rule_t rule, const side_t *s, const side_t *against,
+static void check(verdict_t *v, verdict_rule_t rule, const side_t *s, const side_t *against,
                   const results_t *want, const results_t *got) {
     departure_t d = {.rule = rule, .side = s, .against = against};
     if (first_departure(rule, want, got, &d)) v->departure[v->n_departures++] = d;
@@ -93,7 +93,7 @@ verdict_t verdict_of(const side_t *const *sides, int n) {
     return v;
 }
 
-/* ---- causes ------------------------------------------------------------------------------------------ */
+/* ---- causes ---------------------------------------------------------------------------------- */
 
 /* A build with other bits than the interpreter's is wrong whatever else is; one with the same bits
  * departs from the reference only as the interpreter does. */

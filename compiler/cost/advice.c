@@ -1,8 +1,9 @@
 /* Performance warnings. In: a lowered plan. Out: diag_warning()s with numbers and a way out.
  *
- * What a setting wastes is counted in flops of the loop IR, as a share of one forward; those of bfloat16 and
- * int8 count as many as fma do in the same time, as at the crossover. Without being asked, only what wastes a
- * tenth of a forward, and a billion flops, is worth interrupting for: nobody misses the microseconds of a toy. */
+ * What a setting wastes is counted in flops of the loop IR, as a share of one forward; those of
+ * bfloat16 and int8 count as many as fma do in the same time, as at the crossover. Without being
+ * asked, only what wastes a tenth of a forward, and a billion flops, is worth interrupting for:
+ * nobody misses the microseconds of a toy. */
 #include "cost/advice.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ static double flops_of(const advice_t *a, const char *kernel) {
     return products_as_fma(&work);
 }
 
-/* ---- LSH against exact attention ------------------------------------------------------------------- */
+/* ---- LSH against exact attention ------------------------------------------------------------- */
 
 static double lsh_flops(const advice_t *a) {
     return flops_of(a, "lsh.hash") + flops_of(a, "lsh.attention");
@@ -58,9 +59,10 @@ static void hint_crossover(const advice_t *a, int layer) {
                   (long long)a->s->max_position_embeddings, instead);
 }
 
-/* Flops of exact attention, per token and layer, at least: each query meets every key, or where it is causal half of
- * them, in one product for scores and one for values. Of small types a machine does more at once. */
-static double exact_at_least(const advice_t *a, int layer) {
+/* Flops of exact attention, per token and layer, at least: each query meets every key, or where it
+ * is causal half of them, in one product for scores and one for values. Of small types a
+ * machine does more at once. */
+static double exact_at_min(const advice_t *a, int layer) {
     spec_layer_t l = spec_layer(a->s, layer);
     double at_once = 1, keys = (double)a->padded / (a->s->is_decoder ? 2 : 1);
     for (int k = 0; k < FACTOR_COUNT && spec_dtype(a->s, layer) != DTYPE_FLOAT32; k++)
@@ -68,18 +70,18 @@ static double exact_at_least(const advice_t *a, int layer) {
     return 2 * 2 * keys * (double)(l.num_attention_heads * l.attention_head_size) / at_once;
 }
 
-/* What these layers can waste at most: were all that hashes theirs, and some more, since a layer by itself is lowered
- * otherwise than among others. */
-static double lsh_waste_at_most(const advice_t *a, int layer, int layers) {
+/* What these layers can waste at most: were all that hashes theirs, and some more, since a layer by
+ * itself is lowered otherwise than among others. */
+static double lsh_waste_at_max(const advice_t *a, int layer, int layers) {
     double all = lsh_flops(a) + flops_of(a, "lsh.sort") + flops_of(a, "lsh.norms");
-    return 1.25 * all - exact_at_least(a, layer) * a->tokens * layers;
+    return 1.25 * all - exact_at_min(a, layer) * a->tokens * layers;
 }
 
-/* Of `layers` layers like this one. Both ways are lowered only where the answer is not plain: it takes as long as all
- * else. */
+/* Of `layers` layers like this one. Both ways are lowered only where the answer is not plain: it
+ * takes as long as all else. */
 static void advise_on_lsh_layer(const advice_t *a, int layer, int layers) {
     crossing_t x;
-    if (!worth_it(a, lsh_waste_at_most(a, layer, layers))) return;
+    if (!worth_it(a, lsh_waste_at_max(a, layer, layers))) return;
     if (!crossing_at(a->s, layer, a->m->target, a->padded, &x) || x.lsh <= x.exact) return;
     if (!worth_it(a, (x.lsh - x.exact) * a->tokens * layers)) return;
     diag_warning(a->d, a->s->at[KEY_attn_layers],
@@ -118,7 +120,7 @@ static void advise_on_lsh(const advice_t *a) {
     }
 }
 
-/* ---- buckets --------------------------------------------------------------------------------------- */
+/* ---- buckets --------------------------------------------------------------------------------- */
 
 void balanced_factors(int64_t n, int64_t factors[2]) {
     for (n += n % 4 ? 4 - n % 4 : 0;; n += 4) {
@@ -168,7 +170,7 @@ static void advise_on_buckets(const advice_t *a) {
               100 * (double)(f[0] + f[1]) / (double)first->factors[0]);
 }
 
-/* ---- lanes ----------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 /* A width that column tiles of the target do not divide, and the kernels whose columns it is. */
 typedef struct {
@@ -235,8 +237,8 @@ static void advise_on_layers(const advice_t *a, const width_t *like,
     }
 }
 
-/* Scores have keys in their columns; the other half of attention, the product with V, has the head's.
- * The feed-forward kernel is two products of equal size. */
+/* Scores have keys in their columns; the other half of attention, the product with V, has the
+ * head's. The feed-forward kernel is two products of equal size. */
 static void advise_on_lanes(const advice_t *a, int64_t tile) {
     const spec_t *s = a->s;
     const width_t hidden = {KEY_hidden_size,
@@ -266,10 +268,11 @@ static void advise_on_chunks(const advice_t *a, int64_t tile) {
     advise_on_layers(a, &local, local_chunk_of, a->padded, tile);
 }
 
-/* ---- caches ---------------------------------------------------------------------------------------- */
+/* ---- caches ---------------------------------------------------------------------------------- */
 
-/* One task's window: what a kernel keeps in scratch, and for local layers, whose keys and values need
- * no gathering, those where they are. Of the first layer of a kind, whose kernel has the kind's name. */
+/* One task's window: what a kernel keeps in scratch, and for local layers, whose keys and values
+ * need no gathering, those where they are. Of the first layer of a kind, whose
+ * kernel has the kind's name. */
 static void advise_on_window(const advice_t *a, bool lsh) {
     int layer = spec_first_layer(a->s, lsh);
     const lfunc_t *f = module_find_func(a->m, lsh ? "lsh_attention" : "local_attention");

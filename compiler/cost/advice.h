@@ -6,8 +6,9 @@
 #include "plan/plan.h"
 
 typedef enum {
-    ADVICE_ALL,   /* whatever is worth a thought: for who asked */
-    ADVICE_SEVERE /* only where a good part of a forward that takes long is wasted: for who did not */
+    ADVICE_ALL, /* whatever is worth a thought: for who asked */
+    /* Only where a good part of a forward that takes long is wasted: for who did not */
+    ADVICE_SEVERE
 } advice_level_t;
 
 /* Of a lowered plan: its longest variant, its best target. Warnings go to d. */

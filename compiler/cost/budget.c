@@ -1,4 +1,5 @@
-/* Budgets: what a plan costs, from its descriptor and its loop IR, against what the spec expects. */
+/* Budgets: what a plan costs, from its descriptor and its loop IR, against what
+ * the spec expects. */
 #include "cost/budget.h"
 
 #include "emit/emit.h"

@@ -70,8 +70,8 @@ static int64_t bisect(const spec_t *s, int layer, const target_t *t, int64_t los
 
 crossover_t crossover_find(const spec_t *s, int layer, const target_t *t) {
     crossover_t c = {0};
-    int64_t chunk = spec_layer(s, layer).chunk_length, most = s->max_position_embeddings / chunk;
-    for (int64_t chunks = 2; chunks <= most && c.n < MAX_CROSSINGS; chunks *= 2)
+    int64_t chunk = spec_layer(s, layer).chunk_length, max = s->max_position_embeddings / chunk;
+    for (int64_t chunks = 2; chunks <= max && c.n < MAX_CROSSINGS; chunks *= 2)
         if (crossing_at(s, layer, t, chunks * chunk, &c.points[c.n])) c.n++;
         else break;
     int first = c.n;

@@ -16,7 +16,7 @@ typedef struct {
         kernel_cost_t one;
     } * measured; /* one launch of each kernel: layers are many, kernels few */
     size_t n_measured, cap_measured;
-} count_t;
+} kernel_count_t;
 
 const char *launch_kind(const inst_t *launch) {
     if (!launch->text) return launch->callee->name;
@@ -24,7 +24,7 @@ const char *launch_kind(const inst_t *launch) {
     return layer && layer[1] == '.' ? layer + 2 : launch->text;
 }
 
-static kernel_cost_t *group(count_t *c, const char *name) {
+static kernel_cost_t *group(kernel_count_t *c, const char *name) {
     kernel_costs_t *costs = c->costs;
     for (int k = 0; k < costs->n; k++)
         if (strcmp(costs->kernels[k].name, name) == 0) return &costs->kernels[k];
@@ -44,8 +44,8 @@ static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->windows += one->windows * times;
 }
 
-/* Keys and values in a cache, of any number type, two rows side by side: lists are integers, and what stands there to be
- * hashed once is no pair. */
+/* Keys and values in a cache, of any number type, two rows side by side: lists are integers, and
+ * what stands there to be hashed once is no pair. */
 static bool holds_keys(const buffer_t *b) {
     return b->kind == BUF_STATE && elem_is_float(b->elem) && b->rank >= 2 &&
            dim_equal(b->dims[b->rank - 2], dim(2));
@@ -58,7 +58,7 @@ static void count_stream(void *ctx, const buffer_t *b, double read, double writt
     if (holds_keys(b)) k->windows += read;
 }
 
-static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
+static kernel_cost_t one_launch(kernel_count_t *c, const lfunc_t *f) {
     for (size_t k = 0; k < c->n_measured; k++)
         if (c->measured[k].f == f) return c->measured[k].one;
     cost_t cost = loops_kernel_cost(c->m, f, c->units);
@@ -72,7 +72,7 @@ static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
 }
 
 static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
-    count_t *c = ctx;
+    kernel_count_t *c = ctx;
     kernel_cost_t one = one_launch(c, launch->callee);
     add(group(c, launch_kind(launch)), &one, (double)times);
     add(&c->costs->total, &one, (double)times);
@@ -80,7 +80,7 @@ static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
 
 kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units) {
     kernel_costs_t costs = {.total = {.name = "total"}};
-    count_t c = {.arena = a, .m = m, .units = units, .costs = &costs};
+    kernel_count_t c = {.arena = a, .m = m, .units = units, .costs = &costs};
     loops_schedule(m, units, count_launch, &c);
     return costs;
 }
@@ -102,7 +102,7 @@ products_t kernel_products(const kernel_costs_t *c, const char *name) {
     return sum;
 }
 
-/* ---- the roofline ---------------------------------------------------------------------------------- */
+/* ---- the roofline ---------------------------------------------------------------------------- */
 
 static const struct {
     double share;

@@ -1,6 +1,7 @@
 /* What one forward asks of the machine, kernel by kernel.
  *
- * Launches are grouped by their labels without the layer: "layer#.lsh.hash" counts as "lsh.hash". */
+ * Launches are grouped by their labels without the layer: "layer#.lsh.hash" counts
+ * as "lsh.hash". */
 #ifndef REFORMERC_COST_KERNELS_H
 #define REFORMERC_COST_KERNELS_H
 
@@ -14,7 +15,8 @@ typedef struct {
     products_t products; /* the flops by kind */
     double bytes;        /* of every load and store, most of which caches answer */
     double
-        streams; /* distinct bytes of weights, workspace and slots, once in and once out per launch */
+        /* Distinct bytes of weights, workspace and slots, once in and once out per launch */
+        streams;
     double weights, windows; /* of these: weights read; keys and values read from a cache */
 } kernel_cost_t;
 
@@ -39,11 +41,12 @@ typedef struct {
     const char *how;   /* where these figures come from */
 } machine_t;
 
-/* Found by running specs/bench.yaml beside calibration; *measured: false where no machine was at hand. */
+/* Found by running specs/bench.yaml beside calibration; *measured: false where
+ * no machine was at hand. */
 double target_efficiency(const target_t *t, bool *measured);
 
-/* A roofline: kernels reach `efficiency` of the peak of their products, or stream at full bandwidth; the
- * slower of both counts. */
+/* A roofline: kernels reach `efficiency` of the peak of their products, or stream at full
+ * bandwidth; the slower of both counts. */
 double arithmetic_seconds(const machine_t *machine,
                           const products_t *work); /* of arithmetic alone */
 double kernel_seconds(const kernel_cost_t *k, const machine_t *machine);

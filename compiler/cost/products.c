@@ -47,15 +47,15 @@ double products_as_fma(const products_t *work) {
 
 const char *products_text(arena_t *a, const products_t *work) {
     double all = 0;
-    int most = 0;
+    int max = 0;
     for (int p = 0; p < FACTOR_COUNT; p++) {
         all += work->of[p];
-        if (work->of[p] > work->of[most]) most = p;
+        if (work->of[p] > work->of[max]) max = p;
     }
     if (all <= 0) return NULL;
-    double share = 100 * work->of[most] / all;
-    return share >= 99.5 ? product_name(most)
-                         : arena_printf(a, "%s %.0f %%", product_name(most), share);
+    double share = 100 * work->of[max] / all;
+    return share >= 99.5 ? product_name(max)
+                         : arena_printf(a, "%s %.0f %%", product_name(max), share);
 }
 
 bool products_are_mixed(const products_t *work) {

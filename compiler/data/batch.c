@@ -1,5 +1,5 @@
-/* The rows of data.h. In: what data.c has opened, and a row's number in the whole training or evaluation. Out: its ids,
- * mask, label(s) and first position. */
+/* The rows of data.h. In: what data.c has opened, and a row's number in the whole training or
+ * evaluation. Out: its ids, mask, label(s) and first position. */
 #include <string.h>
 
 #include "data/data_int.h"
@@ -41,13 +41,13 @@ static void begin_batch(data_batch_t *b, int64_t rows, int64_t length) {
 /* Where the windows of an epoch begin: anywhere that loses less than a window at either end. */
 static int64_t shift_of(const data_t *data, uint64_t epoch) {
     int64_t slack = data->train.n - data->epoch_rows * data->o.length;
-    int64_t most = slack < data->o.length - 1 ? slack : data->o.length - 1;
+    int64_t max = slack < data->o.length - 1 ? slack : data->o.length - 1;
     random_t r = random_at(data->o.seed, PLACE_SHIFT, epoch);
-    return (int64_t)random_below(&r, (uint64_t)most + 1);
+    return (int64_t)random_below(&r, (uint64_t)max + 1);
 }
 
-/* Drawn as the end of a crop that may stand out of the positions at both sides, and moved in: the first and the last
- * positions are in as many crops as those between. */
+/* Drawn as the end of a crop that may stand out of the positions at both sides, and moved in: the
+ * first and the last positions are in as many crops as those between. */
 static int32_t begin_of(const data_t *data, uint64_t row) {
     int64_t length = data->o.length, last = data->o.positions - length;
     if (last <= 0) return 0;

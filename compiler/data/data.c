@@ -139,8 +139,8 @@ int64_t data_epoch_steps(const data_t *data, double epochs) {
 }
 
 int64_t data_eval_windows(const data_t *data) {
-    int64_t most = data->o.eval_rows;
-    return most > 0 && most < data->eval_windows ? most : data->eval_windows;
+    int64_t max = data->o.eval_rows;
+    return max > 0 && max < data->eval_windows ? max : data->eval_windows;
 }
 
 /* ---- what it is ----------------------------------------------------------------------------- */
@@ -167,8 +167,8 @@ static void describe_table(const data_t *data, sbuf_t *out) {
 static void describe_task(const data_t *data, sbuf_t *out) {
     const task_t *t = &data->task;
     sbuf_printf(out, "%s, rows of %lld tokens", task_name(t->kind), (long long)t->length);
-    if (t->most > 0)
-        sbuf_printf(out, ", of %lld to %lld %s", (long long)t->least, (long long)t->most,
+    if (t->max > 0)
+        sbuf_printf(out, ", of %lld to %lld %s", (long long)t->min, (long long)t->max,
                     task_measure(t->kind));
     sbuf_printf(out, "; %lld to evaluate", (long long)data_eval_windows(data));
 }
@@ -188,8 +188,8 @@ static uint64_t hash_masking(uint64_t h, const data_masking_t *m) {
 
 static uint64_t hash_content(const data_t *data, uint64_t h) {
     const task_t *t = &data->task;
-    const int64_t task[] = {t->kind, t->length, t->vocabulary, t->least,
-                            t->most, t->depth,  t->arguments};
+    const int64_t task[] = {t->kind, t->length, t->vocabulary, t->min,
+                            t->max,  t->depth,  t->arguments};
     h = hash64(h, task, sizeof task);
     uint64_t x = data->train.source ? source_fingerprint(data->train.source)
                  : data->table      ? tsv_fingerprint(data->table)

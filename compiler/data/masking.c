@@ -1,6 +1,7 @@
-/* In: a row of n tokens, and the words of its place and number. Word i chooses token i or not. Behind these words, from
- * block b = n / 4 + 1 on, token i has block b + i: its first word says what becomes of it, the second is the random id.
- * Block b + n tells which one is chosen where chance takes none. */
+/* In: a row of n tokens, and the words of its place and number. Word i chooses token i or not.
+ * Behind these words, from block b = n / 4 + 1 on, token i has block b + i: its first word says
+ * what becomes of it, the second is the random id. Block b + n tells which one is chosen
+ * where chance takes none. */
 #include "data/masking.h"
 
 static bool may_be_masked(const data_masking_t *m, int32_t id) {

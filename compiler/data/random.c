@@ -1,8 +1,9 @@
 /* Words: counter = (word / 4, index low, 512 + place, index high), key = seed.
  *
- * Orders: a Feistel network over the smallest even number of bits that hold n, walked until it lands below n (Black,
- * Rogaway: Ciphers with arbitrary finite domains, 2002): a permutation of 0 … n - 1 that takes at most four steps on
- * average. Its round function is Philox, counter = (half, index low, 512 + place, round and index high). */
+ * Orders: a Feistel network over the smallest even number of bits that hold n, walked until it
+ * lands below n (Black, Rogaway: Ciphers with arbitrary finite domains, 2002): a permutation of 0 …
+ * n - 1 that takes at most four steps on average. Its round function is Philox, counter = (half,
+ * index low, 512 + place, round and index high). */
 #include "data/random.h"
 
 #include "philox.h"

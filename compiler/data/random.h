@@ -1,7 +1,7 @@
 /* Random words and orders without state: Philox4x32-10, stream 2 (data) of the seed.
  *
- * A draw is the place it is for, an index (a row, an epoch, an example) and a word's number. Places: 0 … 15 are below, a
- * task's are its number * 16 + its split (task.h). */
+ * A draw is the place it is for, an index (a row, an epoch, an example) and a word's number.
+ * Places: 0 … 15 are below, a task's are its number * 16 + its split (task.h). */
 #ifndef REFORMERC_DATA_RANDOM_H
 #define REFORMERC_DATA_RANDOM_H
 
@@ -29,7 +29,8 @@ uint64_t random_below(random_t *r, uint64_t k);
 /* Word 0 of block `block`, and those behind it, come next. */
 void random_block(random_t *r, uint64_t block);
 
-/* Where 0 … n - 1 stands in a permutation of them that is drawn by seed, place and index: no table, any n. */
+/* Where 0 … n - 1 stands in a permutation of them that is drawn by seed, place and
+ * index: no table, any n. */
 uint64_t random_order(uint64_t seed, uint32_t place, uint64_t index, uint64_t n, uint64_t at);
 
 #endif

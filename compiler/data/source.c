@@ -1,4 +1,5 @@
-/* Reading of source.h: one description of where the elements stand and what they are, for all formats. */
+/* Reading of source.h: one description of where the elements stand and what they
+ * are, for all formats. */
 #include "data/source.h"
 
 #include <ctype.h>
@@ -74,7 +75,7 @@ static const struct {
 } llmc_kinds[] = {{20240520, 1, 2}, {20240801, 7, 4}};
 enum { LLMC_KINDS = sizeof llmc_kinds / sizeof *llmc_kinds };
 static const char npy_magic[] = "\223NUMPY";
-enum { NPY_MAGIC = sizeof npy_magic - 1, NPY_MOST = 1 << 16 };
+enum { NPY_MAGIC = sizeof npy_magic - 1, NPY_MAX = 1 << 16 };
 
 static uint64_t little(const unsigned char *p, int bytes) {
     uint64_t x = 0;
@@ -99,12 +100,12 @@ static bool is_npy(const unsigned char *begin, size_t n) {
 
 /* The elements end before or behind the end of the file. */
 static bool fits(const source_t *s, bool exactly, diag_t *d) {
-    uint64_t rest = s->in.bytes - s->at, most = rest / (uint64_t)s->size;
-    if ((uint64_t)s->n <= most && (!exactly || (uint64_t)s->n * (uint64_t)s->size == rest))
+    uint64_t rest = s->in.bytes - s->at, max = rest / (uint64_t)s->size;
+    if ((uint64_t)s->n <= max && (!exactly || (uint64_t)s->n * (uint64_t)s->size == rest))
         return true;
     diag_error(d, IN_FILE(s->path), "is %s: its header says %lld tokens, there are %llu",
-               (uint64_t)s->n > most ? "cut off" : "longer than it should be", (long long)s->n,
-               (unsigned long long)most);
+               (uint64_t)s->n > max ? "cut off" : "longer than it should be", (long long)s->n,
+               (unsigned long long)max);
     return false;
 }
 
@@ -185,7 +186,7 @@ static bool open_npy(source_t *s, diag_t *d) {
     int wide =
         begin[NPY_MAGIC] >= 2 ? 4 : 2; /* bytes of the header's length, by the major version */
     uint64_t from = NPY_MAGIC + 2 + (uint64_t)wide, bytes = little(begin + NPY_MAGIC + 2, wide);
-    if (bytes > NPY_MOST || s->in.bytes < from + bytes) {
+    if (bytes > NPY_MAX || s->in.bytes < from + bytes) {
         diag_error(d, IN_FILE(s->path), "is cut off within its header, or damaged");
         return false;
     }
@@ -245,7 +246,8 @@ source_t *source_tokens(const char *path, diag_t *d) {
     return NULL;
 }
 
-/* A pipe has no places to read at: it is read to its end, and so is what cannot be opened, for its error. */
+/* A pipe has no places to read at: it is read to its end, and so is what cannot
+ * be opened, for its error. */
 static bool open_text(source_t *s, diag_t *d) {
     unsigned char begin[FORMAT_BYTES];
     size_t n = 0;
@@ -288,7 +290,8 @@ static bool read_bytes(const source_t *s, uint64_t at, void *out, size_t bytes, 
     return true;
 }
 
-/* Eight bytes with a sign are all that an int64_t takes; without, the high half is out of any vocabulary. */
+/* Eight bytes with a sign are all that an int64_t takes; without, the high half
+ * is out of any vocabulary. */
 static int64_t element(const source_t *s, const unsigned char *p) {
     uint64_t x = 0;
     for (int i = 0; i < s->size; i++)
@@ -311,7 +314,7 @@ bool source_read(const source_t *s, int64_t from, int64_t n, int64_t vocabulary,
                  diag_t *d) {
     unsigned char part[AT_ONCE];
     for (int64_t done = 0; done < n;) {
-        int64_t most = AT_ONCE / s->size, now = n - done < most ? n - done : most;
+        int64_t max = AT_ONCE / s->size, now = n - done < max ? n - done : max;
         uint64_t at = (uint64_t)(from + done) * (uint64_t)s->size;
         if (!read_bytes(s, at, part, (size_t)now * (size_t)s->size, d)) return false;
         for (int64_t i = 0; i < now; i++) {

@@ -1,5 +1,5 @@
-/* The tasks of task.h but for the trees of listops (task_listops.c). Each draws its words in the order of the published
- * definition, so that any implementation makes the same examples. */
+/* The tasks of task.h but for the trees of listops (task_listops.c). Each draws its words in the
+ * order of the published definition, so that any implementation makes the same examples. */
 #include "data/task.h"
 
 #include <stddef.h>
@@ -29,25 +29,27 @@ bool task_classifies(const task_t *t) {
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-/* x has first … first + sums - 1 digits, y 1 … most - x - 1: trax's way to come to at most `most` in all. */
+/* x has first … first + sums - 1 digits, y 1 … max - x - 1: trax's way to come
+ * to at most `max` in all. */
 static int64_t first_of(const task_t *t) {
-    return (t->least - 1) / 2;
+    return (t->min - 1) / 2;
 }
 static int64_t ways_of(const task_t *t) {
-    return (t->most - first_of(t) + 1) / 2;
+    return (t->max - first_of(t) + 1) / 2;
 }
 
-/* Tokens of the longest sum: three signs, both numbers, and a result of a digit more than the longer one. */
+/* Tokens of the longest sum: three signs, both numbers, and a result of a digit
+ * more than the longer one. */
 static int64_t longest_sum(const task_t *t) {
-    int64_t x = first_of(t) + ways_of(t) - 1, y = t->most - first_of(t) - 1;
-    return 3 + (t->most - 1) + (x > y ? x : y) + 1;
+    int64_t x = first_of(t) + ways_of(t) - 1, y = t->max - first_of(t) - 1;
+    return 3 + (t->max - 1) + (x > y ? x : y) + 1;
 }
 
 static task_t addition_of(task_t t) {
-    enum { TRAX_LEAST = 3, TRAX_MOST = 129 };
-    t.least = TRAX_LEAST;
-    t.most = TRAX_MOST;
-    while (t.most > TRAX_LEAST && longest_sum(&t) > t.length) t.most--;
+    enum { TRAX_MIN = 3, TRAX_MAX = 129 };
+    t.min = TRAX_MIN;
+    t.max = TRAX_MAX;
+    while (t.max > TRAX_MIN && longest_sum(&t) > t.length) t.max--;
     return t;
 }
 
@@ -55,8 +57,8 @@ task_t task_of(task_kind_t kind, int64_t length, int64_t vocabulary) {
     task_t t = {.kind = kind, .length = length, .vocabulary = vocabulary};
     switch (kind) {
     case TASK_COPY:
-        t.least = 1;
-        t.most = length / 2 - 1;
+        t.min = 1;
+        t.max = length / 2 - 1;
         return t;
     case TASK_ADDITION: return addition_of(t);
     case TASK_LISTOPS: return listops_of(t);
@@ -68,7 +70,7 @@ task_t task_of(task_kind_t kind, int64_t length, int64_t vocabulary) {
 
 /* The least that a task needs. */
 static const struct {
-    int64_t vocabulary, length, least;
+    int64_t vocabulary, length, min;
     bool even; /* the length */
 } needs[TASK_COUNT] = {
     [TASK_DUPLICATE] = {2, 4, 0, true},
@@ -80,37 +82,37 @@ static const struct {
 
 static int64_t longest_row(const task_t *t) {
     switch (t->kind) {
-    case TASK_COPY: return 2 * t->most + 2;
+    case TASK_COPY: return 2 * t->max + 2;
     case TASK_ADDITION: return longest_sum(t);
-    case TASK_LISTOPS: return t->most + 1;
+    case TASK_LISTOPS: return t->max + 1;
     default: return t->length;
     }
 }
 
 static void check_vocabulary(const task_t *t, diag_t *d) {
-    int64_t least = needs[t->kind].vocabulary;
-    if (t->vocabulary < least)
+    int64_t min = needs[t->kind].vocabulary;
+    if (t->vocabulary < min)
         diag_error(d, IN_FILE(names[t->kind]), "needs %lld ids, the vocabulary has %lld",
-                   (long long)least, (long long)t->vocabulary);
+                   (long long)min, (long long)t->vocabulary);
 }
 
 static void check_length(const task_t *t, diag_t *d) {
-    int64_t least = needs[t->kind].length;
+    int64_t min = needs[t->kind].length;
     bool even = needs[t->kind].even;
-    if (t->length < least || (even && t->length % 2))
+    if (t->length < min || (even && t->length % 2))
         diag_error(d, IN_FILE(names[t->kind]), "has no rows of %lld tokens: %s%lld or more",
-                   (long long)t->length, even ? "an even number, " : "", (long long)least);
+                   (long long)t->length, even ? "an even number, " : "", (long long)min);
 }
 
 static void check_sizes(const task_t *t, diag_t *d) {
     srcloc_t at = IN_FILE(names[t->kind]);
     const char *measure = task_measure(t->kind);
-    int64_t least = needs[t->kind].least;
-    if (measure && (t->least < least || t->most < t->least))
+    int64_t min = needs[t->kind].min;
+    if (measure && (t->min < min || t->max < t->min))
         diag_error(d, at, "%lld … %lld %s: two numbers from %lld on, the lesser one first",
-                   (long long)t->least, (long long)t->most, measure, (long long)least);
+                   (long long)t->min, (long long)t->max, measure, (long long)min);
     else if (longest_row(t) > t->length)
-        diag_error(d, at, "%lld %s take up to %lld tokens, a row has %lld", (long long)t->most,
+        diag_error(d, at, "%lld %s take up to %lld tokens, a row has %lld", (long long)t->max,
                    measure, (long long)longest_row(t), (long long)t->length);
     else if (t->kind == TASK_LISTOPS) listops_check(t, d);
 }
@@ -166,7 +168,7 @@ static void put_sum(task_row_t *r, const int32_t *x, int64_t nx, const int32_t *
 static void put_addition(task_row_t *r, random_t *words, const task_t *t) {
     int64_t base = t->vocabulary - 3;
     int64_t nx = first_of(t) + (int64_t)random_below(words, (uint64_t)ways_of(t));
-    int64_t ny = 1 + (int64_t)random_below(words, (uint64_t)(t->most - nx - 1));
+    int64_t ny = 1 + (int64_t)random_below(words, (uint64_t)(t->max - nx - 1));
     put(r, (int32_t)base + 2, false);
     put_number(r, words, nx, base);
     put(r, (int32_t)base + 1, false);
@@ -182,7 +184,7 @@ static bool put_row(task_row_t *r, random_t *words, const task_t *t, diag_t *d) 
         put_twice(r, words, t->length / 2 - 1, t->vocabulary - 1, t->kind == TASK_REVERSE);
         return true;
     case TASK_COPY: {
-        int64_t n = t->least + (int64_t)random_below(words, (uint64_t)(t->most - t->least + 1));
+        int64_t n = t->min + (int64_t)random_below(words, (uint64_t)(t->max - t->min + 1));
         put_twice(r, words, n, t->vocabulary - 2, false);
         return true;
     }

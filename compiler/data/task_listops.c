@@ -1,45 +1,46 @@
-/* ListOps as Long Range Arena draws it (lra_benchmarks/data/listops.py), one tree after the other until one has the
- * wanted number of tokens.
+/* ListOps as Long Range Arena draws it (lra_benchmarks/data/listops.py), one tree after the other
+ * until one has the wanted number of tokens.
  *
- * A node above the greatest depth is an operator with probability 1/4, else a digit; an operator has 2 … `arguments`
- * arguments, and its kind is drawn behind them. MED of an even number is the mean of the middle two, rounded down. */
+ * A node above the greatest depth is an operator with probability 1/4, else a digit; an operator
+ * has 2 … `arguments` arguments, and its kind is drawn behind them. MED of an even number is the
+ * mean of the middle two, rounded down. */
 #include "data/task_int.h"
 
 #include <stddef.h>
 
 enum { ID_FIRST = 1, ID_MIN = 2, ID_CLOSE = 6, ID_DIGIT = 7 };
 enum { MIN, MAX, MED, SM, OPERATORS };
-enum { MOST_ARGUMENTS = 10, MOST_DEPTH = 12, MOST_TREES = 1 << 20 };
+enum { MAX_ARGUMENTS = 10, MAX_DEPTH = 12, MAX_TREES = 1 << 20 };
 
 task_t listops_of(task_t t) {
-    enum { LONG_LEAST = 501, LONG_MOST = 1999, LONG_DEPTH = 10 };
-    enum { SHORT_LEAST = 60, SHORT_MOST = 120, SHORT_DEPTH = 5 };
-    bool is_long = t.length > LONG_MOST;
-    t.least = is_long ? LONG_LEAST : SHORT_LEAST;
-    t.most = is_long ? LONG_MOST : SHORT_MOST;
+    enum { LONG_MIN = 501, LONG_MAX = 1999, LONG_DEPTH = 10 };
+    enum { SHORT_MIN = 60, SHORT_MAX = 120, SHORT_DEPTH = 5 };
+    bool is_long = t.length > LONG_MAX;
+    t.min = is_long ? LONG_MIN : SHORT_MIN;
+    t.max = is_long ? LONG_MAX : SHORT_MAX;
     t.depth = is_long ? LONG_DEPTH : SHORT_DEPTH;
-    t.arguments = MOST_ARGUMENTS;
-    if (t.most < t.length) return t;
-    t.most = t.length - 1;
-    t.least = t.most / 2;
+    t.arguments = MAX_ARGUMENTS;
+    if (t.max < t.length) return t;
+    t.max = t.length - 1;
+    t.min = t.max / 2;
     return t;
 }
 
 /* Tokens of the largest tree: a digit, or an operator whose arguments are the largest. */
 static int64_t largest_tree(const task_t *t) {
     int64_t tokens = 1;
-    for (int i = 1; i < t->depth && tokens < t->least; i++) tokens = 2 + t->arguments * tokens;
+    for (int i = 1; i < t->depth && tokens < t->min; i++) tokens = 2 + t->arguments * tokens;
     return tokens;
 }
 
 void listops_check(const task_t *t, diag_t *d) {
     srcloc_t at = IN_FILE("listops");
-    if (t->depth < 1 || t->depth > MOST_DEPTH)
-        diag_error(d, at, "depth %d is not in 1 … %d", t->depth, MOST_DEPTH);
-    else if (t->arguments < 2 || t->arguments > MOST_ARGUMENTS)
-        diag_error(d, at, "%d arguments are not in 2 … %d", t->arguments, MOST_ARGUMENTS);
-    else if (largest_tree(t) < t->least)
-        diag_error(d, at, "trees of depth %d have no %lld tokens", t->depth, (long long)t->least);
+    if (t->depth < 1 || t->depth > MAX_DEPTH)
+        diag_error(d, at, "depth %d is not in 1 … %d", t->depth, MAX_DEPTH);
+    else if (t->arguments < 2 || t->arguments > MAX_ARGUMENTS)
+        diag_error(d, at, "%d arguments are not in 2 … %d", t->arguments, MAX_ARGUMENTS);
+    else if (largest_tree(t) < t->min)
+        diag_error(d, at, "trees of depth %d have no %lld tokens", t->depth, (long long)t->min);
 }
 
 typedef struct {
@@ -64,13 +65,13 @@ static int middle(int *values, int n) {
 }
 
 static int value_of(int which, int *values, int n) {
-    int least = values[0], most = values[0], sum = 0;
+    int min = values[0], max = values[0], sum = 0;
     for (int i = 0; i < n; i++) {
-        least = values[i] < least ? values[i] : least;
-        most = values[i] > most ? values[i] : most;
+        min = values[i] < min ? values[i] : min;
+        max = values[i] > max ? values[i] : max;
         sum += values[i];
     }
-    return which == MIN ? least : which == MAX ? most : which == SM ? sum % 10 : middle(values, n);
+    return which == MIN ? min : which == MAX ? max : which == SM ? sum % 10 : middle(values, n);
 }
 
 static int draw(tree_t *t, int depth) {
@@ -79,7 +80,7 @@ static int draw(tree_t *t, int depth) {
         put(t, t->n++, ID_DIGIT + digit);
         return digit;
     }
-    int values[MOST_ARGUMENTS];
+    int values[MAX_ARGUMENTS];
     int n = 2 + (int)random_below(t->words, (uint64_t)t->task->arguments - 1);
     int64_t at = t->n++;
     for (int i = 0; i < n; i++) values[i] = draw(t, depth + 1);
@@ -92,13 +93,13 @@ static int draw(tree_t *t, int depth) {
 bool listops_row(const task_t *t, random_t *words, int32_t *ids, int64_t *n, int32_t *value,
                  diag_t *d) {
     ids[0] = ID_FIRST;
-    for (int i = 0; i < MOST_TREES; i++) {
+    for (int i = 0; i < MAX_TREES; i++) {
         tree_t tree = {.task = t, .words = words, .ids = ids + 1, .room = t->length - 1};
         *value = draw(&tree, 1);
         *n = 1 + tree.n;
-        if (tree.n >= t->least && tree.n <= t->most) return true;
+        if (tree.n >= t->min && tree.n <= t->max) return true;
     }
     diag_error(d, IN_FILE("listops"), "none of %d trees of depth %d has %lld … %lld tokens",
-               MOST_TREES, t->depth, (long long)t->least, (long long)t->most);
+               MAX_TREES, t->depth, (long long)t->min, (long long)t->max);
     return false;
 }

@@ -52,7 +52,7 @@ void tsv_free(tsv_t *t) {
 
 /* ---- lines and columns ---------------------------------------------------------------------- */
 
-enum { MOST_COLUMNS = 1024 };
+enum { MAX_COLUMNS = 1024 };
 
 /* Column i of a line, -1: the last one; n of the result is SIZE_MAX where there is none. */
 static tsv_field_t column(tsv_field_t line, int i) {
@@ -73,7 +73,7 @@ static bool is(tsv_field_t w, const char *name) {
 /* The column of the header with one of these names, NULL-terminated; -1: none. */
 static int find_column(tsv_field_t header, const char *const *names) {
     for (; *names; names++)
-        for (int c = 0; c < MOST_COLUMNS; c++) {
+        for (int c = 0; c < MAX_COLUMNS; c++) {
             tsv_field_t w = column(header, c);
             if (w.n == SIZE_MAX) break;
             if (is(w, *names)) return c;
@@ -81,13 +81,14 @@ static int find_column(tsv_field_t header, const char *const *names) {
     return -1;
 }
 
-/* A column as the user named it, a number from 1 included; -1: not given; -2 after an error in d. */
+/* A column as the user named it, a number from 1 included; -1: not given; -2
+ * after an error in d. */
 static int asked_column(tsv_reader_t *r, const char *name, tsv_field_t header, bool *is_name) {
     *is_name = false;
     if (!name) return -1;
     char *end;
     long number = strtol(name, &end, 10);
-    if (end != name && !*end && number >= 1 && number <= MOST_COLUMNS) return (int)number - 1;
+    if (end != name && !*end && number >= 1 && number <= MAX_COLUMNS) return (int)number - 1;
     const char *const one[] = {name, NULL};
     *is_name = true;
     int c = find_column(header, one);
@@ -110,8 +111,7 @@ static bool find_columns(tsv_reader_t *r, tsv_field_t first, bool *is_header) {
     if (label < 0 && *is_header) label = find_column(first, label_names);
     if (text < 0 && *is_header) text = find_column(first, text_names);
     if (label < 0) { /* the last one */
-        for (label = 0; label + 1 < MOST_COLUMNS && column(first, label + 1).n != SIZE_MAX;)
-            label++;
+        for (label = 0; label + 1 < MAX_COLUMNS && column(first, label + 1).n != SIZE_MAX;) label++;
     }
     if (text < 0) text = label == 0 ? 1 : 0;
     r->text = text;
@@ -135,7 +135,7 @@ static bool is_utf8(tsv_reader_t *r, tsv_field_t w, int number, int column) {
 
 /* Of the lines behind an error, so that more of them are told at once. */
 static bool goes_on(const tsv_reader_t *r) {
-    return diag_errors(r->d) < DIAG_MOST_PRINTED;
+    return diag_errors(r->d) < DIAG_MAX_PRINTED;
 }
 
 static bool add_line(tsv_reader_t *r, tsv_field_t line, int number) {
@@ -194,15 +194,15 @@ static int by_bytes(const void *a, const void *b) {
     return compare(*(const tsv_field_t *)a, *(const tsv_field_t *)b);
 }
 
-/* A number of decimal digits below `most`; -1: none. */
-static int64_t class_number(tsv_field_t w, int64_t most) {
+/* A number of decimal digits below `max`; -1: none. */
+static int64_t class_number(tsv_field_t w, int64_t max) {
     int64_t x = 0;
     if (w.n == 0 || w.n > 9) return -1;
     for (size_t i = 0; i < w.n; i++) {
         if (w.at[i] < '0' || w.at[i] > '9') return -1;
         x = 10 * x + (w.at[i] - '0');
     }
-    return x < most ? x : -1;
+    return x < max ? x : -1;
 }
 
 static bool all_numbers(const tsv_reader_t *r) {
@@ -301,7 +301,7 @@ static bool find_classes(tsv_reader_t *r) {
         row->class = find_name(t, row->label);
         if (row->class < 0) row->class = (int32_t)class_number(row->label, r->o->n_labels);
         if (row->class < 0) unknown_class(r, row);
-        if (diag_errors(r->d) - before >= DIAG_MOST_PRINTED) return false;
+        if (diag_errors(r->d) - before >= DIAG_MAX_PRINTED) return false;
     }
     return diag_errors(r->d) == before && check_classes(r);
 }

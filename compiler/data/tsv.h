@@ -1,18 +1,21 @@
 /* A table of labelled texts: TSV for classification.
  *
- * In: a file of lines, columns separated by tabs, no quoting (GLUE's convention); a byte order mark and CR at the end of
- * lines are left out, empty lines are skipped. Out: ids and a label for each row.
+ * In: a file of lines, columns separated by tabs, no quoting (GLUE's convention); a byte order mark
+ * and CR at the end of lines are left out, empty lines are skipped. Out: ids
+ * and a label for each row.
  *
- *   header   the first line is one where columns are asked for by a name, or where, without that, one of its words is
- *            `label` or `target` (in any case)
- *   label    column `label` or `target`, else the last one. A number from 0, or a name: of `labels`, else the file's
- *            names sorted by bytes get the numbers
+ *   header   the first line is one where columns are asked for by a name, or where, without that,
+ *            one of its words is `label` or `target` (in any case)
+ *   label    column `label` or `target`, else the last one. A number from 0, or a name: of
+ *            `labels`, else the file's names sorted by bytes get the numbers
  *   text     column `text`, `sentence` or `source`, else the first that is not the label's
  *
- * Names of classes are UTF-8, since a model is saved with them; texts where `utf8` says so. A class that no row is of is a mistake
- * where rows name them, and so is a table to be learnt whose rows are all of one class.
+ * Names of classes are UTF-8, since a model is saved with them; texts where `utf8` says so. A class
+ * that no row is of is a mistake where rows name them, and so is a table to be learnt whose
+ * rows are all of one class.
  *
- * A text longer than `length` keeps its beginning: Hugging Face's classifier reads the first token. */
+ * A text longer than `length` keeps its beginning: Hugging Face's classifier
+ * reads the first token. */
 #ifndef REFORMERC_DATA_TSV_H
 #define REFORMERC_DATA_TSV_H
 
@@ -23,7 +26,8 @@
 
 typedef struct tsv tsv_t;
 
-/* Text to ids: heap memory of the callback's, released by heap_free(). False after an error in d. */
+/* Text to ids: heap memory of the callback's, released by heap_free(). False
+ * after an error in d. */
 typedef bool encode_fn(const void *ctx, const char *text, size_t bytes, int32_t **ids, int64_t *n,
                        const char *path, diag_t *d);
 

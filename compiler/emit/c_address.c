@@ -1,5 +1,6 @@
-/* Addresses → C. In: affine indices, one per dimension. Out: sums of products, flattened row by row,
- * (i * 12 + 3) * 528 + k, with literal strides; what a base pointer (c_base.c) holds already is left out. */
+/* Addresses → C. In: affine indices, one per dimension. Out: sums of products, flattened row by
+ * row, (i * 12 + 3) * 528 + k, with literal strides; what a base pointer (c_base.c)
+ * holds already is left out. */
 #include <ctype.h>
 #include <string.h>
 
@@ -32,8 +33,8 @@ static const char *plus_dim(func_t *f, const char *sum, dim_t d) {
     return arena_printf(a, "%s + %s", sum, c_dim_of(f, d));
 }
 
-/* The terms of an affine expression without its base; NULL: there are none. joined: what they are added
- * to is an int64_t. */
+/* The terms of an affine expression without its base; NULL: there are none. joined: what they are
+ * added to is an int64_t. */
 static const char *terms_text(func_t *f, const affine_t *x, bool joined, expr_t *e, prec_t *prec) {
     const char *sum = NULL;
     *prec = P_PRODUCT;
@@ -64,24 +65,24 @@ const char *affine_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
     return plus_dim(f, sum, x->base);
 }
 
-/* text + constant; text NULL: a constant only. The constant is kept apart while strides multiply, so
- * that accesses of one loop differ in a literal only: compilers then use one pointer for all. A single
- * product takes strides into its literal. */
+/* text + constant; text NULL: a constant only. The constant is kept apart while strides multiply,
+ * so that accesses of one loop differ in a literal only: compilers then use one pointer for all. A
+ * single product takes strides into its literal. */
 typedef struct {
     const char *text;
     prec_t prec;
     const char *single; /* NULL: text is more than single * times */
     int64_t times;
     dim_t constant;
-} flat_t;
+} c_address_t;
 
-static const char *flat_text(func_t *f, const flat_t *x, prec_t at_least) {
+static const char *flat_text(func_t *f, const c_address_t *x, prec_t at_least) {
     if (!x->text) return bracket(f, c_dim_of(f, x->constant), dim_prec(x->constant), at_least);
     bool plain = dim_equal(x->constant, dim(0));
     return bracket(f, plus_dim(f, x->text, x->constant), plain ? x->prec : P_SUM, at_least);
 }
 
-static void set_single(func_t *f, flat_t *x, const char *single, int64_t times) {
+static void set_single(func_t *f, c_address_t *x, const char *single, int64_t times) {
     x->single = single;
     x->times = times;
     x->prec = P_PRODUCT;
@@ -91,7 +92,7 @@ static void set_single(func_t *f, flat_t *x, const char *single, int64_t times) 
 }
 
 /* x = x * by */
-static void flat_scale(func_t *f, flat_t *x, dim_t by) {
+static void flat_scale(func_t *f, c_address_t *x, dim_t by) {
     if (dim_equal(by, dim(1))) return;
     bool apart = dim_literal(x->constant) || dim_literal(by);
     if (x->single && dim_literal(by)) {
@@ -114,7 +115,7 @@ static bool is_single(const affine_t *x) {
 }
 
 /* x = x * by + index */
-static void flat_step(func_t *f, flat_t *x, dim_t by, const affine_t *index, expr_t *e) {
+static void flat_step(func_t *f, c_address_t *x, dim_t by, const affine_t *index, expr_t *e) {
     flat_scale(f, x, by);
     x->constant = dim_add(x->constant, index->base);
     if (index->n == 0) return;
@@ -136,8 +137,8 @@ static void flat_step(func_t *f, flat_t *x, dim_t by, const affine_t *index, exp
     x->prec = P_SUM;
 }
 
-static flat_t flatten(func_t *f, const buffer_t *b, const affine_t *index, expr_t *e) {
-    flat_t x = {.prec = P_PRIMARY};
+static c_address_t flatten(func_t *f, const buffer_t *b, const affine_t *index, expr_t *e) {
+    c_address_t x = {.prec = P_PRIMARY};
     for (int k = 0; k < b->rank; k++) flat_step(f, &x, b->dims[k], &index[k], e);
     return x;
 }
@@ -153,7 +154,7 @@ dim_t flat_constant(const buffer_t *b, const affine_t *index) {
     return sum;
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static size_t buffer_place(const func_t *f, const buffer_t *b) {
     size_t k = 0;
@@ -192,7 +193,7 @@ int64_t *buffer_shift(const func_t *f, const buffer_t *b) {
     return &f->buffer_shift[buffer_place(f, b)];
 }
 
-/* ---- accesses -------------------------------------------------------------------------------------------- */
+/* ---- accesses -------------------------------------------------------------------------------- */
 
 /* What a parameter has already been moved by. */
 static void take_shift(const func_t *f, const buffer_t *b, const base_t *base, affine_t *index) {
@@ -213,13 +214,13 @@ static const char *start(func_t *f, const inst_t *i, affine_t *index) {
 const char *element(func_t *f, const inst_t *i, expr_t *e) {
     affine_t index[MAX_RANK];
     const char *from = start(f, i, index);
-    flat_t x = flatten(f, i->buffer, index, e);
+    c_address_t x = flatten(f, i->buffer, index, e);
     return arena_printf(f->c->arena, "%s[%s]", from, flat_text(f, &x, P_COND));
 }
 
 static const char *plus(func_t *f, const char *from, const buffer_t *b, const affine_t *index,
                         expr_t *e) {
-    flat_t x = flatten(f, b, index, e);
+    c_address_t x = flatten(f, b, index, e);
     if (!x.text) return plus_dim(f, from, x.constant);
     return arena_printf(f->c->arena, "%s + %s", from, flat_text(f, &x, P_SUM));
 }

@@ -1,17 +1,18 @@
-/* Base pointers. In: a function whose buffers have names. Out: for accesses whose addresses begin alike,
- * a pointer to where they differ, declared in the block that knows all of the common part; c_address.c
- * writes the rest as its subscript.
+/* Base pointers. In: a function whose buffers have names. Out: for accesses whose addresses begin
+ * alike, a pointer to where they differ, declared in the block that knows all of the common part;
+ * c_address.c writes the rest as its subscript.
  *
- * A base is chosen where it makes the text shorter, the best one first, and is then an address like any
- * other: a block around it may have a base for a part of it. It always points into its buffer, as what is
- * known of its values says; where that is not enough to tell, there is none. */
+ * A base is chosen where it makes the text shorter, the best one first, and is then an address like
+ * any other: a block around it may have a base for a part of it. It always points into its buffer,
+ * as what is known of its values says; where that is not enough to tell, there is none. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "emit/c_int.h"
 
-/* At least so many addresses share one; columns that its declaration takes but for what it holds. */
+/* At least so many addresses share one; columns that its declaration takes but
+ * for what it holds. */
 enum { USES_MIN = 3, DECLARATION = 34, DEPTH_MAX = 24, TERMS_MAX = 16 };
 
 /* A term of a dimension of a buffer; the same one is one number in all addresses. */
@@ -26,14 +27,14 @@ struct term {
 typedef struct {
     int n;
     short term[TERMS_MAX]; /* numbers, rising */
-} terms_t;
+} base_terms_t;
 
 struct address {
     const inst_t *inst; /* whose it is; NULL: a base's */
     const base_t *own;
     const buffer_t *buffer;
-    terms_t rest, held; /* by its base: the latter */
-    base_t *base;       /* NULL: the buffer */
+    base_terms_t rest, held; /* by its base: the latter */
+    base_t *base;            /* NULL: the buffer */
     int depth;
     struct {
         const block_t *block;
@@ -42,7 +43,7 @@ struct address {
         [DEPTH_MAX]; /* [depth]: the blocks around it, the outermost first, and its place in each */
 };
 
-/* ---- addresses ------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static int block_depth(const block_t *b) {
     int n = 0;
@@ -74,7 +75,7 @@ static short term_number(func_t *f, const buffer_t *b, int d, value_t *v, dim_t 
     return (short)s->first_term;
 }
 
-static void add_term(terms_t *x, short term) {
+static void add_term(base_terms_t *x, short term) {
     int k = x->n++;
     for (; k > 0 && x->term[k - 1] > term; k--) x->term[k] = x->term[k - 1];
     x->term[k] = term;
@@ -117,13 +118,14 @@ static void find_addresses(func_t *f, const block_t *b, address_t *around) {
     around->depth--;
 }
 
-/* ---- parts of them --------------------------------------------------------------------------------------- */
+/* ---- parts of them --------------------------------------------------------------------------- */
 
-/* A part of an address that a block knows: all that is known in its place there, or at the block's entry. */
+/* A part of an address that a block knows: all that is known in its place there,
+ * or at the block's entry. */
 typedef struct {
     const address_t *of; /* NULL: none */
     int level, gain;
-    terms_t part;
+    base_terms_t part;
 } choice_t;
 
 static bool find_part(const func_t *f, choice_t *c, bool at_entry) {
@@ -136,7 +138,7 @@ static bool find_part(const func_t *f, choice_t *c, bool at_entry) {
     return c->part.n > 0;
 }
 
-static bool holds(const terms_t *x, const terms_t *part) {
+static bool holds(const base_terms_t *x, const base_terms_t *part) {
     int k = 0;
     for (int m = 0; m < x->n && k < part->n; m++) k += x->term[m] == part->term[k];
     return k == part->n;
@@ -152,9 +154,9 @@ static bool same_choice(const choice_t *a, const choice_t *b) {
            holds(&a->part, &b->part);
 }
 
-/* ---- what they save -------------------------------------------------------------------------------------- */
+/* ---- what they save -------------------------------------------------------------------------- */
 
-static int columns_of(const func_t *f, const buffer_t *b, const terms_t *part) {
+static int columns_of(const func_t *f, const buffer_t *b, const base_terms_t *part) {
     int n = 0, first = b->rank, last = 0;
     for (int k = 0; k < part->n; k++) {
         const term_t *t = &f->terms[part->term[k]];
@@ -185,7 +187,7 @@ static bool term_range(const term_t *t, dim_t *lo, dim_t *hi) {
 /* In bounds, dimension by dimension, whatever the values are. */
 static bool points_inside(const func_t *f, const choice_t *c) {
     units_t u = f->c->m->units;
-    const terms_t *sums[] = {&c->of->held, &c->part};
+    const base_terms_t *sums[] = {&c->of->held, &c->part};
     dim_t low[MAX_RANK] = {{0, 0}}, high[MAX_RANK] = {{0, 0}}, lo, hi;
     for (int s = 0; s < 2; s++)
         for (int k = 0; k < sums[s]->n; k++) {
@@ -208,7 +210,7 @@ static void weigh(const func_t *f, address_t *const *x, size_t n, choice_t *c) {
     if (uses < USES_MIN || c->gain <= 0 || !points_inside(f, c)) c->gain = 0;
 }
 
-/* ---- the choice -------------------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 typedef struct {
     choice_t *at;
@@ -241,7 +243,7 @@ static choice_t find_best(const func_t *f, address_t *const *x, size_t n, choice
     return best;
 }
 
-static void take_out(terms_t *x, const terms_t *part) {
+static void take_out(base_terms_t *x, const base_terms_t *part) {
     int n = 0, k = 0;
     for (int m = 0; m < x->n; m++) {
         if (k < part->n && x->term[m] == part->term[k]) k++;
@@ -308,7 +310,7 @@ void find_bases(func_t *f) {
         qsort(f->addresses, f->n_addresses, sizeof *f->addresses, compare_addresses);
 }
 
-/* ---- what is left of an access ----------------------------------------------------------------------------- */
+/* ---- what is left of an access --------------------------------------------------------------- */
 
 const address_t *address_of(const func_t *f, const inst_t *i) {
     size_t low = 0, high = f->n_addresses;

@@ -1,6 +1,6 @@
-/* What helpers do, per target. The table `bodies` has one row per helper, type and set of targets, first
- * match wins; rows without a type are written for any, in plain C over vectors. Nothing calls libm: sqrt
- * and fma are intrinsics for scalars too. Placeholders in a body:
+/* What helpers do, per target. The table `bodies` has one row per helper, type and set of targets,
+ * first match wins; rows without a type are written for any, in plain C over vectors. Nothing calls
+ * libm: sqrt and fma are intrinsics for scalars too. Placeholders in a body:
  *     $T the type   $I the signed integer type of its shape   $U the unsigned one   $E an element
  *     $H bf16 of as many lanes   $P of twice as many   $B, $C u8 and i8 of four times as many */
 #include "emit/c_int.h"
@@ -84,10 +84,10 @@ static const body_t bodies[] = {
     DOUBLE(H_FMA, 2, ARM, "vfmaq_f64(z, x, y)"),
     DOUBLE(H_FMA, 1, ARM, "vget_lane_f64(vfma_f64(vdup_n_f64(z), vdup_n_f64(x), vdup_n_f64(y)), 0)"),
 
-    /* Intrinsics, and not assembly with a "+v": 14 rows of 32 columns, 512 deep, all in the first cache, give 226 Gflop/s
-     * of gcc 12 and 233 of clang 14 for bf16, 465 Gop/s of both for 8 bits, with either form (Zen 4).
-     * gcc keeps accumulators where they are as long as their type is this one, lanes of 32 bits: accumulators of type
-     * __m512i it copies at every step, 167 Gop/s. */
+    /* Intrinsics, and not assembly with a "+v": 14 rows of 32 columns, 512 deep, all in the first
+     * cache, give 226 Gflop/s of gcc 12 and 233 of clang 14 for bf16, 465 Gop/s of both for 8 bits,
+     * with either form (Zen 4). gcc keeps accumulators where they are as long as their type is this
+     * one, lanes of 32 bits: accumulators of type __m512i it copies at every step, 167 Gop/s. */
     FLOAT(H_DOT2, 16, BF16, "_mm512_dpbf16_ps(acc, (__m512bh)x, (__m512bh)y)"),
     FLOAT(H_DOT2, 8, BF16, "_mm256_dpbf16_ps(acc, (__m256bh)x, (__m256bh)y)"),
     FLOAT(H_DOT2, 4, BF16, "_mm_dpbf16_ps(acc, (__m128bh)x, (__m128bh)y)"),

@@ -186,7 +186,7 @@ static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *
 }
 
 /* An array of the parts of one kind; its name. */
-static const char *put_variants(emitter_t *c, part_t kind, const char *name,
+static const char *put_variants(emitter_t *c, part_kind_t kind, const char *name,
                                 const reformer_variant_t *v, const char *const *run, sbuf_t *out) {
     name = own_name(c, name);
     put_line(out, 0, "static const reformer_variant_t %s[] = {", name);

@@ -1,5 +1,6 @@
-/* Weights in the object (--embed-weights): model.c takes the packed file in while it is assembled, as
- * it stands, into read-only memory that begins at 64 bytes. No compiler ever sees the numbers. */
+/* Weights in the object (--embed-weights): model.c takes the packed file in while it is assembled,
+ * as it stands, into read-only memory that begins at 64 bytes. No compiler ever
+ * sees the numbers. */
 #include <string.h>
 
 #include "emit/c_int.h"

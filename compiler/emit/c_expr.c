@@ -1,17 +1,18 @@
 /* One op → one C expression. In: an instruction whose operands are written already, or wait to be
- * written where they are used. Out: text, how tightly it binds, what it reads. The table c_ops has a
- * row per op; addresses are flattened row by row, [(i * 12 + 3) * 528 + k], with literal strides. */
+ * written where they are used. Out: text, how tightly it binds, what it reads. The table c_ops has
+ * a row per op; addresses are flattened row by row, [(i * 12 + 3) * 528 + k],
+ * with literal strides. */
 #include <string.h>
 
 #include "emit/c_int.h"
 
-/* ---- forms of ops -------------------------------------------------------------------------------------- */
+/* ---- forms of ops ---------------------------------------------------------------------------- */
 
 typedef struct op_form op_form_t;
-typedef expr_t write_fn(func_t *f, const inst_t *i, const op_form_t *form);
+typedef expr_t c_write_fn(func_t *f, const inst_t *i, const op_form_t *form);
 
 struct op_form {
-    write_fn *write;
+    c_write_fn *write;
     const char *sign; /* infix or prefix */
     prec_t prec;
     helper_t helper;
@@ -48,8 +49,9 @@ static bool never_wraps(const func_t *f, const value_t *v) {
     return dim_le(low, v->lo, u) && dim_le(v->hi, high, u);
 }
 
-/* A product (compilers divide by powers of two with one) that may meet a sum, here or behind a call, a loop or memory. clang's -ffp-contract=fast would make one fma
- * of the two whatever the file says. */
+/* A product (compilers divide by powers of two with one) that may meet a sum, here or behind a
+ * call, a loop or memory. clang's -ffp-contract=fast would make one fma of the two
+ * whatever the file says. */
 static bool may_fuse(const func_t *f, const inst_t *i) {
     static const bool never[OP_COUNT] = {
         [OP_MUL] = true, [OP_DIV] = true, [OP_FMA] = true, [OP_SQRT] = true, [OP_EQ] = true,
@@ -59,7 +61,8 @@ static bool may_fuse(const func_t *f, const inst_t *i) {
     return product && !(s->uses == 1 && never[s->user->op]);
 }
 
-/* Floats: C's operator, but where two could become one. Integers wrap, which C's signed ones do not. */
+/* Floats: C's operator, but where two could become one. Integers wrap, which
+ * C's signed ones do not. */
 static expr_t write_arithmetic(func_t *f, const inst_t *i, const op_form_t *form) {
     bool real = elem_is_float(i->result->type.elem);
     bool plain = real ? !may_fuse(f, i) : never_wraps(f, i->result);
@@ -252,7 +255,7 @@ static expr_t write_call(func_t *f, const inst_t *i, const op_form_t *form) {
     return call_text(f, e, c_func_name(f->c, i->callee), args);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const op_form_t c_ops[OP_COUNT] = {

@@ -47,14 +47,15 @@ void name_globals(emitter_t *c) {
         if (m->buffers[k]->kind == BUF_TABLE) name_global(c, m->buffers[k], m->buffers[k]->name);
 }
 
-/* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
+/* The descriptor and what it holds stand behind the macros of put_own_names(),
+ * among fields of such names. */
 const char *own_name(emitter_t *c, const char *name) {
     return names_make(c->globals, arena_printf(c->arena, "%s_%s", c->plan->name, name));
 }
 
-/* Two models may stand in one translation unit, each with a kernel local_attention, a type f32x8, a helper
- * load_f32x8 of its own. Inside of a region such a name stands for one with the model's prefix, so that the
- * code keeps its short ones. */
+/* Two models may stand in one translation unit, each with a kernel local_attention, a type f32x8, a
+ * helper load_f32x8 of its own. Inside of a region such a name stands for one with the model's
+ * prefix, so that the code keeps its short ones. */
 void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out) {
     if (!define) {
         sbuf_printf(out, "#undef %s\n", name);

@@ -20,7 +20,7 @@ typedef struct {
     sbuf_t *out;
 } header_t;
 
-/* ---- fields ------------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 enum {
     ALL = 1 << REFORMER_HEAD_NONE | 1 << REFORMER_HEAD_CAUSAL_LM | 1 << REFORMER_HEAD_MASKED_LM |
@@ -120,9 +120,10 @@ static void put_fields(const header_t *h) {
     sbuf_free(&text);
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
-/* A fresh model of Hugging Face would choose by the input; an artefact is one model at all of its lengths. */
+/* A fresh model of Hugging Face would choose by the input; an artefact is one
+ * model at all of its lengths. */
 static const char *buckets_text(const header_t *h) {
     const plan_t *p = h->c->plan;
     const gnode_t *hash = p->spec->of_graph ? NULL : plan_hash(p);
@@ -150,9 +151,9 @@ static const char *padding_text(const header_t *h) {
         buckets_text(h));
 }
 
-/* What threads need that call a model. Frames of kernels that are not optimised hold every vector by itself: 1.06 MB is
- * the most that was seen (attention, x86-64-v4, clang). The rest is mostly the memory of a call's own threads.
- * tests/cli/compilers.sh runs models on such stacks. */
+/* What threads need that call a model. Frames of kernels that are not optimised hold every vector
+ * by itself: 1.06 MB is the most that was seen (attention, x86-64-v4, clang). The rest is mostly
+ * the memory of a call's own threads. tests/cli/compilers.sh runs models on such stacks. */
 enum { STACK_KIB = 128, PLAIN_STACK_KIB = 2048 };
 
 /* What a first program asks for. */

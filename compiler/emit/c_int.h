@@ -9,7 +9,8 @@
  *   c_header.c     model.h
  *   c_embed.c      weights inside of the object
  *   c_runtime.c    what the model needs of the runtime, inside of both (--standalone);
- *                  c_runtime_needs.c: which pieces, c_runtime_text.c: as text; c_scan.c: C text as pieces at file scope
+ *                  c_runtime_needs.c: which pieces, c_runtime_text.c: as text; c_scan.c: C text
+ *                  as pieces at file scope
  *   c_selftest.c   a program that tests the model, at its end (--selftest)
  * functions
  *   c_func.c       functions and kernels; c_locals.c: what a kernel begins with
@@ -28,14 +29,14 @@
  *   c_globals.c    names at file scope; c_names.c: names that clash with nothing
  *   c_text.c       lines of at most 100 columns, literals
  *
- * The text of functions is made first; it asks for helpers on the way (c_helper), so that the prelude
- * of a target defines exactly what is used. */
+ * The text of functions is made first; it asks for helpers on the way (c_helper), so that the
+ * prelude of a target defines exactly what is used. */
 #ifndef REFORMERC_EMIT_C_INT_H
 #define REFORMERC_EMIT_C_INT_H
 
 #include "emit/emit.h"
 
-/* ---- c_names.c, c_text.c ------------------------------------------------------------------------ */
+/* ---- c_names.c, c_text.c --------------------------------------------------------------------- */
 
 enum { COLUMNS = 100, INDENT = 4 };
 
@@ -63,7 +64,7 @@ const char *c_dim(arena_t *a, dim_t d); /* 64 * U + 8, a sum; literal: 72 */
 const char *upper_case(arena_t *a, const char *name);
 const char *c_elem(elem_t e); /* "float", "int32_t" */
 
-/* ---- c_prelude.c --------------------------------------------------------------------------------- */
+/* ---- c_prelude.c ----------------------------------------------------------------------------- */
 
 typedef enum {
     H_LOAD,
@@ -138,7 +139,7 @@ bool is_short_helper(helper_t h, ltype_t t); /* fma8: its name says no more than
 bool is_helper_name(const char *name);       /* "fma_i32x16": no function of a module may take it */
 bool is_short_helper_name(const char *name); /* "fma16" */
 
-/* ---- the emitter ------------------------------------------------------------------------------- */
+/* ---- the emitter ----------------------------------------------------------------------------- */
 
 typedef struct prelude prelude_t;
 prelude_t *prelude_new(arena_t *a);
@@ -200,7 +201,7 @@ void put_end(sbuf_t *out);
 const char *origin_text(const emitter_t *c); /* a line, where it is told */
 const char *spec_name(const emitter_t *c);   /* base name, for comments */
 
-/* ---- c_func.c, c_live.c, c_expr.c -------------------------------------------------------------------------- */
+/* ---- c_func.c, c_live.c, c_expr.c ------------------------------------------------------------ */
 
 /* How tightly an expression binds: an operand of a looser kind goes in parentheses. */
 typedef enum { P_COND, P_BITS, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_PRIMARY } prec_t;
@@ -252,7 +253,7 @@ typedef struct {
 } vstate_t;
 
 /* c_part.c */
-typedef struct cut cut_t;
+typedef struct cut c_cut_t;
 typedef struct {
     const char *key, *name;
 } cut_text_t;
@@ -278,7 +279,7 @@ typedef struct {
     size_t n_addresses, cap_addresses;
     base_t **bases;
     size_t n_bases, cap_bases;
-    cut_t **parts;
+    c_cut_t **parts;
     size_t n_parts, cap_parts;
     cut_text_t *texts; /* of parts that are written */
     size_t n_texts, cap_texts;
@@ -321,7 +322,8 @@ bool put_part(func_t *f, const block_t *b); /* a call instead of it; false: it i
 
 /* c_statement.c */
 typedef enum { FLUSH_ALL, FLUSH_LOADS, FLUSH_READERS } flush_t;
-/* Writes pending values that must not wait any longer as locals: all, those that read memory, or var. */
+/* Writes pending values that must not wait any longer as locals: all, those that
+ * read memory, or var. */
 void flush(func_t *f, flush_t which, const var_t *var);
 bool reads(const expr_t *e, const var_t *var);
 void put_value(func_t *f, const inst_t *i);
@@ -393,7 +395,7 @@ void find_masks(func_t *f);                                  /* fills state.mask
 /* A function or kernel as text, with its comment. */
 void put_function(emitter_t *c, const lfunc_t *f, sbuf_t *out);
 
-/* ---- c_runtime.c ----------------------------------------------------------------------------------- */
+/* ---- c_runtime.c ----------------------------------------------------------------------------- */
 
 typedef struct runtime runtime_t;
 /* What `body`, the text of model.c, needs of the runtime. */
@@ -403,16 +405,16 @@ void put_runtime(runtime_t *r, sbuf_t *out);                /* before the body *
 void put_runtime_end(const runtime_t *r, sbuf_t *out);      /* behind it */
 void put_runtime_header(const emitter_t *c, sbuf_t *out);   /* in model.h */
 
-/* ---- c_embed.c ------------------------------------------------------------------------------------- */
+/* ---- c_embed.c ------------------------------------------------------------------------------- */
 
 void put_embedded_weights(emitter_t *c, sbuf_t *out); /* c->o->weights_file */
 
-/* ---- c_selftest.c ---------------------------------------------------------------------------------- */
+/* ---- c_selftest.c ---------------------------------------------------------------------------- */
 
 extern const char selftest_text[];            /* selftest.txt */
 void put_selftest(emitter_t *c, sbuf_t *out); /* c->o->selftest */
 
-/* ---- c_header.c ------------------------------------------------------------------------------------ */
+/* ---- c_header.c ------------------------------------------------------------------------------ */
 
 void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
                 sbuf_t *out);

@@ -3,7 +3,8 @@
 
 #include "emit/c_int.h"
 
-/* %N: the prefix, %D: the descriptor, %M: m as the runtime's, which is all that a model's own type holds. */
+/* %N: the prefix, %D: the descriptor, %M: m as the runtime's, which is all that a
+ * model's own type holds. */
 static const struct {
     duty_t duty;
     const char *head, *call;

@@ -1,9 +1,9 @@
-/* What of a function is needed, and who uses what. In: a function as it is, passed through the passes
- * or not. Out: state.live, state.uses and state.user of every value. Instructions that nothing needs
- * are not written: compilers would warn of unused variables. */
+/* What of a function is needed, and who uses what. In: a function as it is, passed through the
+ * passes or not. Out: state.live, state.uses and state.user of every value. Instructions that
+ * nothing needs are not written: compilers would warn of unused variables. */
 #include "emit/c_int.h"
 
-/* ---- what is live ---------------------------------------------------------------------------------- */
+/* ---- what is live ---------------------------------------------------------------------------- */
 
 static void mark(func_t *f, const value_t *v);
 
@@ -94,22 +94,22 @@ bool is_needed(const func_t *f, const inst_t *i) {
            (i->otherwise && block_is_needed(f, i->otherwise));
 }
 
-/* ---- uses ---------------------------------------------------------------------------------------------- */
+/* ---- uses ------------------------------------------------------------------------------------ */
 
 typedef struct {
     func_t *f;
     const inst_t *user;
-} count_t;
+} use_count_t;
 
 static void count_use(void *ctx, const value_t *v) {
-    const count_t *c = ctx;
+    const use_count_t *c = ctx;
     vstate_t *s = state_of(c->f, v);
     s->uses++;
     s->user = c->user;
 }
 
-/* Calls use() for every value a live instruction uses but in its index; dead carried values and results
- * are left out. */
+/* Calls use() for every value a live instruction uses but in its index; dead carried values and
+ * results are left out. */
 void each_operand(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v), void *ctx) {
     const inst_t *parent = i->parent->parent;
     if (is_decided(i)) return;
@@ -143,7 +143,7 @@ static void count_uses(func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         if (i->op != OP_YIELD && !is_needed(f, i)) continue;
-        count_t c = {f, i};
+        use_count_t c = {f, i};
         each_use(f, i, count_use, &c);
         for (int d = 0; d < i->n_index; d++)
             for (int t = 0; t < i->index[d].n; t++)

@@ -1,4 +1,5 @@
-/* What a kernel begins with: its place in the task space, its parameters, pointers to its buffers. */
+/* What a kernel begins with: its place in the task space, its parameters, pointers
+ * to its buffers. */
 #include <string.h>
 
 #include "emit/c_int.h"

@@ -1,8 +1,8 @@
 /* Loops, and what they carry.
  *
- * A carried value is a mutable local; where its next value is computed and the old one is not used any
- * more, it is updated on the spot (acc = fma(a, b, acc)), else at the end of the body, as one parallel
- * copy. */
+ * A carried value is a mutable local; where its next value is computed and the old one is not used
+ * any more, it is updated on the spot (acc = fma(a, b, acc)), else at the end of the body, as one
+ * parallel copy. */
 #include <math.h>
 #include <string.h>
 
@@ -47,8 +47,8 @@ static bool updates_in_place(func_t *f, const inst_t *loop, const inst_t *yield,
     return state_of(f, arg)->last_at <= place_in(loop->body, def);
 }
 
-/* The loop of the same block that goes on with result k, which nobody else looks at; *k is the carried
- * value there. NULL: there is none. */
+/* The loop of the same block that goes on with result k, which nobody else looks at; *k is the
+ * carried value there. NULL: there is none. */
 static const inst_t *next_loop(const func_t *f, const inst_t *loop, int *k) {
     const value_t *result = loop->results[*k];
     const vstate_t *s = state_of(f, result);
@@ -164,16 +164,16 @@ static void open_carried(func_t *f, const inst_t *loop) {
     end_declaration(&made);
 }
 
-/* ---- what a body yields: one parallel copy ----------------------------------------------------------- */
+/* ---- what a body yields: one parallel copy --------------------------------------------------- */
 
 typedef struct {
     const char *to, *type;
     const var_t *var;
     expr_t from;
     bool done;
-} move_t;
+} assignment_t;
 
-static bool is_read(const move_t *m, int n, int by_others_than) {
+static bool is_read(const assignment_t *m, int n, int by_others_than) {
     for (int k = 0; k < n; k++)
         if (k != by_others_than && !m[k].done && reads(&m[k].from, m[by_others_than].var))
             return true;
@@ -181,7 +181,7 @@ static bool is_read(const move_t *m, int n, int by_others_than) {
 }
 
 /* A cycle: one source is kept in a local first. */
-static void break_cycle(func_t *f, move_t *m, int n) {
+static void break_cycle(func_t *f, assignment_t *m, int n) {
     int k = 0;
     while (m[k].done) k++;
     (void)n;
@@ -190,7 +190,7 @@ static void break_cycle(func_t *f, move_t *m, int n) {
     m[k].from = (expr_t){.text = name, .prec = P_PRIMARY};
 }
 
-static void put_moves(func_t *f, move_t *m, int n) {
+static void put_moves(func_t *f, assignment_t *m, int n) {
     int left = 0;
     for (int k = 0; k < n; k++) {
         m[k].done = strcmp(m[k].to, m[k].from.text) == 0;
@@ -211,12 +211,12 @@ static void put_moves(func_t *f, move_t *m, int n) {
 void put_yield(func_t *f, const block_t *b, const var_t *const *vars) {
     const inst_t *yield = block_yield(b);
     if (!yield) return;
-    move_t *m = ARENA_ARRAY(f->c->arena, move_t, yield->n_values + 1);
+    assignment_t *m = ARENA_ARRAY(f->c->arena, assignment_t, yield->n_values + 1);
     int n = 0;
     for (int k = 0; k < yield->n_values; k++) {
         if (!vars[k]) continue;
         const value_t *v = yield->values[k];
-        m[n] = (move_t){.to = vars[k]->name, .type = c_type(f->c, v->type), .var = vars[k]};
+        m[n] = (assignment_t){.to = vars[k]->name, .type = c_type(f->c, v->type), .var = vars[k]};
         m[n].from.text = take_text(f, v, P_COND, &m[n].from);
         n++;
     }

@@ -1,5 +1,6 @@
-/* Mask registers. Where the target has them, a comparison that only selects, or meets others that only
- * select, stays a mask; anything else is lanes of -1 and 0. In: a function. Out: state.mask. */
+/* Mask registers. Where the target has them, a comparison that only selects, or meets others that
+ * only select, stays a mask; anything else is lanes of -1 and 0. In: a function.
+ * Out: state.mask. */
 #include "emit/c_int.h"
 
 static void propose(func_t *f, const block_t *b) {

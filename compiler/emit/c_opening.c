@@ -84,7 +84,8 @@ void put_opening(emitter_t *c, sbuf_t *out) {
                 dtype_name(spec_dtype(c->plan->spec, -1)), targets_text(c), options_text(c));
 }
 
-/* What compilers for a family define, where its intrinsics stand, and what else `translated for` has to say. */
+/* What compilers for a family define, where its intrinsics stand, and what else
+ * `translated for` has to say. */
 enum { FAMILIES = FAMILY_WASM + 1 };
 static const struct {
     const char *macro, *include, *how;
@@ -99,8 +100,9 @@ static family_t family_of(const emitter_t *c) {
     return target_family(c->plan->targets[0]);
 }
 
-/* What flags of the compiler may do to results. gcc says each part of -ffast-math by a macro (before
- * gcc 12 only all of them together, by __GCC_IEC_559); clang says few, and REFORMER_REFUSE_FAST_MATH looks. */
+/* What flags of the compiler may do to results. gcc says each part of -ffast-math by a macro
+ * (before gcc 12 only all of them together, by __GCC_IEC_559); clang says few, and
+ * REFORMER_REFUSE_FAST_MATH looks. */
 static const char flag_guards[] =
     "#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \\\n"
     "    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\\n"
@@ -118,8 +120,8 @@ static const char relaxed_guard[] =
     "#error \"compile without -mrelaxed-simd: results would be the engine's\"\n"
     "#endif\n";
 
-/* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere; nothing reassociated.
- * What follows the model in its translation unit is compiled as it was (put_end). */
+/* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere; nothing
+ * reassociated. What follows the model in its translation unit is compiled as it was (put_end). */
 void put_guards(emitter_t *c, sbuf_t *out) {
     family_t family = family_of(c);
     sbuf_printf(out, "#include \"%s\"\n%s\n", c->o->header_name,

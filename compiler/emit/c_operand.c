@@ -1,4 +1,5 @@
-/* Operands: values that are written already, or wait to be written where they are used; constants. */
+/* Operands: values that are written already, or wait to be written where they
+ * are used; constants. */
 #include "emit/c_int.h"
 
 static expr_t constant(func_t *f, const inst_t *i) {

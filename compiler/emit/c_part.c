@@ -1,10 +1,10 @@
-/* Parts of kernels. In: a function with its base pointers. Out: large loops and branches as functions of
- * their own, in front of it, which are compiled into it: a kernel reads as what is done, one after the
- * other.
+/* Parts of kernels. In: a function with its base pointers. Out: large loops and branches as
+ * functions of their own, in front of it, which are compiled into it: a kernel reads as what is
+ * done, one after the other.
  *
- * A part leaves nothing but what it stores; what it needs from around it are parameters. A pointer among
- * them goes to the first element that is reached from it. What differs in parameters only is one part,
- * called more than once. */
+ * A part leaves nothing but what it stores; what it needs from around it are parameters. A pointer
+ * among them goes to the first element that is reached from it. What differs in parameters only is
+ * one part, called more than once. */
 #include <string.h>
 
 #include "emit/c_int.h"
@@ -29,9 +29,9 @@ struct cut {
     bool units; /* U too */
 };
 
-/* ---- which loops ----------------------------------------------------------------------------------------- */
+/* ---- which loops ----------------------------------------------------------------------------- */
 
-static cut_t *part_of(const func_t *f, const block_t *b) {
+static c_cut_t *part_of(const func_t *f, const block_t *b) {
     for (size_t k = 0; k < f->n_parts; k++)
         if (f->parts[k]->block == b) return f->parts[k];
     return NULL;
@@ -69,7 +69,7 @@ static int measure_block(func_t *f, const block_t *b);
 static int measure(func_t *f, const inst_t *i, const block_t *b) {
     int n = b ? measure_block(f, b) : 0;
     if (n < (i->op == OP_FOR ? LOOP_MIN : BRANCH_MIN) || leaves_values(f, i)) return n;
-    cut_t *p = ARENA_NEW(f->c->arena, cut_t);
+    c_cut_t *p = ARENA_NEW(f->c->arena, c_cut_t);
     p->block = b;
     ARENA_PUSH(f->c->arena, f->parts, f->n_parts, f->cap_parts) = p;
     return 0;
@@ -89,11 +89,11 @@ void find_parts(func_t *f) {
     if (f->fn->kind == FN_KERNEL) measure_block(f, f->fn->body);
 }
 
-/* ---- what they need -------------------------------------------------------------------------------------- */
+/* ---- what they need -------------------------------------------------------------------------- */
 
 typedef struct {
     func_t *f;
-    cut_t *part;
+    c_cut_t *part;
 } need_t;
 
 static void join(param_t *y, const param_t *x) {
@@ -102,7 +102,7 @@ static void join(param_t *y, const param_t *x) {
     if (x->shift < y->shift) y->shift = x->shift;
 }
 
-static void add_param(func_t *f, cut_t *p, param_t x) {
+static void add_param(func_t *f, c_cut_t *p, param_t x) {
     for (size_t k = 0; k < p->n; k++) {
         param_t *y = &p->params[k];
         if (x.value != y->value || x.buffer != y->buffer || x.base != y->base) continue;
@@ -189,7 +189,7 @@ static int kind_of(const param_t *x) {
 }
 
 /* Buffers first, then pointers into them, then values. */
-static void find_params(func_t *f, cut_t *p) {
+static void find_params(func_t *f, c_cut_t *p) {
     need_t need = {f, p};
     need_block(&need, p->block);
     for (size_t k = 1; k < p->n; k++)
@@ -200,7 +200,7 @@ static void find_params(func_t *f, cut_t *p) {
         }
 }
 
-/* ---- the function ---------------------------------------------------------------------------------------- */
+/* ---- the function ---------------------------------------------------------------------------- */
 
 static const char *now(const func_t *f, const param_t *x) {
     if (x->value) return state_of(f, x->value)->e.text;
@@ -236,13 +236,13 @@ static const char *param_name(func_t *f, const param_t *x) {
     return x->base ? c_base_name(f, x->base->address) : buffer_base(f, x->buffer);
 }
 
-static void forget_bases(func_t *f, const cut_t *p) {
+static void forget_bases(func_t *f, const c_cut_t *p) {
     for (size_t k = 0; k < f->n_bases; k++)
         if (is_within(f->bases[k]->block, p->block)) f->bases[k]->name = NULL;
 }
 
 /* "const float *q, int64_t tile) {" and the body. Without names, equal parts are equal texts. */
-static const char *part_text(func_t *f, cut_t *p, bool with_names) {
+static const char *part_text(func_t *f, c_cut_t *p, bool with_names) {
     arena_t *a = f->c->arena;
     func_t around = *f;
     const char **before = ARENA_ARRAY(a, const char *, p->n + 1), *params = "";
@@ -285,7 +285,7 @@ static const char *part_text(func_t *f, cut_t *p, bool with_names) {
 typedef struct {
     const buffer_t *buffer;
     int stores;
-} most_t;
+} max_t;
 
 static void count_stores(const block_t *b, const buffer_t *of, int *n) {
     for (size_t k = 0; b && k < b->n; k++) {
@@ -297,19 +297,19 @@ static void count_stores(const block_t *b, const buffer_t *of, int *n) {
 }
 
 /* It is called after what it writes most of. */
-static const char *part_name(func_t *f, const cut_t *p) {
-    const buffer_t *most = NULL;
+static const char *part_name(func_t *f, const c_cut_t *p) {
+    const buffer_t *max = NULL;
     int stores = 0;
     for (size_t k = 0; k < f->n_buffers; k++) {
         int n = 0;
         count_stores(p->block, f->buffers[k], &n);
-        if (n > stores) most = f->buffers[k], stores = n;
+        if (n > stores) max = f->buffers[k], stores = n;
     }
-    const char *what = most ? buffer_base(f, most) : "part";
+    const char *what = max ? buffer_base(f, max) : "part";
     return arena_printf(f->c->arena, "%s_%s%s", f->fn->name, what, f->c->suffix);
 }
 
-static void make_part(func_t *f, cut_t *p) {
+static void make_part(func_t *f, c_cut_t *p) {
     emitter_t *c = f->c;
     find_params(f, p);
     const char *key = part_text(f, p, false);
@@ -328,7 +328,7 @@ static void make_part(func_t *f, cut_t *p) {
 }
 
 bool put_part(func_t *f, const block_t *b) {
-    cut_t *p = part_of(f, b);
+    c_cut_t *p = part_of(f, b);
     if (!p) return false;
     flush_all(f);
     if (!p->name) make_part(f, p);

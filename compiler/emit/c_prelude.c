@@ -6,14 +6,14 @@
 
 #include "emit/c_int.h"
 
-/* ---- what was asked for ------------------------------------------------------------------------------ */
+/* ---- what was asked for ---------------------------------------------------------------------- */
 
 typedef struct {
     helper_t helper;
     ltype_t type;
     const int *lanes; /* H_SHUFFLE */
     const char *name;
-} request_t;
+} helper_request_t;
 
 typedef struct {
     ltype_t type;
@@ -21,7 +21,7 @@ typedef struct {
 } vector_t;
 
 struct prelude {
-    request_t *request;
+    helper_request_t *request;
     size_t n, cap;
     vector_t *vector;
     size_t n_vectors, cap_vectors;
@@ -69,7 +69,7 @@ const char *c_mask_type(ltype_t t) {
     return t.lanes == 16 ? "__mmask16" : "__mmask8";
 }
 
-/* ---- bodies -------------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 /* Lane by lane through the scalar helper: shapes that the target has no instruction for. */
 static const char *body_by_lanes(emitter_t *c, helper_t h, ltype_t t) {
@@ -101,7 +101,8 @@ static bool one_source(const int *lanes, int n) {
     return true;
 }
 
-/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals become 0, NaN quiet. */
+/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals
+ * become 0, NaN quiet. */
 static const char to_bf16_scalar[] =
     "union { float x; uint32_t b; } u = {x}; "
     "const uint32_t r = (u.b + 0x7fffU + ((u.b >> 16) & 1U)) >> 16; "
@@ -140,7 +141,7 @@ static const char *const heads[] = {
     [S_MASK] = "$M $N($T x, $T y)",
 };
 
-static const char *placeholder(emitter_t *c, char what, const request_t *r) {
+static const char *placeholder(emitter_t *c, char what, const helper_request_t *r) {
     ltype_t t = r->type;
     switch (what) {
     case 'T': return c_type(c, t);
@@ -161,7 +162,7 @@ static const char *placeholder(emitter_t *c, char what, const request_t *r) {
     }
 }
 
-static const char *expand(emitter_t *c, const char *template, const request_t *r) {
+static const char *expand(emitter_t *c, const char *template, const helper_request_t *r) {
     sbuf_t s = {0};
     for (const char *p = template; *p; p++) {
         if (*p == '$') sbuf_puts(&s, placeholder(c, *++p, r));
@@ -172,14 +173,15 @@ static const char *expand(emitter_t *c, const char *template, const request_t *r
     return text;
 }
 
-static void shuffle_form(emitter_t *c, const request_t *r, const char **head, const char **body) {
+static void shuffle_form(emitter_t *c, const helper_request_t *r, const char **head,
+                         const char **body) {
     bool one = one_source(r->lanes, r->type.lanes);
     *head = expand(c, one ? "$T $N($T x)" : "$T $N($T x, $T y)", r);
     *body = arena_printf(c->arena, "__builtin_shufflevector(x, %s%s)", one ? "x" : "y",
                          lane_list(c, r->type.lanes, r->lanes));
 }
 
-static void form(emitter_t *c, const request_t *r, const char **head, const char **body) {
+static void form(emitter_t *c, const helper_request_t *r, const char **head, const char **body) {
     shape_t shape = helpers[r->helper].shape;
     if (r->helper == H_SHUFFLE) {
         shuffle_form(c, r, head, body);
@@ -194,22 +196,22 @@ static void form(emitter_t *c, const request_t *r, const char **head, const char
     *body = expand(c, *body, r);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
-static request_t *request(emitter_t *c, helper_t h, ltype_t t, const int *lanes) {
+static helper_request_t *request(emitter_t *c, helper_t h, ltype_t t, const int *lanes) {
     prelude_t *p = c->prelude;
     for (size_t i = 0; i < p->n; i++) {
-        request_t *r = &p->request[i];
+        helper_request_t *r = &p->request[i];
         if (r->helper != h || !ltype_equal(r->type, t)) continue;
         if (!lanes || memcmp(r->lanes, lanes, (size_t)t.lanes * sizeof *lanes) == 0) return r;
     }
-    request_t *r = &ARENA_PUSH(c->lasting, p->request, p->n, p->cap);
-    *r = (request_t){.helper = h, .type = t, .lanes = lanes};
+    helper_request_t *r = &ARENA_PUSH(c->lasting, p->request, p->n, p->cap);
+    *r = (helper_request_t){.helper = h, .type = t, .lanes = lanes};
     return r;
 }
 
 const char *c_helper(emitter_t *c, helper_t h, ltype_t t) {
-    request_t *r = request(c, h, t, NULL);
+    helper_request_t *r = request(c, h, t, NULL);
     if (r->name) return r->name;
     const char *name = helpers[h].name;
     if (h == H_PREFETCH) r->name = arena_printf(c->lasting, "%s%s", name, c->target_suffix);
@@ -240,7 +242,7 @@ static const char *pattern_name(emitter_t *c, const int *lanes, int n) {
 }
 
 const char *c_shuffle(emitter_t *c, ltype_t t, const int *lanes, bool *one_operand) {
-    request_t *r = request(c, H_SHUFFLE, t, lanes);
+    helper_request_t *r = request(c, H_SHUFFLE, t, lanes);
     if (!r->name)
         r->name = arena_printf(c->lasting, "%s_%s%s", pattern_name(c, lanes, t.lanes),
                                type_suffix(c, t), c->target_suffix);
@@ -248,7 +250,7 @@ const char *c_shuffle(emitter_t *c, ltype_t t, const int *lanes, bool *one_opera
     return r->name;
 }
 
-/* ---- output --------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static int compare_vectors(const void *x, const void *y) {
     const vector_t *a = x, *b = y;
@@ -257,7 +259,7 @@ static int compare_vectors(const void *x, const void *y) {
 }
 
 static int compare_requests(const void *x, const void *y) {
-    const request_t *a = x, *b = y;
+    const helper_request_t *a = x, *b = y;
     if (a->helper != b->helper) return a->helper < b->helper ? -1 : 1;
     if (a->type.elem != b->type.elem) return a->type.elem < b->type.elem ? -1 : 1;
     if (a->type.lanes != b->type.lanes) return a->type.lanes - b->type.lanes;
@@ -309,7 +311,7 @@ void put_prelude(emitter_t *c, sbuf_t *out) {
     prelude_t *p = c->prelude;
     const char *head, *body;
     for (size_t i = 0; i < p->n; i++) { /* asks for types and for scalar helpers */
-        request_t r = p->request[i];
+        helper_request_t r = p->request[i];
         form(c, &r, &head, &body);
     }
     if (p->n_vectors) qsort(p->vector, p->n_vectors, sizeof *p->vector, compare_vectors);

@@ -1,12 +1,13 @@
 /* What a model needs of the runtime, as a part of model.c (--standalone).
  *
- * In: the text of model.c, and the runtime's files (runtime_files.h). Out: the pieces of those files
- * that the text mentions, and what these mention in turn, in the runtime's order and words. Everything
- * is static, but for the functions that a product calls itself; names of one file get a prefix, since
- * two files may have one name, and all stand behind macros with the model's, as those of kernels do.
+ * In: the text of model.c, and the runtime's files (runtime_files.h). Out: the pieces of those
+ * files that the text mentions, and what these mention in turn, in the runtime's order and words.
+ * Everything is static, but for the functions that a product calls itself; names of one file get a
+ * prefix, since two files may have one name, and all stand behind macros with the model's,
+ * as those of kernels do.
  *
- * Types and constants of the public headers stand in model.h, as a whole: headers of several models,
- * and the library's own, may be read together, and the first one serves all. */
+ * Types and constants of the public headers stand in model.h, as a whole: headers of several
+ * models, and the library's own, may be read together, and the first one serves all. */
 #include <string.h>
 
 #include "emit/c_runtime.h"
@@ -17,7 +18,7 @@ static void put_export_name(const char *prefix, const char *name, sbuf_t *out) {
     sbuf_printf(out, "#define %s(...) \\\n    %s_%s(__VA_ARGS__)\n", name, prefix, name);
 }
 
-/* ---- the public headers, in model.h ------------------------------------------------------------------ */
+/* ---- the public headers, in model.h ---------------------------------------------------------- */
 
 static const char *text_of(const char *file) {
     for (const runtime_file_t *f = runtime_files; f->name; f++)
@@ -55,13 +56,14 @@ void put_runtime_header(const emitter_t *c, sbuf_t *out) {
     sbuf_puts(out, "\n");
 }
 
-/* ---- macros ------------------------------------------------------------------------------------------ */
+/* ---- macros ---------------------------------------------------------------------------------- */
 
 static bool is_macro(const runtime_t *r, const entry_t *e) {
     return r->file[e->file].piece[e->piece].kind == PIECE_MACRO;
 }
 
-/* A public header has given an exported function the name already, but where another header came first. */
+/* A public header has given an exported function the name already, but where
+ * another header came first. */
 static void put_export(const runtime_t *r, const char *name, bool define, sbuf_t *out) {
     if (!define) {
         sbuf_printf(out, "#undef %s\n#pragma pop_macro(\"%s\")\n", name, name);
@@ -86,7 +88,7 @@ static void put_macros(const runtime_t *r, owner_t owner, bool define, sbuf_t *o
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 void put_runtime_features(const runtime_t *r, sbuf_t *out) {
     for (int i = 0; i < r->n_files; i++) {

@@ -11,7 +11,7 @@ typedef struct {
     const char *name;
 } runtime_export_t;
 extern const runtime_export_t runtime_exports[];
-bool is_exported(const plan_t *p, word_t name);
+bool is_exported(const plan_t *p, c_word_t name);
 
 typedef struct {
     const char *name, *text;
@@ -23,7 +23,7 @@ typedef struct {
 
 /* A name that a piece defines. */
 typedef struct {
-    word_t name;
+    c_word_t name;
     int file;
     size_t piece;
     bool local;        /* to its file */
@@ -42,10 +42,10 @@ struct runtime {
     size_t n_own, cap_own;
 };
 
-int compare_words(word_t a, word_t b);
+int compare_words(c_word_t a, c_word_t b);
 bool is_runtime_name(const char *name); /* reformer_… */
 /* What a word of a file means, behind that other word; NULL: nothing of the runtime. */
-const entry_t *find_entry(const runtime_t *r, int file, word_t w, word_t before);
+const entry_t *find_entry(const runtime_t *r, int file, c_word_t w, c_word_t before);
 bool file_is_needed(const file_t *f);
 
 /* c_runtime_text.c */

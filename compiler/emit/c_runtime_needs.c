@@ -28,15 +28,15 @@ const runtime_export_t runtime_exports[] = {{DUTY_ALL, "reformer_take_tasks"},
                                             {DUTY_LEARNS, "reformer_learning_rate"},
                                             {DUTY_ALL, NULL}};
 
-bool is_exported(const plan_t *p, word_t name) {
+bool is_exported(const plan_t *p, c_word_t name) {
     for (const runtime_export_t *x = runtime_exports; x->name; x++)
         if (word_is(name, x->name)) return plan_has_duty(p, x->duty);
     return false;
 }
 
-/* ---- files and names --------------------------------------------------------------------------------- */
+/* ---- files and names ------------------------------------------------------------------------- */
 
-int compare_words(word_t a, word_t b) {
+int compare_words(c_word_t a, c_word_t b) {
     size_t n = a.n < b.n ? a.n : b.n;
     int order = memcmp(a.at, b.at, n);
     return order ? order : (a.n > b.n) - (a.n < b.n);
@@ -54,7 +54,7 @@ static bool is_public_header(const char *name) {
     return strcmp(name, "reformer_rt.h") == 0 || strcmp(name, "reformer_generate.h") == 0;
 }
 
-static void add_entry(runtime_t *r, size_t piece, word_t name, bool tag) {
+static void add_entry(runtime_t *r, size_t piece, c_word_t name, bool tag) {
     const file_t *f = &r->file[r->n_files];
     const piece_t *x = &f->piece[piece];
     bool local = !f->header && (x->is_static || x->kind != PIECE_FUNCTION);
@@ -77,8 +77,9 @@ static void add_file(runtime_t *r, const runtime_file_t *from) {
     r->n_files++;
 }
 
-/* The first entry of that name, if it has one: those of other files, or parts of one #if, follow. */
-static const entry_t *first_entry(const runtime_t *r, word_t name) {
+/* The first entry of that name, if it has one: those of other files, or parts
+ * of one #if, follow. */
+static const entry_t *first_entry(const runtime_t *r, c_word_t name) {
     size_t low = 0, high = r->n_entries;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -89,18 +90,19 @@ static const entry_t *first_entry(const runtime_t *r, word_t name) {
     return found ? &r->entry[low] : NULL;
 }
 
-/* Whether an entry is what a word means that stands in this file (-1: in model.c) behind that one. */
-static bool entry_fits(const entry_t *e, int file, word_t w, word_t before) {
+/* Whether an entry is what a word means that stands in this file (-1: in model.c)
+ * behind that one. */
+static bool entry_fits(const entry_t *e, int file, c_word_t w, c_word_t before) {
     if (compare_words(e->name, w) != 0 || e->tag != word_opens_tag(before)) return false;
     return e->file == file || !e->local;
 }
 
-static bool is_field(word_t before) {
+static bool is_field(c_word_t before) {
     return word_is(before, ".") || word_is(before, "->");
 }
 
 /* NULL: it means nothing of the runtime's own files. */
-const entry_t *find_entry(const runtime_t *r, int file, word_t w, word_t before) {
+const entry_t *find_entry(const runtime_t *r, int file, c_word_t w, c_word_t before) {
     const entry_t *end = r->entry + r->n_entries;
     if (!word_is_name(w) || is_field(before)) return NULL;
     for (const entry_t *e = first_entry(r, w); e && e < end && compare_words(e->name, w) == 0; e++)
@@ -129,7 +131,7 @@ static const char *shown_name(const runtime_t *r, const entry_t *e) {
                         name);
 }
 
-/* ---- what is needed ---------------------------------------------------------------------------------- */
+/* ---- what is needed -------------------------------------------------------------------------- */
 
 static void need_text(runtime_t *r, int file, const char *text, const char *end);
 
@@ -145,8 +147,9 @@ static void need_piece(runtime_t *r, int file, size_t i) {
             need_text(r, file, f->piece[k].begin, f->piece[k].end);
 }
 
-/* Parts of one #if, and files that are instead of each other, have one name: all of them are needed. */
-static void need_word(runtime_t *r, int file, word_t w, word_t before) {
+/* Parts of one #if, and files that are instead of each other, have one name:
+ * all of them are needed. */
+static void need_word(runtime_t *r, int file, c_word_t w, c_word_t before) {
     const entry_t *e = find_entry(r, file, w, before), *end = r->entry + r->n_entries;
     if (!e) return;
     if (e->local) {
@@ -158,7 +161,7 @@ static void need_word(runtime_t *r, int file, word_t w, word_t before) {
 }
 
 static void need_text(runtime_t *r, int file, const char *text, const char *end) {
-    for (word_t w, before = {0}; text < end && (w = c_next_word(&text)).n; before = w)
+    for (c_word_t w, before = {0}; text < end && (w = c_next_word(&text)).n; before = w)
         if (w.at < end) need_word(r, file, w, before);
 }
 
@@ -174,7 +177,7 @@ static void need_prototypes(runtime_t *r) {
         for (size_t k = 0; r->file[i].header && k < r->file[i].n; k++) {
             const piece_t *x = &r->file[i].piece[k];
             if (x->kind != PIECE_PROTOTYPE) continue;
-            const entry_t *e = find_entry(r, i, x->names[0], (word_t){0});
+            const entry_t *e = find_entry(r, i, x->names[0], (c_word_t){0});
             if (e && r->file[e->file].needed[e->piece]) need_piece(r, i, k);
         }
 }
@@ -193,7 +196,7 @@ runtime_t *runtime_of(emitter_t *c, const char *body) {
     need_text(r, -1, body, body + strlen(body));
     for (const runtime_export_t *x = runtime_exports; x->name; x++)
         if (plan_has_duty(c->plan, x->duty))
-            need_word(r, -1, (word_t){x->name, strlen(x->name)}, (word_t){0});
+            need_word(r, -1, (c_word_t){x->name, strlen(x->name)}, (c_word_t){0});
     need_prototypes(r);
     return r;
 }

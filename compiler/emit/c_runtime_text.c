@@ -12,7 +12,7 @@ static bool is_renamed(const runtime_t *r, const entry_t *e, bool among_fields) 
 static void put_text(const runtime_t *r, int file, const char *text, const char *end,
                      bool among_fields, sbuf_t *out) {
     const char *from = text;
-    for (word_t w, before = {0}; text < end && (w = c_next_word(&text)).n; before = w) {
+    for (c_word_t w, before = {0}; text < end && (w = c_next_word(&text)).n; before = w) {
         if (w.at >= end) break;
         const entry_t *e = find_entry(r, file, w, before);
         if (!e || !is_renamed(r, e, among_fields)) continue;
@@ -46,7 +46,7 @@ static bool piece_is_put(const runtime_t *r, int file, size_t i) {
     if (x->kind == PIECE_OWN) return false;
     if (f->needed[i] || (x->kind == PIECE_INCLUDE && x->group < 0)) return true;
     if (x->group >= 0 || x->kind != PIECE_PROTOTYPE) return false;
-    const entry_t *e = find_entry(r, file, x->names[0], (word_t){0});
+    const entry_t *e = find_entry(r, file, x->names[0], (c_word_t){0});
     return e && r->file[e->file].needed[e->piece];
 }
 
@@ -94,7 +94,7 @@ void put_headers(runtime_t *r, int file, sbuf_t *out) {
     }
 }
 
-static bool is_declared(const runtime_t *r, word_t function) {
+static bool is_declared(const runtime_t *r, c_word_t function) {
     for (int i = 0; i < r->n_files; i++)
         for (size_t k = 0; r->file[i].header && k < r->file[i].n; k++) {
             const piece_t *x = &r->file[i].piece[k];

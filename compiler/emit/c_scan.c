@@ -6,13 +6,13 @@
 
 #include "support/diag.h"
 
-/* ---- tokens -------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
-bool word_is(word_t w, const char *text) {
+bool word_is(c_word_t w, const char *text) {
     return strlen(text) == w.n && memcmp(w.at, text, w.n) == 0;
 }
 
-bool word_is_name(word_t w) {
+bool word_is_name(c_word_t w) {
     return w.n > 0 && (isalpha((unsigned char)*w.at) || *w.at == '_');
 }
 
@@ -37,7 +37,7 @@ static const char *end_of_text(const char *p) {
     return p + 1;
 }
 
-word_t c_next_word(const char **p) {
+c_word_t c_next_word(const char **p) {
     const char *at = skip_trivia(*p), *end = at;
     if (isalnum((unsigned char)*at) || *at == '_')
         while (isalnum((unsigned char)*end) || *end == '_' ||
@@ -47,16 +47,16 @@ word_t c_next_word(const char **p) {
     else if (*at == '-' && at[1] == '>') end += 2;
     else if (*at) end++;
     *p = end;
-    return (word_t){at, (size_t)(end - at)};
+    return (c_word_t){at, (size_t)(end - at)};
 }
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-bool word_opens_tag(word_t w) {
+bool word_opens_tag(c_word_t w) {
     return word_is(w, "struct") || word_is(w, "enum") || word_is(w, "union");
 }
 
-static void add_name(arena_t *a, piece_t *x, word_t w) {
+static void add_name(arena_t *a, piece_t *x, c_word_t w) {
     ARENA_PUSH(a, x->names, x->n_names, x->cap_names) = w;
 }
 
@@ -64,9 +64,9 @@ static void add_name(arena_t *a, piece_t *x, word_t w) {
 static void name_type(arena_t *a, piece_t *x) {
     const char *p = x->begin;
     int depth = 0, of_enum = 0;
-    word_t before = {0}, last = {0}, w;
+    c_word_t before = {0}, last = {0}, w;
     bool is_typedef = strncmp(x->begin, "typedef", 7) == 0, done = false;
-    for (word_t tag = {0}; p < x->end && (w = c_next_word(&p)).n; tag = before, before = w) {
+    for (c_word_t tag = {0}; p < x->end && (w = c_next_word(&p)).n; tag = before, before = w) {
         if (word_is(w, "{")) {
             depth++;
             bool named = word_is_name(before) && word_opens_tag(tag);
@@ -89,7 +89,7 @@ static void name_data(arena_t *a, piece_t *x) {
     const char *p = x->begin;
     int depth = 0;
     bool done = false;
-    for (word_t w, last = {0}; p < x->end && (w = c_next_word(&p)).n;) {
+    for (c_word_t w, last = {0}; p < x->end && (w = c_next_word(&p)).n;) {
         if (word_is(w, "{") || word_is(w, "(") || word_is(w, "[")) {
             if (depth++ == 0 && word_is(w, "[") && !done) add_name(a, x, last), done = true;
         } else if (word_is(w, "}") || word_is(w, ")") || word_is(w, "]")) depth--;
@@ -104,7 +104,7 @@ static void name_data(arena_t *a, piece_t *x) {
 /* What a declaration is, from its words in front of the first body, list or end. */
 static void classify(arena_t *a, piece_t *x, bool body) {
     const char *p = x->begin;
-    word_t first = c_next_word(&p), last = {0}, w = first;
+    c_word_t first = c_next_word(&p), last = {0}, w = first;
     if (word_is(first, "typedef") || (word_opens_tag(first) && !body)) {
         x->kind = PIECE_TYPE;
         name_type(a, x);
@@ -125,7 +125,7 @@ static void classify(arena_t *a, piece_t *x, bool body) {
     add_name(a, x, last);
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* A comment behind it on its last line belongs to it. */
 static const char *end_of_line(const char *p) {
@@ -144,7 +144,7 @@ static const char *end_of_directive(const char *p) {
 
 /* MACRO(…) or _Static_assert(…); returns what is behind it, NULL: it is something else. */
 static const char *skip_macro_call(const char *p) {
-    word_t first = c_next_word(&p), w = c_next_word(&p);
+    c_word_t first = c_next_word(&p), w = c_next_word(&p);
     if (!word_is_name(first) || word_is(first, "__attribute__") || !word_is(w, "(")) return NULL;
     for (int depth = 1; depth > 0;) {
         w = c_next_word(&p);
@@ -162,7 +162,7 @@ static void scan_declaration(arena_t *a, piece_t *x) {
         x->kind = PIECE_DIRECTIVE;
         return;
     }
-    for (word_t w, last = {0};; last = w) {
+    for (c_word_t w, last = {0};; last = w) {
         w = c_next_word(&p);
         if (!w.n) bug("a declaration of the runtime without an end: %.40s", x->begin);
         if (word_is(w, "(")) parens++;
@@ -177,7 +177,7 @@ static void scan_declaration(arena_t *a, piece_t *x) {
 
 static void scan_directive(arena_t *a, piece_t *x, int *depth, int *groups) {
     const char *p = x->begin + 1;
-    word_t what = c_next_word(&p);
+    c_word_t what = c_next_word(&p);
     x->end = end_of_directive(x->begin);
     x->kind = PIECE_DIRECTIVE;
     if (what.n >= 2 && memcmp(what.at, "if", 2) == 0 && (*depth)++ == 0) ++*groups;
@@ -193,11 +193,11 @@ static void scan_directive(arena_t *a, piece_t *x, int *depth, int *groups) {
 static const char *skip_guard(const char *text) {
     const char *p = skip_trivia(text), *q = p + strlen("#ifndef");
     if (strncmp(p, "#ifndef", strlen("#ifndef")) != 0) return NULL;
-    word_t guard = c_next_word(&q);
+    c_word_t guard = c_next_word(&q);
     q = skip_trivia(q);
     if (strncmp(q, "#define", strlen("#define")) != 0) return NULL;
     q += strlen("#define");
-    word_t defined = c_next_word(&q);
+    c_word_t defined = c_next_word(&q);
     return guard.n == defined.n && memcmp(guard.at, defined.at, guard.n) == 0 ? q : NULL;
 }
 

@@ -2,8 +2,8 @@
  * formatted by one tool and define nothing by macros.
  *
  * In: a file's text. Out: declarations, definitions and directives in order, each with the comment
- * before it and the names that it defines. What stands between #if and its #endif is one group: it is
- * taken or left as a whole. */
+ * before it and the names that it defines. What stands between #if and its #endif is one group: it
+ * is taken or left as a whole. */
 #ifndef REFORMERC_EMIT_C_SCAN_H
 #define REFORMERC_EMIT_C_SCAN_H
 
@@ -15,13 +15,13 @@
 typedef struct {
     const char *at;
     size_t n; /* 0: the end */
-} word_t;
+} c_word_t;
 
-bool word_is(word_t w, const char *text);
-bool word_is_name(word_t w);   /* an identifier or keyword */
-bool word_opens_tag(word_t w); /* struct, union, enum */
+bool word_is(c_word_t w, const char *text);
+bool word_is_name(c_word_t w);   /* an identifier or keyword */
+bool word_opens_tag(c_word_t w); /* struct, union, enum */
 /* The next token from *p on; *p is behind it then. Comments and white space are passed over. */
-word_t c_next_word(const char **p);
+c_word_t c_next_word(const char **p);
 
 typedef enum {
     PIECE_FUNCTION,
@@ -37,7 +37,7 @@ typedef enum {
 typedef struct {
     piece_kind_t kind;
     const char *lead, *begin, *end; /* white space and comments before it; itself, to its newline */
-    word_t *names, *tags;           /* [n_names]; [n_tags]: of structures, unions and enums */
+    c_word_t *names, *tags;         /* [n_names]; [n_tags]: of structures, unions and enums */
     size_t n_names, n_tags, cap_names, cap_tags;
     bool is_static;
     int group; /* -1: none */

@@ -1,5 +1,5 @@
-/* The self-test at the end of model.c (--selftest): the recorded numbers, and the program around them,
- * which is text (selftest.txt) in which MODEL and model_ stand for the model's prefix. */
+/* The self-test at the end of model.c (--selftest): the recorded numbers, and the program around
+ * them, which is text (selftest.txt) in which MODEL and model_ stand for the model's prefix. */
 #include <ctype.h>
 #include <string.h>
 

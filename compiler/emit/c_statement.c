@@ -1,8 +1,8 @@
 /* Statements: values, stores, calls.
  *
- * A value that is used once is written where it is used, when it is short and its operands are still
- * the same there: a load does not move across a store, and nothing moves into a loop. All others are
- * const locals. */
+ * A value that is used once is written where it is used, when it is short and its operands are
+ * still the same there: a load does not move across a store, and nothing moves into a loop. All
+ * others are const locals. */
 #include <string.h>
 
 #include "emit/c_int.h"

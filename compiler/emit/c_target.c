@@ -1,8 +1,8 @@
 /* Regions of a target: what lies in between is compiled for it. */
 #include "emit/c_int.h"
 
-/* What gcc calls them. Of arm "+bf16+i8mm" behind the first architecture that may have them: gcc 12 passes them on to the
- * assembler, which refuses usdot for an older one. */
+/* What gcc calls them. Of arm "+bf16+i8mm" behind the first architecture that may have them: gcc 12
+ * passes them on to the assembler, which refuses usdot for an older one. */
 static void put_gcc_features(const target_t *t, sbuf_t *out) {
     const char *p = target_features[t->id];
     if (!target_is_arm(t)) {

@@ -9,14 +9,16 @@
 #include "support/printable.h"
 #include "support/unseen.h"
 
-/* ---- lines ----------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Columns that better breaks are worth: one parenthesis further out, at a space instead of behind a
- * parenthesis, between arguments instead of within one. Within a subscript: only where nothing else is. */
+ * parenthesis, between arguments instead of within one. Within a subscript: only
+ * where nothing else is. */
 enum { DEPTH_PRICE = 45, OPENING_PRICE = 60, WITHIN_PRICE = 20, SUBSCRIPT_PRICE = 1000 };
 
-/* Where to break a line: where the rest begins, behind a space or an opening parenthesis, as far right
- * and as little nested as may be; the first place of all where none is near enough. 0: nowhere. */
+/* Where to break a line: where the rest begins, behind a space or an opening parenthesis, as far
+ * right and as little nested as may be; the first place of all where none is
+ * near enough. 0: nowhere. */
 static size_t best_break(const char *s, size_t room) {
     long best = -1000000;
     size_t at = 0;
@@ -87,8 +89,8 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
     heap_free(copy);
 }
 
-/* Comment signs inside become "* /" and "/ *"; what is no printable UTF-8 and what turns the direction of writing,
- * which compilers warn of, '?'. */
+/* Comment signs inside become "* /" and "/ *"; what is no printable UTF-8 and what turns the
+ * direction of writing, which compilers warn of, '?'. */
 static char *clean_comment(const char *s) {
     sbuf_t out = {0};
     for (const char *end = s + strlen(s); s < end;) {
@@ -141,7 +143,7 @@ const char *c_comment(arena_t *a, const char *text) {
     return copy;
 }
 
-/* ---- literals --------------------------------------------------------------------------------------- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 const char *c_string(arena_t *a, const char *text) {
     sbuf_t s = {0};
@@ -163,22 +165,23 @@ static bool reads_back(char text[64], elem_t e, double x, int digits) {
     return e == E_F32 ? strtof(text, NULL) == (float)x : strtod(text, NULL) == x;
 }
 
-/* The fewest digits that read back as the same value. With more digits a text comes nearer; a power of two has another
- * distance to the number below than to the one above, where fewer digits may do and more not. */
+/* The fewest digits that read back as the same value. With more digits a text comes nearer; a power
+ * of two has another distance to the number below than to the one above, where fewer
+ * digits may do and more not. */
 static const char *shortest(arena_t *a, elem_t e, double x) {
     char text[64];
-    int exponent, least = 1, enough = e == E_F32 ? 9 : 17;
+    int exponent, min = 1, enough = e == E_F32 ? 9 : 17;
     int whole = fabs(x) < 1e6 ? (int)x : 0; /* most are, and these are all their digits */
     if (whole == x && (whole % 10 || (whole == 0 && !signbit(x))))
         return arena_printf(a, "%d.0%s", whole, e == E_F32 ? "f" : "");
     if (fabs(frexp(x, &exponent)) == 0.5) {
-        while (least < enough && !reads_back(text, e, x, least)) least++;
-        enough = least;
+        while (min < enough && !reads_back(text, e, x, min)) min++;
+        enough = min;
     }
-    while (least < enough) {
-        int middle = (least + enough) / 2;
+    while (min < enough) {
+        int middle = (min + enough) / 2;
         if (reads_back(text, e, x, middle)) enough = middle;
-        else least = middle + 1;
+        else min = middle + 1;
     }
     (void)reads_back(text, e, x, enough);
     bool point = strpbrk(text, ".e") != NULL;

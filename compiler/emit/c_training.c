@@ -1,5 +1,5 @@
-/* How a model learns, as constants of model.c: the rule, the schedule, the rotations that steps draw. Each number that is not
- * 0, by its field's name. */
+/* How a model learns, as constants of model.c: the rule, the schedule, the rotations that steps
+ * draw. Each number that is not 0, by its field's name. */
 #include <stdlib.h>
 
 #include "emit/c_int.h"

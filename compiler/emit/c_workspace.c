@@ -1,8 +1,9 @@
-/* MODEL_WORKSPACE_BYTES: what NAME_workspace_bytes returns, as an expression that is constant where its arguments are.
+/* MODEL_WORKSPACE_BYTES: what NAME_workspace_bytes returns, as an expression that is constant
+ * where its arguments are.
  *
- * In: the description. Out: a macro of model.h. Sizes are those of runtime/forward.c, rounded up part by part, so that they
- * are linear in the number of units and of threads: never less than what a call needs, and the same where parts are
- * multiples of 64 bytes and there is one target. */
+ * In: the description. Out: a macro of model.h. Sizes are those of runtime/forward.c, rounded up
+ * part by part, so that they are linear in the number of units and of threads: never less than what
+ * a call needs, and the same where parts are multiples of 64 bytes and there is one target. */
 #include <string.h>
 
 #include "emit/c_int.h"
@@ -17,8 +18,8 @@ static uint64_t aligned(uint64_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
 
-static void raise_to(uint64_t *most, uint64_t x) {
-    if (*most < x) *most = x;
+static void raise_to(uint64_t *max, uint64_t x) {
+    if (*max < x) *max = x;
 }
 
 /* Ids, keys, output rows and targets; control words, labels, given buckets. */
@@ -37,18 +38,19 @@ static room_t room_of(const reformer_desc_t *d, const reformer_variant_t *v) {
                     .scratch_per_unit = v->unit ? aligned(v->scratch_per_unit) : 0};
 }
 
-static uint64_t most_units(const room_t *r) {
+static uint64_t max_units(const room_t *r) {
     return r->unit ? (uint64_t)((r->max_length + r->unit - 1) / r->unit) : 0;
 }
 
-/* What inputs up to the i-th variant's lengths need, on any target: that variant itself, and shorter ones at their longest. */
+/* What inputs up to the i-th variant's lengths need, on any target: that variant itself, and
+ * shorter ones at their longest. */
 static room_t room_up_to(const reformer_desc_t *d, int n, int i) {
     room_t all = room_of(d, &d->variants[i]);
     for (int k = 0; k < d->n_variants; k++) {
         if (k % n > i) continue;
         room_t r = room_of(d, &d->variants[k]);
         bool itself = k % n == i && r.unit == all.unit;
-        uint64_t units = itself ? 0 : most_units(&r);
+        uint64_t units = itself ? 0 : max_units(&r);
         raise_to(&all.fixed, r.fixed + units * r.per_unit);
         raise_to(&all.scratch, r.scratch + units * r.scratch_per_unit);
         if (!itself) continue;

@@ -1,4 +1,5 @@
-/* What each target's code uses of the CPU, all of it part of what reformer_cpu_supports() asks for. */
+/* What each target's code uses of the CPU, all of it part of what reformer_cpu_supports()
+ * asks for. */
 #include "emit/emit.h"
 
 #define V3 "avx2,fma,bmi,bmi2"

@@ -3,8 +3,9 @@
  * out. The only user of <llvm-c/…>, through the files llvm_*.c; a build without LLVM has
  * llvm_none.c in their place.
  *
- * No state is shared between calls but what LLVM initialises once: any thread may call. It is loaded by the first call
- * that makes or links code; who has a diag_t for it asks llvm_ready() before. */
+ * No state is shared between calls but what LLVM initialises once: any thread may call. It is
+ * loaded by the first call that makes or links code; who has a diag_t for it
+ * asks llvm_ready() before. */
 #ifndef REFORMERC_EMIT_LLVM_H
 #define REFORMERC_EMIT_LLVM_H
 
@@ -16,20 +17,22 @@ bool llvm_ready(diag_t *d);
 /* What to do about a build without it, for a hint. */
 #define LLVM_MISSING "install llvm-19-dev (or llvm-15-dev and later) and build again"
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef enum { LLVM_TEXT, LLVM_ASSEMBLY, LLVM_OBJECT } llvm_form_t; /* .ll .s .o */
 
 /* The whole plan as one module, optimised, with the functions that a product calls: what model.c
- * is, with the same header, and with weights, NULL: without. Position-independent. False after an error in d. */
+ * is, with the same header, and with weights, NULL: without. Position-independent.
+ * False after an error in d. */
 bool emit_llvm(const plan_t *p, llvm_form_t form, const emit_weights_t *weights, sbuf_t *out,
                diag_t *d);
 
-/* LLVM ends the process where it gets no memory. So, before it is called, as much is asked for as it is likely to
- * need on so many threads, for so many functions in one module, and where that is not to be had the call is given up (support/guard.h). */
+/* LLVM ends the process where it gets no memory. So, before it is called, as much is asked for as
+ * it is likely to need on so many threads, for so many functions in one module, and where that is
+ * not to be had the call is given up (support/guard.h). */
 void llvm_ensure_memory(int threads, size_t functions);
 
-/* ---- units: what is compiled on its own ------------------------------------------------------------ */
+/* ---- units: what is compiled on its own ------------------------------------------------------ */
 
 /* A kernel, or the schedule of one variant, as a module that is not optimised yet. */
 typedef struct {
@@ -51,7 +54,7 @@ bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *
 /* What an object depends on besides its bitcode: versions, target, pipeline. */
 const char *llvm_compile_key(const target_t *target);
 
-/* ---- code in this process ----------------------------------------------------------------------------- */
+/* ---- code in this process -------------------------------------------------------------------- */
 
 typedef struct jit jit_t;
 typedef void schedule_fn(const reformer_call_t *call);

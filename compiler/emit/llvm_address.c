@@ -1,13 +1,13 @@
-/* Addresses. In: buffers with literal or linear shapes, affine indices. Out: pointers, with what the
- * loop IR knows and LLVM could not find out: which accesses never meet (scoped noalias metadata, a
- * scope per buffer of a function) and how far an address is aligned. */
+/* Addresses. In: buffers with literal or linear shapes, affine indices. Out: pointers, with what
+ * the loop IR knows and LLVM could not find out: which accesses never meet (scoped noalias
+ * metadata, a scope per buffer of a function) and how far an address is aligned. */
 #include <string.h>
 
 #include "emit/llvm_int.h"
 
 enum { WIDEST = 64 }; /* weights, workspace and scratch are aligned to it */
 
-/* ---- integers ---------------------------------------------------------------------------------------- */
+/* ---- integers -------------------------------------------------------------------------------- */
 
 LLVMValueRef llvm_dim(const llvm_func_t *f, dim_t d) {
     LLVMValueRef c = llvm_int64(f->e, d.c);
@@ -40,7 +40,7 @@ LLVMValueRef llvm_affine(llvm_func_t *f, const affine_t *x) {
     return sum && zero ? sum : plus(f, sum, llvm_dim(f, x->base));
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static llvm_place_t *place_of(const llvm_func_t *f, const buffer_t *b) {
     for (size_t k = 0; k < f->n_places; k++)
@@ -100,7 +100,7 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
     return llvm.BuildInBoundsGEP2(e->builder, e->type[E_I8], base, &at, 1, "");
 }
 
-/* ---- what never meets ------------------------------------------------------------------------------------- */
+/* ---- what never meets ------------------------------------------------------------------------ */
 
 /* A scope is a node of its name and its domain; both are known by their names. */
 static LLVMMetadataRef new_scope(llvm_func_t *f, LLVMMetadataRef domain, const char *name) {
@@ -157,7 +157,7 @@ void llvm_find_places(llvm_func_t *f) {
     make_scopes(f);
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------------ */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 static int64_t gcd(int64_t a, int64_t b) {
     if (a < 0) a = -a;
@@ -169,15 +169,15 @@ static int64_t gcd(int64_t a, int64_t b) {
     return a;
 }
 
-/* An address as it grows: base + sum of values + constant, in elements; `known` divides the whole of it,
- * in bytes. The constant is kept apart, so that it ends up in the instruction. */
+/* An address as it grows: base + sum of values + constant, in elements; `known` divides the whole
+ * of it, in bytes. The constant is kept apart, so that it ends up in the instruction. */
 typedef struct {
     LLVMValueRef sum;
     int64_t constant, known;
-} flat_t;
+} llvm_sum_t;
 
 /* c + u * U, of the right number of bytes */
-static void note(flat_t *x, dim_t d, int64_t stride_gcd, int64_t bytes) {
+static void note(llvm_sum_t *x, dim_t d, int64_t stride_gcd, int64_t bytes) {
     x->known = gcd(x->known, d.c * stride_gcd * bytes);
     x->known = gcd(x->known, d.u * stride_gcd * bytes);
 }
@@ -195,7 +195,8 @@ static LLVMValueRef stride_value(llvm_func_t *f, const buffer_t *b, int k) {
     return s;
 }
 
-static void add_dimension(llvm_func_t *f, flat_t *x, const buffer_t *b, int k, const affine_t *i) {
+static void add_dimension(llvm_func_t *f, llvm_sum_t *x, const buffer_t *b, int k,
+                          const affine_t *i) {
     LLVMValueRef stride = stride_value(f, b, k);
     int64_t divisor = stride_divisor(b, k), bytes = elem_bytes(b->elem);
     for (int t = 0; t < i->n; t++) {
@@ -220,7 +221,7 @@ LLVMValueRef llvm_address(llvm_func_t *f, const buffer_t *b, const affine_t *ind
                           unsigned *alignment) {
     LLVMTypeRef elem = f->e->type[b->elem];
     LLVMValueRef p = place_of(f, b)->base;
-    flat_t x = {.known = base_alignment(b)};
+    llvm_sum_t x = {.known = base_alignment(b)};
     for (int k = 0; k < b->rank; k++) add_dimension(f, &x, b, k, &index[k]);
     /* the sum alone may lie outside: no promise about it */
     if (x.sum) p = llvm.BuildGEP2(f->e->builder, elem, p, &x.sum, 1, "");

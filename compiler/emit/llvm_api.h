@@ -1,6 +1,7 @@
-/* LLVM's C API as a table of functions, `llvm`: llvm.BuildAdd is LLVMBuildAdd. libLLVM costs 20 ms and 40 MB to load, so
- * nothing links it: it is loaded when the first module is made (llvm_load.c), which most commands never do, and who has no
- * libLLVM runs everything else. Another function of the API gets an X in llvm_api.def. */
+/* LLVM's C API as a table of functions, `llvm`: llvm.BuildAdd is LLVMBuildAdd. libLLVM costs 20 ms
+ * and 40 MB to load, so nothing links it: it is loaded when the first module is made (llvm_load.c),
+ * which most commands never do, and who has no libLLVM runs everything else. Another function of
+ * the API gets an X in llvm_api.def. */
 #ifndef REFORMERC_EMIT_LLVM_API_H
 #define REFORMERC_EMIT_LLVM_API_H
 
@@ -26,8 +27,8 @@ typedef struct {
 extern llvm_api_t llvm;
 
 enum { LLVM_PROBLEM = 512 };
-/* Fills the table. False: `problem` says why, and the table is as it was; after true it says nothing. Not called by two
- * threads at once, nor twice. */
+/* Fills the table. False: `problem` says why, and the table is as it was; after true it says
+ * nothing. Not called by two threads at once, nor twice. */
 bool llvm_load(char problem[LLVM_PROBLEM]);
 
 #endif

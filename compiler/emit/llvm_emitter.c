@@ -4,7 +4,7 @@
 #include "emit/llvm_int.h"
 #include "support/guard.h"
 
-/* ---- types and constants ------------------------------------------------------------------------------ */
+/* ---- types and constants --------------------------------------------------------------------- */
 
 LLVMTypeRef llvm_type(const llvm_emitter_t *e, ltype_t t) {
     LLVMTypeRef scalar = e->type[t.elem];
@@ -39,7 +39,7 @@ void llvm_mark_function(const llvm_emitter_t *e, LLVMValueRef f) {
     llvm_add_attribute(e, f, (unsigned)LLVMAttributeFunctionIndex, "uwtable", EVERYWHERE);
 }
 
-/* ---- an emitter ----------------------------------------------------------------------------------------- */
+/* ---- an emitter ------------------------------------------------------------------------------ */
 
 /* What a piece of work has of LLVM; no module or bytes yet: NULL. */
 void llvm_dispose_of(LLVMContextRef context, LLVMTargetMachineRef machine, LLVMModuleRef module,

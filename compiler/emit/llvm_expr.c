@@ -1,16 +1,16 @@
-/* One op → one LLVM instruction. In: an instruction whose operands are transcribed. Out: its value in
- * the frame. The table llvm_ops has a row per op. Nothing is fused, nothing is fast: the same bits as
- * the C back end's come out. */
+/* One op → one LLVM instruction. In: an instruction whose operands are transcribed. Out: its value
+ * in the frame. The table llvm_ops has a row per op. Nothing is fused, nothing is fast: the same
+ * bits as the C back end's come out. */
 #include <math.h>
 #include <string.h>
 
 #include "emit/llvm_int.h"
 
-typedef struct form form_t;
-typedef LLVMValueRef write_fn(llvm_func_t *f, const inst_t *i, const form_t *form);
+typedef struct llvm_op_form llvm_op_form_t;
+typedef LLVMValueRef llvm_write_fn(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form);
 
-struct form {
-    write_fn *write;
+struct llvm_op_form {
+    llvm_write_fn *write;
     LLVMOpcode real, integer; /* of binary ops */
     LLVMRealPredicate real_test;
     LLVMIntPredicate signed_test, unsigned_test;
@@ -35,8 +35,9 @@ static bool is_real(elem_t e) {
     return e == E_F32 || e == E_F64;
 }
 
-/* One of a CPU's instructions, by name, which x86 ends with the bits of a vector; `of`: types that it is for. What it calls its operands and its result has changed
- * between versions of LLVM: they are cast to what this one says. */
+/* One of a CPU's instructions, by name, which x86 ends with the bits of a vector; `of`: types that
+ * it is for. What it calls its operands and its result has changed between versions of LLVM: they
+ * are cast to what this one says. */
 static LLVMValueRef instruction_of(llvm_func_t *f, const char *full, LLVMTypeRef *of, size_t n_of,
                                    LLVMTypeRef result, int n, LLVMValueRef *args) {
     unsigned id = llvm.LookupIntrinsicID(full, strlen(full));
@@ -65,7 +66,7 @@ LLVMValueRef llvm_intrinsic(llvm_func_t *f, const char *name, LLVMTypeRef type, 
     return llvm.BuildCall2(at(f), signature, callee, args, (unsigned)n, "");
 }
 
-/* ---- constants --------------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static LLVMValueRef splat_of(const llvm_func_t *f, LLVMValueRef x, int lanes) {
     if (lanes == 1) return x;
@@ -84,7 +85,7 @@ static uint32_t bits_of(float x) {
     return bits;
 }
 
-static LLVMValueRef write_const(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_const(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     ltype_t t = i->result->type;
     (void)form;
     if (t.elem == E_BF16)
@@ -93,15 +94,15 @@ static LLVMValueRef write_const(llvm_func_t *f, const inst_t *i, const form_t *f
     return integer_of(f, t, i->i);
 }
 
-/* ---- arithmetic ---------------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static LLVMValueRef write_binary(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_binary(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMOpcode op = is_real(i->result->type.elem) ? form->real : form->integer;
     return llvm.BuildBinOp(at(f), op, operand(f, i, 0), operand(f, i, 1), "");
 }
 
 /* Twice as wide on the way: back ends know it as a product's upper half. */
-static LLVMValueRef write_mulhi(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_mulhi(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     ltype_t wide = VECTOR(E_I64, i->result->type.lanes);
     LLVMTypeRef type = llvm_type(f->e, wide);
     LLVMValueRef x = llvm.BuildZExt(at(f), operand(f, i, 0), type, "");
@@ -111,20 +112,20 @@ static LLVMValueRef write_mulhi(llvm_func_t *f, const inst_t *i, const form_t *f
     return llvm.BuildTrunc(at(f), x, result_type(f, i), "");
 }
 
-static LLVMValueRef write_neg(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_neg(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     LLVMValueRef x = operand(f, i, 0);
     return is_real(i->result->type.elem) ? llvm.BuildFNeg(at(f), x, "")
                                          : llvm.BuildNeg(at(f), x, "");
 }
 
-static LLVMValueRef write_intrinsic(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_intrinsic(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMValueRef args[MAX_OPERANDS];
     for (int k = 0; k < i->n_operands; k++) args[k] = operand(f, i, k);
     return llvm_intrinsic(f, form->intrinsic, result_type(f, i), i->n_operands, args);
 }
 
-static LLVMValueRef write_instruction(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_instruction(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMValueRef args[MAX_OPERANDS];
     int bits = 8 * i->result->type.lanes * elem_bytes(i->result->type.elem);
     for (int k = 0; k < i->n_operands; k++) args[k] = operand(f, i, k);
@@ -132,7 +133,7 @@ static LLVMValueRef write_instruction(llvm_func_t *f, const inst_t *i, const for
 }
 
 /* Two instructions of arm, each an fma of every other product: the odd ones first. */
-static LLVMValueRef write_dot2(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_dot2(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     if (!target_is_arm(f->e->m->target)) return write_instruction(f, i, form);
     LLVMTypeRef type = result_type(f, i);
     LLVMValueRef args[] = {operand(f, i, 0), operand(f, i, 1), operand(f, i, 2)};
@@ -140,14 +141,14 @@ static LLVMValueRef write_dot2(llvm_func_t *f, const inst_t *i, const form_t *fo
     return instruction_of(f, "llvm.aarch64.neon.bfmlalb", NULL, 0, type, 3, args);
 }
 
-static LLVMValueRef write_dot4(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_dot4(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     if (!target_is_arm(f->e->m->target)) return write_instruction(f, i, form);
     LLVMValueRef args[] = {operand(f, i, 0), operand(f, i, 1), operand(f, i, 2)};
     LLVMTypeRef of[] = {result_type(f, i), llvm.TypeOf(args[1])};
     return instruction_of(f, "llvm.aarch64.neon.usdot", of, 2, of[0], 3, args);
 }
 
-static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     elem_t e = i->operand[0]->type.elem;
     LLVMValueRef x = operand(f, i, 0), y = operand(f, i, 1);
     if (is_real(e)) return llvm.BuildFCmp(at(f), form->real_test, x, y, "");
@@ -155,28 +156,28 @@ static LLVMValueRef test(const llvm_func_t *f, const inst_t *i, const form_t *fo
 }
 
 /* x > y ? x : y, as ops.def says, NaN and all */
-static LLVMValueRef write_extreme(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_extreme(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     return llvm.BuildSelect(at(f), test(f, i, form), operand(f, i, 0), operand(f, i, 1), "");
 }
 
-static LLVMValueRef write_shift(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_shift(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMValueRef count = integer_of(f, i->result->type, i->i);
     return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), count, "");
 }
 
-static LLVMValueRef write_divide(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_divide(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMValueRef by = llvm_dim(f, i->d); /* never negative, so unsigned */
     return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), by, "");
 }
 
-/* ---- masks ----------------------------------------------------------------------------------------------- */
+/* ---- masks ----------------------------------------------------------------------------------- */
 
 static LLVMValueRef lanes_of(llvm_func_t *f, const inst_t *i, LLVMValueRef mask) {
     f->frame.mask[i->result->id] = mask;
     return llvm.BuildSExt(at(f), mask, result_type(f, i), "");
 }
 
-static LLVMValueRef write_compare(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_compare(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     return lanes_of(f, i, test(f, i, form));
 }
 
@@ -196,21 +197,22 @@ LLVMValueRef llvm_condition(llvm_func_t *f, const value_t *v) {
     return llvm.BuildICmp(at(f), p, x, llvm.ConstNull(llvm.TypeOf(x)), "");
 }
 
-static LLVMValueRef write_bits(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_bits(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     LLVMValueRef x = known_mask(f, i->operand[0]), y = known_mask(f, i->operand[1]);
     if (x && y) return lanes_of(f, i, llvm.BuildBinOp(at(f), form->integer, x, y, ""));
     return llvm.BuildBinOp(at(f), form->integer, operand(f, i, 0), operand(f, i, 1), "");
 }
 
-static LLVMValueRef write_select(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_select(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     LLVMValueRef mask = llvm_condition(f, i->operand[0]);
     return llvm.BuildSelect(at(f), mask, operand(f, i, 1), operand(f, i, 2), "");
 }
 
-/* ---- conversions ------------------------------------------------------------------------------------------ */
+/* ---- conversions ----------------------------------------------------------------------------- */
 
-/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals become 0, NaN quiet. */
+/* bf16 is the upper half of f32, rounded to nearest, ties to even; denormals
+ * become 0, NaN quiet. */
 static LLVMValueRef to_bf16(llvm_func_t *f, LLVMValueRef x, int lanes) {
     LLVMBuilderRef b = at(f);
     ltype_t t = VECTOR(E_I32, lanes);
@@ -247,7 +249,7 @@ static LLVMValueRef convert_real(llvm_func_t *f, LLVMValueRef x, elem_t from, el
     return to == E_U8 ? llvm.BuildFPToUI(at(f), x, type, "") : llvm.BuildFPToSI(at(f), x, type, "");
 }
 
-static LLVMValueRef write_convert(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_convert(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     elem_t from = i->operand[0]->type.elem, to = i->result->type.elem;
     int lanes = i->result->type.lanes;
@@ -263,12 +265,12 @@ static LLVMValueRef write_convert(llvm_func_t *f, const inst_t *i, const form_t 
     return to == E_BF16 ? to_bf16(f, x, lanes) : x;
 }
 
-static LLVMValueRef write_bitcast(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_bitcast(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     return llvm.BuildBitCast(at(f), operand(f, i, 0), result_type(f, i), "");
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static LLVMValueRef lane_numbers(const llvm_func_t *f, int n, const int *lanes) {
     LLVMValueRef *all = ARENA_ARRAY(f->e->arena, LLVMValueRef, n);
@@ -277,7 +279,7 @@ static LLVMValueRef lane_numbers(const llvm_func_t *f, int n, const int *lanes) 
     return llvm.ConstVector(all, (unsigned)n);
 }
 
-static LLVMValueRef write_broadcast(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_broadcast(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     int n = i->result->type.lanes;
     if (n == 1) return operand(f, i, 0);
@@ -286,25 +288,25 @@ static LLVMValueRef write_broadcast(llvm_func_t *f, const inst_t *i, const form_
     return llvm.BuildShuffleVector(at(f), first, none, lane_numbers(f, n, NULL), "");
 }
 
-static LLVMValueRef write_shuffle(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_shuffle(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     LLVMValueRef lanes = lane_numbers(f, i->result->type.lanes, i->lanes);
     return llvm.BuildShuffleVector(at(f), operand(f, i, 0), operand(f, i, 1), lanes, "");
 }
 
-static LLVMValueRef write_extract(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_extract(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     return llvm.BuildExtractElement(at(f), operand(f, i, 0), llvm_int64(f->e, i->i), "");
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
-static LLVMValueRef write_index(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_index(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     return llvm_affine(f, &i->index[0]);
 }
 
-static LLVMValueRef write_load(llvm_func_t *f, const inst_t *i, const form_t *form) {
+static LLVMValueRef write_load(llvm_func_t *f, const inst_t *i, const llvm_op_form_t *form) {
     (void)form;
     unsigned alignment;
     LLVMValueRef from = llvm_address(f, i->buffer, i->index, &alignment);
@@ -314,10 +316,10 @@ static LLVMValueRef write_load(llvm_func_t *f, const inst_t *i, const form_t *fo
     return load;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
-static const form_t llvm_ops[OP_COUNT] = {
+static const llvm_op_form_t llvm_ops[OP_COUNT] = {
     [OP_CONST]     = {.write = write_const},
     [OP_ADD]       = {.write = write_binary, .real = LLVMFAdd, .integer = LLVMAdd},
     [OP_SUB]       = {.write = write_binary, .real = LLVMFSub, .integer = LLVMSub},
@@ -357,7 +359,7 @@ static const form_t llvm_ops[OP_COUNT] = {
 /* clang-format on */
 
 void llvm_value(llvm_func_t *f, const inst_t *i) {
-    const form_t *form = &llvm_ops[i->op];
+    const llvm_op_form_t *form = &llvm_ops[i->op];
     if (!form->write) bug("%s: op %d has no value", f->fn->name, i->op);
     f->frame.value[i->result->id] = form->write(f, i, form);
 }

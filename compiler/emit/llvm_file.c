@@ -1,13 +1,13 @@
-/* model.ll, model.s, model.o: a lowered plan as one LLVM module, with the header that model.c has. Its
- * only exported symbols are the functions that a product calls; kernels, schedules, tables and the
- * description are its own. */
+/* model.ll, model.s, model.o: a lowered plan as one LLVM module, with the header that model.c has.
+ * Its only exported symbols are the functions that a product calls; kernels, schedules, tables and
+ * the description are its own. */
 #include <stddef.h>
 #include <string.h>
 
 #include "emit/llvm_int.h"
 #include "support/guard.h"
 
-/* ---- structures of the runtime as constants --------------------------------------------------------- */
+/* ---- structures of the runtime as constants -------------------------------------------------- */
 
 static LLVMValueRef constant(llvm_emitter_t *e, const char *name, LLVMValueRef value) {
     LLVMValueRef g = llvm.AddGlobal(e->module, llvm.TypeOf(value), name);
@@ -108,10 +108,10 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
                     llvm_image(e, &llvm_desc_layout, &there, links, sizeof links / sizeof *links));
 }
 
-/* ---- what a product calls ------------------------------------------------------------------------------ */
+/* ---- what a product calls -------------------------------------------------------------------- */
 
-/* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z size_t, l int64_t,
- * D the description, which the product does not pass. */
+/* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z
+ * size_t, l int64_t, D the description, which the product does not pass. */
 static const struct {
     duty_t duty;
     const char *name, *callee, *params;
@@ -150,9 +150,9 @@ static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
 }
 
 static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValueRef description) {
-    enum { MOST = 9 };
-    LLVMTypeRef outer[MOST], inner[MOST], result = type_of(e, interface[k].result);
-    LLVMValueRef args[MOST];
+    enum { MAX = 9 };
+    LLVMTypeRef outer[MAX], inner[MAX], result = type_of(e, interface[k].result);
+    LLVMValueRef args[MAX];
     unsigned n_outer = 0, n = (unsigned)strlen(interface[k].params);
     for (unsigned i = 0; i < n; i++) {
         inner[i] = type_of(e, interface[k].params[i]);
@@ -171,7 +171,7 @@ static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValu
     llvm.BuildRet(e->builder, llvm.BuildCall2(e->builder, callee_type, callee, args, n, ""));
 }
 
-/* ---- the module -------------------------------------------------------------------------------------------- */
+/* ---- the module ------------------------------------------------------------------------------ */
 
 /* Kernels and schedule of one variant; the schedule. */
 static LLVMValueRef put_variant(llvm_emitter_t *e, const plan_t *p, int k) {

@@ -1,5 +1,6 @@
 /* Functions and kernels of a Loops module → LLVM functions. Values are SSA on both sides: a carried
- * value is a phi, a yield its incoming value. Pure functions are transcribed where they are called. */
+ * value is a phi, a yield its incoming value. Pure functions are transcribed
+ * where they are called. */
 #include <stddef.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ static void incoming(LLVMValueRef phi, LLVMValueRef v, LLVMBasicBlockRef from) {
     llvm.AddIncoming(phi, &v, &from, 1);
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 /* How often a loop runs, as far as it is known. */
 typedef enum { NEVER, PERHAPS, SURELY } trips_t;
@@ -56,7 +57,8 @@ static trips_t trips_of(const llvm_func_t *f, const inst_t *loop) {
     return dim_le(loop->e, loop->d, u) ? NEVER : PERHAPS;
 }
 
-/* The body, entered from here; leaves to `after` once next == hi. The results get the yielded values. */
+/* The body, entered from here; leaves to `after` once next == hi. The results
+ * get the yielded values. */
 static void put_body(llvm_func_t *f, const inst_t *loop, LLVMValueRef lo, LLVMValueRef hi,
                      LLVMBasicBlockRef body, LLVMBasicBlockRef before, LLVMBasicBlockRef after) {
     value_t *const *args = loop->body->args;
@@ -110,7 +112,7 @@ static void put_for(llvm_func_t *f, const inst_t *loop) {
     if (trips == PERHAPS) join_results(f, loop, before, last);
 }
 
-/* ---- conditions ---------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 static LLVMBasicBlockRef put_branch(llvm_func_t *f, const block_t *b, LLVMBasicBlockRef begin,
                                     LLVMBasicBlockRef after) {
@@ -138,7 +140,7 @@ static void put_if(llvm_func_t *f, const inst_t *i) {
     }
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void put_call(llvm_func_t *f, const inst_t *i) {
     llvm_frame_t outer = f->frame, inner = new_frame(f, i->callee);
@@ -234,7 +236,7 @@ static void put_ready(llvm_func_t *f, const inst_t *i) {
     llvm.BuildCall2(at(f), type, llvm_declare(e, "reformer_ready", type), args, 3, "");
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void put_store(llvm_func_t *f, const inst_t *i) {
     unsigned alignment;
@@ -244,7 +246,8 @@ static void put_store(llvm_func_t *f, const inst_t *i) {
     llvm_mark_access(f, i->buffer, store);
 }
 
-/* For reading, into the second cache: what comes next must not displace what the first one is used for. */
+/* For reading, into the second cache: what comes next must not displace what
+ * the first one is used for. */
 static void put_prefetch(llvm_func_t *f, const inst_t *i) {
     enum { READ = 0, KEEP = 2, DATA = 1 };
     unsigned alignment;
@@ -276,7 +279,7 @@ static void put_block(llvm_func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) put_inst(f, b->insts[k]);
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------ */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 /* task → coordinates, first dimension slowest */
 static void put_tasks(llvm_func_t *f) {
@@ -297,19 +300,19 @@ static void put_params(llvm_func_t *f) {
     }
 }
 
-static int most_launch_args(const block_t *b) {
-    int most = 0;
+static int max_launch_args(const block_t *b) {
+    int max = 0;
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         int n = i->op == OP_LAUNCH ? i->n_values : 0;
         for (int branch = 0; branch < 2; branch++) {
             const block_t *inner = branch ? i->otherwise : i->body;
-            int m = inner ? most_launch_args(inner) : 0;
+            int m = inner ? max_launch_args(inner) : 0;
             if (m > n) n = m;
         }
-        if (n > most) most = n;
+        if (n > max) max = n;
     }
-    return most;
+    return max;
 }
 
 static void put_head(llvm_func_t *f) {
@@ -319,7 +322,7 @@ static void put_head(llvm_func_t *f) {
         put_tasks(f);
         put_params(f);
     } else {
-        unsigned n = (unsigned)most_launch_args(f->fn->body);
+        unsigned n = (unsigned)max_launch_args(f->fn->body);
         f->launch_args = llvm.BuildAlloca(at(f), llvm.ArrayType(e->i64, n ? n : 1), "arg");
     }
     llvm_find_places(f);

@@ -17,7 +17,7 @@
 #include "emit/llvm.h"
 #include "emit/llvm_api.h"
 
-/* ---- one LLVM module ------------------------------------------------------------------------------ */
+/* ---- one LLVM module ------------------------------------------------------------------------- */
 
 typedef struct {
     arena_t *arena;
@@ -39,7 +39,8 @@ typedef struct {
 } llvm_emitter_t;
 
 /* llvm_emitter.c, llvm_label.c, llvm_module.c */
-/* For code of this target; on record (support/guard.h) until llvm_close(), so e stays where it is. */
+/* For code of this target; on record (support/guard.h) until llvm_close(), so
+ * e stays where it is. */
 void llvm_open(llvm_emitter_t *e, const target_t *t);
 void llvm_close(llvm_emitter_t *e);
 void llvm_open_module(llvm_emitter_t *e, const char *name, const char *triple);
@@ -59,7 +60,8 @@ LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef typ
 
 LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e);
 typedef struct llvm_func llvm_func_t;
-/* What a launch passes to the runtime: its kernel, or what goes by its label's name and calls it. */
+/* What a launch passes to the runtime: its kernel, or what goes by its label's
+ * name and calls it. */
 LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch);
 /* What a piece of work has of LLVM; no module or bytes yet: NULL. */
 void llvm_dispose_of(LLVMContextRef context, LLVMTargetMachineRef machine, LLVMModuleRef module,
@@ -68,12 +70,13 @@ const char *llvm_symbol(llvm_emitter_t *e, const lfunc_t *fn);
 void llvm_add_attribute(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name,
                         uint64_t value);
 
-/* ---- llvm_layout.c: structures of the runtime ------------------------------------------------------- */
+/* ---- llvm_layout.c: structures of the runtime ------------------------------------------------ */
 
 typedef struct llvm_layout llvm_layout_t;
 extern const llvm_layout_t llvm_call_layout, llvm_variant_layout, llvm_stack_layout,
     llvm_rotations_layout, llvm_desc_layout;
-/* Where a target has what stands at offset `at` of this machine's structure; its size: that of the target's. */
+/* Where a target has what stands at offset `at` of this machine's structure; its
+ * size: that of the target's. */
 size_t llvm_offset(const llvm_layout_t *l, size_t at, const target_t *t);
 int llvm_address_bytes(const target_t *t);
 /* REFORMER_SIZES of a target. */
@@ -87,7 +90,7 @@ typedef struct {
 LLVMValueRef llvm_image(const llvm_emitter_t *e, const llvm_layout_t *l, const void *data,
                         const llvm_link_t *links, int n_links);
 
-/* ---- one function ----------------------------------------------------------------------------------- */
+/* ---- one function ---------------------------------------------------------------------------- */
 
 /* Values of a Loops function; an inlined callee has a frame of its own. */
 typedef struct {
@@ -136,7 +139,7 @@ void llvm_mark_access(llvm_func_t *f, const buffer_t *b, LLVMValueRef access);
 LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type,
                         size_t offset); /* of *call, this machine's; constant */
 
-/* ---- llvm_weights.c ----------------------------------------------------------------------------------- */
+/* ---- llvm_weights.c -------------------------------------------------------------------------- */
 
 /* NAME_embedded_weights(), and in an object what it finds; */
 void llvm_put_weights(llvm_emitter_t *e, const char *prefix, llvm_form_t form,
@@ -144,7 +147,7 @@ void llvm_put_weights(llvm_emitter_t *e, const char *prefix, llvm_form_t form,
 /* in the module's text the directives that take the file in. */
 void llvm_put_weights_section(llvm_emitter_t *e, const char *prefix, const emit_weights_t *w);
 
-/* ---- llvm_target.c ------------------------------------------------------------------------------------ */
+/* ---- llvm_target.c --------------------------------------------------------------------------- */
 
 void llvm_initialize(void); /* before any call of `llvm`; who has asked llvm_ready() may */
 /* Reports and frees an error: "LLVM cannot WHAT: …". False: there is none. */

@@ -1,5 +1,5 @@
-/* Objects → code in this process, by ORC's LLJIT. The objects come compiled (llvm_unit_compile), so all
- * that happens here is linking: to each other, to the runtime of this process, to libc's memory
+/* Objects → code in this process, by ORC's LLJIT. The objects come compiled (llvm_unit_compile), so
+ * all that happens here is linking: to each other, to the runtime of this process, to libc's memory
  * functions. Names: gdb learns them through LLVM's registration listener, perf through a map. */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@ struct jit {
     LLVMOrcLLJITRef lljit;
 };
 
-/* ---- what compiled code calls ------------------------------------------------------------------------- */
+/* ---- what compiled code calls ---------------------------------------------------------------- */
 
 typedef void function_t(void);
 
@@ -45,7 +45,7 @@ static bool provide(LLVMOrcLLJITRef j, diag_t *d) {
     return !llvm_failed(llvm.OrcJITDylibDefine(llvm.OrcLLJITGetMainJITDylib(j), unit), "link", d);
 }
 
-/* ---- the linker ------------------------------------------------------------------------------------------ */
+/* ---- the linker ------------------------------------------------------------------------------ */
 
 static LLVMOrcObjectLayerRef new_layer(void *ctx, LLVMOrcExecutionSessionRef session,
                                        const char *triple) {
@@ -86,7 +86,7 @@ static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *addres
     return true;
 }
 
-/* ---- names for perf ---------------------------------------------------------------------------------------- */
+/* ---- names for perf -------------------------------------------------------------------------- */
 
 /* A line per exported function: address, size, name. Objects tell sizes, the linker addresses. */
 static bool map_object(LLVMOrcLLJITRef j, const sbuf_t *object, FILE *out, diag_t *d) {
@@ -126,7 +126,7 @@ static bool write_map(LLVMOrcLLJITRef j, const sbuf_t *objects, int n, diag_t *d
     return false;
 }
 
-/* ---- the interface -------------------------------------------------------------------------------------------- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 static void give_up(void *jit, size_t bytes) {
     (void)bytes;

@@ -1,5 +1,5 @@
-/* Symbols of kernels and schedules, and what a launch calls: the kernel, or where labels are wanted a
- * function that bears the label's name. */
+/* Symbols of kernels and schedules, and what a launch calls: the kernel, or where labels are wanted
+ * a function that bears the label's name. */
 #include <string.h>
 
 #include "emit/llvm_int.h"
@@ -14,8 +14,9 @@ static LLVMValueRef declare_kernel(llvm_emitter_t *e, const lfunc_t *fn) {
     return llvm_declare(e, llvm_symbol(e, fn), llvm_kernel_type(e));
 }
 
-/* "layer#.lsh.hash", 3 → "reformer.layer3.lsh.hash". Outside of layers one label may stand for several
- * kernels, and look like another's name, so the kernel goes with it: "reformer.trace.save_y1". */
+/* "layer#.lsh.hash", 3 → "reformer.layer3.lsh.hash". Outside of layers one label may stand for
+ * several kernels, and look like another's name, so the kernel goes with it:
+ * "reformer.trace.save_y1". */
 static const char *label_symbol(llvm_emitter_t *e, const inst_t *launch, int64_t layer) {
     const char *label = launch->text, *hash = strchr(label, '#');
     if (!hash)
@@ -30,8 +31,8 @@ static bool calls(LLVMValueRef caller, LLVMValueRef kernel) {
     return call && llvm.GetCalledValue(call) == kernel;
 }
 
-/* A function that bears the label's name, alone or with the kernel's, and calls the kernel, with a frame that debuggers and
- * profilers find. The kernel itself is one for all layers. */
+/* A function that bears the label's name, alone or with the kernel's, and calls the kernel, with a
+ * frame that debuggers and profilers find. The kernel itself is one for all layers. */
 static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const char *symbol) {
     LLVMValueRef f = llvm.GetNamedFunction(e->module, symbol);
     if (f && calls(f, declare_kernel(e, kernel))) return f;

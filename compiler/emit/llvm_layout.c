@@ -1,18 +1,20 @@
-/* Structures of the runtime as a target lays them out: where a field stands, and a whole one as a constant.
+/* Structures of the runtime as a target lays them out: where a field stands, and a
+ * whole one as a constant.
  *
- * Pointers and size_t are as wide as the target's addresses, everything is aligned to its size: so do x86-64, aarch64 and
- * wasm32. A table names all fields of a structure in order; that it does is checked against this machine's own layout. */
+ * Pointers and size_t are as wide as the target's addresses, everything is aligned to its size: so
+ * do x86-64, aarch64 and wasm32. A table names all fields of a structure in order; that it does is
+ * checked against this machine's own layout. */
 #include <stddef.h>
 #include <string.h>
 
 #include "emit/llvm_int.h"
 
 /* Elements of fields: 4 bytes, 8 bytes, size_t, pointer. */
-typedef enum { INT, LONG, SIZE, POINTER, KINDS } kind_t;
+typedef enum { INT, LONG, SIZE, POINTER, KINDS } field_kind_t;
 
 typedef struct {
     size_t at, bytes; /* of this machine's structure */
-    kind_t kind;
+    field_kind_t kind;
 } field_t;
 
 struct llvm_layout {
@@ -114,13 +116,13 @@ static const field_t desc_fields[] = {FIELD(size, SIZE),
 const llvm_layout_t llvm_desc_layout = LAYOUT(desc_fields);
 #undef OF
 
-/* ---- places ------------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 int llvm_address_bytes(const target_t *t) {
     return target_family(t) == FAMILY_WASM ? 4 : 8;
 }
 
-static size_t kind_bytes(kind_t kind, int address_bytes) {
+static size_t kind_bytes(field_kind_t kind, int address_bytes) {
     return kind == INT ? 4 : kind == LONG ? 8 : (size_t)address_bytes;
 }
 
@@ -163,8 +165,9 @@ size_t llvm_offset(const llvm_layout_t *l, size_t at, const target_t *t) {
     return place(l, l->n, bytes);
 }
 
-/* What generated code and the runtime share, in the order of REFORMER_SIZES: by its table; or by kinds of fields (i int, l
- * int64_t, z size_t, p pointer) and how many more of 8 bytes; or the same on all targets, having neither of the last two. */
+/* What generated code and the runtime share, in the order of REFORMER_SIZES: by its table; or by
+ * kinds of fields (i int, l int64_t, z size_t, p pointer) and how many more of 8 bytes; or the same
+ * on all targets, having neither of the last two. */
 static const struct {
     const llvm_layout_t *table;
     const char *kinds;
@@ -186,13 +189,13 @@ static const struct {
 };
 
 static size_t sum_of_kinds(const char *kinds, size_t longs, int address_bytes) {
-    size_t at = 0, most = longs ? 8 : 1;
+    size_t at = 0, max = longs ? 8 : 1;
     for (; *kinds; kinds++) {
         size_t each = *kinds == 'i' ? 4 : *kinds == 'l' ? 8 : (size_t)address_bytes;
         at = aligned(at, each) + each;
-        if (each > most) most = each;
+        if (each > max) max = each;
     }
-    return aligned(at, most) + 8 * longs;
+    return aligned(at, max) + 8 * longs;
 }
 
 static size_t shared_bytes(int i, int address_bytes) {
@@ -211,7 +214,7 @@ void llvm_sizes(const target_t *t, size_t sizes[REFORMER_SHARED]) {
     }
 }
 
-/* ---- constants --------------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static LLVMValueRef link_at(const llvm_link_t *links, int n, size_t at) {
     for (int i = 0; i < n; i++)
@@ -219,7 +222,7 @@ static LLVMValueRef link_at(const llvm_link_t *links, int n, size_t at) {
     return NULL;
 }
 
-static LLVMValueRef number(const llvm_emitter_t *e, kind_t kind, const void *data) {
+static LLVMValueRef number(const llvm_emitter_t *e, field_kind_t kind, const void *data) {
     uint64_t x = 0; /* little-endian, like all targets */
     memcpy(&x, data, kind_bytes(kind, sizeof(void *)));
     return llvm.ConstInt(kind == INT ? e->i32 : kind == LONG ? e->i64 : e->size, x, false);

@@ -1,5 +1,6 @@
-/* libLLVM, loaded when it is needed. CMake tells which one was found: its name, under which the system's loader knows it
- * where it is installed, and its file. The variable REFORMERC_LLVM names another file of the same version. */
+/* libLLVM, loaded when it is needed. CMake tells which one was found: its name, under which the
+ * system's loader knows it where it is installed, and its file. The variable REFORMERC_LLVM names
+ * another file of the same version. */
 #include <dlfcn.h>
 #include <llvm/Config/llvm-config.h>
 #include <stddef.h>

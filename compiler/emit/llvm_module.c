@@ -11,7 +11,7 @@ static LLVMTypeRef schedule_type(const llvm_emitter_t *e) {
     return llvm.FunctionType(e->nothing, &call, 1, false);
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 /* Parameters of kernels point at memory that nothing else writes while they run, and a call is only
  * read. */
@@ -36,7 +36,7 @@ LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLink
     return f;
 }
 
-/* ---- units -------------------------------------------------------------------------------------------------- */
+/* ---- units ----------------------------------------------------------------------------------- */
 
 static llvm_unit_t close_unit(llvm_emitter_t *e, const char *name, arena_t *a) {
     e->written = llvm.WriteBitcodeToMemoryBuffer(e->module);
@@ -77,9 +77,9 @@ void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
     llvm_open(&e, p->targets[0]);
     e.labels = true;
     e.instrument = p->instrument;
-    int n = plan_parts(p), most = 0;
-    for (int k = 0; k < n; k++) most += (int)plan_module(p, k)->n_funcs;
-    *u = (llvm_units_t){.unit = ARENA_ARRAY(a, llvm_unit_t, most + 1),
+    int n = plan_parts(p), max = 0;
+    for (int k = 0; k < n; k++) max += (int)plan_module(p, k)->n_funcs;
+    *u = (llvm_units_t){.unit = ARENA_ARRAY(a, llvm_unit_t, max + 1),
                         .run = ARENA_ARRAY(a, const char *, n)};
     for (int k = 0; k < n; k++) {
         const char *suffix = llvm_part_suffix(a, p, k);

@@ -1,8 +1,8 @@
 /* Targets as LLVM knows them: machines, function attributes, the passes it runs, what it writes.
  *
- * Everything that makes code fast was decided in the Loops. LLVM is asked for what any compiler does:
- * common subexpressions, invariants out of loops, strength of addresses, registers. No vectorizer, no
- * fast-math, and fma only where it is written. */
+ * Everything that makes code fast was decided in the Loops. LLVM is asked for what any compiler
+ * does: common subexpressions, invariants out of loops, strength of addresses, registers. No
+ * vectorizer, no fast-math, and fma only where it is written. */
 #include <llvm/Config/llvm-config.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -59,8 +59,8 @@ void llvm_initialize(void) {
     if (!is_loaded()) bug("LLVM is used that cannot be loaded: %s", problem);
 }
 
-/* Measured over the specs of this project: 7 to 13 MB on one thread, about 4 MB more for each other one; a whole
- * module takes up to a quarter of a megabyte for each of its functions. */
+/* Measured over the specs of this project: 7 to 13 MB on one thread, about 4 MB more for each other
+ * one; a whole module takes up to a quarter of a megabyte for each of its functions. */
 void llvm_ensure_memory(int threads, size_t functions) {
     enum { FIRST = 32 << 20, EACH_MORE = 8 << 20, EACH_FUNCTION = 256 << 10 };
     size_t bytes =
@@ -94,7 +94,7 @@ LLVMTargetMachineRef llvm_machine(const target_t *t) {
     return machine;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 void llvm_add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value) {
     LLVMAttributeRef a = llvm.CreateStringAttribute(e->context, key, (unsigned)strlen(key), value,
@@ -118,7 +118,7 @@ void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const targ
     llvm_add_text(e, function, "prefer-vector-width", bits); /* else some CPUs get halves */
 }
 
-/* ---- passes ------------------------------------------------------------------------------------------- */
+/* ---- passes ---------------------------------------------------------------------------------- */
 
 #if LLVM_VERSION_MAJOR >= 18
 #define INSTCOMBINE "instcombine<no-verify-fixpoint>" /* else not being done is an error */
@@ -191,7 +191,7 @@ bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenF
     return true;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------ */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 #define TEXT_OF(x)  #x
 #define VALUE_OF(x) TEXT_OF(x)

@@ -17,7 +17,7 @@
 #include "support/temporary.h"
 #include "support/trust.h"
 
-/* ---- the folder ------------------------------------------------------------------------------------ */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 static const char *variable(const char *name) {
     const char *s = getenv(name);
@@ -52,7 +52,7 @@ bool cache_find(arena_t *a, compile_cache_t *c, diag_t *d) {
     return true;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 cache_key_t cache_key(void) {
     return (cache_key_t){{HASH64_INIT, ~HASH64_INIT}};
@@ -74,7 +74,7 @@ const char *cache_path(arena_t *a, const compile_cache_t *c, const cache_key_t *
                         (unsigned long long)k->h[1], suffix);
 }
 
-/* ---- entries ----------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 typedef struct {
     char magic[8];

@@ -1,9 +1,9 @@
 /* The size of the cache of cache.h: what it may hold, what it holds, and what goes.
  *
- * An entry's time is that of its last use, since whoever reads one sets it; the time of reading that file systems keep
- * is a day late where they keep it at all. Two processes may trim at once: each removes what it saw as the longest
- * unused, a name that is gone already counts as removed, and one that was used meanwhile stays. So whoever writes last
- * leaves no more than fits. */
+ * An entry's time is that of its last use, since whoever reads one sets it; the time of reading
+ * that file systems keep is a day late where they keep it at all. Two processes may trim at once:
+ * each removes what it saw as the longest unused, a name that is gone already counts as removed,
+ * and one that was used meanwhile stays. So whoever writes last leaves no more than fits. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "spec/numbers.h"
 #include "support/guard.h"
 
-/* ---- what it may hold ------------------------------------------------------------------------------ */
+/* ---- what it may hold ------------------------------------------------------------------------ */
 
 static const uint64_t usual_limit = UINT64_C(1) << 30;
 
@@ -61,7 +61,7 @@ bool cache_limit(uint64_t *bytes, diag_t *d) {
     return false;
 }
 
-/* ---- what it holds ---------------------------------------------------------------------------------- */
+/* ---- what it holds --------------------------------------------------------------------------- */
 
 enum { KEY_DIGITS = 32, TEMPORARY_SUFFIX = 7, STALE_SECONDS = 24 * 60 * 60 };
 
@@ -141,7 +141,7 @@ cache_list_t cache_list(arena_t *a, const char *folder) {
     return l;
 }
 
-/* ---- what goes --------------------------------------------------------------------------------------- */
+/* ---- what goes ------------------------------------------------------------------------------- */
 
 /* Whether it is gone, by us or by others: one that was used since it was listed stays. */
 static bool remove_unused(int folder, const cache_entry_t *e) {

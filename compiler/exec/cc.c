@@ -1,9 +1,10 @@
 /* Compiling and loading of cc.h.
  *
  * An entry of the compile cache is a shared library; its key covers everything the code depends on:
- * source and header, the runtime's header, compiler (words and what `--version` says) and flags. What the compiler
- * made in its private folder (make.c) is copied there; where it cannot be kept, since there is no cache, no room on the
- * disk or its size does not allow it, it is loaded from that folder, which is removed in any case. */
+ * source and header, the runtime's header, compiler (words and what `--version` says) and flags.
+ * What the compiler made in its private folder (make.c) is copied there; where it cannot be kept,
+ * since there is no cache, no room on the disk or its size does not allow it, it is loaded from
+ * that folder, which is removed in any case. */
 #include "exec/cc.h"
 
 #include <dlfcn.h>
@@ -33,7 +34,7 @@ int cc_words(arena_t *a, const char *cc, const char **words, diag_t *d) {
     return n;
 }
 
-/* ---- what was kept ------------------------------------------------------------------------------------ */
+/* ---- what was kept --------------------------------------------------------------------------- */
 
 static bool find_path(job_t *j, bool no_cache) {
     cache_key_t key = cache_key();
@@ -51,7 +52,7 @@ static bool load_kept(const job_t *j, compiled_t *out) {
     return fd >= 0 && load_code(&j->making, fd, j->path, out, &why);
 }
 
-/* ---- what is made ------------------------------------------------------------------------------------- */
+/* ---- what is made ---------------------------------------------------------------------------- */
 
 /* The entry's descriptor, -1: it is not kept. */
 static int keep(const job_t *j) {
@@ -89,7 +90,7 @@ static bool make_and_load(job_t *j, compiled_t *out) {
     return ok;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------ */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 /* What stands in the file system, where memory runs out. */
 static void give_up(void *job, size_t bytes) {

@@ -15,8 +15,8 @@ typedef struct {
 extern const char runtime_header[]; /* the text of reformer_rt.h; made by cmake/embed.cmake */
 
 /* Compiles the plan's C with `cc` (NULL: $CC, else "cc"; a program and its arguments, separated by
- * spaces, never seen by a shell), or finds it in the cache (no_cache: neither reads nor writes it), and
- * loads it. False after an error in d that shows the command and what the compiler said. */
+ * spaces, never seen by a shell), or finds it in the cache (no_cache: neither reads nor writes it),
+ * and loads it. False after an error in d that shows the command and what the compiler said. */
 bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, diag_t *d);
 /* The words of such a `cc`, into words[CC_MAX_WORDS]; 0 after an error in d. */
 enum { CC_MAX_WORDS = 32 };

@@ -11,14 +11,14 @@
 #include "exec/cache.h"
 #include "exec/cc.h"
 
-/* ---- linkage.c ------------------------------------------------------------------------------------- */
+/* ---- linkage.c ------------------------------------------------------------------------------- */
 
 typedef struct linkage linkage_t;
 extern const linkage_t our_runtime;
 /* Defines reformerc_link(const linkage_t *), and the runtime's functions by what it was given. */
 extern const char linkage_source[];
 
-/* ---- make.c ---------------------------------------------------------------------------------------- */
+/* ---- make.c ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *name; /* of the model, and so of its files */
@@ -31,17 +31,19 @@ typedef struct {
     const char *library; /* what it made, in that folder */
 } making_t;
 
-/* Adds the compiler, its version and flags, and all that it is to compile. False after an error in d. */
+/* Adds the compiler, its version and flags, and all that it is to compile. False
+ * after an error in d. */
 bool make_key(const making_t *m, cache_key_t *key);
 /* A folder, and in it the library. False after an error in d. */
 bool make_library(making_t *m);
 void make_end(making_t *m); /* removes the folder; allocates nothing */
 
-/* ---- load.c ---------------------------------------------------------------------------------------- */
+/* ---- load.c ---------------------------------------------------------------------------------- */
 
-/* What a descriptor holds, which must be what was checked; `path`: its name, where there is no /proc. It is the code's from
- * here on, or closed. False: it cannot be loaded, *why says so. A folder that code may not be run from (mounted noexec) still
- * keeps it: what runs is a copy in memory, after a warning in m->d. */
+/* What a descriptor holds, which must be what was checked; `path`: its name, where there is no
+ * /proc. It is the code's from here on, or closed. False: it cannot be loaded, *why says so. A
+ * folder that code may not be run from (mounted noexec) still keeps it: what runs is a copy in
+ * memory, after a warning in m->d. */
 bool load_code(const making_t *m, int fd, const char *path, compiled_t *out, const char **why);
 
 #endif

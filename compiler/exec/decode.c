@@ -1,5 +1,6 @@
-/* Generation behind one interface, as exec.c has it for forwards: a cache, and the memory that prefills and steps work
- * in. Code and interpreter run the runtime's engine over their schedules; the reference has a cache of its own. */
+/* Generation behind one interface, as exec.c has it for forwards: a cache, and the memory that
+ * prefills and steps work in. Code and interpreter run the runtime's engine over their schedules;
+ * the reference has a cache of its own. */
 #include "exec/exec_int.h"
 #include "support/heap.h"
 #include "support/pages.h"
@@ -17,8 +18,8 @@ engine_of(const exec_t *e, int (*run)(void *, const reformer_variant_t *, const 
                                .ctx = ctx};
 }
 
-/* Memory of the runtime's engine, whatever runs its schedules. The description is the executor's own: of the C back
- * end it is the one that its code has, but for the schedules. */
+/* Memory of the runtime's engine, whatever runs its schedules. The description is the executor's
+ * own: of the C back end it is the one that its code has, but for the schedules. */
 static bool engine_cache_new(exec_cache_t *c, size_t length, size_t prompt, int threads,
                              diag_t *d) {
     const exec_t *e = c->e;
@@ -36,7 +37,7 @@ static bool engine_cache_new(exec_cache_t *c, size_t length, size_t prompt, int 
     return c->workspace && reformer_cache_init(&e->desc, c->memory, bytes, length) == REFORMER_OK;
 }
 
-/* ---- interpreter --------------------------------------------------------------------------------------- */
+/* ---- interpreter ----------------------------------------------------------------------------- */
 
 typedef struct {
     const exec_t *e;
@@ -61,7 +62,7 @@ static int interpreted_step(exec_cache_t *c, const reformer_decode_t *io, diag_t
     return reformer_engine_step(&engine, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
-/* ---- c, jit ---------------------------------------------------------------------------------------------- */
+/* ---- c, jit ---------------------------------------------------------------------------------- */
 
 static int code_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     (void)d;
@@ -75,7 +76,7 @@ static int code_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     return reformer_step(m->desc, m, io, c->memory, c->workspace, c->workspace_bytes);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static const struct {
     int (*prefill)(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);

@@ -1,5 +1,5 @@
-/* Generation by the reference evaluator (graph/decode.h): checks what the runtime checks (runtime/decode.c), with the
- * same codes, then goes row by row. */
+/* Generation by the reference evaluator (graph/decode.h): checks what the runtime checks
+ * (runtime/decode.c), with the same codes, then goes row by row. */
 #include "exec/exec_int.h"
 #include "graph/decode.h"
 #include "support/heap.h"
@@ -19,7 +19,7 @@ void reference_cache_free(exec_cache_t *c) {
     graph_cache_free(c->reference);
 }
 
-/* ---- what both calls check --------------------------------------------------------------------- */
+/* ---- what both calls check ------------------------------------------------------------------- */
 
 static int check_call(const exec_cache_t *c, const reformer_decode_t *io) {
     if (!c->e->store || !io || !io->input_ids) return REFORMER_E_ARGUMENT;
@@ -52,7 +52,7 @@ static graph_next_t next_of(const exec_cache_t *c, const reformer_decode_t *io, 
     return next;
 }
 
-/* ---- prefill ----------------------------------------------------------------------------------- */
+/* ---- prefill --------------------------------------------------------------------------------- */
 
 /* A row's own tokens, without what its mask leaves out; their number. */
 static size_t own_tokens(const reformer_decode_t *io, int64_t row, int32_t *own) {
@@ -98,7 +98,7 @@ int reference_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     return code;
 }
 
-/* ---- step -------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 static int check_step(const exec_cache_t *c, const reformer_decode_t *io) {
     for (int64_t b = 0; b < rows_of(c, io); b++) {
@@ -123,7 +123,7 @@ int reference_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     return code;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 int reference_copy_row(exec_cache_t *c, size_t from, size_t to) {
     size_t batch = (size_t)c->e->plan->batch;

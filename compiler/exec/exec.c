@@ -13,7 +13,7 @@ bool exec_went_well(int code, diag_t *d) {
     return code == REFORMER_OK;
 }
 
-/* ---- reference ---------------------------------------------------------------------------------------- */
+/* ---- reference ------------------------------------------------------------------------------- */
 
 static bool open_reference(exec_t *e, const exec_options_t *o, diag_t *d) {
     (void)o, (void)d;
@@ -86,10 +86,10 @@ typedef struct {
     bool drops;
     graph_margin_fn *of;
     void *ctx;
-} margins_t;
+} margins_call_t;
 
 static int walk_margins(void *ctx, const graph_t *g, void *store, bool unpadded) {
-    const margins_t *m = ctx;
+    const margins_call_t *m = ctx;
     graph_dropout_t dropout = {m->io->dropout_seed, m->io->dropout_step, m->io->dropout_row};
     (void)unpadded;
     return graph_hash_margins(g, exec_param, store, m->io, m->drops ? &dropout : NULL, m->of,
@@ -100,7 +100,7 @@ bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn
                        diag_t *d) {
     if (e->backend != BACKEND_REFERENCE) bug("margins of a %s", backend_names[e->backend]);
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
-    margins_t m = {io, e->plan->trains == e->plan->variants, margin, ctx};
+    margins_call_t m = {io, e->plan->trains == e->plan->variants, margin, ctx};
     return exec_went_well(exec_evaluate(e, v, io->length, walk_margins, &m, d), d);
 }
 
@@ -109,10 +109,10 @@ typedef struct {
     graph_lead_fn *lead;
     graph_margin_fn *margin;
     void *ctx;
-} led_t;
+} led_call_t;
 
 static int walk_led(void *ctx, const graph_t *g, void *store, bool unpadded) {
-    const led_t *x = ctx;
+    const led_call_t *x = ctx;
     return graph_evaluate_led(g, exec_param, store, x->io, unpadded, x->lead, x->margin, x->ctx);
 }
 
@@ -120,7 +120,7 @@ bool exec_lead(const exec_t *e, const reformer_io_t *io, graph_lead_fn *lead,
                graph_margin_fn *margin, void *ctx, diag_t *d) {
     if (e->backend != BACKEND_REFERENCE) bug("a %s is led", backend_names[e->backend]);
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
-    led_t x = {io, lead, margin, ctx};
+    led_call_t x = {io, lead, margin, ctx};
     return exec_went_well(exec_evaluate(e, v, io->length, walk_led, &x, d), d);
 }
 
@@ -129,7 +129,7 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
     return 0;
 }
 
-/* ---- what runs loops ----------------------------------------------------------------------------------- */
+/* ---- what runs loops ------------------------------------------------------------------------- */
 
 /* Code that could run at no length is not worth compiling. */
 static bool shortest_fits(const exec_t *e, diag_t *d) {
@@ -153,7 +153,7 @@ static void keep_weights(exec_t *e, unsigned char *packed) {
     e->weights = packed;
 }
 
-/* ---- interpreter --------------------------------------------------------------------------------------- */
+/* ---- interpreter ----------------------------------------------------------------------------- */
 
 static bool bind_interpreter(exec_t *e, const store_t *weights, diag_t *d) {
     size_t bytes;
@@ -177,7 +177,7 @@ static int forward_interpreter(const exec_t *e, const reformer_io_t *io, void *w
     return loops_interpret(m, &call, d) ? REFORMER_OK : EXEC_FAILED;
 }
 
-/* ---- c, jit ---------------------------------------------------------------------------------------------- */
+/* ---- c, jit ---------------------------------------------------------------------------------- */
 
 static bool open_c(exec_t *e, const exec_options_t *o, diag_t *d) {
     return open_lowered(e, o, d) && cc_load(e->plan, o->cc, o->no_cache, &e->code, d);
@@ -215,7 +215,7 @@ static int forward_code(const exec_t *e, const reformer_io_t *io, void *workspac
     return reformer_forward(e->model.desc, &e->model, io, workspace, bytes);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static const struct {
     bool (*open)(exec_t *e, const exec_options_t *o, diag_t *d);

@@ -31,7 +31,8 @@ struct exec_cache {
 /* exec.c: a reference's params, for graph_evaluate() and its like; ctx is the store. */
 const float *exec_param(void *ctx, const char *name);
 
-/* exec.c: pages_alloc() for "a workspace" or the like, to free(); NULL after an error at the length's key. */
+/* exec.c: pages_alloc() for "a workspace" or the like, to free(); NULL after an
+ * error at the length's key. */
 void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d);
 
 /* exec.c: false after an error in d, unless all went well or d knows (EXEC_FAILED). */
@@ -39,14 +40,14 @@ bool exec_went_well(int code, diag_t *d);
 /* exec.c: room for so much in e->workspace; false after an error in d. */
 bool exec_make_room(exec_t *e, size_t bytes, diag_t *d);
 
-/* exec.c: a reference's walk of the graph of v (NULL: none takes the length) for this length. Returns what the walk
- * does, REFORMER_E_LENGTH, or EXEC_FAILED after an error in d. */
+/* exec.c: a reference's walk of the graph of v (NULL: none takes the length) for this length.
+ * Returns what the walk does, REFORMER_E_LENGTH, or EXEC_FAILED after an error in d. */
 typedef int exec_walk_fn(void *ctx, const graph_t *g, void *store, bool unpadded);
 int exec_evaluate(const exec_t *e, const variant_plan_t *v, size_t length, exec_walk_fn *walk,
                   void *ctx, diag_t *d);
 
-/* exec.c: what a reference evaluates for this length. Variants that stand for any length have a graph of exactly
- * this one made, in a; NULL after errors in d. */
+/* exec.c: what a reference evaluates for this length. Variants that stand for any length have a
+ * graph of exactly this one made, in a; NULL after errors in d. */
 const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
                           diag_t *d);
 

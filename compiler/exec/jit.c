@@ -26,9 +26,9 @@ typedef struct {
     double *seconds;
     diag_t **said;       /* [n] one for each: a diag_t belongs to one thread */
     guard_report_t *end; /* [n] */
-} job_t;
+} jit_job_t;
 
-static bool find_paths(job_t *j, diag_t *d) {
+static bool find_paths(jit_job_t *j, diag_t *d) {
     if (j->o->no_cache) return true;
     if (!cache_find(j->arena, &j->cache, d)) return false;
     const char *key = llvm_compile_key(j->plan->targets[0]);
@@ -41,7 +41,7 @@ static bool find_paths(job_t *j, diag_t *d) {
     return true;
 }
 
-static bool read_entry(job_t *j, int k) {
+static bool read_entry(jit_job_t *j, int k) {
     size_t n;
     char *data = j->path[k] ? cache_read(j->path[k], &n) : NULL;
     if (data) sbuf_write(&j->object[k], data, n);
@@ -49,7 +49,7 @@ static bool read_entry(job_t *j, int k) {
     return data != NULL;
 }
 
-static void keep_entry(const job_t *j, int k) {
+static void keep_entry(const jit_job_t *j, int k) {
     if (!j->path[k]) return;
     arena_t *a = arena_new(); /* an arena is for one thread */
     (void)guard_close(cache_write(a, &j->cache, j->path[k], j->object[k].data, j->object[k].size));
@@ -57,13 +57,13 @@ static void keep_entry(const job_t *j, int k) {
 }
 
 typedef struct {
-    job_t *j;
+    jit_job_t *j;
     int64_t k;
-} task_t;
+} jit_task_t;
 
 static void make_unit(void *task) {
-    job_t *j = ((task_t *)task)->j;
-    int64_t k = ((task_t *)task)->k;
+    jit_job_t *j = ((jit_task_t *)task)->j;
+    int64_t k = ((jit_task_t *)task)->k;
     (void)guard_doing("compiling kernels");
     double start = clock_now();
     j->cached[k] = read_entry(j, (int)k);
@@ -75,13 +75,13 @@ static void make_unit(void *task) {
 
 /* A worker's failure is the caller's, told after all of them. */
 static void make_guarded(void *arg, int64_t k, int worker) {
-    job_t *j = arg;
+    jit_job_t *j = arg;
     (void)worker;
-    if (guard_run(make_unit, &(task_t){j, k}, &j->end[k])) return;
+    if (guard_run(make_unit, &(jit_task_t){j, k}, &j->end[k])) return;
     j->object[k] = (sbuf_t){0}; /* released with what else this task had made */
 }
 
-static void make_all(job_t *j) {
+static void make_all(jit_job_t *j) {
     const reformer_pool_t *pool = pool_interface(j->o->pool);
     if (pool) pool->parallel_for(pool->ctx, j->units.n, pool_threads(j->o->pool), make_guarded, j);
     else
@@ -91,14 +91,14 @@ static void make_all(job_t *j) {
 }
 
 /* Once, behind all that was written. */
-static void trim(job_t *j) {
+static void trim(jit_job_t *j) {
     bool written = false;
     for (int k = 0; k < j->units.n; k++) written |= !j->cached[k];
     if (written && j->cache.folder) (void)cache_trim(j->arena, j->cache.folder, j->cache.limit);
 }
 
 /* The messages of the units, in their order. */
-static bool gather(const job_t *j, diag_t *d) {
+static bool gather(const jit_job_t *j, diag_t *d) {
     bool ok = true;
     for (int k = 0; k < j->units.n; k++)
         if (diag_errors(j->said[k]) > 0) {
@@ -108,14 +108,14 @@ static bool gather(const job_t *j, diag_t *d) {
     return ok;
 }
 
-static void print_times(const job_t *j) {
+static void print_times(const jit_job_t *j) {
     for (int k = 0; j->o->time && k < j->units.n; k++)
         fprintf(stderr, "%8.3f ms  %-20s %s, %zu bytes of bitcode, %zu of object\n",
                 1e3 * j->seconds[k], j->units.unit[k].name, j->cached[k] ? "cached" : "compiled",
                 j->units.unit[k].bytes, j->object[k].size);
 }
 
-static bool find_schedules(const job_t *j, const jit_t *jit, reformer_variant_t *variants,
+static bool find_schedules(const jit_job_t *j, const jit_t *jit, reformer_variant_t *variants,
                            diag_t *d) {
     for (int k = 0; k < plan_parts(j->plan); k++) {
         variants[k].run = jit_schedule(jit, j->units.run[k], d);
@@ -124,7 +124,7 @@ static bool find_schedules(const job_t *j, const jit_t *jit, reformer_variant_t 
     return true;
 }
 
-static jit_t *link_all(const job_t *j, reformer_variant_t *variants, diag_t *d) {
+static jit_t *link_all(const jit_job_t *j, reformer_variant_t *variants, diag_t *d) {
     double start = clock_now();
     jit_t *jit = jit_link(j->object, j->units.n, j->o->perf_map, d);
     if (jit && !find_schedules(j, jit, variants, d)) {
@@ -150,7 +150,7 @@ static bool check_allowed(diag_t *d) {
 }
 
 /* Workers made them, under guards of their own. */
-static void free_objects(job_t *j) {
+static void free_objects(jit_job_t *j) {
     for (int k = 0; k < j->units.n; k++) sbuf_free(&j->object[k]);
 }
 
@@ -163,7 +163,7 @@ jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *va
     if (!check_allowed(d)) return NULL;
     if (!llvm_ready(d)) return NULL;
     llvm_ensure_memory(pool_threads(o->pool), 0);
-    job_t j = {.plan = p, .o = o, .arena = arena_new()};
+    jit_job_t j = {.plan = p, .o = o, .arena = arena_new()};
     double start = clock_now();
     llvm_units_make(p, j.arena, &j.units);
     if (o->time) fprintf(stderr, "%8.3f ms  %-20s\n", 1e3 * (clock_now() - start), "llvm IR");

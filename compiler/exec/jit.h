@@ -1,4 +1,5 @@
-/* A plan → machine code in this process: units from the cache or compiled on the workers, linked. */
+/* A plan → machine code in this process: units from the cache or compiled on
+ * the workers, linked. */
 #ifndef REFORMERC_EXEC_JIT_H
 #define REFORMERC_EXEC_JIT_H
 

@@ -1,8 +1,8 @@
 /* Training on an executor, of any back end.
  *
- * Params, gradients and their sum have one layout, plan->gradients; states have their own. The reference reads params where
- * they stand, by a store that points to them; what runs loops reads the weights file in memory, into which they are packed
- * after each update. */
+ * Params, gradients and their sum have one layout, plan->gradients; states have their own. The
+ * reference reads params where they stand, by a store that points to them; what runs loops reads
+ * the weights file in memory, into which they are packed after each update. */
 #include "exec/learn_int.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ static const reformer_training_t *training_of(const exec_learner_t *l) {
     return &l->plan->training;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static float *zeros(const exec_learner_t *l, const char *what, const layout_t *of, diag_t *d) {
     size_t bytes = (size_t)of->data_end;
@@ -55,7 +55,7 @@ static void find_tensors(exec_learner_t *l) {
     }
 }
 
-/* ---- arrays by name --------------------------------------------------------------------------------- */
+/* ---- arrays by name -------------------------------------------------------------------------- */
 
 static int64_t product(int rank, const int64_t *shape) {
     int64_t n = 1;
@@ -124,7 +124,7 @@ void exec_learner_array(exec_learner_t *l, size_t i, exec_array_t *a) {
     *a = l->arrays[i];
 }
 
-/* ---- the weights that forwards read ----------------------------------------------------------------- */
+/* ---- the weights that forwards read ---------------------------------------------------------- */
 
 /* A pool is the caller's, and is lent for a step alone. */
 static void give_threads_back(exec_learner_t *l) {
@@ -146,7 +146,7 @@ static void take_params(exec_learner_t *l, const store_t *from) {
     }
 }
 
-/* ---- rotations --------------------------------------------------------------------------------------- */
+/* ---- rotations ------------------------------------------------------------------------------- */
 
 static void add_rotations(exec_learner_t *l, const layout_entry_t *e, int index) {
     const tensor_t *t = store_find(l->store, e->source[index]);
@@ -205,7 +205,7 @@ void exec_learner_evaluates(exec_learner_t *l, bool yes) {
     l->drawn = -1;
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------ */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
                    diag_t *d) {
@@ -275,7 +275,8 @@ static bool is_finite(double x) {
     return x - x == 0;
 }
 
-/* The first tensor that holds a NaN or an infinity; one does, since squares of finite numbers do not overflow a double. */
+/* The first tensor that holds a NaN or an infinity; one does, since squares of finite numbers
+ * do not overflow a double. */
 static const char *bad_tensor(const exec_learner_t *l) {
     for (int i = 0; i < l->update->n; i++)
         for (int64_t k = 0; k < l->arrays[i].elements; k++)
@@ -309,7 +310,7 @@ void exec_learner_set_step(exec_learner_t *l, int64_t step) {
     l->step = step;
 }
 
-/* ---- a learner --------------------------------------------------------------------------------------- */
+/* ---- a learner ------------------------------------------------------------------------------- */
 
 const store_t *exec_learner_store(const exec_learner_t *l) {
     return l->store;

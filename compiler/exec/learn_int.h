@@ -1,4 +1,5 @@
-/* Shared by the files of exec/ that are a learner: learn.c keeps its memory, learn_update.c computes on it. */
+/* Shared by the files of exec/ that are a learner: learn.c keeps its memory,
+ * learn_update.c computes on it. */
 #ifndef REFORMERC_EXEC_LEARN_INT_H
 #define REFORMERC_EXEC_LEARN_INT_H
 
@@ -23,9 +24,9 @@ struct exec_learner {
     const update_t *update;
     arena_t *arena;
     store_t *store; /* of the newest params */
-    float *params, *sum, *gradients,
-        *states[REFORMER_STATES]; /* gradients: of later micro-batches */
-    update_memory_t *tensors;     /* [update->n] */
+    /* gradients: of later micro-batches */
+    float *params, *sum, *gradients, *states[REFORMER_STATES];
+    update_memory_t *tensors; /* [update->n] */
     exec_array_t *arrays;
     size_t n_arrays;
     rotations_t *rotations;
@@ -38,7 +39,8 @@ struct exec_learner {
 /* learn.c: a tensor's part of an array that is laid out so; NULL: it has none. */
 float *learner_part(float *array, const layout_t *of, const char *source);
 
-/* learn_update.c: as the phases of reformer_rt.h say. False after an error in d. sum *= share; sum += share * gradients; */
+/* learn_update.c: as the phases of reformer_rt.h say. False after an error in d. sum *= share;
+ * sum += share * gradients; */
 bool learner_set(exec_learner_t *l, double share, diag_t *d);
 bool learner_add(exec_learner_t *l, double share, diag_t *d);
 bool learner_norm(exec_learner_t *l, double *norm, diag_t *d);

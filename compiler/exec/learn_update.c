@@ -1,8 +1,8 @@
-/* What a learner computes: sums, norms, updates, packing. The reference does so in double, as graph/update.h says; others run
- * the plan's update module. */
+/* What a learner computes: sums, norms, updates, packing. The reference does so in double, as
+ * graph/update.h says; others run the plan's update module. */
 #include "exec/learn_int.h"
 
-/* ---- reference ---------------------------------------------------------------------------------------- */
+/* ---- reference ------------------------------------------------------------------------------- */
 
 static size_t floats_of(const exec_learner_t *l) {
     return (size_t)l->plan->gradients->data_end / sizeof(float);
@@ -56,7 +56,7 @@ static bool evaluate(exec_learner_t *l, const reformer_update_t *u, diag_t *d) {
     return ok;
 }
 
-/* ---- the update module -------------------------------------------------------------------------------- */
+/* ---- the update module ----------------------------------------------------------------------- */
 
 static bool interpret(const exec_learner_t *l, const reformer_call_t *call, diag_t *d) {
     const exec_t *e = l->e;
@@ -83,7 +83,7 @@ static bool run_module(exec_learner_t *l, const reformer_update_t *u, diag_t *d)
     return e->backend == BACKEND_INTERPRETER ? interpret(l, &call, d) : run_code(l, &call);
 }
 
-/* ---- phases ------------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static reformer_update_t update_of(exec_learner_t *l) {
     reformer_update_t u = {.size = sizeof u,

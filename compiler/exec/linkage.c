@@ -1,6 +1,6 @@
-/* Between a library made of generated C and this process: models call the runtime, and in here they call this process's
- * one, through pointers that a second small source file holds, which is compiled with the model's. So a library needs
- * nothing at link time and shares our workers. */
+/* Between a library made of generated C and this process: models call the runtime, and in here they
+ * call this process's one, through pointers that a second small source file holds, which is
+ * compiled with the model's. So a library needs nothing at link time and shares our workers. */
 #include "exec/cc_int.h"
 #include "reformer_rt.h"
 

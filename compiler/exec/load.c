@@ -1,5 +1,6 @@
-/* A library of generated C → code in this process, by its descriptor: what was checked is what is loaded, whatever
- * becomes of its name. The descriptor stays open as long as the library: glibc knows a library by its name. */
+/* A library of generated C → code in this process, by its descriptor: what was checked is what is
+ * loaded, whatever becomes of its name. The descriptor stays open as long as the library: glibc
+ * knows a library by its name. */
 #define _GNU_SOURCE /* ST_NOEXEC */
 #include <dlfcn.h>
 #include <string.h>

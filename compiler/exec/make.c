@@ -1,5 +1,6 @@
-/* The user's compiler, run in a private folder: model, header, the runtime's header and linkage in, a library out. The
- * runtime's header is part of this program: a program that links us may stand anywhere. */
+/* The user's compiler, run in a private folder: model, header, the runtime's header and linkage in,
+ * a library out. The runtime's header is part of this program: a program that
+ * links us may stand anywhere. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static bool run_compiler(const making_t *m, const char *const *argv, sbuf_t *sai
                         "--cc PROG, or the variable CC, names another one", said, m->d);
 }
 
-/* ---- the key ------------------------------------------------------------------------------------------ */
+/* ---- the key --------------------------------------------------------------------------------- */
 
 static void add_all(const making_t *m, const sbuf_t *version, cache_key_t *key) {
     for (int k = 0; k < m->n_words; k++) cache_key_text(key, m->words[k]);
@@ -40,7 +41,7 @@ bool make_key(const making_t *m, cache_key_t *key) {
     return ok;
 }
 
-/* ---- a library ---------------------------------------------------------------------------------------- */
+/* ---- a library ------------------------------------------------------------------------------- */
 
 static bool compile(making_t *m) {
     arena_t *a = m->arena;

@@ -1,4 +1,5 @@
-/* The decision of settle.h. In: a back end. Out: it, or the one that needs no executable memory of our making. */
+/* The decision of settle.h. In: a back end. Out: it, or the one that needs no
+ * executable memory of our making. */
 #include "exec/settle.h"
 
 #include <string.h>

@@ -25,22 +25,23 @@ static int place_of(const target_t *t) {
 /* What the products of a model are of, besides float32. */
 typedef struct {
     bool bfloat16, int8;
-} uses_t;
+} product_types_t;
 
 /* With int8 go products of attention, of bfloat16. */
-static uses_t uses_of(const plan_options_t *p, const spec_t *s) {
+static product_types_t uses_of(const plan_options_t *p, const spec_t *s) {
     bool trains = p->train != TRAIN_NOT || p->of_training; /* another key says it there */
-    if (trains) return (uses_t){.bfloat16 = s->train.dtype == DTYPE_BFLOAT16};
+    if (trains) return (product_types_t){.bfloat16 = s->train.dtype == DTYPE_BFLOAT16};
     bool int8 = spec_has_dtype(s, DTYPE_INT8);
-    return (uses_t){.bfloat16 = int8 || spec_has_dtype(s, DTYPE_BFLOAT16), .int8 = int8};
+    return (product_types_t){.bfloat16 = int8 || spec_has_dtype(s, DTYPE_BFLOAT16), .int8 = int8};
 }
 
-/* A level serves every model; its extensions, which CPUs of a level may lack, those that use them. */
-static bool serves(const target_t *t, uses_t uses) {
+/* A level serves every model; its extensions, which CPUs of a level may lack,
+ * those that use them. */
+static bool serves(const target_t *t, product_types_t uses) {
     return t->id == t->level || (uses.bfloat16 && t->dot2) || (uses.int8 && t->dot4);
 }
 
-static const target_t *native_for(uses_t uses) {
+static const target_t *native_for(product_types_t uses) {
     for (int i = 0; i < T_COUNT; i++) {
         const target_t *t = &targets[best_first[i]];
         if (serves(t, uses) && reformer_cpu_takes((int)t->id)) return t;
@@ -49,11 +50,12 @@ static const target_t *native_for(uses_t uses) {
 }
 
 const target_t *native_target(dtype_t dtype) {
-    return native_for((uses_t){.bfloat16 = dtype != DTYPE_FLOAT32, .int8 = dtype == DTYPE_INT8});
+    return native_for(
+        (product_types_t){.bfloat16 = dtype != DTYPE_FLOAT32, .int8 = dtype == DTYPE_INT8});
 }
 
 /* What stands for "no target named". */
-static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) {
+static bool is_default(const target_t *t, target_default_t wanted, product_types_t uses) {
     const target_t *native = native_for(uses);
     switch (wanted) {
     case TARGET_LEVELS: return target_family(t) == target_family(native) && serves(t, uses);
@@ -64,7 +66,7 @@ static bool is_default(const target_t *t, target_default_t wanted, uses_t uses) 
     return t == native;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void hint_names(const char *names[T_COUNT + 1], diag_t *d) {
     sbuf_t all = {0};
@@ -109,7 +111,7 @@ bool targets_parse(arena_t *a, const char *list, const char *where, const char *
     }
 }
 
-/* ---- a plan's --------------------------------------------------------------------------------------- */
+/* ---- a plan's -------------------------------------------------------------------------------- */
 
 /* Best first, each once: the order in which the runtime tries them. */
 static void insert(plan_options_t *p, const target_t *t) {
@@ -125,7 +127,7 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
                          diag_t *d) {
     int n = want->n ? want->n : s->compile.n_targets;
     const char *const *names = want->n ? want->names : s->compile.targets;
-    uses_t uses = uses_of(p, s);
+    product_types_t uses = uses_of(p, s);
     for (int i = 0; n == 0 && i < T_COUNT; i++)
         if (is_default(&targets[i], want->otherwise, uses)) insert(p, &targets[i]);
     for (int i = 0; i < n; i++) {
@@ -144,8 +146,8 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
     return true;
 }
 
-/* What runs at once needs one target only, the best that this CPU has; what only walks the loops or the
- * graph takes any. */
+/* What runs at once needs one target only, the best that this CPU has; what only walks the loops or
+ * the graph takes any. */
 static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t *want, diag_t *d) {
     bool any = want->backend == BACKEND_REFERENCE || want->backend == BACKEND_INTERPRETER;
     for (int i = 0; i < p->n_targets; i++) {

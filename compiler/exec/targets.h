@@ -7,16 +7,18 @@
 
 #include "exec/exec.h"
 
-/* The best target of this CPU among those that a model of this number type has a use for: what "native" means. */
+/* The best target of this CPU among those that a model of this number type has a use
+ * for: what "native" means. */
 const target_t *native_target(dtype_t dtype);
 
-/* A comma-separated list of names, "native" among them, each kept once: names[0 … *n-1], copied to a.
- * False after an error in d. */
+/* A comma-separated list of names, "native" among them, each kept once: names[0 … *n-1], copied to
+ * a. False after an error in d. */
 bool targets_parse(arena_t *a, const char *list, const char *where, const char *names[MAX_TARGETS],
                    int *n, diag_t *d);
 
 /* Where nobody names a target: this CPU's best; every level of this machine's architecture and
- * those of its extensions that the model uses, so that a product has full speed wherever it runs; what all machines of the architecture run. */
+ * those of its extensions that the model uses, so that a product has full speed wherever it runs;
+ * what all machines of the architecture run. */
 typedef enum { TARGET_NATIVE, TARGET_LEVELS, TARGET_BASELINE } target_default_t;
 
 typedef struct {

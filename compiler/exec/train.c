@@ -1,18 +1,18 @@
-/* Train steps behind one interface, as exec.c has it for forwards. The reference derives in double, and rounds what it
- * gives; it has no launches, and tells nobody of gradients before its end. */
+/* Train steps behind one interface, as exec.c has it for forwards. The reference derives in double,
+ * and rounds what it gives; it has no launches, and tells nobody of gradients before its end. */
 #include "exec/exec_int.h"
 #include "support/pages.h"
 
-/* ---- reference ---------------------------------------------------------------------------------------- */
+/* ---- reference ------------------------------------------------------------------------------- */
 
 typedef struct {
     const plan_t *plan;
     const reformer_io_t *io;
     float *gradients;
-} step_t;
+} train_call_t;
 
 static void keep_gradient(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
-    const step_t *s = ctx;
+    const train_call_t *s = ctx;
     int index;
     if (n->op != G_GRADIENT) return;
     const layout_entry_t *e = layout_find(s->plan->gradients, n->in[1]->name, &index);
@@ -22,7 +22,7 @@ static void keep_gradient(void *ctx, const gnode_t *n, const double *values, int
 }
 
 static int walk_train(void *ctx, const graph_t *g, void *store, bool unpadded) {
-    const step_t *s = ctx;
+    const train_call_t *s = ctx;
     graph_dropout_t dropout = {s->io->dropout_seed, s->io->dropout_step, s->io->dropout_row};
     return graph_evaluate_gradients(g, exec_param, store, s->io, &dropout, unpadded, keep_gradient,
                                     ctx);
@@ -30,7 +30,7 @@ static int walk_train(void *ctx, const graph_t *g, void *store, bool unpadded) {
 
 static int derive_reference(const exec_t *e, const reformer_io_t *io, float *gradients,
                             void *workspace, size_t bytes, diag_t *d) {
-    step_t s = {e->plan, io, gradients};
+    train_call_t s = {e->plan, io, gradients};
     (void)workspace, (void)bytes;
     const variant_plan_t *v = plan_train_fitting(e->plan, io->length);
     return exec_evaluate(e, v, io->length, walk_train, &s, d);
@@ -41,7 +41,7 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
     return 0;
 }
 
-/* ---- interpreter --------------------------------------------------------------------------------------- */
+/* ---- interpreter ----------------------------------------------------------------------------- */
 
 static size_t interpreter_workspace(const exec_t *e, size_t length, int threads) {
     return reformer_prepare_gradients_bytes(&e->desc, e->desc.trains, e->plan->n_variants, length,
@@ -60,7 +60,7 @@ static int derive_interpreted(const exec_t *e, const reformer_io_t *io, float *g
     return loops_interpret(m, &call, d) ? REFORMER_OK : EXEC_FAILED;
 }
 
-/* ---- c, jit ---------------------------------------------------------------------------------------------- */
+/* ---- c, jit ---------------------------------------------------------------------------------- */
 
 static size_t code_workspace(const exec_t *e, size_t length, int threads) {
     return reformer_train_bytes(&e->desc, length, threads);
@@ -73,7 +73,7 @@ static int derive_code(const exec_t *e, const reformer_io_t *io, float *gradient
                               workspace, bytes);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static const struct {
     int (*derive)(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,

@@ -1,7 +1,8 @@
 /* Spec → Graph: what Hugging Face's Reformer computes for one padded length.
  *
- * In: a checked Spec with its architecture, and a length. Out: nodes in this order; whoever reads the
- * graph follows its edges. B batch, S length, P padded length; every name below is a node's name.
+ * In: a checked Spec with its architecture, and a length. Out: nodes in this order; whoever reads
+ * the graph follows its edges. B batch, S length, P padded length; every name
+ * below is a node's name.
  *
  *   input_ids, attention_mask          INPUT; the mask is always there, callers may leave it out
  *   ids  = PAD_IDS(input_ids)          mask = PAD_MASK(attention_mask)      (identities when S = P)
@@ -20,7 +21,8 @@
  *     layers.N.y1 = ADD(y1, attention)
  *     layers.N.feed_forward_norm = LAYER_NORM(layers.N.y1)
  *     layers.N.feed_forward_in   = DENSE, .feed_forward_act = ACTIVATION, .feed_forward = DENSE;
- *       a gate: .feed_forward_gate = DENSE(feed_forward_norm), .feed_forward_gated = MUL(feed_forward_act, gate) before it
+ *       a gate: .feed_forward_gate = DENSE(feed_forward_norm), .feed_forward_gated =
+ *       MUL(feed_forward_act, gate) before it
  *     layers.N.y2 = ADD(y2, feed_forward)
  *   (LAYER_NORM: with extensions.norm: rms RMS_NORM, which has no bias)
  *   streams = CONCAT(y1, y2); hidden = LAYER_NORM(streams); last_hidden_state = SLICE(hidden)
@@ -32,13 +34,15 @@
  *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa);
  *                          loss = QA_LOSS(start_logits, end_logits, start_positions, end_positions)
  *
- * To train by (graph_options_t.train), behind the nodes that dropout follows: layers.N.attention_dropout,
- * .feed_forward_in_dropout, .feed_forward_dropout, hidden_dropout, first_token_dropout, classifier_act_dropout, each a
- * DROPOUT; embeddings and attentions have rates. A rate of 0 has no node.
+ * To train by (graph_options_t.train), behind the nodes that dropout follows:
+ * layers.N.attention_dropout, .feed_forward_in_dropout, .feed_forward_dropout, hidden_dropout,
+ * first_token_dropout, classifier_act_dropout, each a DROPOUT; embeddings and attentions have
+ * rates. A rate of 0 has no node.
  *
  * A step of generation (graph_build_step) is the same with P = S = 1 and positions as an INPUT:
  *   embeddings = EMBED_AT(input_ids, positions, word, tables…)
- *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions, layers.N.state, rotations)
+ *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions,
+ *            layers.N.state, rotations)
  *     local  layers.N.self_attention = LOCAL_STEP(query, key, value, positions, layers.N.state)
  *   logits as above, without a loss
  *
@@ -58,8 +62,8 @@ typedef struct {
     int64_t bucket_length; /* padded: decides automatic buckets */
     gnode_t *mask;
     gnode_t *positions; /* of a step; NULL: a forward */
-    const gnode_t *
-        *hashed; /* of a step, by layer: LSH_HASH of the forward; NULL: it does not hash */
+    /* Of a step, by layer: LSH_HASH of the forward; NULL: it does not hash */
+    const gnode_t **hashed;
 } graph_builder_t;
 
 /* ---- nodes --------------------------------------------------------------------------------- */
@@ -298,7 +302,7 @@ static gnode_t *sorted_idx(graph_builder_t *b, gnode_t *qk) {
 static void set_step(graph_builder_t *b, gnode_t *n) {
     set_window(b, n);
     n->causal = false; /* what is cached came before */
-    n->upstream = b->s->compile.decode == DECODE_HUGGINGFACE;
+    n->as_huggingface = b->s->compile.decode == DECODE_HUGGINGFACE;
 }
 
 /* A state is told what its step is told. */
@@ -310,7 +314,7 @@ static void copy_state(graph_builder_t *b, gnode_t *state, const gnode_t *step) 
     for (int i = 0; i < step->n_factors; i++) state->factors[i] = step->factors[i];
     state->chunk = step->chunk;
     state->before = step->before;
-    state->upstream = step->upstream;
+    state->as_huggingface = step->as_huggingface;
     finish(b, state);
 }
 

@@ -1,13 +1,15 @@
 /* Number types of caches: graph_set_cache_dtype (graph.h). docs/dtype.md.
  *
- * In: the graph of a step, and of its forward. Out: every state of the step is of the type that was asked for, or else of
- * that of the factors of its attention's forward. Keys and values are rounded to a state's type as they join it; the
- * attention of a step has factors of that type. What a step hashes is rounded nowhere. */
+ * In: the graph of a step, and of its forward. Out: every state of the step is of the type that was
+ * asked for, or else of that of the factors of its attention's forward. Keys and values are rounded
+ * to a state's type as they join it; the attention of a step has factors of that type. What a step
+ * hashes is rounded nowhere. */
 #include <string.h>
 
 #include "graph/ops.h"
 
-/* The forward's attention of this name, looked for from *next on: both have their layers in one order. */
+/* The forward's attention of this name, looked for from *next on: both have their
+ * layers in one order. */
 static const gnode_t *attention_of(const graph_t *forward, const gnode_t *step, size_t *next) {
     for (size_t i = 0; i < forward->n_nodes; i++) {
         size_t at = (*next + i) % forward->n_nodes;

@@ -1,5 +1,5 @@
-/* Rows of tokens that the reference evaluator has read, and the two walks that fill them: a prefill, and a step, whose
- * attentions read and append (evaluate_decode.c).
+/* Rows of tokens that the reference evaluator has read, and the two walks that fill them: a
+ * prefill, and a step, whose attentions read and append (evaluate_decode.c).
  *
  * In: graphs of graph_build and graph_build_step. Out: logits of what follows. */
 #include "graph/decode.h"
@@ -80,10 +80,10 @@ double graph_cache_margin(const graph_cache_t *c, int64_t row) {
     return c->rows[row].margin;
 }
 
-/* ---- room -------------------------------------------------------------------------------------- */
+/* ---- room ------------------------------------------------------------------------------------ */
 
-/* The cache is older than the call: what it has by the time memory runs out stays its own, and `room` says no more
- * than all states have. */
+/* The cache is older than the call: what it has by the time memory runs out stays its own, and
+ * `room` says no more than all states have. */
 static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
     if (tokens <= row->room) return;
     size_t room = (size_t)(tokens > 2 * row->room ? tokens : 2 * row->room);
@@ -117,9 +117,10 @@ void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     }
 }
 
-/* ---- prefill ----------------------------------------------------------------------------------- */
+/* ---- prefill --------------------------------------------------------------------------------- */
 
-/* By id of the prefill's nodes: which of the step's states has its name. Both have them in one order. */
+/* By id of the prefill's nodes: which of the step's states has its name. Both
+ * have them in one order. */
 static int *match_states(const graph_cache_t *c, const graph_t *g) {
     int *at = eval_alloc((int64_t)g->n_nodes, sizeof *at), next = 0, found = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
@@ -136,8 +137,8 @@ static int *match_states(const graph_cache_t *c, const graph_t *g) {
     return at;
 }
 
-/* Zero vectors have a margin that is no number, and the first bucket everywhere. (No fmin: gcc 12.2 for aarch64 breaks
- * down at -O3 where a loop of it has floats to widen.) */
+/* Zero vectors have a margin that is no number, and the first bucket everywhere. (No fmin: gcc 12.2
+ * for aarch64 breaks down at -O3 where a loop of it has floats to widen.) */
 static void note_margins(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
     cached_row_t *row = ctx;
     (void)hash;
@@ -184,7 +185,7 @@ int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_f
     return error;
 }
 
-/* ---- step -------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 int graph_step(graph_cache_t *c, int64_t row, graph_param_fn *param, void *ctx, int32_t token,
                const graph_next_t *next) {

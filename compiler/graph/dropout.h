@@ -1,12 +1,15 @@
-/* Which elements dropout drops: a function of where an element stands, so that masks are the same whenever they are asked
- * for (backward pass, threads, tiles, micro-batches, after a restart) and nothing of them is stored.
+/* Which elements dropout drops: a function of where an element stands, so that masks are the same
+ * whenever they are asked for (backward pass, threads, tiles, micro-batches, after a restart) and
+ * nothing of them is stored.
  *
- * An element is numbered row-major in its tensor, rows of the whole step numbered through, widths rounded up to a multiple
- * of 8. Eight elements share one Philox4x32-10 of
+ * An element is numbered row-major in its tensor, rows of the whole step numbered through, widths
+ * rounded up to a multiple of 8. Eight elements share one Philox4x32-10 of
  *     key       seed, low and high
- *     counter   element / 8, low 32 bits | layer << 16, its next 16 bits | stream << 8, place | step of the optimiser
- * and have 16 bits each, low half of a word first: an element is dropped when they are below t = round(rate * 65536), and
- * else multiplied by 65536 / (65536 - t), which leaves the mean for the rate really used. */
+ *     counter   element / 8, low 32 bits | layer << 16, its next 16 bits | stream << 8, place
+ *               | step of the optimiser
+ * and have 16 bits each, low half of a word first: an element is dropped when they are below t =
+ * round(rate * 65536), and else multiplied by 65536 / (65536 - t), which leaves the mean
+ * for the rate really used. */
 #ifndef REFORMERC_GRAPH_DROPOUT_H
 #define REFORMERC_GRAPH_DROPOUT_H
 

@@ -1,17 +1,19 @@
 /* Number types of products: graph_with_dtypes (graph.h). docs/dtype.md.
  *
- * In: the graph of a forward, of a prefill or of a step, and of which type products are, each by its layer. Out: the same
- * nodes, but
+ * In: the graph of a forward, of a prefill or of a step, and of which type products are, each by
+ * its layer. Out: the same nodes, but
  *
- *   bfloat16   the weight of a DENSE is a bf16 PARAM, and its x a ROUND; so are the q, k and v of attention, but not what is
- *              hashed, or kept for steps
- *   int8       the weight of a DENSE is an i8 PARAM, and its x a QUANTIZE. The DENSE of what an attention gives, and one whose
- *              sum has too many products for i8, are as with bfloat16, and so are attentions
+ *   bfloat16   the weight of a DENSE is a bf16 PARAM, and its x a ROUND; so are the q, k and v of
+ *              attention, but not what is hashed, or kept for steps
+ *   int8       the weight of a DENSE is an i8 PARAM, and its x a QUANTIZE. The DENSE of what an
+ *              attention gives, and one whose sum has too many products for i8, are as with
+ *              bfloat16, and so are attentions
  *
- * and tables of words, which no layer has, are of the model's type. A ROUND or a QUANTIZE stands right behind the value that
- * it rounds, once, however many read it. What is rounded already stays as it is, so that doing it twice is doing it once. A
- * weight that products and something else read, as word embeddings and a head, is left alone, and so are all of them: they
- * would be rounded with it. One that products of several types read is of that which rounds least. */
+ * and tables of words, which no layer has, are of the model's type. A ROUND or a QUANTIZE stands
+ * right behind the value that it rounds, once, however many read it. What is rounded already stays
+ * as it is, so that doing it twice is doing it once. A weight that products and something else
+ * read, as word embeddings and a head, is left alone, and so are all of them: they would be rounded
+ * with it. One that products of several types read is of that which rounds least. */
 #include "graph/ops.h"
 #include "support/i8.h"
 
@@ -29,8 +31,8 @@ typedef struct {
     const spec_t *spec; /* NULL: all are `dtype` */
     dtype_t dtype;
     graph_t *g;
-    bool *of_dense,
-        *of_words;         /* of a PARAM: it is the weight of a DENSE, the words of an embedding, */
+    /* Of a PARAM: it is the weight of a DENSE, the words of an embedding, */
+    bool *of_dense, *of_words;
     bool *elsewhere;       /* or something else */
     gtype_t *weight;       /* of a PARAM that is one of the first two alone: as which it is read */
     bool *wanted[N_KINDS]; /* such a node is to be made of it */
@@ -39,7 +41,7 @@ typedef struct {
     bool words_alone; /* they are left as they are */
 } rounder_t;
 
-/* ---- what products are of ------------------------------------------------------------------------- */
+/* ---- what products are of -------------------------------------------------------------------- */
 
 static dtype_t dtype_of(const rounder_t *r, const gnode_t *n) {
     return r->spec ? spec_dtype(r->spec, n->layer) : r->dtype;
@@ -57,7 +59,7 @@ static gtype_t type_of_dense(const rounder_t *r, const gnode_t *n) {
     bool attends = graph_is_attention(x) || graph_is_step(x);
     switch (dtype_of(r, n)) {
     case DTYPE_BFLOAT16: return G_BF16;
-    case DTYPE_INT8: return attends || n->in[1]->shape[1].c > I8_MOST_PRODUCTS ? G_BF16 : G_I8;
+    case DTYPE_INT8: return attends || n->in[1]->shape[1].c > I8_MAX_PRODUCTS ? G_BF16 : G_I8;
     default: return G_F32;
     }
 }
@@ -81,7 +83,7 @@ static int kind_of(gtype_t type) {
     return type == G_I8;
 }
 
-/* ---- weights -------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static void find_readers(rounder_t *r) {
     for (size_t i = 0; i < r->from->n_nodes; i++) {
@@ -116,7 +118,7 @@ static void find_weights(rounder_t *r) {
     }
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* A node that stands before the first who needs it does for all. */
 static void find_values(rounder_t *r) {
@@ -170,7 +172,7 @@ static bool take(rounder_t *r, const gnode_t *from, diag_t *d) {
     return true;
 }
 
-/* ---- a graph -------------------------------------------------------------------------------------- */
+/* ---- a graph --------------------------------------------------------------------------------- */
 
 static graph_t *rounded(arena_t *a, rounder_t r, diag_t *d) {
     size_t n = r.from->n_nodes;

@@ -17,7 +17,8 @@ int eval_input(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return REFORMER_OK;
 }
 
-/* What a cache holds is read and written where it stands, by those who have the state as an input. */
+/* What a cache holds is read and written where it stands, by those who have the
+ * state as an input. */
 int eval_state(eval_t *e, const gnode_t *n, eval_value_t *out) {
     (void)e, (void)n, (void)out;
     return REFORMER_OK;
@@ -281,14 +282,14 @@ static double value_bytes(const gnode_t *n) {
 }
 
 double graph_evaluate_bytes(const graph_t *g) {
-    double most = 0;
+    double max = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
         double sum = value_bytes(g->nodes[i]);
         for (int k = 0; k < g->nodes[i]->n_in; k++)
             if (g->nodes[i]->in[k]) sum += value_bytes(g->nodes[i]->in[k]);
-        if (sum > most) most = sum;
+        if (sum > max) max = sum;
     }
-    return most;
+    return max;
 }
 
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,

@@ -3,7 +3,8 @@
  *
  * Single precision only where Hugging Face's rounding is part of the meaning: the log-sum-exp of
  * rows that see no key (Q1) and the combination of rounds for rows that see only themselves
- * (Q2). Where the square of a row's length overflows it, norms and keys are its too: 1 / inf is 0. */
+ * (Q2). Where the square of a row's length overflows it, norms and keys are its
+ * too: 1 / inf is 0. */
 #ifndef REFORMERC_GRAPH_EVALUATE_H
 #define REFORMERC_GRAPH_EVALUATE_H
 
@@ -25,24 +26,27 @@ typedef const float *graph_param_fn(void *ctx, const char *name);
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss);
 
-/* The loss, and the gradient of each param (n: a GRADIENT, n->in[1] the param), as they are computed. */
+/* The loss, and the gradient of each param (n: a GRADIENT, n->in[1] the param),
+ * as they are computed. */
 typedef void graph_watch_fn(void *ctx, const gnode_t *n, const double *values, int64_t elements);
-/* As graph_evaluate, of a train step (graph_gradient): the loss and its gradients go to `watch`, in the graph's order; of
- * a forward, the loss alone.
- * Where no label counts, the loss is NaN and its gradient 0. dropout NULL: none, whatever the rates. */
+/* As graph_evaluate, of a train step (graph_gradient): the loss and its gradients go to `watch`, in
+ * the graph's order; of a forward, the loss alone.
+ * Where no label counts, the loss is NaN and its gradient 0. dropout NULL: none,
+ * whatever the rates. */
 int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
                              const reformer_io_t *io, const graph_dropout_t *dropout,
                              bool unpadded_loss, graph_watch_fn *watch, void *watch_ctx);
 
-/* The memory that the greediest op needs for its result and what it reads: an evaluation takes no less. */
+/* The memory that the greediest op needs for its result and what it reads: an
+ * evaluation takes no less. */
 double graph_evaluate_bytes(const graph_t *g);
 
 /* How far every hash was from falling into another bucket: called once per layer that hashes, with
  * margin [rows][heads][rounds][padded] = (largest - second largest rotated value) / ‖qk‖, the least
  * over the factors of num_buckets; infinite where masked. Below 1e-5 a last bit may decide. */
 typedef void graph_margin_fn(void *ctx, const gnode_t *hash, const float *margin, int64_t n);
-/* As graph_evaluate, but only runs what hashing needs; outputs of io are not filled. Of a train step, whose forward drops: with
- * `dropout`, NULL: none. */
+/* As graph_evaluate, but only runs what hashing needs; outputs of io are not filled. Of a train
+ * step, whose forward drops: with `dropout`, NULL: none. */
 int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                        const graph_dropout_t *dropout, graph_margin_fn *margin, void *margin_ctx);
 
@@ -56,9 +60,10 @@ typedef struct {
     int32_t *i;                /* else integers: readers get what is written here */
 } graph_shown_t;
 typedef void graph_lead_fn(void *ctx, const graph_shown_t *x);
-/* As graph_evaluate, but every value that is shown goes to `lead`, which may put another one in its place: so what an
- * executor shows is compared piece by piece, each of what that executor itself had before. Of hashes, `margin` comes first.
- * The outputs that io asks for are shown, none but token losses is written. */
+/* As graph_evaluate, but every value that is shown goes to `lead`, which may put another one in its
+ * place: so what an executor shows is compared piece by piece, each of what that executor itself
+ * had before. Of hashes, `margin` comes first. The outputs that io asks for are shown, none but
+ * token losses is written. */
 int graph_evaluate_led(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                        bool unpadded_loss, graph_lead_fn *lead, graph_margin_fn *margin,
                        void *lead_ctx);

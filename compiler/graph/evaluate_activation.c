@@ -1,5 +1,5 @@
-/* The evaluator's activations and their derivatives: docs/semantics.md 7, and those of Hugging Face's table beside them. Where
- * a function has a corner, its derivative there is PyTorch's. */
+/* The evaluator's activations and their derivatives: docs/semantics.md 7, and those of Hugging
+ * Face's table beside them. Where a function has a corner, its derivative there is PyTorch's. */
 #include <math.h>
 
 #include "graph/evaluate_ops.h"

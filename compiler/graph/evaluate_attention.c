@@ -4,8 +4,9 @@
  * the slots of its own chunk and of `before` and `after` chunks around it. LSH: slot = place in the
  * order of all rounds; local: slot = position; exact: one chunk that holds everything.
  *
- * Scores, masks, soft maximum are in double, except for the log-sum-exp of a query that sees no key, or scores as far
- * from 0: Hugging Face's rounding to single precision then decides the result (Q1, Q2), so it is in float. */
+ * Scores, masks, soft maximum are in double, except for the log-sum-exp of a query that sees no
+ * key, or scores as far from 0: Hugging Face's rounding to single precision then decides the result
+ * (Q1, Q2), so it is in float. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -75,13 +76,14 @@ double eval_kept_key(const eval_head_t *a, int64_t slot, int64_t width, int64_t 
                      dropout_element(a->first + slot, width, j));
 }
 
-/* Of bf16 the weights exp(score - shift) are factors of a product, and rounded as such; they are divided by the sum of
- * what is left of them. The shift decides what that is: the greatest score, or in LSH layers |q|, which no score exceeds,
- * while 2^-2|q| is a normal number and the row sees others than itself. */
-static const double MOST_SHIFT = 60 * 0.693147180559945309;
+/* Of bf16 the weights exp(score - shift) are factors of a product, and rounded as such; they are
+ * divided by the sum of what is left of them. The shift decides what that is: the greatest score,
+ * or in LSH layers |q|, which no score exceeds, while 2^-2|q| is a normal number and the row
+ * sees others than itself. */
+static const double MAX_SHIFT = 60 * 0.693147180559945309;
 
-double eval_rounded_shift(double norm, double most) {
-    return norm <= MOST_SHIFT && most > -FAR ? norm : most;
+double eval_rounded_shift(double norm, double max) {
+    return norm <= MAX_SHIFT && max > -FAR ? norm : max;
 }
 
 double eval_far(double x) {

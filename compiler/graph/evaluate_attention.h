@@ -1,5 +1,5 @@
-/* The evaluator's attentions seen as one (evaluate_attention.c), for those who walk the same windows: forwards, and their
- * gradients. */
+/* The evaluator's attentions seen as one (evaluate_attention.c), for those who walk the same
+ * windows: forwards, and their gradients. */
 #ifndef REFORMERC_GRAPH_EVALUATE_ATTENTION_H
 #define REFORMERC_GRAPH_EVALUATE_ATTENTION_H
 
@@ -33,13 +33,14 @@ typedef struct {
     bool rounded; /* q, k and v are of bf16 */
 } eval_heads_t;
 
-/* The operands of an LSH, a local or an exact attention or of what has the same as inputs `first` onwards: without v where
- * the op (a *_LSE) has none. */
+/* The operands of an LSH, a local or an exact attention or of what has the same as inputs `first`
+ * onwards: without v where the op (a *_LSE) has none. */
 eval_heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
 eval_heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
 eval_heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v);
 
-/* Head i % heads of row i / heads, without out and lse; its keys are made in keys [padded][head_size]. */
+/* Head i % heads of row i / heads, without out and lse; its keys are made in
+ * keys [padded][head_size]. */
 eval_head_t eval_head(const eval_t *e, const gnode_t *n, const eval_heads_t *h, int64_t i,
                       double *keys);
 /* Where token 0 of that head stands in q, k, v and results. */
@@ -50,9 +51,9 @@ int64_t eval_flat(const eval_head_t *a, int64_t slot);
 double eval_kept_key(const eval_head_t *a, int64_t slot, int64_t width, int64_t j);
 /* Positions of the keys that a chunk sees: [(before + 1 + after) * chunk]. */
 void eval_window(const eval_head_t *a, int64_t chunk, int64_t *positions);
-/* Of bf16, what weights are exp(score - shift) with, where the greatest score is `most`: in LSH layers |q|, of others `norm` is
- * infinite. */
-double eval_rounded_shift(double norm, double most);
+/* Of bf16, what weights are exp(score - shift) with, where the greatest score is `max`: in LSH
+ * layers |q|, of others `norm` is infinite. */
+double eval_rounded_shift(double norm, double max);
 /* |q| of a query in LSH layers, else infinite. */
 double eval_norm(const eval_head_t *a, int64_t query);
 /* A shift as the log-sum-exp is rounded by. */

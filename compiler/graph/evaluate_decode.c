@@ -1,8 +1,10 @@
-/* The evaluator's attentions of a step: docs/semantics.md 11. One token against those that its row holds.
+/* The evaluator's attentions of a step: docs/semantics.md 11. One token against
+ * those that its row holds.
  *
- * The token is stored first, behind the others, and found there like any other. Nothing is sorted ahead of time: a
- * step sorts all tokens of a round, in each head. `upstream` nodes repeat two defects of Hugging Face's: a token
- * whose round offset does not fit the others' (Q6), and a slice that counts from the wrong end (Q7). */
+ * The token is stored first, behind the others, and found there like any other. Nothing is sorted
+ * ahead of time: a step sorts all tokens of a round, in each head. `as_huggingface` nodes repeat
+ * two defects of Hugging Face's: a token whose round offset does not fit the others' (Q6), and a
+ * slice that counts from the wrong end (Q7). */
 #include <math.h>
 #include <string.h>
 
@@ -41,7 +43,7 @@ static eval_step_t begin(eval_t *e, const gnode_t *n, int key, int value, eval_v
     return s;
 }
 
-/* ---- one query against some tokens --------------------------------------------------------------- */
+/* ---- one query against some tokens ----------------------------------------------------------- */
 
 /* to [head_size]: the head of a token's row, as a factor of products. */
 static const double *factors(const eval_step_t *s, const double *row, int64_t head, double *to) {
@@ -53,7 +55,8 @@ static const double *factors(const eval_step_t *s, const double *row, int64_t he
     return to;
 }
 
-/* out [head_size]: what the new token's head takes from these tokens; returns the log-sum-exp of the scores. */
+/* out [head_size]: what the new token's head takes from these tokens; returns the
+ * log-sum-exp of the scores. */
 static double attend(const eval_step_t *s, int64_t head, const int64_t *tokens, int64_t n,
                      double *out) {
     int64_t d = s->n->head_size;
@@ -85,13 +88,13 @@ static void attend_from(const eval_step_t *s, int64_t start) {
     heap_free(tokens);
 }
 
-/* ---- local --------------------------------------------------------------------------------------- */
+/* ---- local ----------------------------------------------------------------------------------- */
 
-/* The first token seen. A start before the first token is the first; Hugging Face slices a list of `last` tokens
- * with it, which counts from their end (Q7). */
+/* The first token seen. A start before the first token is the first; Hugging Face slices a list of
+ * `last` tokens with it, which counts from their end (Q7). */
 static int64_t local_start(const eval_step_t *s) {
     int64_t start = (s->last / s->n->chunk - s->n->before) * s->n->chunk;
-    if (start < 0 && s->n->upstream) start += s->last;
+    if (start < 0 && s->n->as_huggingface) start += s->last;
     return start < 0 ? 0 : start;
 }
 
@@ -101,7 +104,7 @@ int eval_local_step(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- LSH: buckets -------------------------------------------------------------------------------- */
+/* ---- LSH: buckets ---------------------------------------------------------------------------- */
 
 static int32_t *bucket_at(const eval_step_t *s, int64_t token, int64_t head, int64_t round) {
     return s->kept->buckets + (token * s->n->heads + head) * s->n->rounds + round;
@@ -122,21 +125,22 @@ static void hash_token(const eval_step_t *s, const float *rotations, int64_t tok
     }
 }
 
-/* How far rounds lie apart for the new token. Hugging Face does not remember whether padding had a bucket when the
- * others were hashed: it takes a bucket beyond those without padding as the sign of it (Q6). */
+/* How far rounds lie apart for the new token. Hugging Face does not remember whether padding had a
+ * bucket when the others were hashed: it takes a bucket beyond those without padding
+ * as the sign of it (Q6). */
 static int64_t offset_of(const eval_step_t *s) {
     const gnode_t *n = s->n;
-    if (!n->upstream) return s->kept->offset;
-    int64_t buckets = eval_buckets(n), most = 0;
+    if (!n->as_huggingface) return s->kept->offset;
+    int64_t buckets = eval_buckets(n), max = 0;
     for (int64_t k = 0; k < s->last * n->heads * n->rounds; k++)
-        if (s->kept->buckets[k] > most) most = s->kept->buckets[k];
-    return most > n->rounds * buckets - 1 ? buckets + 1 : buckets;
+        if (s->kept->buckets[k] > max) max = s->kept->buckets[k];
+    return max > n->rounds * buckets - 1 ? buckets + 1 : buckets;
 }
 
-/* ---- LSH: windows -------------------------------------------------------------------------------- */
+/* ---- LSH: windows ---------------------------------------------------------------------------- */
 
-/* The tokens around the new one in the order of one round's buckets, from `before` chunks back, around the ends:
- * fewer tokens than places repeat (Q23). */
+/* The tokens around the new one in the order of one round's buckets, from `before` chunks back,
+ * around the ends: fewer tokens than places repeat (Q23). */
 static void window_of(const eval_step_t *s, int64_t head, int64_t round, int64_t width,
                       int64_t *window) {
     int64_t tokens = s->last + 1, place = 0, chunk = s->n->chunk;
@@ -172,7 +176,8 @@ static void attend_rounds(const eval_step_t *s, int64_t head) {
     heap_free(outs);
 }
 
-/* Tokens without buckets are all seen; when they fill a chunk, they get buckets, for the next step. */
+/* Tokens without buckets are all seen; when they fill a chunk, they get buckets,
+ * for the next step. */
 static void step_without_buckets(const eval_step_t *s, const float *rotations) {
     attend_from(s, 0);
     if (s->last + 1 < s->n->chunk || !rotations) return;
@@ -193,10 +198,10 @@ int eval_lsh_step(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- prefills --------------------------------------------------------------------------------------- */
+/* ---- prefills -------------------------------------------------------------------------------- */
 
-/* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
- * rounds lie further apart. */
+/* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own,
+ * and so rounds lie further apart. */
 static void keep_buckets(const eval_t *e, const gnode_t *hash, eval_kept_t *to) {
     const int32_t *buckets = e->values[hash->id].i;
     for (int64_t t = 0; t < e->length; t++)

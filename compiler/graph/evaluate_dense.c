@@ -28,8 +28,8 @@ int eval_pad_mask(eval_t *e, const gnode_t *n, eval_value_t *out) {
 
 /* ---- embedding ----------------------------------------------------------------------------- */
 
-/* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. The tables are inputs
- * `first` onwards. */
+/* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. The tables
+ * are inputs `first` onwards. */
 static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t position,
                          double *row) {
     int64_t stride = 1;

@@ -1,5 +1,5 @@
-/* The evaluator's dropout: masks by the numbering of dropout.h, one element at a time. Without masks (evaluation mode)
- * all of it is the identity. */
+/* The evaluator's dropout: masks by the numbering of dropout.h, one element at a time. Without
+ * masks (evaluation mode) all of it is the identity. */
 #include "graph/evaluate_ops.h"
 #include "philox.h"
 

@@ -1,5 +1,6 @@
-/* The evaluator's backward pass, row by row and summed over rows: docs/semantics.md 10; what op each is of, and of which of its
- * inputs, ops.def says. Attentions, activations and losses have their gradients elsewhere. */
+/* The evaluator's backward pass, row by row and summed over rows: docs/semantics.md 10; what op
+ * each is of, and of which of its inputs, ops.def says. Attentions, activations and losses have
+ * their gradients elsewhere. */
 #include <math.h>
 #include <string.h>
 
@@ -77,8 +78,8 @@ int eval_rms_norm_unit(eval_t *e, const gnode_t *n, eval_value_t *out) {
     return normalise_rows(e, n, true, out);
 }
 
-/* With u the unit and g = dy w:  dx = scale (g - mean(g) - u mean(g u)), of rms norms without mean(g). dx holds u
- * first. */
+/* With u the unit and g = dy w:  dx = scale (g - mean(g) - u mean(g u)), of rms norms without
+ * mean(g). dx holds u first. */
 static void norm_gradient(const double *dy, double scale, const float *weight, int64_t n, bool rms,
                           double *dx) {
     double mean = 0, along = 0;

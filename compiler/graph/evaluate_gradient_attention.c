@@ -1,11 +1,13 @@
-/* Gradients of the evaluator's attentions: docs/semantics.md 10, in the form that gradient_rules.c states.
+/* Gradients of the evaluator's attentions: docs/semantics.md 10, in the form that
+ * gradient_rules.c states.
  *
- * Of bf16 (docs/dtype.md, Training) weights are the forward's, rounded as it rounds them; dy, divided by their sum, and the
- * gradients of scores are rounded, too: all else is as it is.
+ * Of bf16 (docs/dtype.md, Training) weights are the forward's, rounded as it rounds them; dy,
+ * divided by their sum, and the gradients of scores are rounded, too: all else is as it is.
  *
- * In: the gradient of an attention's result, the result, the logarithm of the sum of exp(score) over all that a query
- * sees, and the attention's operands. Out: the operands' gradients side by side. The windows are walked once more, and
- * sums run in the order of that walk. Scores that a mask set are constants: they weigh, and give no gradient. */
+ * In: the gradient of an attention's result, the result, the logarithm of the sum of exp(score)
+ * over all that a query sees, and the attention's operands. Out: the operands' gradients side by
+ * side. The windows are walked once more, and sums run in the order of that walk. Scores that a
+ * mask set are constants: they weigh, and give no gradient. */
 #include <math.h>
 
 #include "graph/evaluate_attention.h"
@@ -28,7 +30,8 @@ static void add(double *to, double factor, const double *x, int64_t n) {
     for (int64_t k = 0; k < n; k++) to[k] += factor * x[k];
 }
 
-/* The query of a slot. Dropout, of which y knows already, is between the probabilities and the values. */
+/* The query of a slot. Dropout, of which y knows already, is between the probabilities
+ * and the values. */
 static void query_gradient(const gradient_t *g, int64_t slot, const int64_t *keys, int64_t n) {
     const eval_head_t *a = &g->a;
     int64_t query = eval_flat(a, slot) % a->length, d = a->head_size, at = query * a->stride;
@@ -48,14 +51,14 @@ static void query_gradient(const gradient_t *g, int64_t slot, const int64_t *key
     }
 }
 
-/* ---- of bf16 ------------------------------------------------------------------------------------- */
+/* ---- of bf16 --------------------------------------------------------------------------------- */
 
 static double rounded(double x) {
     return bf16_round((float)x);
 }
 
-/* In a sorted order, a query whose rounds have the weights that Hugging Face rounds to: what it is known by from a round on
- * is that one's log-sum-exp. */
+/* In a sorted order, a query whose rounds have the weights that Hugging Face rounds to: what it is
+ * known by from a round on is that one's log-sum-exp. */
 static bool is_far(const eval_head_t *a, int64_t query) {
     static const double FAR = 256;
     return a->order && eval_norm(a, query) > FAR;
@@ -64,13 +67,13 @@ static bool is_far(const eval_head_t *a, int64_t query) {
 /* The greatest score of a query's window; of a far one that log-sum-exp. scores: room. */
 static double greatest_score(const eval_head_t *a, int64_t query, const int64_t *keys, int64_t n,
                              double *scores) {
-    double most = -INFINITY;
+    double max = -INFINITY;
     bool set;
     for (int64_t j = 0; j < n; j++) {
         scores[j] = eval_score(a, query, keys[j], &set);
-        if (scores[j] > most) most = scores[j];
+        if (scores[j] > max) max = scores[j];
     }
-    return is_far(a, query) ? eval_soften_rounded(scores, n, INFINITY) : most;
+    return is_far(a, query) ? eval_soften_rounded(scores, n, INFINITY) : max;
 }
 
 /* Of all rounds. */
@@ -92,8 +95,8 @@ static void find_shifts(const gradient_t *g) {
     heap_free(scores);
 }
 
-/* A token that sees only itself leaves its value all of dy, which then is no factor of a product; but a far one has itself
- * among its keys. */
+/* A token that sees only itself leaves its value all of dy, which then is no factor of a product;
+ * but a far one has itself among its keys. */
 static bool sees_only_itself(const gradient_t *g, int64_t query) {
     return g->a.self_mask && g->shift[query] == EVAL_SELF && !is_far(&g->a, query);
 }
@@ -125,7 +128,7 @@ static void rounded_query_gradient(const gradient_t *g, int64_t slot, const int6
     }
 }
 
-/* ---- windows ------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void windows_gradient(const gradient_t *g) {
     const eval_head_t *a = &g->a;
@@ -139,8 +142,8 @@ static void windows_gradient(const gradient_t *g) {
     heap_free(keys);
 }
 
-/* k = scale x, where of LSH layers scale = (mean(x^2) + eps)^-1/2 / sqrt(d), whose square times d is what x is divided by:
- * dx = scale (dk - x scale^2 <x, dk>). Of bf16 dk has that factor. */
+/* k = scale x, where of LSH layers scale = (mean(x^2) + eps)^-1/2 / sqrt(d), whose square times d
+ * is what x is divided by: dx = scale (dk - x scale^2 <x, dk>). Of bf16 dk has that factor. */
 static void through_scale(const gradient_t *g, const double *x, const double *dk, double *dx) {
     int64_t d = g->a.head_size;
     double scale = eval_key_scale(x, d, g->a.self_mask);
@@ -149,7 +152,8 @@ static void through_scale(const gradient_t *g, const double *x, const double *dk
     for (int64_t k = 0; k < d; k++) dx[k] += scale * (dk[k] - along * x[k]);
 }
 
-/* Writes the head's gradients to its places of `out`, whose parts are `parts` operands: qk, v or q, k, v. */
+/* Writes the head's gradients to its places of `out`, whose parts are `parts`
+ * operands: qk, v or q, k, v. */
 static void leave(const gradient_t *g, int parts, double *out) {
     int64_t d = g->a.head_size, width = g->a.stride;
     for (int64_t t = 0; t < g->a.length; t++) {

@@ -33,8 +33,8 @@ static double norm(const double *x, int64_t n) {
     return sqrt(sum);
 }
 
-/* argmax over (c, -c), the first of equals; *gap: largest minus second largest. A NaN is never the largest; the first
- * element is where all are NaN. */
+/* argmax over (c, -c), the first of equals; *gap: largest minus second largest. A NaN is never the
+ * largest; the first element is where all are NaN. */
 static int64_t largest(const double *c, int64_t half, double *gap) {
     int64_t best = 0;
     double first = -INFINITY, second = -INFINITY;
@@ -158,12 +158,12 @@ int eval_unpack_buckets(eval_t *e, const gnode_t *n, eval_value_t *out) {
 
 /* By counting. */
 void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order) {
-    int32_t most = 0;
+    int32_t max = 0;
     for (int64_t k = 0; k < n; k++)
-        if (keys[k] > most) most = keys[k];
-    int64_t *first = eval_alloc((int64_t)most + 2, sizeof *first);
+        if (keys[k] > max) max = keys[k];
+    int64_t *first = eval_alloc((int64_t)max + 2, sizeof *first);
     for (int64_t k = 0; k < n; k++) first[keys[k] + 1]++;
-    for (int64_t v = 0; v < most; v++) first[v + 1] += first[v];
+    for (int64_t v = 0; v < max; v++) first[v + 1] += first[v];
     for (int64_t k = 0; k < n; k++) order[first[keys[k]]++] = (int32_t)k;
     heap_free(first);
 }

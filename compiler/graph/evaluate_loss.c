@@ -1,5 +1,5 @@
-/* The evaluator's losses and their gradients: docs/semantics.md 8. As in torch, the mean over no labels at all is NaN, and its
- * gradient 0. */
+/* The evaluator's losses and their gradients: docs/semantics.md 8. As in torch, the mean over no
+ * labels at all is NaN, and its gradient 0. */
 #include <math.h>
 
 #include "graph/evaluate_ops.h"
@@ -7,8 +7,8 @@
 
 enum { IGNORED = -100 };
 
-/* log of the sum of exp, minus x[target]: as torch's log_softmax adds it up, which loses nothing of the log beside a
- * large maximum. */
+/* log of the sum of exp, minus x[target]: as torch's log_softmax adds it up, which loses nothing of
+ * the log beside a large maximum. */
 static double cross_entropy(const double *x, int64_t n, int64_t target) {
     double max = x[0], sum = 0;
     for (int64_t k = 1; k < n; k++)
@@ -24,8 +24,8 @@ static void cross_entropy_gradient(const double *x, int64_t n, int64_t target, d
     for (int64_t k = 0; k < n; k++) dx[k] += factor * (exp(x[k] - lse) - (k == target));
 }
 
-/* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. What each
- * token of a language model adds goes to io->token_losses too. */
+/* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. What
+ * each token of a language model adds goes to io->token_losses too. */
 int eval_cross_entropy(eval_t *e, const gnode_t *n, eval_value_t *out) {
     const eval_value_t *logits = eval_in(e, n, 0);
     int64_t classes = logits->shape[logits->rank - 1];

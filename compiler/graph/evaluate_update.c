@@ -1,6 +1,7 @@
-/* The reference of updates: each tensor by itself, in double, with the most obvious code there is. Formulas are those of
- * torch.optim's AdamW, Adam and SGD, of transformers' Adafactor, and of trax's optimisers, which differ from them in their
- * decay, in how they count steps, and where Adafactor's epsilon goes. */
+/* The reference of updates: each tensor by itself, in double, with the most obvious code there is.
+ * Formulas are those of torch.optim's AdamW, Adam and SGD, of transformers' Adafactor, and of
+ * trax's optimisers, which differ from them in their decay, in how they count steps, and where
+ * Adafactor's epsilon goes. */
 #include <math.h>
 
 #include "graph/update.h"
@@ -44,7 +45,7 @@ double update_norm(const update_t *u, const update_memory_t *m) {
     return sqrt(squares);
 }
 
-/* ---- Adam, SGD ------------------------------------------------------------------------------------ */
+/* ---- Adam, SGD ------------------------------------------------------------------------------- */
 
 /* The float that is kept, and what this update goes on with. */
 static double keep(float *state, double value) {
@@ -85,7 +86,7 @@ static void sgd(const adafactor_tensor_t *x) {
     }
 }
 
-/* ---- Adafactor ------------------------------------------------------------------------------------ */
+/* ---- Adafactor ------------------------------------------------------------------------------- */
 
 static double root_mean_square(const float *x, int64_t n) {
     double squares = 0;
@@ -128,7 +129,8 @@ static void join_squares(const adafactor_tensor_t *x, double beta, bool factored
             join_mean(x, beta, &columns[b * x->columns + c], b * matrix + c, x->columns, x->rows);
 }
 
-/* A row: the gradient over the root of what is known of its squares; `mean` is that of the rows' state. */
+/* A row: the gradient over the root of what is known of its squares; `mean` is
+ * that of the rows' state. */
 static void divide_row(const adafactor_tensor_t *x, int64_t row, double mean, double *update) {
     const float *rows = x->m->state[0];
     const float *columns = &x->m->state[1][row / x->rows * x->columns];
@@ -175,7 +177,7 @@ static void adafactor(const adafactor_tensor_t *x, bool factored, double *update
     }
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void evaluate(const adafactor_tensor_t *x, bool factored) {
     switch (x->rule->type) {

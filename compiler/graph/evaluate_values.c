@@ -1,4 +1,5 @@
-/* What the ops of the reference evaluator share: memory for values, values of i8, where a token stands. */
+/* What the ops of the reference evaluator share: memory for values, values of
+ * i8, where a token stands. */
 #include "graph/evaluate_ops.h"
 #include "support/heap.h"
 #include "support/i8.h"

@@ -1,12 +1,13 @@
-/* Spec or graphs → facts.h. Of graphs each fact has one place: the head is what outputs and losses make it, sizes are
- * shapes of outputs and tables; where graphs of one file differ, the line that differs is at fault. */
+/* Spec or graphs → facts.h. Of graphs each fact has one place: the head is what outputs and losses
+ * make it, sizes are shapes of outputs and tables; where graphs of one file differ, the line
+ * that differs is at fault. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "graph/model.h"
 #include "graph/ops.h"
 
-/* ---- both ------------------------------------------------------------------------------------------ */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static void sum_up(facts_t *f) {
     for (int i = 0; i < f->n_layers; i++) {
@@ -38,7 +39,7 @@ int64_t facts_classes(const facts_t *f) {
     return f->head == ARCH_CLASSIFIER ? f->labels : f->vocab;
 }
 
-/* ---- of a spec ------------------------------------------------------------------------------------- */
+/* ---- of a spec ------------------------------------------------------------------------------- */
 
 facts_t facts_of_spec(arena_t *a, const spec_t *s) {
     facts_t f = {.head = s->architecture == ARCH_UNSET ? ARCH_BASE : s->architecture,
@@ -64,12 +65,12 @@ facts_t facts_of_spec(arena_t *a, const spec_t *s) {
     return f;
 }
 
-/* ---- of graphs ------------------------------------------------------------------------------------- */
+/* ---- of graphs ------------------------------------------------------------------------------- */
 
 /* At which lengths a layer hashes: the runtime asks one number, above which it does. */
 typedef struct {
-    const gnode_t *hashed;      /* in the graph of the least padded length; NULL: nowhere */
-    int64_t least, most, chunk; /* padded: hashed at least; not hashed at most; of its attention */
+    const gnode_t *hashed;   /* in the graph of the least padded length; NULL: nowhere */
+    int64_t min, max, chunk; /* padded: hashed at least; not hashed at most; of its attention */
 } hashed_lengths_t;
 
 typedef struct {
@@ -245,19 +246,19 @@ static void read_head(finder_t *x) {
 static void read_attention(finder_t *x, const gnode_t *n, bool lsh) {
     layer_facts_t *l = &x->layers[n->layer];
     hashed_lengths_t *h = &x->hashing[n->layer];
-    int64_t least = dim_at(x->g->padded, x->g->units.min),
-            most = dim_at(x->g->padded, x->g->units.max);
+    int64_t min = dim_at(x->g->padded, x->g->units.min),
+            max = dim_at(x->g->padded, x->g->units.max);
     l->attends = true;
     l->lsh |= lsh;
     l->heads = n->heads;
     if (lsh && n->rounds) l->rounds = n->rounds;
     if (n->layer >= x->f->n_layers) x->f->n_layers = n->layer + 1;
     if (n->op == G_LSH_ATTENTION) h->chunk = n->chunk;
-    if (n->op == G_LSH_HASH && (!h->hashed || least < h->least)) {
+    if (n->op == G_LSH_HASH && (!h->hashed || min < h->min)) {
         h->hashed = n;
-        h->least = least;
+        h->min = min;
     }
-    if (lsh && n->op == G_EXACT_ATTENTION && most > h->most) h->most = most;
+    if (lsh && n->op == G_EXACT_ATTENTION && max > h->max) h->max = max;
 }
 
 static void read_layers(finder_t *x) {
@@ -277,12 +278,12 @@ static void finish_layers(finder_t *x) {
         layer_facts_t *l = &x->layers[i];
         const hashed_lengths_t *h = &x->hashing[i];
         if (!l->rounds) l->rounds = 1;
-        if (h->hashed && h->least <= h->most)
+        if (h->hashed && h->min <= h->max)
             WRONG(x, h->hashed->at,
                   "%s: the layer hashes %lld tokens, and in another graph it does not hash %lld",
-                  h->hashed->name, (long long)h->least, (long long)h->most);
-        bool between = h->chunk >= h->most && (!h->hashed || h->chunk < h->least);
-        l->chunk = h->chunk && between ? h->chunk : h->most;
+                  h->hashed->name, (long long)h->min, (long long)h->max);
+        bool between = h->chunk >= h->max && (!h->hashed || h->chunk < h->min);
+        l->chunk = h->chunk && between ? h->chunk : h->max;
     }
 }
 
@@ -314,7 +315,8 @@ static gnode_t **params_of(arena_t *a, const graph_t *g, size_t *n) {
     return list;
 }
 
-/* Weights are one file for all lengths: the longest graph has them all, and no two differ under one name. */
+/* Weights are one file for all lengths: the longest graph has them all, and no
+ * two differ under one name. */
 static void check_params(finder_t *x, gnode_t **params, size_t n_params) {
     for (size_t i = 0; i < x->g->n_nodes; i++) {
         gnode_t *n = x->g->nodes[i];

@@ -1,8 +1,8 @@
-/* Facts of a model that callers, weights and descriptions need and that no single node says: which head it has, how
- * wide its outputs are, which of its layers hash.
+/* Facts of a model that callers, weights and descriptions need and that no single node says: which
+ * head it has, how wide its outputs are, which of its layers hash.
  *
- * In: a spec, or the graphs of a .graph file. Out: facts_t. Those of graphs are read off their nodes, so that nothing
- * can say otherwise than what is computed. */
+ * In: a spec, or the graphs of a .graph file. Out: facts_t. Those of graphs are read off their
+ * nodes, so that nothing can say otherwise than what is computed. */
 #ifndef REFORMERC_GRAPH_FACTS_H
 #define REFORMERC_GRAPH_FACTS_H
 
@@ -26,13 +26,13 @@ typedef struct {
     int n_layers;
     const layer_facts_t *layers; /* [n_layers] */
     int n_lsh;                   /* LSH layers */
-    int64_t heads,
-        rounds; /* the most that an LSH layer has; without any those of the first layer */
+    /* The most that an LSH layer has; without any those of the first layer */
+    int64_t heads, rounds;
 } facts_t;
 
 facts_t facts_of_spec(arena_t *a, const spec_t *s);
-/* `graphs` [n] by ascending length; `head` is what their file says beside them. False after errors in d: the graphs
- * contradict each other, or are no model. */
+/* `graphs` [n] by ascending length; `head` is what their file says beside them. False after errors
+ * in d: the graphs contradict each other, or are no model. */
 bool facts_of_graphs(arena_t *a, const spec_t *head, graph_t *const *graphs, int n, facts_t *facts,
                      diag_t *d);
 bool facts_layer_is_lsh(const facts_t *f, int layer);

@@ -1,45 +1,55 @@
-/* Forward → train step: the graph's own nodes, and behind them ordinary nodes that compute the gradient of its loss.
+/* Forward → train step: the graph's own nodes, and behind them ordinary nodes that compute
+ * the gradient of its loss.
  *
- * In: the graph of a forward that has a loss. Out: a graph that begins with the same nodes and goes on with those of the
- * backward pass; a GRADIENT for each param that the loss depends on is what callers get. It prints, parses and is checked
- * like any graph; nothing below this folder has to know what a derivative is.
+ * In: the graph of a forward that has a loss. Out: a graph that begins with the same nodes and goes
+ * on with those of the backward pass; a GRADIENT for each param that the loss depends on is what
+ * callers get. It prints, parses and is checked like any graph; nothing below this folder has to
+ * know what a derivative is.
  *
- * 1. The walk. From the loss up, each node that lies between a param and the loss is handed the gradient of its result,
- *    and its rule (gradient_rules.c, column `grad` of ops.def) gives each input its contribution. Contributions are added
- *    up in the order of the walk, which is that of the graph backwards: of a stream the add that went on with it comes
- *    first and hands its own gradient through, so that sums have the form grad = ADD(grad, more) and may be done in
- *    place: the gradients of two streams are two buffers.
+ * 1. The walk. From the loss up, each node that lies between a param and the loss is handed the
+ *    gradient of its result, and its rule (gradient_rules.c, column `grad` of ops.def) gives each
+ *    input its contribution. Contributions are added up in the order of the walk, which is that of
+ *    the graph backwards: of a stream the add that went on with it comes first and hands its own
+ *    gradient through, so that sums have the form grad = ADD(grad, more) and may be done in place:
+ *    the gradients of two streams are two buffers.
  *
- * 2. Values. Rules ask for values of the forward. Of each one there is one way to come by it (means_t), decided before
- *    anything is appended:
- *      streams      the embedding, values that a later layer reads, and sums that go on with one. A sum writes over its
- *                   first operand, so that the backward pass cannot read it any more: it takes the sum's result and
- *                   subtracts the addend, which is computed again: again.y2 = SUB(again.next y2, again.feed_forward).
- *                   SUB is in place like ADD, which keeps the streams two buffers. The last of each stream is as the
- *                   forward left it. Of a value that several sums went on with, the last one's buffer is taken.
- *      inside       values on the way from streams to streams: the op again, on operands that are come by in one of these
- *                   ways. They stand in the graph a second time with the same ops and attributes, so that their regions
- *                   are of the forward's classes, joined by what their gradients add to them.
- *      buckets      of hashes are kept, packed by PACK_BUCKETS right behind the hash: a near-tie must not be decided
- *                   anew, and they are small. They are sorted again, whatever is to be kept.
- *      the rest     what only leads to outputs and the loss: the backward pass begins right there, and reads the
- *                   forward's. (Whether logits exist is the lowering's choice: nothing but rows lies between the streams
- *                   and the gradient of the loss.)
- *    Where a sum cannot be undone, because its addend depends on what is asked for (x + f(x)), that value is kept.
- *    Which values to keep beyond these is a choice by cost: graph_gradient_options_t.keep, one flag per node of the
- *    forward. A value that is kept is read where it is, and what only it needed is not computed again; a stream that is
- *    kept is one that the sum does not write over. Nothing else changes: gradients of all choices are the same sums.
+ * 2. Values. Rules ask for values of the forward. Of each one there is one way to come by it
+ *    (means_t), decided before anything is appended:
+ *      streams      the embedding, values that a later layer reads, and sums that go on with one. A
+ *                   sum writes over its first operand, so that the backward pass cannot read it any
+ *                   more: it takes the sum's result and subtracts the addend, which is computed
+ *                   again: again.y2 = SUB(again.next y2, again.feed_forward). SUB is in place like
+ *                   ADD, which keeps the streams two buffers. The last of each stream is as the
+ *                   forward left it. Of a value that several sums went on with, the
+ *                   last one's buffer is taken.
+ *      inside       values on the way from streams to streams: the op again, on operands that are
+ *                   come by in one of these ways. They stand in the graph a second time with the
+ *                   same ops and attributes, so that their regions are of the forward's classes,
+ *                   joined by what their gradients add to them.
+ *      buckets      of hashes are kept, packed by PACK_BUCKETS right behind the hash: a near-tie
+ *                   must not be decided anew, and they are small. They are sorted again,
+ *                   whatever is to be kept.
+ *      the rest     what only leads to outputs and the loss: the backward pass begins right there,
+ *                   and reads the forward's. (Whether logits exist is the lowering's choice:
+ *                   nothing but rows lies between the streams and the gradient of the loss.)
+ *    Where a sum cannot be undone, because its addend depends on what is asked for (x + f(x)), that
+ *    value is kept. Which values to keep beyond these is a choice by cost:
+ *    graph_gradient_options_t.keep, one flag per node of the forward. A value that is kept is read
+ *    where it is, and what only it needed is not computed again; a stream that is kept is one that
+ *    the sum does not write over. Nothing else changes: gradients of all choices are the same sums.
  *
- * 3. What lowering finds. Row nodes (DENSE_T, *_NORM_GRAD, ACTIVATION_GRAD, MUL, SUB …) join the repeated rows of their
- *    block into one region. OUTER, SUM_ROWS, WORD_GRAD and POSITION_GRAD are sums over rows: a region with such sums is a
- *    band by chunks of rows, added up chunk after chunk. The gradient of an attention is a MIX of its own that reads the
- *    attention's operands, result, log-sum-exp and the result's gradient; its several gradients stand side by side and
- *    are picked by PART, which is a view. A *_LSE has the operands of its attention and is what that one's soft maximum
- *    divides by: one kernel computes both. Weights' gradients are sums of sums (TOTAL) where several nodes share a param.
- *    The order of nodes is one to run in: what is made again stands right before who reads it. It depends on the streams
- *    alone, not on gradients, so that who looks for the earliest moment finds it too early (unpacked buckets of all
- *    layers at once; a block's hidden values apart from their gradients, for there are fewer mixes before them): the
- *    latest moment is the right one. */
+ * 3. What lowering finds. Row nodes (DENSE_T, *_NORM_GRAD, ACTIVATION_GRAD, MUL, SUB …) join the
+ *    repeated rows of their block into one region. OUTER, SUM_ROWS, WORD_GRAD and POSITION_GRAD are
+ *    sums over rows: a region with such sums is a band by chunks of rows, added up chunk after
+ *    chunk. The gradient of an attention is a MIX of its own that reads the attention's operands,
+ *    result, log-sum-exp and the result's gradient; its several gradients stand side by side and
+ *    are picked by PART, which is a view. A *_LSE has the operands of its attention and is what
+ *    that one's soft maximum divides by: one kernel computes both. Weights' gradients are sums of
+ *    sums (TOTAL) where several nodes share a param. The order of nodes is one to run in: what is
+ *    made again stands right before who reads it. It depends on the streams alone, not on
+ *    gradients, so that who looks for the earliest moment finds it too early (unpacked buckets of
+ *    all layers at once; a block's hidden values apart from their gradients, for there are fewer
+ *    mixes before them): the latest moment is the right one. */
 #include "graph/gradient_int.h"
 
 #include <string.h>
@@ -56,7 +66,8 @@ bool graph_is_backward(const gnode_t *n) {
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
-/* live: what a param that is not frozen changes, and the loss depends on by something that has a derivative. */
+/* live: what a param that is not frozen changes, and the loss depends on by something
+ * that has a derivative. */
 static void find_live(backward_t *b, const gnode_t *loss) {
     const graph_t *g = b->from;
     bool *varies = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
@@ -106,7 +117,8 @@ static gnode_t *copy(backward_t *b, const gnode_t *from) {
     return n;
 }
 
-/* Drops nodes of the backward pass that nobody reads; what the forward keeps stands right behind whom it is of. */
+/* Drops nodes of the backward pass that nobody reads; what the forward keeps stands
+ * right behind whom it is of. */
 static void put_in_order(backward_t *b) {
     graph_t *g = b->g;
     size_t n_forward = b->from->n_nodes, n = 0;

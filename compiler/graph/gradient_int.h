@@ -1,5 +1,6 @@
-/* Between gradient.c, which walks a graph backwards, gradient_rules.c, which says what each op's gradient is,
- * gradient_values.c, which has the values that rules ask for, and gradient_nodes.c, which appends nodes. */
+/* Between gradient.c, which walks a graph backwards, gradient_rules.c, which says what each op's
+ * gradient is, gradient_values.c, which has the values that rules ask for, and
+ * gradient_nodes.c, which appends nodes. */
 #ifndef REFORMERC_GRAPH_GRADIENT_INT_H
 #define REFORMERC_GRAPH_GRADIENT_INT_H
 
@@ -7,9 +8,11 @@
 
 /* How the backward pass comes by the value of a node of the forward. */
 typedef enum {
-    BY_KEEPING,  /* it reads the forward's */
-    BY_UNDOING,  /* from the add that went on with it: the result less the addend */
-    BY_REPEATING /* the op again, on operands come by in one of these ways. Of LSH_HASH: its buckets, packed, were kept */
+    BY_KEEPING, /* it reads the forward's */
+    BY_UNDOING, /* from the add that went on with it: the result less the addend */
+    /* The op again, on operands come by in one of these ways. Of LSH_HASH: its
+     * buckets, packed, were kept */
+    BY_REPEATING
 } means_t;
 
 typedef struct {
@@ -41,14 +44,15 @@ typedef void grad_fn(backward_t *b, const gnode_t *n, gnode_t *dy);
 void grad_choose_means(backward_t *b, const bool *keep);
 /* Whether input k takes a gradient. */
 bool grad_wanted(const backward_t *b, const gnode_t *n, int k);
-/* The value of x in the backward pass. Asking for it may append nodes: ask for one at a time, in a statement of its own,
- * so that the order of nodes is not the C compiler's. */
+/* The value of x in the backward pass. Asking for it may append nodes: ask for one at a time, in a
+ * statement of its own, so that the order of nodes is not the C compiler's. */
 gnode_t *grad_value(backward_t *b, const gnode_t *x);
 gnode_t *grad_operand(backward_t *b, const gnode_t *n, int k); /* of input k; NULL: it is missing */
 /* The log-sum-exp of an attention. */
 gnode_t *grad_lse(backward_t *b, const gnode_t *attention);
 
-/* A node named PREFIX.NAME OF N, at n's place; inputs and attributes are set before grad_finish(). */
+/* A node named PREFIX.NAME OF N, at n's place; inputs and attributes are set
+ * before grad_finish(). */
 gnode_t *grad_node(backward_t *b, const gnode_t *n, const char *prefix, gop_t op, int n_in,
                    gnode_t *const *in);
 /* The same with another's name, OF. */
@@ -57,7 +61,8 @@ gnode_t *grad_node_of(backward_t *b, const gnode_t *n, const char *prefix, const
 gnode_t *grad_finish(backward_t *b, gnode_t *n); /* infers its shape */
 /* Takes over the attributes that both ops have. */
 void grad_inherit(gnode_t *to, const gnode_t *from);
-/* The node that will be given to input k: named after it, and after which of its contributions this is. */
+/* The node that will be given to input k: named after it, and after which of
+ * its contributions this is. */
 gnode_t *grad_part(backward_t *b, const gnode_t *n, int k, gop_t op, int n_in, gnode_t *const *in);
 /* Adds x, finished here, to the gradient of input k. */
 void grad_give(backward_t *b, const gnode_t *n, int k, gnode_t *x);

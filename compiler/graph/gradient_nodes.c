@@ -1,7 +1,8 @@
 /* Nodes of the backward pass: gradient.c, 1.
  *
- * In: what a rule or a value needs, one node at a time. Out: the node behind those of the train step, named after what it
- * is the gradient of; contributions to one gradient are added up as they come. */
+ * In: what a rule or a value needs, one node at a time. Out: the node behind those of the train
+ * step, named after what it is the gradient of; contributions to one gradient
+ * are added up as they come. */
 #include "graph/gradient_int.h"
 
 /* `of`: whom it is named after; `place`: whose layer and line it has. */

@@ -1,12 +1,13 @@
 /* The gradient of every op, as nodes: column `grad` of ops.def. docs/semantics.md 10.
  *
- * In: a node of the forward, the gradient of its result. Out: for each input that wants one, its contribution to that
- * input's gradient. Values of the forward are asked for through grad_value(), which knows whether they were kept or have
- * to be made again; where two are asked for, each has a statement of its own (gradient_int.h). */
+ * In: a node of the forward, the gradient of its result. Out: for each input that wants one, its
+ * contribution to that input's gradient. Values of the forward are asked for through grad_value(),
+ * which knows whether they were kept or have to be made again; where two are asked for, each has a
+ * statement of its own (gradient_int.h). */
 #include "graph/dropout.h"
 #include "graph/gradient_int.h"
 
-/* ---- ops that have no rule: gradient.c never comes here ---------------------------------------- */
+/* ---- ops that have no rule: gradient.c never comes here -------------------------------------- */
 
 static void no_rule(const gnode_t *n) {
     bug("gradient: %s of op %s", n->name, graph_op_name(n->op));
@@ -21,9 +22,10 @@ void grad_backward(backward_t *b, const gnode_t *n, gnode_t *dy) {
     (void)b, (void)dy, no_rule(n);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
-/* y = x Wt + b:  dx = dy W,  dW = dyt x,  db = sum of dy. Where factors are rounded dy is, too, once for all three. */
+/* y = x Wt + b:  dx = dy W,  dW = dyt x,  db = sum of dy. Where factors are rounded dy is,
+ *                too, once for all three. */
 void grad_dense(backward_t *b, const gnode_t *n, gnode_t *dy) {
     if (n->in[0]->type == G_BF16)
         dy = grad_finish(b, grad_node(b, n, "rounded", G_ROUND, GRAD_IN(dy)));
@@ -38,12 +40,14 @@ void grad_dense(backward_t *b, const gnode_t *n, gnode_t *dy) {
     if (grad_wanted(b, n, 2)) grad_give(b, n, 2, grad_part(b, n, 2, G_SUM_ROWS, GRAD_IN(dy)));
 }
 
-/* Straight through: a rounded value changes as the value does. The gradient of a bf16 PARAM is that of its values in float32. */
+/* Straight through: a rounded value changes as the value does. The gradient of a bf16 PARAM is that
+ * of its values in float32. */
 void grad_round(backward_t *b, const gnode_t *n, gnode_t *dy) {
     grad_give(b, n, 0, dy);
 }
 
-/* y = u w + b, where u is x normalised:  dw = sum of dy u,  db = sum of dy;  dx: LAYER_NORM_GRAD, RMS_NORM_GRAD. */
+/* y = u w + b, where u is x normalised:  dw = sum of dy u,  db = sum of dy;  dx:
+ * LAYER_NORM_GRAD, RMS_NORM_GRAD. */
 static void grad_norm(backward_t *b, const gnode_t *n, gnode_t *dy, gop_t unit_op, gop_t grad_op) {
     if (grad_wanted(b, n, 2)) grad_give(b, n, 2, grad_part(b, n, 2, G_SUM_ROWS, GRAD_IN(dy)));
     if (grad_wanted(b, n, 1)) {
@@ -118,8 +122,8 @@ void grad_concat(backward_t *b, const gnode_t *n, gnode_t *dy) {
     give_columns(b, n, 1, dy, left, width_of(n->in[1]));
 }
 
-/* Whether x has rows for padding too: told by who made it, for lengths may be equal here and not in a graph that this one is
- * resized to. */
+/* Whether x has rows for padding too: told by who made it, for lengths may be equal here and not in
+ * a graph that this one is resized to. */
 static bool has_padding(const gnode_t *x) {
     while (x->op != G_SLICE && !graph_is_embed(x) && graph_kind(x) == K_ROW) x = x->in[0];
     return x->op != G_SLICE;
@@ -146,7 +150,7 @@ void grad_column(backward_t *b, const gnode_t *n, gnode_t *dy) {
     grad_give(b, n, 0, dx);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Rows begin for the gradient where they do for n. */
 static void add_positions(const backward_t *b, gnode_t *to, const gnode_t *n) {
@@ -205,13 +209,16 @@ void grad_embed(backward_t *b, const gnode_t *n, gnode_t *dy) {
     }
 }
 
-/* ---- attention --------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
-/* The rounds of LSH attention are one soft maximum over the union of all (round, key) pairs, local and exact attention
- * have one round. With s the scores, L the logarithm of the sum of exp(s), P = exp(s - L) and D = <dy, y> per row and
- * head:  dv = Pt dy,  ds = P (<dy, v> - D), nothing where a mask set the score,  dq = ds k,  dk = dst q; k is x scaled,
- * in LSH layers by its own norm, which the gradient goes through. Buckets, order and masks are constants.
- * An operand of one node twice (exact_attention of a layer that shares q and k) is given to twice. */
+/* The rounds of LSH attention are one soft maximum over the union of all (round, key) pairs, local
+ * and exact attention have one round. With s the scores, L the logarithm of the sum of exp(s), P =
+ * exp(s - L) and D = <dy, y> per row and
+ * head:  dv = Pt dy,  ds = P (<dy, v> - D), nothing where a mask set the score,  dq = ds k,  dk
+ *        = dst q; k is x scaled,
+ * in LSH layers by its own norm, which the gradient goes through. Buckets, order and masks are
+ * constants. An operand of one node twice (exact_attention of a layer that shares q
+ * and k) is given to twice. */
 static gnode_t *attention_parts(backward_t *b, const gnode_t *n, gnode_t *dy, gop_t op) {
     gnode_t *in[G_MAX_INPUTS] = {dy};
     int n_in = 1;
@@ -237,7 +244,7 @@ void grad_attention(backward_t *b, const gnode_t *n, gnode_t *dy) {
     for (int k = 0; k < 3; k++) give_columns(b, n, k, parts, k * width, width);
 }
 
-/* ---- losses ------------------------------------------------------------------------------------ */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static void grad_loss(backward_t *b, const gnode_t *n, gnode_t *dy, gop_t op) {
     gnode_t *logits = grad_operand(b, n, 0);

@@ -1,7 +1,7 @@
 /* Values of the forward in the backward pass: gradient.c, 2.
  *
- * In: which node's value is asked for. Out: the node of the train step that has it; what has to be computed for it is
- * appended. Nothing recurses, so that graphs may be as deep as they like. */
+ * In: which node's value is asked for. Out: the node of the train step that has it; what has to be
+ * computed for it is appended. Nothing recurses, so that graphs may be as deep as they like. */
 #include "graph/gradient_int.h"
 
 static bool is_leaf(const gnode_t *n) {
@@ -67,9 +67,9 @@ static gnode_t *make_value(backward_t *b, const gnode_t *n) {
     return n->op == G_LSH_HASH ? unpack(b, n) : repeat(b, n);
 }
 
-/* x is needed for itself: the first value on the way that was to be undone is kept instead, and what was begun for it
- * is left (nodes that nobody reads are dropped in the end). Repeated values need only what stands before them, so that
- * there is one. Returns the new height of the stack. */
+/* x is needed for itself: the first value on the way that was to be undone is kept instead, and
+ * what was begun for it is left (nodes that nobody reads are dropped in the end). Repeated values
+ * need only what stands before them, so that there is one. Returns the new height of the stack. */
 static int break_circle(backward_t *b, const gnode_t *x, int height) {
     int at = height;
     while (b->stack[at - 1] != x) at--;
@@ -164,8 +164,8 @@ static void find_inside(const graph_t *g, const bool *stream, bool *inside) {
     }
 }
 
-/* By id: rounded for an attention. Kernels leave such values by heads alone, rounded; so who wants one kept has it rounded,
- * which is all that the backward pass reads of it. */
+/* By id: rounded for an attention. Kernels leave such values by heads alone, rounded; so who wants
+ * one kept has it rounded, which is all that the backward pass reads of it. */
 static bool *find_rounded_for(arena_t *a, const graph_t *g) {
     bool *rounded = ARENA_ARRAY(a, bool, g->n_nodes);
     for (size_t i = 0; i < g->n_nodes; i++) {

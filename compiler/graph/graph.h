@@ -19,8 +19,9 @@ typedef enum {
 
 /* What a row of an op's result needs: a column of ops.def. */
 typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE, K_SUM } gkind_t;
-/* U8, U16: buckets, packed. What products are of besides F32: BF16: f32 values, rounded (support/bf16.h); I8: rows, the last
- * dimension, of integers with one f32 scale each: an element's value is their product (support/i8.h). */
+/* U8, U16: buckets, packed. What products are of besides F32: BF16: f32 values, rounded
+ * (support/bf16.h); I8: rows, the last dimension, of integers with one f32 scale each: an element's
+ * value is their product (support/i8.h). */
 typedef enum { G_F32, G_I32, G_U8, G_U16, G_BF16, G_I8, G_TYPES } gtype_t;
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 3 + MAX_AXIAL };
 
@@ -43,7 +44,7 @@ typedef struct gnode {
     int n_factors;
     int64_t factors[MAX_FACTORS];
     bool causal, shared_qk;
-    bool upstream; /* *_STEP, *_STATE: with defects Q6 and Q7 (docs/semantics.md 12) */
+    bool as_huggingface; /* *_STEP, *_STATE: with defects Q6 and Q7 (docs/semantics.md 12) */
     act_t act;
     int64_t shift; /* CROSS_ENTROPY: 1 for a causal LM */
     int64_t pad_token;
@@ -54,8 +55,8 @@ typedef struct gnode {
     double rate, position_rate; /* of dropout, 0: none; the second of positions, beside words */
     int64_t place;              /* DROPOUT: dropout.h */
     bool to_padded;             /* PAD_ROWS: to the padded length, else to the length */
-    /* No attribute, so that no text says it and it makes no difference to what is computed: a PARAM that
-     * graph_gradient() makes no GRADIENT of. */
+    /* No attribute, so that no text says it and it makes no difference to what is computed: a PARAM
+     * that graph_gradient() makes no GRADIENT of. */
     bool frozen;
 } gnode_t;
 
@@ -91,29 +92,34 @@ typedef struct {
 
 /* NULL after errors in d (too long for the positions, …). Shapes are inferred and checked. */
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
-/* One step of generation (docs/semantics.md 11) of a causal LM for `batch` rows, with the buckets of `like`, the
- * graph of a forward: inputs input_ids and positions [batch][1], output logits [batch][1][vocab]. Its *_STEP
- * nodes read and write *_STATE, a cache that whoever runs the graph brings along. An error in d: `compile.decode:
- * huggingface` for several rows. */
+/* One step of generation (docs/semantics.md 11) of a causal LM for `batch` rows, with the buckets
+ * of `like`, the graph of a forward: inputs input_ids and positions [batch][1], output logits
+ * [batch][1][vocab]. Its *_STEP nodes read and write *_STATE, a cache that whoever runs the graph
+ * brings along. An error in d: `compile.decode: huggingface` for several rows. */
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
-/* The same of a forward that came as a text: a step for each of its nodes (step.c), of a causal LM without fault. */
+/* The same of a forward that came as a text: a step for each of its nodes (step.c), of a
+ * causal LM without fault. */
 graph_t *graph_step_of(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
 /* The first attention that cannot be computed token by token, and why; NULL: there is none. */
 const gnode_t *graph_step_fault(const graph_t *forward, const char **why);
-/* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
- * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
+/* Makes a prefill of the graph of a forward: every attention that `step` has under the same name
+ * gets that one's state, and a *_KEEP that fills it. What the forward computes stays as it is.
+ * False after errors in d. */
 bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
-/* The graph of a forward whose rows may each begin at another position, what train steps derive: EMBED_FROM in the
- * place of EMBED, and an input `positions` [B]. A graph with a node of that name is left as it is. NULL after errors in d. */
+/* The graph of a forward whose rows may each begin at another position, what train steps derive:
+ * EMBED_FROM in the place of EMBED, and an input `positions` [B]. A graph with a node of that name
+ * is left as it is. NULL after errors in d. */
 graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
-/* The graph of a forward, of a prefill or of a step, whose products have factors of the spec's types, or of this one
- * (dtype.c); all float32: g, as it is; else another graph. NULL after errors in d. */
+/* The graph of a forward, of a prefill or of a step, whose products have factors of the spec's
+ * types, or of this one (dtype.c); all float32: g, as it is; else another graph.
+ * NULL after errors in d. */
 graph_t *graph_with_dtypes(arena_t *a, graph_t *g, const spec_t *s, diag_t *d);
 graph_t *graph_with_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
-/* The same of what train steps derive, and of the forwards beside them: words are trained in float32. */
+/* The same of what train steps derive, and of the forwards beside them: words
+ * are trained in float32. */
 graph_t *graph_with_train_dtype(arena_t *a, graph_t *g, dtype_t dtype, diag_t *d);
-/* Gives the states of a step the number type of `compile.cache_dtype`, or of the attention of their forward
- * (cache_dtype.c). */
+/* Gives the states of a step the number type of `compile.cache_dtype`, or of the attention of their
+ * forward (cache_dtype.c). */
 void graph_set_cache_dtype(graph_t *step, const graph_t *forward, cache_dtype_t wanted);
 bool graph_has_type(const graph_t *g, gtype_t type); /* whether a node is of it */
 bool graph_is_embed(const gnode_t *n);               /* whatever says where its tokens stand */
@@ -124,13 +130,15 @@ static inline int graph_word_input(const gnode_t *embed) {
 }
 /* The input that says where each row begins; NULL: at the first position. */
 const gnode_t *graph_positions(const gnode_t *n);
-/* A train step: the forward's nodes, and behind them those that compute the gradient of a loss (gradient.c), and nothing
- * that frozen params alone would need; what the forward computes stays as it is. */
+/* A train step: the forward's nodes, and behind them those that compute the gradient of a loss
+ * (gradient.c), and nothing that frozen params alone would need; what the forward
+ * computes stays as it is. */
 typedef struct {
     const char *loss; /* the output to derive: NULL: "loss" */
-    const bool *
-        keep; /* by id of g's nodes: values that the backward pass reads as the forward left them, beyond those
-                       * that it cannot make again; NULL: none. How much memory a step takes for how much work */
+    /* By id of g's nodes: values that the backward pass reads as the forward left them, beyond
+     * those that it cannot make again; NULL: none. How much memory a step takes
+     * for how much work */
+    const bool *keep;
 } graph_gradient_options_t;
 /* What such values are. */
 typedef enum {
@@ -143,7 +151,8 @@ typedef enum {
     KEPT_KINDS
 } kept_kind_t;
 kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g); /* by id of a forward's nodes */
-/* o NULL: nothing is said. NULL after errors in d: no loss, an op without a derivative, a name that is taken. */
+/* o NULL: nothing is said. NULL after errors in d: no loss, an op without a derivative,
+ * a name that is taken. */
 graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o, diag_t *d);
 bool graph_is_backward(const gnode_t *n);  /* an op of the backward pass alone */
 bool graph_is_attention(const gnode_t *n); /* of all tokens, of any kind */
@@ -157,11 +166,12 @@ bool graph_check_model(const graph_t *g, diag_t *d);
 gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
 /* The next of this op behind the node, NULL: the first of all; NULL: there is none. */
 const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind);
-/* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type of
- * a classifier's labels decides: the loss of float labels); NULL: this model has none. */
+/* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type
+ * of a classifier's labels decides: the loss of float labels); NULL: this model has none. */
 gnode_t *graph_output(const graph_t *g, const char *name);
-/* Buckets that a caller imposes (reformer_io_t) are of the layers that hash in this graph, one [batch][heads][rounds][padded]
- * behind the other: how many of them, and how many rows of [padded], stand before n's, an LSH_HASH; NULL: in all. */
+/* Buckets that a caller imposes (reformer_io_t) are of the layers that hash in this graph, one
+ * [batch][heads][rounds][padded] behind the other: how many of them, and how many rows of [padded],
+ * stand before n's, an LSH_HASH; NULL: in all. */
 typedef struct {
     int hashes;
     int64_t rows;
@@ -183,14 +193,14 @@ bool graph_same_op(const gnode_t *a, const gnode_t *b);
 bool graph_same_attrs(const gnode_t *a, const gnode_t *b);
 void graph_print(const graph_t *g, sbuf_t *out);
 void graph_print_forward(const graph_t *g, sbuf_t *out); /* without what a prefill keeps */
-/* What a node does to numbers, in a line: nothing of its name, its inputs and its length. Of a node without attributes:
- * nothing. */
+/* What a node does to numbers, in a line: nothing of its name, its inputs and its length. Of a node
+ * without attributes: nothing. */
 void graph_print_meaning(const gnode_t *n, sbuf_t *out);
-/* A text of one graph; one of several, behind a head of `from` bytes: at most `most`, `n` of them. NULL after errors,
- * all of them in d. */
+/* A text of one graph; one of several, behind a head of `from` bytes: at most `max`, `n` of them.
+ * NULL after errors, all of them in d. */
 graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 graph_t **graph_parse_all(arena_t *a, const char *file, const char *text, size_t bytes, size_t from,
-                          int most, int *n, diag_t *d);
+                          int max, int *n, diag_t *d);
 /* Whether a text holds a graph, and where the first begins. */
 bool graph_text_begins(const char *text, size_t bytes, size_t *from);
 /* The graph for another batch or length (resize.c). NULL after errors. */
@@ -201,8 +211,8 @@ typedef struct {
 } graph_size_t;
 graph_t *graph_resize(arena_t *a, const graph_t *g, const graph_size_t *size, diag_t *d);
 
-/* The same graph, if each attention has operands of its own and its result by itself; else a copy where they have, for what
- * lowers it (operands.c). */
+/* The same graph, if each attention has operands of its own and its result by itself; else a copy
+ * where they have, for what lowers it (operands.c). */
 const graph_t *graph_with_own_operands(arena_t *a, const graph_t *g);
 
 #endif

@@ -1,5 +1,6 @@
-/* Shapes of nodes and graphs: the rules of shape.c, used both to fill in a node that was just built and to check a whole
- * graph; and what every op has in common: inputs that are there, and come from what may make them. */
+/* Shapes of nodes and graphs: the rules of shape.c, used both to fill in a node that was just built
+ * and to check a whole graph; and what every op has in common: inputs that are there, and come
+ * from what may make them. */
 #include <string.h>
 
 #include "graph/shape_pieces.h"
@@ -92,9 +93,9 @@ static void check_size(shape_rule_t *r) {
     int64_t elements = 8; /* bytes of the widest representation */
     for (int i = 0; i < r->rank; i++) {
         dim_t s = r->shape[i];
-        int64_t most;
-        if (!dim_most(s, u, &most) || dim_at(s, u.min) < 1 ||
-            __builtin_mul_overflow(elements, most, &elements)) {
+        int64_t max;
+        if (!dim_max(s, u, &max) || dim_at(s, u.min) < 1 ||
+            __builtin_mul_overflow(elements, max, &elements)) {
             FAIL(r, "%s: dimension %d is not positive, or the tensor too large", r->n->name, i);
             return;
         }
@@ -137,12 +138,12 @@ static bool header_is_sane(const graph_t *g, diag_t *d) {
     bool units = symbolic ? g->units.min >= 1 && g->units.min <= g->units.max
                           : g->units.min == 0 && g->units.max == 0;
     dim_t both[] = {g->length, g->padded};
-    int64_t most = INT32_MAX; /* positions are 32-bit */
+    int64_t max = INT32_MAX; /* positions are 32-bit */
     for (int i = 0; i < 2 && units; i++) {
         bool in_range =
-            both[i].c >= 0 && both[i].u >= 0 && both[i].c <= most && both[i].u <= most &&
-            (symbolic ? both[i].u == 0 || g->units.max <= most / both[i].u : both[i].u == 0);
-        if (!in_range || dim_at(both[i], g->units.min) < 1 || dim_at(both[i], g->units.max) > most)
+            both[i].c >= 0 && both[i].u >= 0 && both[i].c <= max && both[i].u <= max &&
+            (symbolic ? both[i].u == 0 || g->units.max <= max / both[i].u : both[i].u == 0);
+        if (!in_range || dim_at(both[i], g->units.min) < 1 || dim_at(both[i], g->units.max) > max)
             units = false;
     }
     if (units && g->batch >= 1 && g->batch <= INT32_MAX && dim_le(g->length, g->padded, g->units))

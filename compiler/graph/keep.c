@@ -1,8 +1,8 @@
 /* A forward that fills a cache: graph_keep (graph.h).
  *
- * In: the graph of a forward, and of a step, which says what is kept of each attention. Out: the forward with a *_STATE
- * and a *_KEEP before each attention, which takes the operands as they are there, or were before they were rounded for it: a
- * step hashes what it keeps. */
+ * In: the graph of a forward, and of a step, which says what is kept of each attention. Out: the
+ * forward with a *_STATE and a *_KEEP before each attention, which takes the operands as they are
+ * there, or were before they were rounded for it: a step hashes what it keeps. */
 #include <string.h>
 
 #include "graph/ops.h"

@@ -1,6 +1,6 @@
-/* What a graph must be to be a model, beyond shapes that fit: nothing in it is read by nobody, weights have names that
- * weights files know, and sizes keep to the ranges of a spec's keys (spec/schema.def), so that no count of bytes or
- * flops made from them overflows.
+/* What a graph must be to be a model, beyond shapes that fit: nothing in it is read by nobody,
+ * weights have names that weights files know, and sizes keep to the ranges of a spec's keys
+ * (spec/schema.def), so that no count of bytes or flops made from them overflows.
  *
  * In: a graph that graph_check() has seen. Out: errors, each at its line. */
 #include <stdio.h>
@@ -17,7 +17,7 @@ typedef struct {
 
 #define WRONG(c, n, ...) ((c)->ok = false, diag_error((c)->d, (n)->at, __VA_ARGS__))
 
-/* ---- readers --------------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 static void check_readers(check_t *c, arena_t *a) {
     const graph_t *g = c->g;
@@ -85,7 +85,7 @@ static void check_entry(check_t *c) {
     }
 }
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* "layers.3.rotations" */
 static bool is_rotations(const char *name) {
@@ -137,7 +137,8 @@ static void check_params(check_t *c) {
     }
 }
 
-/* A layer's own begin with its number, which compiled code fills in; the others are told from outputs by their name. */
+/* A layer's own begin with its number, which compiled code fills in; the others are told
+ * from outputs by their name. */
 static bool has_name_to_show(const gnode_t *n) {
     char own[32];
     int bytes = snprintf(own, sizeof own, n->layer < 0 ? "layers." : "layers.%d.", n->layer);
@@ -169,11 +170,11 @@ static void check_traces(check_t *c, arena_t *a) {
     }
 }
 
-/* ---- sizes ----------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *attr;
-    int64_t low, most;
+    int64_t low, max;
 } ranges[] = {{"heads", 1, 4096},    {"head_size", 1, 4096}, {"rounds", 1, 256},
               {"chunk", 1, 1 << 20}, {"before", 0, 1024},    {"after", 0, 1024}};
 
@@ -193,9 +194,9 @@ static void check_ranges(check_t *c, const gnode_t *n) {
         int64_t value = *(const int64_t *)graph_attr_at(attr, n);
         for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++)
             if (strcmp(ranges[k].attr, attr->name) == 0 &&
-                (value < ranges[k].low || value > ranges[k].most))
+                (value < ranges[k].low || value > ranges[k].max))
                 WRONG(c, n, "%s: %s is a number from %lld to %lld", n->name, attr->name,
-                      (long long)ranges[k].low, (long long)ranges[k].most);
+                      (long long)ranges[k].low, (long long)ranges[k].max);
     }
     double buckets = 1, columns = 0;
     for (int i = 0; i < n->n_factors; i++) {
@@ -235,18 +236,18 @@ static double flops(const graph_t *g, const gnode_t *n) {
 }
 
 static void check_sums(check_t *c) {
-    const double most_parameters = 1e12, most_flops = 1e18, most_bytes = 1e17;
+    const double max_parameters = 1e12, max_flops = 1e18, max_bytes = 1e17;
     double parameters = 0, bytes = 0, work = 0;
     for (size_t i = 0; i < c->g->n_nodes && c->ok; i++) {
         const gnode_t *n = c->g->nodes[i];
         if (n->op == G_PARAM) parameters += elements(c->g, n);
         else bytes += 4 * elements(c->g, n);
         work += flops(c->g, n);
-        if (parameters > most_parameters)
-            WRONG(c, n, "%s: the model has more than %.0e parameters", n->name, most_parameters);
-        else if (bytes > most_bytes || work > most_flops)
+        if (parameters > max_parameters)
+            WRONG(c, n, "%s: the model has more than %.0e parameters", n->name, max_parameters);
+        else if (bytes > max_bytes || work > max_flops)
             WRONG(c, n, "%s: the model takes more than %.0e flops or %.0e bytes", n->name,
-                  most_flops, most_bytes);
+                  max_flops, max_bytes);
     }
 }
 

@@ -22,7 +22,7 @@ int model_lengths(const loaded_model_t *m, int64_t lengths[MAX_GRAPHS]) {
     return n;
 }
 
-/* ---- a text of graphs ------------------------------------------------------------------------------ */
+/* ---- a text of graphs ------------------------------------------------------------------------ */
 
 /* What the head says of text and vocabulary. */
 static bool check_head(const loaded_model_t *m, diag_t *d) {
@@ -79,7 +79,7 @@ bool model_parse(arena_t *a, loaded_model_t *m, const char *path, const char *te
     return take_spec(a, m, spec_from_text(a, path, text, bytes, sets, n_sets, d));
 }
 
-/* ---- a path ---------------------------------------------------------------------------------------- */
+/* ---- a path ---------------------------------------------------------------------------------- */
 
 /* Folders, and what does not exist, are the spec's. */
 bool model_load(arena_t *a, loaded_model_t *m, const char *path, const setting_t *sets, int n_sets,
@@ -105,7 +105,7 @@ bool model_resolve(arena_t *a, loaded_model_t *m, bool has_lm_head, bool has_cla
     return true;
 }
 
-/* ---- printing -------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 void model_print(const spec_t *head, graph_t *const *graphs, int n, sbuf_t *out) {
     spec_print_head(head, out);

@@ -1,14 +1,15 @@
 /* Operands of attention, each its own.
  *
- * Kernels leave an operand by heads, where one attention finds it in one role. In: any graph. Out: that graph, if all
- * operands are read so; else a copy of it, in which what several attentions read, or one in two roles, stands once for each
- * of them: a dense layer that only attentions read is done again, of anything else there is a PART that is all of it. What
- * is rounded for them is rounded again, of what is so. The same of rows that lie between two attentions with nothing before
- * or behind them. Values stay what they are, to the bit,
- * and gradients are added up by the nodes that did that before.
+ * Kernels leave an operand by heads, where one attention finds it in one role. In: any graph. Out:
+ * that graph, if all operands are read so; else a copy of it, in which what several attentions
+ * read, or one in two roles, stands once for each of them: a dense layer that only attentions read
+ * is done again, of anything else there is a PART that is all of it. What is rounded for them is
+ * rounded again, of what is so. The same of rows that lie between two attentions with nothing
+ * before or behind them. Values stay what they are, to the bit, and gradients are added up by the
+ * nodes that did that before.
  *
- * Made for what lowers a graph and lays out its weights, and seen by nobody else: it has the same inputs, params and outputs
- * under the same names. */
+ * Made for what lowers a graph and lays out its weights, and seen by nobody else: it has the same
+ * inputs, params and outputs under the same names. */
 #include "graph/ops.h"
 
 #include <string.h>
@@ -64,8 +65,8 @@ typedef struct {
     arena_t *arena;
     graph_t *g;
     node_names_t names;
-    const gnode_t **
-        *readers; /* in the graph's order, ended by NULL; who reads twice stands twice */
+    /* In the graph's order, ended by NULL; who reads twice stands twice */
+    const gnode_t ***readers;
     const gnode_t **attention; /* that a mixer belongs to */
     const gnode_t **first;     /* of an operand: whose it was first; and as what */
     operand_role_t *role;
@@ -75,7 +76,7 @@ typedef struct {
     own_t **own;
 } operands_t;
 
-/* ---- whose ------------------------------------------------------------------------------------------ */
+/* ---- whose ----------------------------------------------------------------------------------- */
 
 static bool is_attention(const gnode_t *n) {
     return graph_is_attention(n) || graph_is_step(n);
@@ -200,7 +201,7 @@ static void find_attentions(operands_t *o) {
     }
 }
 
-/* ---- which ------------------------------------------------------------------------------------------- */
+/* ---- which ----------------------------------------------------------------------------------- */
 
 static bool is_mixed(const gnode_t *x) {
     return x && (is_attention(x) || graph_is_attention_gradient(x));
@@ -257,7 +258,7 @@ static bool find_shared(operands_t *o) {
     return any;
 }
 
-/* ---- the copy ----------------------------------------------------------------------------------------- */
+/* ---- the copy -------------------------------------------------------------------------------- */
 
 static const char *free_name(operands_t *o, const char *name) {
     for (int k = 2;; k++) {
@@ -269,7 +270,8 @@ static const char *free_name(operands_t *o, const char *name) {
     }
 }
 
-/* A dense layer that only attentions read is computed head by head, and takes no memory but its operand's. */
+/* A dense layer that only attentions read is computed head by head, and takes no
+ * memory but its operand's. */
 static bool is_made_again(const operands_t *o, const gnode_t *x) {
     bool bias = x->n_in > 2 && x->in[2];
     return x->op == G_DENSE && !bias && !o->elsewhere[x->id] && !is_mixed(x->in[0]);

@@ -28,7 +28,7 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(after, ATTR_INT),
     FIELD(causal, ATTR_BOOL),
     FIELD(shared_qk, ATTR_BOOL),
-    FIELD(upstream, ATTR_BOOL),
+    FIELD(as_huggingface, ATTR_BOOL),
     FIELD(act, ATTR_ACT),
     FIELD(shift, ATTR_INT),
     FIELD(pad_token, ATTR_INT),
@@ -66,7 +66,8 @@ bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kin
     return i < G_MAX_INPUTS;
 }
 
-/* Where it stands among the op's; NULL: the op has no such attribute. Each node is asked for all of them: one walk. */
+/* Where it stands among the op's; NULL: the op has no such attribute. Each node is asked
+ * for all of them: one walk. */
 static const char *attr_word(gop_t op, const gattr_t *attr) {
     size_t length = strlen(attr->name);
     for (const char *at = graph_ops[op].attributes; *at;) {

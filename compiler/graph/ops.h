@@ -47,7 +47,8 @@ extern const char *const graph_type_names[]; /* by gtype_t */
 /* Appends a node without checking it; name and location are the caller's to fill. */
 gnode_t *graph_append(graph_t *g, gop_t op);
 
-/* Whether nodes that were added to a user's have names of their own, and short enough ones; `who` adds them. */
+/* Whether nodes that were added to a user's have names of their own, and short
+ * enough ones; `who` adds them. */
 bool graph_names_differ(const graph_t *g, const char *who, diag_t *d);
 
 /* The rule of the node's op: type, rank and shape from inputs and attributes. False after errors

@@ -1,7 +1,8 @@
 /* Rows that begin at positions of their own: graph_with_positions (graph.h).
  *
- * In: the graph of a forward, whose rows begin at the first position. Out: the same nodes, but an EMBED_FROM for the EMBED,
- * which reads an input that says where each row begins. Crops that are shorter than the positions train all of them so. */
+ * In: the graph of a forward, whose rows begin at the first position. Out: the same nodes, but an
+ * EMBED_FROM for the EMBED, which reads an input that says where each row begins. Crops that are
+ * shorter than the positions train all of them so. */
 #include <string.h>
 
 #include "graph/ops.h"

@@ -1,5 +1,5 @@
-/* A graph for another batch, or another length. In: a graph whose shapes are known. Out: the same nodes with their
- * shapes inferred again; weights and attributes stay. */
+/* A graph for another batch, or another length. In: a graph whose shapes are known. Out: the same
+ * nodes with their shapes inferred again; weights and attributes stay. */
 #include "graph/ops.h"
 
 /* Tensors of callers: [B], [B,S] of integers, or [B,labels]. */

@@ -1,9 +1,9 @@
 /* Shapes: one rule per op.
  *
  * In: a node with inputs and attributes. Out: its type, rank and shape, or errors at the node's
- * place (infer.c asks for them). Rules are written for symbolic lengths: two dimensions agree when they agree for every
- * U, one is within another when it is so for every U of the graph's range (support/dim.h).
- * Letters as in ops.def. */
+ * place (infer.c asks for them). Rules are written for symbolic lengths: two dimensions agree when
+ * they agree for every U, one is within another when it is so for every U of the graph's range
+ * (support/dim.h). Letters as in ops.def. */
 #include <string.h>
 
 #include "graph/shape_pieces.h"
@@ -106,9 +106,9 @@ void rule_norm(shape_rule_t *r) {
 /* Sums of products of i8 are counted in 32 bits. */
 static bool want_summable(shape_rule_t *r) {
     const gnode_t *x = r->n->in[0];
-    if (x->type != G_I8 || last(x).c <= I8_MOST_PRODUCTS) return true;
+    if (x->type != G_I8 || last(x).c <= I8_MAX_PRODUCTS) return true;
     FAIL(r, "%s: x is %lld wide, of i8 the limit is %d", r->n->name, (long long)last(x).c,
-         I8_MOST_PRODUCTS);
+         I8_MAX_PRODUCTS);
     return false;
 }
 
@@ -196,10 +196,10 @@ void rule_lsh_sort(shape_rule_t *r) {
     const dim_t *s = r->n->in[0]->shape;
     if (!WANT(r, 0, G_I32, batch(r), s[1], s[2], r->g->padded)) return;
     dim_t all;
-    int64_t most;
+    int64_t max;
     if (!dim_literal(s[2]) || __builtin_mul_overflow(s[3].c, s[2].c, &all.c) ||
-        __builtin_mul_overflow(s[3].u, s[2].c, &all.u) || !dim_most(all, r->g->units, &most) ||
-        most > INT32_MAX) {
+        __builtin_mul_overflow(s[3].u, s[2].c, &all.u) || !dim_max(all, r->g->units, &max) ||
+        max > INT32_MAX) {
         FAIL(r, "%s: too many positions for 32 bits", r->n->name);
         return;
     }
@@ -230,7 +230,8 @@ void rule_exact_attention(shape_rule_t *r) {
     if (want_rate(r, r->n->rate)) result(r, G_F32, q->rank, q->shape);
 }
 
-/* What a cache holds of rows of other batches too: their number is the step's. Its type is as declared. */
+/* What a cache holds of rows of other batches too: their number is the step's.
+ * Its type is as declared. */
 void rule_state(shape_rule_t *r) {
     const gnode_t *n = r->n;
     int64_t width;

@@ -1,5 +1,5 @@
-/* What rules of shapes are made of: what is known of a node while its rule runs, and questions about its inputs, which
- * say what is wrong. Shared by shape.c and shape_gradient.c. */
+/* What rules of shapes are made of: what is known of a node while its rule runs, and questions
+ * about its inputs, which say what is wrong. Shared by shape.c and shape_gradient.c. */
 #ifndef REFORMERC_GRAPH_SHAPE_PIECES_H
 #define REFORMERC_GRAPH_SHAPE_PIECES_H
 
@@ -189,9 +189,9 @@ static inline bool want_window(shape_rule_t *r) {
 }
 
 /* The greatest value of a dimension that does not shrink with U; false when it does not fit. */
-static inline bool dim_most(dim_t d, units_t units, int64_t *most) {
-    return d.u >= 0 && !__builtin_mul_overflow(d.u, units.max, most) &&
-           !__builtin_add_overflow(*most, d.c, most);
+static inline bool dim_max(dim_t d, units_t units, int64_t *max) {
+    return d.u >= 0 && !__builtin_mul_overflow(d.u, units.max, max) &&
+           !__builtin_add_overflow(*max, d.c, max);
 }
 
 /* A tensor of this type with a last dimension. */
@@ -206,13 +206,15 @@ static inline bool want_vectors(shape_rule_t *r, int i) {
     return want_vectors_of(r, i, G_F32);
 }
 
-/* What x is to be as a factor of n's products, of its type if that may be: i8 has a scale per row, along which DENSE sums. */
+/* What x is to be as a factor of n's products, of its type if that may be: i8 has a scale per row,
+ * along which DENSE sums. */
 static inline gtype_t factor_type(const gnode_t *n, const gnode_t *x) {
     bool by_rows = n->op == G_DENSE || graph_is_embed(n);
     return x->type == G_BF16 || (x->type == G_I8 && by_rows) ? x->type : G_F32;
 }
 
-/* Inputs x and y, the factors of products: of one type, that products have; x with a last dimension. */
+/* Inputs x and y, the factors of products: of one type, that products have; x
+ * with a last dimension. */
 static inline bool want_one_type(shape_rule_t *r, int x, int y) {
     const gnode_t *n = r->n;
     gtype_t type = factor_type(n, n->in[x]);

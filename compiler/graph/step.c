@@ -1,8 +1,9 @@
 /* Forward → step of generation, where there is no spec to build it from.
  *
- * In: the forward of a causal LM, in whatever way its nodes are joined. Out: what graph_build_step() makes of a spec: the
- * same nodes for one token per row, whose embedding looks at its position and whose attentions read and write what is
- * kept of earlier ones, as it was before it was rounded for them. */
+ * In: the forward of a causal LM, in whatever way its nodes are joined. Out: what
+ * graph_build_step() makes of a spec: the same nodes for one token per row, whose embedding looks
+ * at its position and whose attentions read and write what is kept of earlier ones, as it was
+ * before it was rounded for them. */
 #include <string.h>
 
 #include "graph/ops.h"
@@ -12,7 +13,7 @@ typedef struct {
     const graph_t *like;
     gnode_t **made; /* by id of the forward's nodes; NULL: nothing stands for it */
     gnode_t *positions;
-    bool upstream, ok;
+    bool as_huggingface, ok;
     diag_t *d;
 } stepper_t;
 
@@ -66,7 +67,7 @@ static gnode_t *embed_at(stepper_t *s, const gnode_t *embed) {
     return finish(s, n);
 }
 
-/* ---- attention --------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static const char *state_name(stepper_t *s, const gnode_t *attention) {
     const char *dot = strrchr(attention->name, '.');
@@ -81,7 +82,7 @@ static void set_step(stepper_t *s, gnode_t *n, const gnode_t *attention) {
     n->head_size = attention->head_size;
     n->chunk = exact ? dim_at(s->like->padded, s->like->units.max) : attention->chunk;
     n->before = exact ? 0 : attention->before;
-    n->upstream = s->upstream;
+    n->as_huggingface = s->as_huggingface;
 }
 
 static void set_hash(gnode_t *n, const gnode_t *hash) {
@@ -131,7 +132,7 @@ static gnode_t *attention_step(stepper_t *s, const gnode_t *n) {
     return lsh ? lsh_step(s, n) : local_step(s, n);
 }
 
-/* ---- whether there is one ---------------------------------------------------------------------- */
+/* ---- whether there is one -------------------------------------------------------------------- */
 
 /* Tokens come one after the other, and what has come does not change. */
 static const char *fault_of(const gnode_t *n) {
@@ -149,7 +150,7 @@ const gnode_t *graph_step_fault(const graph_t *forward, const char **why) {
     return NULL;
 }
 
-/* ---- a step ------------------------------------------------------------------------------------ */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 /* Whether n rounds for attentions alone. */
 static bool is_for_attention(const graph_t *g, const gnode_t *n) {
@@ -191,7 +192,7 @@ graph_t *graph_step_of(arena_t *a, const graph_t *like, int64_t batch, diag_t *d
     stepper_t s = {.g = g,
                    .like = like,
                    .made = ARENA_ARRAY(a, gnode_t *, like->n_nodes),
-                   .upstream = like->spec->compile.decode == DECODE_HUGGINGFACE,
+                   .as_huggingface = like->spec->compile.decode == DECODE_HUGGINGFACE,
                    .ok = true,
                    .d = d};
     for (size_t i = 0; i < like->n_nodes && s.ok; i++)

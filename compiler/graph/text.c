@@ -4,10 +4,11 @@
  *   NAME = OP(INPUT, INPUT, _) ATTRIBUTE=VALUE … : TYPE[D,D,…] layer=N trace=NAME
  *
  * One node per line, in order; `_` is a missing optional input, `#` opens a comment. Names are
- * made of letters, digits, `_` and `.`, and begin with none of the last two kinds. All attributes of an op
- * are written, in the order of graph_attrs, but for the rates of dropout where there is none; `shorter` is left out where it is `padded`. What the printer
- * writes, the parser reads back to an equal graph, and that prints the same text. Several graphs may follow
- * each other; names are those of one graph. */
+ * made of letters, digits, `_` and `.`, and begin with none of the last two kinds. All attributes
+ * of an op are written, in the order of graph_attrs, but for the rates of dropout where there is
+ * none; `shorter` is left out where it is `padded`. What the printer writes, the parser reads back
+ * to an equal graph, and that prints the same text. Several graphs may follow each other; names
+ * are those of one graph. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -77,8 +78,8 @@ static void print_node(sbuf_t *out, const gnode_t *n) {
 
 /* What a window or a step adds is left out: a length that has no windows means the same. */
 void graph_print_meaning(const gnode_t *n, sbuf_t *out) {
-    static const char *const of_length[] = {"chunk",     "before", "after",    "rounds",
-                                            "shared_qk", "shift",  "upstream", "pad_token"};
+    static const char *const of_length[] = {"chunk",     "before", "after",          "rounds",
+                                            "shared_qk", "shift",  "as_huggingface", "pad_token"};
     bool some = false;
     for (int i = 0; i < N_GRAPH_ATTRS; i++) {
         bool leave = !graph_attr_written(&graph_attrs[i], n);
@@ -486,7 +487,8 @@ static bool is_next_header(const graph_parser_t *p) {
     return is_header(p->line_start, p->end);
 }
 
-/* From its first line to the next graph's. Lines that are wrong are left out, and the others checked. */
+/* From its first line to the next graph's. Lines that are wrong are left out,
+ * and the others checked. */
 static graph_t *parse_one(graph_parser_t *p, arena_t *a) {
     graph_t *g = p->g = ARENA_NEW(a, graph_t);
     g->arena = a;
@@ -520,13 +522,13 @@ static graph_parser_t parser(arena_t *a, const char *file, const char *text, siz
 }
 
 graph_t **graph_parse_all(arena_t *a, const char *file, const char *text, size_t bytes, size_t from,
-                          int most, int *n, diag_t *d) {
+                          int max, int *n, diag_t *d) {
     graph_parser_t p = parser(a, file, text, bytes, d);
-    graph_t **graphs = ARENA_ARRAY(a, graph_t *, most);
+    graph_t **graphs = ARENA_ARRAY(a, graph_t *, max);
     while (p.at < text + from) next_line(&p);
     for (*n = 0; skip_blank(&p);) {
-        if (*n == most) {
-            syntax(&p, "at most %d graphs", most);
+        if (*n == max) {
+            syntax(&p, "at most %d graphs", max);
             break;
         }
         graphs[(*n)++] = parse_one(&p, a);

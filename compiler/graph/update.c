@@ -9,7 +9,8 @@ static const gnode_t *embedding_of(const graph_t *g) {
     return NULL;
 }
 
-/* Of an axial table, one of the embedding's last inputs: which axis it is of, and how many there are; 0: it is none. */
+/* Of an axial table, one of the embedding's last inputs: which axis it is of, and how many
+ * there are; 0: it is none. */
 static int axes_of(const graph_t *g, const gnode_t *param, int *axis) {
     const gnode_t *embed = embedding_of(g);
     int axes = embed ? embed->n_axial : 0;

@@ -1,7 +1,9 @@
-/* An update of the weights: by which rule, which tensors, and what the rule keeps of each from step to step.
+/* An update of the weights: by which rule, which tensors, and what the rule keeps of
+ * each from step to step.
  *
- * In: a train step and an optimiser. Out: what lowering makes kernels of (lower/update.h), and what the evaluator below
- * computes in double. Formulas: those of torch, transformers and trax, in their order of operations. */
+ * In: a train step and an optimiser. Out: what lowering makes kernels of (lower/update.h), and what
+ * the evaluator below computes in double. Formulas: those of torch, transformers and trax, in
+ * their order of operations. */
 #ifndef REFORMERC_GRAPH_UPDATE_H
 #define REFORMERC_GRAPH_UPDATE_H
 
@@ -10,8 +12,8 @@
 
 enum { UPDATE_RANK = MAX_AXIAL + 1 };
 
-/* A param in the shape that it has at Hugging Face, whose axes rules tell apart: an axial table [entries, width] is there
- * [1, …, entries, …, 1, width]. */
+/* A param in the shape that it has at Hugging Face, whose axes rules tell apart: an axial table
+ * [entries, width] is there [1, …, entries, …, 1, width]. */
 typedef struct {
     const char *name; /* the param's */
     int rank;
@@ -19,8 +21,9 @@ typedef struct {
     bool decays; /* weight_decay is meant for it */
 } update_tensor_t;
 
-/* An array that is kept, with a part for each tensor: of its shape; one element for all of its last axis (of vectors: for
- * each element); one for all of the axis before that (of vectors: nothing). */
+/* An array that is kept, with a part for each tensor: of its shape; one element for all of its last
+ * axis (of vectors: for each element); one for all of the axis before that (of
+ * vectors: nothing). */
 typedef enum { STATE_LIKE, STATE_ROWS, STATE_COLUMNS } state_form_t;
 typedef struct {
     const char *name; /* torch's: "exp_avg" */
@@ -44,16 +47,17 @@ int update_state_shape(const update_t *u, int state, int rank, const int64_t *sh
                        int64_t part[UPDATE_RANK]);
 const update_tensor_t *update_find(const update_t *u, const char *param); /* NULL: there is none */
 
-/* ---- the reference: update.c ------------------------------------------------------------------ */
+/* ---- the reference: update.c ----------------------------------------------------------------- */
 
-/* A tensor's memory: all but the gradient are written. Computed in double, from floats to floats. */
+/* A tensor's memory: all but the gradient are written. Computed in double, from
+ * floats to floats. */
 typedef struct {
     float *param, *state[REFORMER_STATES]; /* NULL: there is none */
     const float *gradient;
 } update_memory_t;
 double update_norm(const update_t *u, const update_memory_t *m); /* [n]: of all gradients */
-/* Update number t, from 1 on, at this rate (of a relative step: that); norm: the gradients', which decides how they are clipped. Where it is no finite
- * number, nothing happens. */
+/* Update number t, from 1 on, at this rate (of a relative step: that); norm: the gradients', which
+ * decides how they are clipped. Where it is no finite number, nothing happens. */
 void update_evaluate(const update_t *u, const update_memory_t *m, double norm, double rate,
                      int64_t t);
 

@@ -1,5 +1,5 @@
-/* Forwards: a context is the memory and the threads of one of them at a time, so that one model serves many.
- * In: the caller's io. Out: its outputs, or a code and a text. */
+/* Forwards: a context is the memory and the threads of one of them at a time, so that one model
+ * serves many. In: the caller's io. Out: its outputs, or a code and a text. */
 #include "library/library.h"
 #include "support/heap.h"
 #include "support/pages.h"
@@ -50,7 +50,7 @@ const char *reformerc_context_message(const reformerc_context_t *c) {
     return c->code == REFORMER_OK ? NULL : reformerc_strerror(c->code);
 }
 
-/* ---- one call ----------------------------------------------------------------------------------------- */
+/* ---- one call -------------------------------------------------------------------------------- */
 
 int context_refuse(reformerc_context_t *c, int code) {
     free(c->message);
@@ -144,7 +144,7 @@ int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *
     return run_on(c, io, gradients);
 }
 
-/* ---- generation --------------------------------------------------------------------------------------- */
+/* ---- generation ------------------------------------------------------------------------------ */
 
 typedef struct {
     reformerc_context_t *c;

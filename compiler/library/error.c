@@ -1,5 +1,5 @@
-/* Errors as values: codes in words, a call's diagnostics as one text. In: a diag_t. Out: what the command line
- * would print, for the caller to free(). */
+/* Errors as values: codes in words, a call's diagnostics as one text. In: a diag_t. Out: what the
+ * command line would print, for the caller to free(). */
 #include "library/library.h"
 
 #include <locale.h>
@@ -29,7 +29,7 @@ const char *reformerc_strerror(int code) {
     return own >= 0 && own < known ? messages[own] : reformer_strerror(code);
 }
 
-/* ---- a call ------------------------------------------------------------------------------------------- */
+/* ---- a call ---------------------------------------------------------------------------------- */
 
 typedef struct {
     call_fn *work;
@@ -94,8 +94,8 @@ static char *text_of_report(const guard_report_t *r) {
     return strdup(text);
 }
 
-/* Whoever links us may write numbers with a comma: uselocale() is of this thread alone, and newlocale() of "C"
- * costs nothing. */
+/* Whoever links us may write numbers with a comma: uselocale() is of this thread alone, and
+ * newlocale() of "C" costs nothing. */
 int call_guarded(call_fn *fn, void *arg, char **message) {
     guarded_call_t c = {.work = fn, .arg = arg};
     guard_report_t report;

@@ -1,5 +1,6 @@
-/* Choosing tokens and writing texts: the runtime's functions (reformer_generate.h) with scratch of the library's, and a cache
- * of it as the decoder. In: logits or prompts, how to choose. Out: tokens. */
+/* Choosing tokens and writing texts: the runtime's functions (reformer_generate.h) with scratch of
+ * the library's, and a cache of it as the decoder. In: logits or prompts, how
+ * to choose. Out: tokens. */
 #include "library/library.h"
 
 #include "support/heap.h"
@@ -24,7 +25,7 @@ int reformerc_sample(reformerc_context_t *c, const reformer_sampling_t *s, const
                                              c->sampling, bytes, token));
 }
 
-/* ---- a cache as a decoder ----------------------------------------------------------------------------- */
+/* ---- a cache as a decoder -------------------------------------------------------------------- */
 
 static int prefill(void *ctx, const reformer_decode_t *io) {
     return reformerc_prefill(ctx, io);
@@ -82,7 +83,7 @@ int reformerc_beam_search(reformerc_cache_t *cache, const reformer_generate_t *g
     return write(cache, g, beams);
 }
 
-/* ---- text --------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 const char *reformerc_text(const reformerc_model_t *m) {
     return m->text;

@@ -1,4 +1,5 @@
-/* What the files of the library share: the model, calls that may fail, options as the compiler takes them.
+/* What the files of the library share: the model, calls that may fail, options as
+ * the compiler takes them.
  *
  * model.c    compile, bind, free, queries
  * options.c  reformerc_options_t → request_t, tensors in memory → st_file_t
@@ -23,8 +24,9 @@ struct reformerc_model {
     backend_t backend;
     const char *rotations; /* of the options, NULL: none */
     uint64_t seed;
-    store_t *
-        store; /* the weights, where a reference or a trainer reads them again; others have them packed, and no store */
+    /* The weights, where a reference or a trainer reads them again; others have
+     * them packed, and no store */
+    store_t *store;
     struct reformerc_trainer *trainer; /* NULL: none */
     const char *text;                  /* as reformerc_text() */
     ends_t ends;                       /* of texts; nothing where it does not generate */
@@ -47,16 +49,16 @@ struct reformerc_cache {
     size_t length;
 };
 
-/* ---- one call -------------------------------------------------------------------------------------- */
+/* ---- one call -------------------------------------------------------------------------------- */
 
-/* Runs `work`, which returns a code and tells d, under a guard (support/guard.h): where memory runs out it is given up
- * and all that it made is released, and the code is REFORMERC_E_MEMORY; after bug() it is REFORMERC_E_DEFECT.
- * Meanwhile this thread reads and writes numbers as C does. *message, to free(), is what was told, or NULL;
- * `message` may be NULL. */
+/* Runs `work`, which returns a code and tells d, under a guard (support/guard.h): where memory runs
+ * out it is given up and all that it made is released, and the code is REFORMERC_E_MEMORY; after
+ * bug() it is REFORMERC_E_DEFECT. Meanwhile this thread reads and writes numbers as C does.
+ * *message, to free(), is what was told, or NULL; `message` may be NULL. */
 typedef int call_fn(void *arg, diag_t *d);
 int call_guarded(call_fn *work, void *arg, char **message);
 
-/* ---- contexts (context.c) ---------------------------------------------------------------------------- */
+/* ---- contexts (context.c) -------------------------------------------------------------------- */
 
 int context_refuse(reformerc_context_t *c, int code); /* the code of the last call; returns it */
 /* What allocates as it goes, and says more than a code. */
@@ -66,7 +68,7 @@ void context_threads(const reformerc_context_t *c, const reformer_pool_t **pool,
 /* The io of a call with them. */
 reformer_io_t context_io(const reformerc_context_t *c, const reformer_io_t *given);
 
-/* ---- options ----------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 typedef struct {
     backend_t backend;

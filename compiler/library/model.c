@@ -1,5 +1,5 @@
-/* A model: compiled, bound, asked, freed. The steps are those of the command line's session, without its options:
- * spec or graph → weights' names → plan → weights → executor. */
+/* A model: compiled, bound, asked, freed. The steps are those of the command line's session,
+ * without its options: spec or graph → weights' names → plan → weights → executor. */
 #include "library/library.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "support/guard.h"
 #include "support/heap.h"
 
-/* ---- weights ------------------------------------------------------------------------------------------ */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* Where they come from: one of the two, or neither. */
 typedef struct {
@@ -20,7 +20,8 @@ static bool is_given(const weights_source_t *w) {
     return w->path || w->tensors;
 }
 
-/* The reference walks the store itself, a trainer begins with it; others have packed what they need. */
+/* The reference walks the store itself, a trainer begins with it; others have
+ * packed what they need. */
 static bool is_read_again(const reformerc_model_t *m) {
     return m->backend == BACKEND_REFERENCE || m->plan->updates;
 }
@@ -90,7 +91,7 @@ int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tenso
     return call_guarded(bind_given, &b, message);
 }
 
-/* ---- compiling ---------------------------------------------------------------------------------------- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 typedef struct {
     reformerc_model_t *m;
@@ -261,7 +262,7 @@ void reformerc_free(reformerc_model_t *m) {
     heap_free(m);
 }
 
-/* ---- queries ------------------------------------------------------------------------------------------ */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 int reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
     reformer_desc_t desc;

@@ -1,5 +1,5 @@
-/* The library's options, which come from a program, in the compiler's terms. In: strings and numbers that nobody
- * has checked. Out: request_t, an st_file_t; or errors that name the field. */
+/* The library's options, which come from a program, in the compiler's terms. In: strings and
+ * numbers that nobody has checked. Out: request_t, an st_file_t; or errors that name the field. */
 #include "library/library.h"
 
 #include <string.h>
@@ -54,7 +54,7 @@ bool request_read(request_t *r, arena_t *a, const reformerc_options_t *o, diag_t
     return ok;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------ */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static bool read_tensor(const reformerc_tensor_t *t, size_t i, st_tensor_t *out, diag_t *d) {
     static const st_dtype_t dtypes[] = {[REFORMERC_F32] = ST_F32,

@@ -1,5 +1,5 @@
-/* Learning: an executor's learner behind the library's codes. In: micro-batches with labels. Out: weights that the model's
- * forwards read from then on, a report, arrays by name. */
+/* Learning: an executor's learner behind the library's codes. In: micro-batches with labels. Out:
+ * weights that the model's forwards read from then on, a report, arrays by name. */
 #include "exec/learn.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ void reformerc_trainer_free(reformerc_trainer_t *t) {
     heap_free(t);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 typedef struct {
     reformerc_trainer_t *t;
@@ -122,7 +122,7 @@ int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t
     return context_told(t->c, run_step, &s);
 }
 
-/* ---- arrays ------------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 int reformerc_trainer_tensor(const reformerc_trainer_t *t, size_t i, reformerc_tensor_t *tensor,
                              float **data) {

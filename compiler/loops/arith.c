@@ -26,7 +26,8 @@ double f64_op(op_t op, double x, double y, double z) {
     FLOAT_OPS(double, fma, sqrt)
 }
 
-/* What interpreters spend their time on: lanes are a loop of their own for each op, fma of them one instruction. */
+/* What interpreters spend their time on: lanes are a loop of their own for each op, fma
+ * of them one instruction. */
 #define EACH_LANE(value)                                                                           \
     for (int k = 0; k < n; k++) out[k] = value;                                                    \
     return
@@ -62,16 +63,17 @@ void f32_lanes(op_t op, float *out, const float *x, const float *y, const float 
     }
 }
 
-/* ---- products of small numbers ------------------------------------------------------------------ */
+/* ---- products of small numbers --------------------------------------------------------------- */
 
 /* A denormal counts as 0 of its sign. */
 static float without_denormal(float x) {
     return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
 }
 
-/* fma rounds what is below the least normal number to a multiple of the least denormal, which carries some of it up
- * to FLT_MIN; rounded to 24 bits whatever the exponent, only what lies at most half a unit below gets there.
- * Products are exact in double, and so are sums of this size but for what is too little to matter. */
+/* fma rounds what is below the least normal number to a multiple of the least denormal, which
+ * carries some of it up to FLT_MIN; rounded to 24 bits whatever the exponent, only what lies at
+ * most half a unit below gets there. Products are exact in double, and so are sums of this size but
+ * for what is too little to matter. */
 static float fma_of_normals(float x, float y, float z) {
     float r = fmaf(x, y, z);
     if (fabsf(r) != FLT_MIN) return without_denormal(r);

@@ -35,8 +35,8 @@ static dim_t line_from(int64_t value, int64_t slope, units_t u) {
     return (dim_t){value - slope * u.min, slope};
 }
 
-/* Linear functions below and above two others for every U; where these cross: through the outer value at the
- * least U, with the outer slope. */
+/* Linear functions below and above two others for every U; where these cross: through the outer
+ * value at the least U, with the outer slope. */
 static dim_t lower(dim_t a, dim_t b, units_t u) {
     if (dim_le(a, b, u)) return a;
     if (dim_le(b, a, u)) return b;
@@ -285,8 +285,8 @@ static interval_t of_irem(const question_t *q) {
     return interval_within(q->a, r.lo, r.hi, q->u) ? q->a : r;
 }
 
-typedef interval_t rule_fn(const question_t *q);
-static rule_fn *const rules[OP_COUNT] = {
+typedef interval_t bound_fn(const question_t *q);
+static bound_fn *const rules[OP_COUNT] = {
     [OP_CONST] = of_const,     [OP_ADD] = of_add,   [OP_SUB] = of_sub,   [OP_MUL] = of_mul,
     [OP_MIN] = of_min,         [OP_MAX] = of_max,   [OP_NEG] = of_neg,   [OP_AND] = of_and,
     [OP_OR] = of_or,           [OP_XOR] = of_or,    [OP_SHL] = of_shl,   [OP_SHR] = of_shr,

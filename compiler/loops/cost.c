@@ -1,9 +1,10 @@
-/* Flops and bytes of a kernel, counted from the IR with literal trip counts and `units` for U. After
- * tinygrad: what the machine is asked to do, not what a model ought to need. (schedule.c: of a whole.)
+/* Flops and bytes of a kernel, counted from the IR with literal trip counts and `units` for U.
+ * After tinygrad: what the machine is asked to do, not what a model ought to need.
+ * (schedule.c: of a whole.)
  *
- * A flop is a column of ops.def times the lanes, for floats and for DOT4. Bytes are those of every load and
- * store. Of an if, each figure is that of its likely branch, else of the dearer one: a bound from above,
- * exact where a branch does nothing or both do the same. */
+ * A flop is a column of ops.def times the lanes, for floats and for DOT4. Bytes are those of every
+ * load and store. Of an if, each figure is that of its likely branch, else of the dearer one: a
+ * bound from above, exact where a branch does nothing or both do the same. */
 #include "loops/rules.h"
 
 void cost_add(cost_t *to, const cost_t *one, double times) {

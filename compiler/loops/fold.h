@@ -1,5 +1,6 @@
 /* What the parts of folding share: whether a value is a constant, and how an instruction becomes
- * one. pass_fold.c walks; fold_constants.c computes; fold_identities.c knows what changes nothing. */
+ * one. pass_fold.c walks; fold_constants.c computes; fold_identities.c knows
+ * what changes nothing. */
 #ifndef REFORMERC_LOOPS_FOLD_H
 #define REFORMERC_LOOPS_FOLD_H
 
@@ -25,8 +26,8 @@ bool fold_constants(inst_t *i);
  * instruction into a simpler one instead. */
 value_t *fold_identity(inst_t *i, units_t u);
 
-/* What an idiv or irem of a sum is where the divisor takes it apart: (64 x + y) / 64 is x and the remainder y,
- * if 0 <= y < 64. */
+/* What an idiv or irem of a sum is where the divisor takes it apart: (64 x + y) / 64 is x and the
+ * remainder y, if 0 <= y < 64. */
 bool fold_quotient(const inst_t *i, affine_t *is);
 
 #endif

@@ -118,8 +118,8 @@ static bool fold_divide(inst_t *i, const inst_t *const *c) {
     return fold_become_int(i, i->op == OP_IDIV ? c[0]->i / i->d.c : c[0]->i % i->d.c);
 }
 
-typedef bool fold_fn(inst_t *i, const inst_t *const *c);
-static fold_fn *const folds[OP_COUNT] = {
+typedef bool folder_fn(inst_t *i, const inst_t *const *c);
+static folder_fn *const folds[OP_COUNT] = {
     [OP_ADD] = fold_arithmetic,   [OP_SUB] = fold_arithmetic,  [OP_MUL] = fold_arithmetic,
     [OP_DIV] = fold_arithmetic,   [OP_FMA] = fold_arithmetic,  [OP_MIN] = fold_arithmetic,
     [OP_MAX] = fold_arithmetic,   [OP_NEG] = fold_arithmetic,  [OP_SQRT] = fold_arithmetic,

@@ -31,34 +31,34 @@ typedef struct {
     const reformer_call_t *call;
     diag_t *d;
     memory_t memory;
-    cell_t *
-        *frames; /* [m->n_funcs][n_values]: functions do not recurse, one frame each is enough */
+    /* [m->n_funcs][n_values]: functions do not recurse, one frame each is enough */
+    cell_t **frames;
     const lfunc_t *f; /* the one that runs */
     cell_t *frame;    /* its values */
     int64_t task[4];
     bool in_task;
     uint64_t launches;
     bool failed;
-} run_t;
+} simulation_t;
 
-static void run_block(run_t *r, const block_t *b);
+static void run_block(simulation_t *r, const block_t *b);
 
-static cell_t *cell(const run_t *r, const value_t *v) {
+static cell_t *cell(const simulation_t *r, const value_t *v) {
     return &r->frame[v->id];
 }
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-static const char *task_text(const run_t *r, arena_t *a) {
+static const char *task_text(const simulation_t *r, arena_t *a) {
     const char *text = "";
     for (int k = 0; r->in_task && k < r->f->n_tasks; k++)
         text = arena_printf(a, "%s%s%lld", text, k ? ", " : " at task ", (long long)r->task[k]);
     return text;
 }
 
-static void fail(run_t *r, const inst_t *i, const char *fmt, ...)
+static void fail(simulation_t *r, const inst_t *i, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-static void fail(run_t *r, const inst_t *i, const char *fmt, ...) {
+static void fail(simulation_t *r, const inst_t *i, const char *fmt, ...) {
     if (r->failed) return;
     arena_t *a = arena_new();
     va_list ap;
@@ -109,7 +109,7 @@ static void set_int(cell_t *c, elem_t e, int lane, int64_t x) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static void do_arithmetic(run_t *r, const inst_t *i) {
+static void do_arithmetic(simulation_t *r, const inst_t *i) {
     ltype_t t = i->result->type;
     const cell_t *x = cell(r, i->operand[0]);
     const cell_t *y = i->n_operands > 1 ? cell(r, i->operand[1]) : x;
@@ -128,7 +128,7 @@ static void do_arithmetic(run_t *r, const inst_t *i) {
     }
 }
 
-static void do_dot2(run_t *r, const inst_t *i) {
+static void do_dot2(simulation_t *r, const inst_t *i) {
     const cell_t *acc = cell(r, i->operand[0]);
     const cell_t *x = cell(r, i->operand[1]), *y = cell(r, i->operand[2]);
     cell_t out = {.i64 = {0}};
@@ -137,7 +137,7 @@ static void do_dot2(run_t *r, const inst_t *i) {
     *cell(r, i->result) = out;
 }
 
-static void do_dot4(run_t *r, const inst_t *i) {
+static void do_dot4(simulation_t *r, const inst_t *i) {
     const cell_t *acc = cell(r, i->operand[0]);
     const cell_t *x = cell(r, i->operand[1]), *y = cell(r, i->operand[2]);
     cell_t out = {.i64 = {0}};
@@ -146,7 +146,7 @@ static void do_dot4(run_t *r, const inst_t *i) {
     *cell(r, i->result) = out;
 }
 
-static void do_compare(run_t *r, const inst_t *i) {
+static void do_compare(simulation_t *r, const inst_t *i) {
     ltype_t t = i->operand[0]->type;
     const cell_t *x = cell(r, i->operand[0]), *y = cell(r, i->operand[1]);
     for (int k = 0; k < t.lanes; k++) {
@@ -168,7 +168,7 @@ static void copy_lane(cell_t *to, int k, const cell_t *from, int lane, elem_t e)
     else memcpy(&to->bytes[(size_t)k * n], &from->bytes[(size_t)lane * n], n);
 }
 
-static void do_select(run_t *r, const inst_t *i) {
+static void do_select(simulation_t *r, const inst_t *i) {
     ltype_t t = i->result->type;
     const cell_t *mask = cell(r, i->operand[0]);
     for (int k = 0; k < t.lanes; k++) {
@@ -178,7 +178,7 @@ static void do_select(run_t *r, const inst_t *i) {
     }
 }
 
-static void do_convert(run_t *r, const inst_t *i) {
+static void do_convert(simulation_t *r, const inst_t *i) {
     elem_t from = i->operand[0]->type.elem, to = i->result->type.elem;
     const cell_t *x = cell(r, i->operand[0]);
     cell_t *out = cell(r, i->result);
@@ -204,7 +204,7 @@ static void do_convert(run_t *r, const inst_t *i) {
 
 /* ---- plain ops that move values -------------------------------------------------------------- */
 
-static void do_const(run_t *r, const inst_t *i) {
+static void do_const(simulation_t *r, const inst_t *i) {
     ltype_t t = i->result->type;
     for (int k = 0; k < t.lanes; k++) {
         if (elem_is_float(t.elem)) set_float(cell(r, i->result), t.elem, k, i->f);
@@ -212,16 +212,16 @@ static void do_const(run_t *r, const inst_t *i) {
     }
 }
 
-static void do_bitcast(run_t *r, const inst_t *i) {
+static void do_bitcast(simulation_t *r, const inst_t *i) {
     *cell(r, i->result) = *cell(r, i->operand[0]);
 }
 
-static void do_broadcast(run_t *r, const inst_t *i) {
+static void do_broadcast(simulation_t *r, const inst_t *i) {
     for (int k = 0; k < i->result->type.lanes; k++)
         copy_lane(cell(r, i->result), k, cell(r, i->operand[0]), 0, i->result->type.elem);
 }
 
-static void do_shuffle(run_t *r, const inst_t *i) {
+static void do_shuffle(simulation_t *r, const inst_t *i) {
     int n = i->result->type.lanes;
     for (int k = 0; k < n; k++) {
         int lane = i->lanes[k];
@@ -230,17 +230,17 @@ static void do_shuffle(run_t *r, const inst_t *i) {
     }
 }
 
-static void do_extract(run_t *r, const inst_t *i) {
+static void do_extract(simulation_t *r, const inst_t *i) {
     copy_lane(cell(r, i->result), 0, cell(r, i->operand[0]), (int)i->i, i->result->type.elem);
 }
 
-static void do_divide(run_t *r, const inst_t *i) {
+static void do_divide(simulation_t *r, const inst_t *i) {
     int64_t x = cell(r, i->operand[0])->i64[0], by = dim_at(i->d, r->call->units);
     if (x < 0) fail(r, i, "the operand is %lld", (long long)x);
     cell(r, i->result)->i64[0] = i->op == OP_IDIV ? x / by : x % by;
 }
 
-static int64_t affine(const run_t *r, const affine_t *a) {
+static int64_t affine(const simulation_t *r, const affine_t *a) {
     uint64_t sum = (uint64_t)dim_at(a->base, r->call->units);
     for (int k = 0; k < a->n; k++) {
         const value_t *v = a->term[k].value;
@@ -250,16 +250,16 @@ static int64_t affine(const run_t *r, const affine_t *a) {
     return (int64_t)sum;
 }
 
-static void do_index(run_t *r, const inst_t *i) {
+static void do_index(simulation_t *r, const inst_t *i) {
     cell(r, i->result)->i64[0] = affine(r, i->index);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The element an access starts at, row-major; -1 after an error. */
-static int64_t element(run_t *r, const inst_t *i, int lanes) {
+static int64_t element(simulation_t *r, const inst_t *i, int lanes) {
     const buffer_t *b = i->buffer;
-    const place_t *p = &r->memory.places[b->id];
+    const memory_place_t *p = &r->memory.places[b->id];
     int64_t at = 0;
     for (int d = 0; d < b->rank; d++) {
         int64_t x = affine(r, &i->index[d]), n = p->dims[d];
@@ -274,7 +274,7 @@ static int64_t element(run_t *r, const inst_t *i, int lanes) {
     return at;
 }
 
-static void check_range(run_t *r, const inst_t *i, const cell_t *c, int lanes) {
+static void check_range(simulation_t *r, const inst_t *i, const cell_t *c, int lanes) {
     const buffer_t *b = i->buffer;
     if (!b->has_range) return;
     int64_t lo = dim_at(b->lo, r->call->units), hi = dim_at(b->hi, r->call->units);
@@ -286,7 +286,7 @@ static void check_range(run_t *r, const inst_t *i, const cell_t *c, int lanes) {
     }
 }
 
-static void do_load(run_t *r, const inst_t *i) {
+static void do_load(simulation_t *r, const inst_t *i) {
     const buffer_t *b = i->buffer;
     int lanes = i->result->type.lanes;
     size_t size = (size_t)elem_bytes(b->elem);
@@ -302,7 +302,7 @@ static void do_load(run_t *r, const inst_t *i) {
     if (b->kind == BUF_INPUT || b->kind == BUF_STATE) check_range(r, i, out, lanes);
 }
 
-static void do_store(run_t *r, const inst_t *i) {
+static void do_store(simulation_t *r, const inst_t *i) {
     const buffer_t *b = i->buffer;
     int lanes = i->operand[0]->type.lanes;
     size_t size = (size_t)elem_bytes(b->elem);
@@ -318,14 +318,14 @@ static void do_store(run_t *r, const inst_t *i) {
     memcpy(r->memory.places[b->id].base + (size_t)at * size, x->bytes, (size_t)lanes * size);
 }
 
-static void do_prefetch(run_t *r, const inst_t *i) {
+static void do_prefetch(simulation_t *r, const inst_t *i) {
     element(r, i, 1);
 }
 
 /* ---- structure ------------------------------------------------------------------------------- */
 
 /* Values passed all at once: an argument may be among what is passed. */
-static void pass(run_t *r, value_t *const *to, value_t *const *from, int n, cell_t *buffer) {
+static void pass(simulation_t *r, value_t *const *to, value_t *const *from, int n, cell_t *buffer) {
     for (int k = 0; k < n; k++) buffer[k] = *cell(r, from[k]);
     for (int k = 0; k < n; k++) *cell(r, to[k]) = buffer[k];
 }
@@ -334,7 +334,8 @@ static cell_t *new_cells(int n) {
     return heap_new((size_t)n, sizeof(cell_t));
 }
 
-/* Loops stand in loops: most carry so few values that what they are passed through need not be allocated each time. */
+/* Loops stand in loops: most carry so few values that what they are passed through need not
+ * be allocated each time. */
 enum { FEW = 16 };
 
 static cell_t *room_for(int n, cell_t few[FEW]) {
@@ -349,7 +350,7 @@ static const inst_t *last_of(const block_t *b) {
     return b->insts[b->n - 1];
 }
 
-static void do_for(run_t *r, const inst_t *i) {
+static void do_for(simulation_t *r, const inst_t *i) {
     int64_t lo = dim_at(i->d, r->call->units), hi = dim_at(i->e, r->call->units);
     cell_t few[FEW], *buffer = room_for(i->n_values, few);
     value_t **args = i->body->args + 1;
@@ -363,7 +364,7 @@ static void do_for(run_t *r, const inst_t *i) {
     give_back(buffer, few);
 }
 
-static void do_if(run_t *r, const inst_t *i) {
+static void do_if(simulation_t *r, const inst_t *i) {
     const block_t *b = cell(r, i->operand[0])->i32[0] ? i->body : i->otherwise;
     run_block(r, b);
     if (i->n_results == 0 || r->failed) return;
@@ -372,13 +373,13 @@ static void do_if(run_t *r, const inst_t *i) {
     give_back(buffer, few);
 }
 
-static cell_t *frame_of(const run_t *r, const lfunc_t *f) {
+static cell_t *frame_of(const simulation_t *r, const lfunc_t *f) {
     size_t k = 0;
     while (r->m->funcs[k] != f) k++;
     return r->frames[k];
 }
 
-static void do_call(run_t *r, const inst_t *i) {
+static void do_call(simulation_t *r, const inst_t *i) {
     const lfunc_t *f = i->callee, *caller = r->f;
     cell_t *outer = r->frame, *inner = frame_of(r, f);
     for (int k = 0; k < i->n_values; k++) inner[f->params[k]->id] = outer[i->values[k]->id];
@@ -398,7 +399,7 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a;
 }
 
-static void run_task(run_t *r, const lfunc_t *f, int64_t task) {
+static void run_task(simulation_t *r, const lfunc_t *f, int64_t task) {
     int64_t rest = task;
     for (int k = f->n_tasks - 1; k >= 0; k--) {
         int64_t n = dim_at(f->task_dims[k], r->call->units);
@@ -411,7 +412,7 @@ static void run_task(run_t *r, const lfunc_t *f, int64_t task) {
 }
 
 /* Tasks in the order start, start + stride, … modulo their number, to which stride is coprime. */
-static void run_tasks(run_t *r, const lfunc_t *f) {
+static void run_tasks(simulation_t *r, const lfunc_t *f) {
     int64_t n = 1;
     for (int k = 0; k < f->n_tasks; k++) n *= dim_at(f->task_dims[k], r->call->units);
     uint64_t seed = ++r->launches * UINT64_C(0x9E3779B97F4A7C15);
@@ -426,7 +427,7 @@ static void run_tasks(run_t *r, const lfunc_t *f) {
     memory_end_launch(&r->memory);
 }
 
-static void do_launch(run_t *r, const inst_t *i) {
+static void do_launch(simulation_t *r, const inst_t *i) {
     const lfunc_t *f = i->callee, *caller = r->f;
     cell_t *outer = r->frame, *inner = frame_of(r, f);
     for (int k = 0; k < i->n_values; k++) {
@@ -442,7 +443,7 @@ static void do_launch(run_t *r, const inst_t *i) {
     r->frame = outer;
 }
 
-static void do_trace(run_t *r, const inst_t *i) {
+static void do_trace(simulation_t *r, const inst_t *i) {
     const buffer_t *b = i->buffer;
     if (!r->call->trace) return;
     const char *wrong = memory_intact(&r->memory, b);
@@ -450,13 +451,13 @@ static void do_trace(run_t *r, const inst_t *i) {
         fail(r, i, "'%s': %s", b->name, wrong);
         return;
     }
-    const place_t *p = &r->memory.places[b->id];
+    const memory_place_t *p = &r->memory.places[b->id];
     int64_t layer = i->n_values ? cell(r, i->values[0])->i64[0] : -1;
     reformer_trace(r->call, i->text, layer, p->base, b->elem == E_F32 ? REFORMER_F32 : REFORMER_I32,
                    p->dims, b->rank);
 }
 
-static void do_ready(run_t *r, const inst_t *i) {
+static void do_ready(simulation_t *r, const inst_t *i) {
     const buffer_t *b = i->buffer;
     int64_t part = cell(r, i->values[0])->i64[0], n = ready_elements(b);
     if (part < 0 || part >= b->dims[0].c)
@@ -464,14 +465,14 @@ static void do_ready(run_t *r, const inst_t *i) {
     else reformer_ready(r->call, ready_offset(b) + part * n, n);
 }
 
-static void do_nothing(run_t *r, const inst_t *i) {
+static void do_nothing(simulation_t *r, const inst_t *i) {
     (void)r;
     (void)i;
 }
 
 /* ---- the table of ops ------------------------------------------------------------------------ */
 
-typedef void do_fn(run_t *r, const inst_t *i);
+typedef void do_fn(simulation_t *r, const inst_t *i);
 static do_fn *const does[OP_COUNT] = {
     [OP_CONST] = do_const,       [OP_ADD] = do_arithmetic,   [OP_SUB] = do_arithmetic,
     [OP_MUL] = do_arithmetic,    [OP_MULHI] = do_arithmetic, [OP_DIV] = do_arithmetic,
@@ -491,12 +492,12 @@ static do_fn *const does[OP_COUNT] = {
     [OP_READY] = do_ready,
 };
 
-static void run_block(run_t *r, const block_t *b) {
+static void run_block(simulation_t *r, const block_t *b) {
     for (size_t k = 0; k < b->n && !r->failed; k++) does[b->insts[k]->op](r, b->insts[k]);
 }
 
 bool loops_interpret(const module_t *m, const struct reformer_call *call, diag_t *d) {
-    run_t r = {.m = m, .call = call, .d = d, .f = module_entry(m)};
+    simulation_t r = {.m = m, .call = call, .d = d, .f = module_entry(m)};
     if (!r.f) {
         diag_error(d, IN_FILE(m->name), "the module has no entry");
         return false;

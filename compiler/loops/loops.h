@@ -47,9 +47,9 @@ static inline bool ltype_equal(ltype_t a, ltype_t b) {
 
 /* ---- targets: which vectors and which ops are legal ---------------------------------------- */
 
-/* Levels of an architecture first; then levels with instructions that not every CPU of them has, and
- * that not every model has a use for; then what no CPU runs but a host of its own. The runtime's
- * numbers (REFORMER_CPU_*) are the same. */
+/* Levels of an architecture first; then levels with instructions that not every CPU of them has,
+ * and that not every model has a use for; then what no CPU runs but a host of its own. The
+ * runtime's numbers (REFORMER_CPU_*) are the same. */
 typedef enum {
     T_X86_64,
     T_X86_64_V3,
@@ -67,7 +67,8 @@ typedef enum {
 /* Targets whose code one artefact may hold. */
 typedef enum { FAMILY_X86, FAMILY_ARM, FAMILY_WASM } family_t;
 
-/* OP_DOT2, and what it does with denormal numbers: x86's takes and gives 0 for them, arm's keeps them as fma does. */
+/* OP_DOT2, and what it does with denormal numbers: x86's takes and gives 0 for them, arm's
+ * keeps them as fma does. */
 typedef enum { DOT2_NONE, DOT2_FLUSHES, DOT2_KEEPS } dot2_t;
 
 typedef struct {
@@ -105,8 +106,8 @@ typedef struct value {
     ltype_t type;
     int id;           /* unique in its function, assigned in order of creation */
     const char *name; /* optional, for readable output: [a-z][a-z0-9_]*; need not be unique */
-    inst_t
-        *def; /* the defining instruction; for block arguments and parameters the owner or NULL */
+    /* The defining instruction; for block arguments and parameters the owner or NULL */
+    inst_t *def;
     /* integer scalars: what loops_verify() derived, inclusive */
     bool bounded;
     dim_t lo, hi;
@@ -157,9 +158,9 @@ struct inst {
     affine_t *index; /* [buffer->rank]; OP_INDEX: one element */
     int n_index;
     /* regions and callees */
-    block_t *body,
-        *otherwise; /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
-    bool likely;    /* OP_IF: `body` is the rule, `otherwise` an exception: costs are the rule's */
+    /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
+    block_t *body, *otherwise;
+    bool likely; /* OP_IF: `body` is the rule, `otherwise` an exception: costs are the rule's */
     lfunc_t *callee;
     /* OP_COMMENT. OP_TRACE: the tensor's name, '#' stands for the layer. OP_LAUNCH: its label, or
      * NULL: the region of the model that this launch belongs to, '#' stands for operand[0]. One
@@ -182,9 +183,11 @@ typedef enum {
     BUF_WORKSPACE, /* lives between kernels of one forward; offset chosen by the plan pass        */
     BUF_SCRATCH,   /* of one kernel, private to a worker; offset chosen by the plan pass          */
     BUF_INPUT,     /* read-only, bound to a numbered slot at call time (runtime/reformer_rt.h)    */
-    BUF_OUTPUT, /* written, bound to a slot, at a byte offset of its memory; may be NULL when its `want` flag is 0 */
-    BUF_STATE,  /* read and written, bound to a slot; holds what earlier calls left there      */
-    BUF_TABLE   /* constant i32 data in the module                                             */
+    /* Written, bound to a slot, at a byte offset of its memory; may be NULL when
+     * its `want` flag is 0 */
+    BUF_OUTPUT,
+    BUF_STATE, /* read and written, bound to a slot; holds what earlier calls left there      */
+    BUF_TABLE  /* constant i32 data in the module                                             */
 } bufkind_t;
 
 struct buffer {
@@ -197,9 +200,9 @@ struct buffer {
      * The verifier believes it, the interpreter checks each store and each load of an input. */
     bool has_range;
     dim_t lo, hi;
-    dim_t
-        offset; /* BUF_WEIGHTS: bytes into the file; BUF_OUTPUT: into the slot's memory, of which several buffers may be
-                     parts; workspace, scratch: set by the plan pass */
+    /* BUF_WEIGHTS: bytes into the file; BUF_OUTPUT: into the slot's memory, of which several
+     * buffers may be parts; workspace, scratch: set by the plan pass */
+    dim_t offset;
     bool planned;
     int slot;            /* BUF_INPUT, BUF_OUTPUT, BUF_STATE */
     const int32_t *data; /* BUF_TABLE */
@@ -302,8 +305,8 @@ value_t *b_index(builder_t *b, affine_t x); /* an affine expression as an i64 va
 
 value_t *b_load(builder_t *b, buffer_t *buf, int lanes, const affine_t *index);
 void b_store(builder_t *b, buffer_t *buf, value_t *x, const affine_t *index);
-/* Asks for a line that is read or written much later, into the second-level cache: in the first it would displace
- * what the loops in between work on. */
+/* Asks for a line that is read or written much later, into the second-level cache: in the first it
+ * would displace what the loops in between work on. */
 void b_prefetch(builder_t *b, buffer_t *buf, const affine_t *index);
 
 /* for (i = lo; i < hi; i++) with carried values. b_for moves the builder into the body and returns
@@ -367,8 +370,8 @@ bool loops_verify(module_t *m, diag_t *d);
 /* Of what products are: a machine does more of the smaller ones. A row more: here, in cost.c and in
  * cost/products.c. */
 typedef enum { FACTOR_F32, FACTOR_BF16, FACTOR_I8, FACTOR_COUNT } factor_t;
-/* Flops of each in the time of one of f32, where CPUs have the instruction: a vector holds twice as many bf16, four
- * times as many i8. */
+/* Flops of each in the time of one of f32, where CPUs have the instruction: a vector holds twice as
+ * many bf16, four times as many i8. */
 extern const double flops_at_once[FACTOR_COUNT];
 
 /* Counted from the IR for `units` (ignored when literal): one forward. */
@@ -380,8 +383,8 @@ typedef struct {
 cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */
 cost_t loops_kernel_cost(const module_t *m, const lfunc_t *f, int64_t units); /* one launch */
 /* Distinct bytes of weights, workspace and slots that one launch reads and writes: what must cross
- * the memory bus where nothing of it was in a cache. A gather of rows counts no more of them than it
- * loads. */
+ * the memory bus where nothing of it was in a cache. A gather of rows counts no more of them than
+ * it loads. */
 double loops_kernel_streams(const module_t *m, const lfunc_t *f, int64_t units);
 /* The same of every buffer that it touches. */
 typedef void stream_fn(void *ctx, const buffer_t *b, double read, double written);

@@ -9,10 +9,10 @@
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
-    region_t *r = &s->regions[s->n_regions++];
+static memory_region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
+    memory_region_t *r = &s->regions[s->n_regions++];
     size_t n = (size_t)bytes;
-    *r = (region_t){.base = base, .bytes = bytes};
+    *r = (memory_region_t){.base = base, .bytes = bytes};
     if (!base) {
         /* 64-byte aligned, as the runtime's; filled with NaN, so that a missed check shows */
         size_t rounded = (n + 63) / 64 * 64;
@@ -26,14 +26,15 @@ static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
     return r;
 }
 
-static void place_in(place_t *p, region_t *r, int64_t offset) {
+static void place_in(memory_place_t *p, memory_region_t *r, int64_t offset) {
     p->region = r;
     p->offset = offset;
     p->base = r->base + offset;
 }
 
-static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, region_t *scratch) {
-    place_t *p = &s->places[b->id];
+static void place_buffer(memory_t *s, const buffer_t *b, memory_region_t *workspace,
+                         memory_region_t *scratch) {
+    memory_place_t *p = &s->places[b->id];
     int64_t units = s->call->units, bytes = dim_at(buffer_bytes(b), units);
     for (int k = 0; k < b->rank; k++) p->dims[k] = dim_at(b->dims[k], units);
     bool record =
@@ -84,15 +85,16 @@ bool memory_open(memory_t *s, const module_t *m, const struct reformer_call *cal
         }
     s->places = heap_new(m->n_buffers, sizeof *s->places);
     s->regions = heap_new(m->n_buffers + 2, sizeof *s->regions);
-    region_t *workspace = new_region(s, call->workspace, dim_at(m->workspace_bytes, call->units));
-    region_t *scratch = new_region(s, NULL, dim_at(m->scratch_bytes, call->units));
+    memory_region_t *workspace =
+        new_region(s, call->workspace, dim_at(m->workspace_bytes, call->units));
+    memory_region_t *scratch = new_region(s, NULL, dim_at(m->scratch_bytes, call->units));
     for (size_t k = 0; k < m->n_buffers; k++) place_buffer(s, m->buffers[k], workspace, scratch);
     return true;
 }
 
 void memory_close(memory_t *s) {
     for (size_t k = 0; k < s->n_regions; k++) {
-        region_t *r = &s->regions[k];
+        memory_region_t *r = &s->regions[k];
         if (r->allocated) heap_free(r->base);
         heap_free(r->owner);
         heap_free(r->writer);
@@ -148,9 +150,9 @@ static int64_t step(const buffer_t *b) {
 }
 
 const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
-    place_t *p = &s->places[b->id];
+    memory_place_t *p = &s->places[b->id];
     if (!p->base) return "the buffer is not bound in this call";
-    region_t *r = p->region;
+    memory_region_t *r = p->region;
     if (!r) return NULL;
     int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
     int64_t by = step(b);
@@ -167,9 +169,9 @@ const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
 }
 
 const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
-    place_t *p = &s->places[b->id];
+    memory_place_t *p = &s->places[b->id];
     if (!p->base) return "the buffer is not bound in this call";
-    region_t *r = p->region;
+    memory_region_t *r = p->region;
     int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
     int64_t by = step(b);
     bool shared = s->task && b->kind != BUF_SCRATCH;
@@ -186,7 +188,7 @@ const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) 
 }
 
 const char *memory_intact(const memory_t *s, const buffer_t *b) {
-    const place_t *p = &s->places[b->id];
+    const memory_place_t *p = &s->places[b->id];
     if (!p->base) return "the buffer is not bound in this call";
     int64_t bytes = dim_at(buffer_bytes(b), s->call->units);
     for (int64_t k = 0; p->region && k < bytes; k += step(b)) {

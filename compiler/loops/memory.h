@@ -17,20 +17,21 @@ typedef struct {
     uint32_t *writer; /* [bytes] stamp of the task that wrote it, as of memory_t.stamp     */
     uint32_t *reader; /* [bytes] of the task that read it; launch stamp itself: several   */
     bool allocated;   /* base is ours */
-} region_t;
+} memory_region_t;
 
 typedef struct {
-    region_t *region;    /* NULL: read-only */
-    unsigned char *base; /* NULL: not bound at this call */
-    int64_t offset;      /* in the region */
+    memory_region_t *region; /* NULL: read-only */
+    unsigned char *base;     /* NULL: not bound at this call */
+    int64_t offset;          /* in the region */
     int64_t dims[MAX_RANK];
-} place_t;
+} memory_place_t;
 
 typedef struct {
     const module_t *m;
     const struct reformer_call *call;
-    place_t *places;   /* [m->n_buffers] */
-    region_t *regions; /* one each for planned workspace and scratch, one for each other buffer */
+    memory_place_t *places; /* [m->n_buffers] */
+    /* One each for planned workspace and scratch, one for each other buffer */
+    memory_region_t *regions;
     size_t n_regions;
     uint32_t launch; /* stamp of the present launch; its tasks are launch + 1 + number */
     uint32_t task;   /* stamp of the present task, 0: none */

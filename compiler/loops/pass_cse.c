@@ -15,11 +15,11 @@ enum { BUCKETS = 1024 };
 typedef struct known {
     inst_t *inst;
     struct known *next;
-} known_t;
+} known_value_t;
 
 typedef struct {
     arena_t *scratch;
-    known_t *bucket[BUCKETS];
+    known_value_t *bucket[BUCKETS];
     value_t **same; /* [n_values]: what a value was replaced by, or NULL */
 } cse_t;
 
@@ -84,26 +84,26 @@ static void replace(cse_t *c, const inst_t *i, const inst_t *by) {
 static void share_block(cse_t *c, block_t *b);
 
 /* True when an earlier one does the same. */
-static bool share(cse_t *c, inst_t *i, known_t ***entered, size_t *n, size_t *cap) {
+static bool share(cse_t *c, inst_t *i, known_value_t ***entered, size_t *n, size_t *cap) {
     walk_uses(i, resolve, c);
     if (i->body) share_block(c, i->body);
     if (i->otherwise) share_block(c, i->otherwise);
     if (!op_info[i->op].pure) return false;
-    known_t **bucket = &c->bucket[hash_of(i) % BUCKETS];
-    for (known_t *k = *bucket; k; k = k->next)
+    known_value_t **bucket = &c->bucket[hash_of(i) % BUCKETS];
+    for (known_value_t *k = *bucket; k; k = k->next)
         if (inst_equal(k->inst, i)) {
             replace(c, i, k->inst);
             return true;
         }
-    known_t *k = ARENA_NEW(c->scratch, known_t);
-    *k = (known_t){i, *bucket};
+    known_value_t *k = ARENA_NEW(c->scratch, known_value_t);
+    *k = (known_value_t){i, *bucket};
     *bucket = k;
     ARENA_PUSH(c->scratch, *entered, *n, *cap) = k;
     return false;
 }
 
 static void share_block(cse_t *c, block_t *b) {
-    known_t **entered = NULL;
+    known_value_t **entered = NULL;
     size_t n = 0, cap = 0, kept = 0;
     for (size_t k = 0; k < b->n; k++)
         if (!share(c, b->insts[k], &entered, &n, &cap)) b->insts[kept++] = b->insts[k];

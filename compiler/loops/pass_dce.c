@@ -67,16 +67,16 @@ static void sweep_block(dce_t *d, block_t *b) {
 typedef struct {
     const module_t *m;
     bool *func, *buffer; /* reached, by place in the module */
-} reach_t;
+} reached_t;
 
 static void reach_inst(void *ctx, inst_t *i) {
-    reach_t *r = ctx;
+    reached_t *r = ctx;
     if (i->buffer) r->buffer[i->buffer->id] = true;
     for (size_t k = 0; i->callee && k < r->m->n_funcs; k++)
         if (r->m->funcs[k] == i->callee) r->func[k] = true;
 }
 
-static void keep_reached(module_t *m, const reach_t *r) {
+static void keep_reached(module_t *m, const reached_t *r) {
     size_t n = 0;
     for (size_t k = 0; k < m->n_funcs; k++)
         if (r->func[k]) m->funcs[n++] = m->funcs[k];
@@ -96,8 +96,8 @@ void pass_dce(module_t *m) {
         dce_t d = {ARENA_ARRAY(scratch, bool, m->funcs[k]->n_values)};
         sweep_block(&d, m->funcs[k]->body);
     }
-    reach_t r = {m, ARENA_ARRAY(scratch, bool, m->n_funcs),
-                 ARENA_ARRAY(scratch, bool, m->n_buffers)};
+    reached_t r = {m, ARENA_ARRAY(scratch, bool, m->n_funcs),
+                   ARENA_ARRAY(scratch, bool, m->n_buffers)};
     if (m->n_funcs) r.func[m->n_funcs - 1] = true;
     for (size_t k = m->n_funcs; k-- > 0;) /* callees stand before callers */
         if (r.func[k]) walk_block(m->funcs[k]->body, reach_inst, &r);

@@ -1,10 +1,12 @@
-/* Order: pure instructions and loads stand where the first instruction with an effect asks for them.
+/* Order: pure instructions and loads stand where the first instruction with an
+ * effect asks for them.
  *
- * The lowering builds expressions as nested calls, and C leaves the order of evaluating arguments to the
- * compiler that reformerc is built with; the text we write must not depend on it. What has an effect or a
- * block of its own (an anchor) keeps its place. Between two anchors everything else is sorted by demand:
- * operands first, left to right, as a depth-first walk from the anchors meets them. Loads never cross an
- * anchor, so no store. Values are numbered anew in the order of the text. */
+ * The lowering builds expressions as nested calls, and C leaves the order of evaluating arguments
+ * to the compiler that reformerc is built with; the text we write must not depend on it. What has
+ * an effect or a block of its own (an anchor) keeps its place. Between two anchors everything else
+ * is sorted by demand: operands first, left to right, as a depth-first walk from the anchors meets
+ * them. Loads never cross an anchor, so no store. Values are numbered anew in
+ * the order of the text. */
 #include <stdlib.h>
 
 #include "loops/rules.h"
@@ -21,7 +23,7 @@ typedef struct {
     const block_t *block;
     visit_t *stack;
     size_t depth, cap;
-} order_t;
+} ordering_t;
 
 static const value_t *first_result(const inst_t *i) {
     if (i->result) return i->result;
@@ -43,13 +45,13 @@ static bool is_anchor(const inst_t *i) {
     }
 }
 
-static void push(order_t *o, inst_t *i, bool operands_done) {
+static void push(ordering_t *o, inst_t *i, bool operands_done) {
     ARENA_PUSH(o->arena, o->stack, o->depth, o->cap) = (visit_t){i, operands_done};
 }
 
 /* Uses arrive left to right; the stack takes them that way and is turned round by demand(). */
 static void push_use(void *ctx, value_t **use) {
-    order_t *o = ctx;
+    ordering_t *o = ctx;
     inst_t *def = (*use)->def;
     if (def && def->parent == o->block && !is_anchor(def) && !o->rank[first_result(def)->id])
         push(o, def, false);
@@ -59,7 +61,7 @@ static void push_uses(void *ctx, inst_t *i) {
     walk_uses(i, push_use, ctx);
 }
 
-static void demand(order_t *o, inst_t *i) {
+static void demand(ordering_t *o, inst_t *i) {
     size_t from = o->depth;
     push_uses(o, i);
     if (i->body) walk_block(i->body, push_uses, o);
@@ -71,7 +73,7 @@ static void demand(order_t *o, inst_t *i) {
     }
 }
 
-static void rank_block(order_t *o, block_t *b) {
+static void rank_block(ordering_t *o, block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         if (!is_anchor(b->insts[k])) continue;
         demand(o, b->insts[k]);
@@ -93,28 +95,28 @@ typedef struct {
     inst_t *inst;
     int rank;
     size_t at;
-} place_t;
+} ranked_t;
 
 static int by_rank(const void *pa, const void *pb) {
-    const place_t *a = pa, *b = pb;
+    const ranked_t *a = pa, *b = pb;
     if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
 /* Sorts the instructions between two anchors; what nobody asks for comes last, as it stood. */
-static void sort_segment(order_t *o, inst_t **insts, size_t n) {
+static void sort_segment(ordering_t *o, inst_t **insts, size_t n) {
     if (n < 2) return;
-    place_t *places = ARENA_ARRAY(o->arena, place_t, n);
+    ranked_t *places = ARENA_ARRAY(o->arena, ranked_t, n);
     for (size_t k = 0; k < n; k++) {
         int rank = o->rank[first_result(insts[k])->id];
-        places[k] = (place_t){insts[k], rank ? rank : o->next, k};
+        places[k] = (ranked_t){insts[k], rank ? rank : o->next, k};
     }
     qsort(places, n, sizeof *places, by_rank);
     for (size_t k = 0; k < n; k++) insts[k] = places[k].inst;
 }
 
 /* Inner blocks first: the order of their uses decides here. */
-static void order_block(order_t *o, block_t *b) {
+static void order_block(ordering_t *o, block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         if (b->insts[k]->body) order_block(o, b->insts[k]->body);
         if (b->insts[k]->otherwise) order_block(o, b->insts[k]->otherwise);
@@ -150,7 +152,7 @@ static void number(lfunc_t *f) {
 void pass_order(module_t *m) {
     for (size_t k = 0; k < m->n_funcs; k++) {
         lfunc_t *f = m->funcs[k];
-        order_t o = {.arena = arena_new(), .next = 1};
+        ordering_t o = {.arena = arena_new(), .next = 1};
         o.rank = ARENA_ARRAY(o.arena, int, f->n_values + 1);
         order_block(&o, f->body);
         arena_free(o.arena);

@@ -28,7 +28,7 @@ typedef struct {
     int n;
     const inst_t **launch; /* [times]: the instruction of each time, for the map */
     int times, words;      /* words: of as many bits */
-} plan_t;
+} memory_plan_t;
 
 static int64_t round_up(int64_t x) {
     int64_t r = x % PLAN_ALIGN;
@@ -86,13 +86,14 @@ static void touch_inst(void *ctx, inst_t *i) {
     if (i->buffer && i->op != OP_PREFETCH) t->touches[i->buffer->id] |= touch_of(t, i);
 }
 
-/* A parameter may be there for the sake of kernels of its kind that need it: of one group of heads. */
+/* A parameter may be there for the sake of kernels of its kind that need it:
+ * of one group of heads. */
 static bool varies(const value_t *param) {
     return !param->bounded || !dim_equal(param->lo, param->hi);
 }
 
 /* Again while taint spreads: what a loop carries round comes back to its top. */
-static void find_touches(plan_t *p, size_t k) {
+static void find_touches(memory_plan_t *p, size_t k) {
     const lfunc_t *f = p->m->funcs[k];
     size_t bytes = (size_t)f->n_values * sizeof(bool);
     touch_t t = {p->touches[k], ARENA_ARRAY(p->scratch, bool, f->n_values), false};
@@ -105,7 +106,7 @@ static void find_touches(plan_t *p, size_t k) {
 }
 
 /* What one instruction of the entry does to a buffer. */
-static unsigned touches(const plan_t *p, const inst_t *i, const buffer_t *b) {
+static unsigned touches(const memory_plan_t *p, const inst_t *i, const buffer_t *b) {
     if (i->op == OP_TRACE) return i->buffer == b ? READS : 0;
     if (i->op != OP_LAUNCH) return 0;
     size_t k = 0;
@@ -116,18 +117,19 @@ static unsigned touches(const plan_t *p, const inst_t *i, const buffer_t *b) {
 /* ---- lives ----------------------------------------------------------------------------------- */
 
 typedef struct {
-    const plan_t *p;
+    const memory_plan_t *p;
     life_t *life;
     int time;
-} walk_t;
+} life_walk_t;
 
-static bool runs_always(const plan_t *p, const inst_t *loop) {
+static bool runs_always(const memory_plan_t *p, const inst_t *loop) {
     return dim_le(dim_add(loop->d, dim(1)), loop->e, p->m->units);
 }
 
 /* Whether a run of the block may read the buffer before anything wrote all of it; *written: surely
  * written by now. */
-static bool may_read_first(const plan_t *p, const block_t *b, const buffer_t *x, bool *written) {
+static bool may_read_first(const memory_plan_t *p, const block_t *b, const buffer_t *x,
+                           bool *written) {
     bool exposed = false;
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
@@ -155,7 +157,7 @@ static int count_times(const block_t *b) {
     return n;
 }
 
-static int count_touches(const plan_t *p, const block_t *b, const buffer_t *x) {
+static int count_touches(const memory_plan_t *p, const block_t *b, const buffer_t *x) {
     int n = 0;
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
@@ -168,7 +170,7 @@ static int count_touches(const plan_t *p, const block_t *b, const buffer_t *x) {
 
 /* Whether what a round leaves in the buffer matters after it: to a later round, which may read it
  * before writing; or outside, where a later round need not have written it anew. */
-static bool outlives_round(const plan_t *p, const inst_t *loop, const buffer_t *x) {
+static bool outlives_round(const memory_plan_t *p, const inst_t *loop, const buffer_t *x) {
     bool written = false;
     int inside = count_touches(p, loop->body, x);
     if (inside == 0) return false;
@@ -176,7 +178,7 @@ static bool outlives_round(const plan_t *p, const inst_t *loop, const buffer_t *
     return !written && inside < count_touches(p, module_entry(p->m)->body, x);
 }
 
-static int touches_of(const plan_t *p, const inst_t *i, const buffer_t *x) {
+static int touches_of(const memory_plan_t *p, const inst_t *i, const buffer_t *x) {
     int n = touches(p, i, x) != 0;
     if (i->body) n += count_touches(p, i->body, x);
     if (i->otherwise) n += count_touches(p, i->otherwise, x);
@@ -184,7 +186,7 @@ static int touches_of(const plan_t *p, const inst_t *i, const buffer_t *x) {
 }
 
 /* before, after: whether something that runs before the block, or behind it, touches the buffer. */
-static void live_in(walk_t *w, const block_t *b, bool before, bool after) {
+static void live_in(life_walk_t *w, const block_t *b, bool before, bool after) {
     const buffer_t *x = w->life->buffer;
     int left = count_touches(w->p, b, x);
     for (size_t k = 0; k < b->n; k++) {
@@ -204,7 +206,7 @@ static void live_in(walk_t *w, const block_t *b, bool before, bool after) {
     }
 }
 
-static void note_launches(plan_t *p, const block_t *b) {
+static void note_launches(memory_plan_t *p, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         if (i->op == OP_LAUNCH || i->op == OP_TRACE) p->launch[p->times++] = i;
@@ -213,8 +215,8 @@ static void note_launches(plan_t *p, const block_t *b) {
     }
 }
 
-static plan_t analyse(const module_t *m, arena_t *scratch) {
-    plan_t p = {.m = m, .scratch = scratch};
+static memory_plan_t analyse(const module_t *m, arena_t *scratch) {
+    memory_plan_t p = {.m = m, .scratch = scratch};
     const block_t *entry = module_entry(m)->body;
     p.touches = ARENA_ARRAY(scratch, unsigned char *, m->n_funcs);
     p.lives = ARENA_ARRAY(scratch, life_t, m->n_buffers);
@@ -229,13 +231,13 @@ static plan_t analyse(const module_t *m, arena_t *scratch) {
         const buffer_t *b = m->buffers[k];
         if (b->kind != BUF_WORKSPACE) continue;
         p.lives[p.n] = (life_t){b, aligned_bytes(b), ARENA_ARRAY(scratch, uint64_t, p.words)};
-        walk_t w = {&p, &p.lives[p.n++], 0};
+        life_walk_t w = {&p, &p.lives[p.n++], 0};
         live_in(&w, entry, false, false);
     }
     return p;
 }
 
-static bool live_at_once(const plan_t *p, const life_t *a, const life_t *b) {
+static bool live_at_once(const memory_plan_t *p, const life_t *a, const life_t *b) {
     for (int k = 0; k < p->words; k++)
         if (a->times[k] & b->times[k]) return true;
     return false;
@@ -255,12 +257,12 @@ static dim_t end_of(const life_t *l) {
 }
 
 typedef struct {
-    const plan_t *p;
+    const memory_plan_t *p;
     life_t **placed; /* those placed already */
     int n;
-} places_t;
+} placed_lives_t;
 
-static bool fits_at(const places_t *s, const life_t *l, dim_t at) {
+static bool fits_at(const placed_lives_t *s, const life_t *l, dim_t at) {
     units_t u = s->p->m->units;
     for (int k = 0; k < s->n; k++) {
         const life_t *o = s->placed[k];
@@ -271,7 +273,7 @@ static bool fits_at(const places_t *s, const life_t *l, dim_t at) {
 }
 
 /* Lowest at the largest U: at zero, after one of the others, or after all of them. */
-static dim_t best_place(const places_t *s, const life_t *l) {
+static dim_t best_place(const placed_lives_t *s, const life_t *l) {
     units_t u = s->p->m->units;
     dim_t best = dim(0);
     if (fits_at(s, l, best)) return best;
@@ -289,7 +291,7 @@ static bool goes_first(const life_t *a, const life_t *b, int64_t units) {
 }
 
 /* Stable, so that equal sizes keep the order of the module. */
-static life_t **by_size(plan_t *p) {
+static life_t **by_size(memory_plan_t *p) {
     life_t **list = ARENA_ARRAY(p->scratch, life_t *, p->n);
     for (int k = 0; k < p->n; k++) {
         int at = k;
@@ -307,8 +309,8 @@ static void place(buffer_t *b, dim_t at) {
 
 static void plan_workspace(module_t *m) {
     arena_t *scratch = arena_new();
-    plan_t p = analyse(m, scratch);
-    places_t s = {&p, by_size(&p), 0};
+    memory_plan_t p = analyse(m, scratch);
+    placed_lives_t s = {&p, by_size(&p), 0};
     m->workspace_bytes = dim(0);
     for (; s.n < p.n; s.n++) {
         const life_t *l = s.placed[s.n];
@@ -338,7 +340,7 @@ void pass_plan_memory(module_t *m) {
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
-static memory_life_t life_of(const plan_t *p, const life_t *l, arena_t *a) {
+static memory_life_t life_of(const memory_plan_t *p, const life_t *l, arena_t *a) {
     bool *lives = ARENA_ARRAY(a, bool, p->times + 1);
     memory_life_t life = {.buffer = l->buffer, .lives = lives, .first = 0, .last = -1};
     for (int t = 0; t < p->times; t++) {
@@ -353,7 +355,7 @@ memory_map_t loops_memory_map(const module_t *m, int64_t units, arena_t *a) {
     memory_map_t map = {0};
     if (!module_entry(m)) return map;
     if (!m->units.max) units = 0;
-    plan_t p = analyse(m, a);
+    memory_plan_t p = analyse(m, a);
     map = (memory_map_t){.lives = ARENA_ARRAY(a, memory_life_t, p.n),
                          .n = p.n,
                          .at = p.launch,

@@ -13,12 +13,12 @@ typedef enum {
     RULE_SELECT,
     RULE_EXPLICIT,
     RULE_MANY
-} rule_t;
+} result_rule_t;
 
 typedef struct {
     const char *name;
     int operands; /* fixed SSA operands */
-    rule_t result;
+    result_rule_t result;
     int flops; /* per lane */
     bool pure;
 } op_info_t;
@@ -36,7 +36,8 @@ enum {
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *type_error(ltype_t t, const target_t *target);
-/* The type of the result of a RULE_SAME, RULE_FIRST, RULE_MASK or RULE_SELECT op over checked operands. */
+/* The type of the result of a RULE_SAME, RULE_FIRST, RULE_MASK or RULE_SELECT
+ * op over checked operands. */
 ltype_t implied_type(const inst_t *i);
 /* Operands, literals and result of a plain op (no memory, region or call). NULL: all is well. */
 const char *op_error(const inst_t *i, const target_t *target, units_t units);

@@ -1,4 +1,5 @@
-/* The schedule, counted: which launches one forward makes, and how often. (streams.c: over which memory.)
+/* The schedule, counted: which launches one forward makes, and how often. (streams.c:
+ * over which memory.)
  *
  * In: a module that passes have run on. Out: every launch of the entry with the number of times it
  * runs; the cost of the whole. The entry is walked as a program: what literals, loop variables and
@@ -8,7 +9,7 @@
 
 #include "loops/arith.h"
 
-/* ---- launches ------------------------------------------------------------------------------------ */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 /* Launches of one kernel cost the same, in however many layers. */
 typedef struct {
@@ -28,11 +29,11 @@ typedef struct {
     int64_t *known; /* [n_values] of integers that need no input */
     bool *is_known; /* [n_values] */
     costs_t *costs;
-} walk_t;
+} schedule_walk_t;
 
-static void walk(walk_t *w, const block_t *b, int64_t times);
+static void walk(schedule_walk_t *w, const block_t *b, int64_t times);
 
-static bool eval_affine(const walk_t *w, const affine_t *a, int64_t *x) {
+static bool eval_affine(const schedule_walk_t *w, const affine_t *a, int64_t *x) {
     *x = dim_at(a->base, w->units);
     for (int k = 0; k < a->n; k++) {
         int id = a->term[k].value->id;
@@ -43,7 +44,7 @@ static bool eval_affine(const walk_t *w, const affine_t *a, int64_t *x) {
 }
 
 /* Of two integers that are known: whether they compare so. */
-static bool eval_compare(const walk_t *w, const inst_t *i, int64_t *x) {
+static bool eval_compare(const schedule_walk_t *w, const inst_t *i, int64_t *x) {
     if (i->op < OP_EQ || i->op > OP_GE || elem_is_float(i->operand[0]->type.elem)) return false;
     int a = i->operand[0]->id, b = i->operand[1]->id;
     int64_t p = w->known[a], q = w->known[b];
@@ -52,7 +53,7 @@ static bool eval_compare(const walk_t *w, const inst_t *i, int64_t *x) {
 }
 
 /* What conditions of a schedule are made of; all else counts as unknown. */
-static void eval(walk_t *w, const inst_t *i) {
+static void eval(schedule_walk_t *w, const inst_t *i) {
     if (!i->result) return;
     int64_t x = 0, at = 0;
     bool ok = false;
@@ -79,7 +80,7 @@ static void find_if(void *ctx, inst_t *i) {
 }
 
 /* Rounds differ only where something is decided. */
-static void walk_loop(walk_t *w, const inst_t *i, int64_t times) {
+static void walk_loop(schedule_walk_t *w, const inst_t *i, int64_t times) {
     int64_t from = dim_at(i->d, w->units), to = dim_at(i->e, w->units);
     bool decides = false;
     walk_block(i->body, find_if, &decides);
@@ -98,7 +99,7 @@ typedef struct {
     int64_t units;
     costs_t *costs;
     cost_t sum;
-} total_t;
+} cost_total_t;
 
 static cost_t cost_once(costs_t *c, const module_t *m, const lfunc_t *f, int64_t units) {
     for (size_t k = 0; k < c->n; k++)
@@ -110,28 +111,28 @@ static cost_t cost_once(costs_t *c, const module_t *m, const lfunc_t *f, int64_t
 }
 
 static void add_launch(void *ctx, const inst_t *launch, int64_t times) {
-    total_t *t = ctx;
+    cost_total_t *t = ctx;
     cost_t c = cost_once(t->costs, t->m, launch->callee, t->units);
     cost_add(&t->sum, &c, (double)times);
 }
 
-static double flops_of(const walk_t *w, const block_t *b) {
-    total_t t = {.m = w->m, .units = w->units, .costs = w->costs};
-    walk_t counts = *w;
+static double flops_of(const schedule_walk_t *w, const block_t *b) {
+    cost_total_t t = {.m = w->m, .units = w->units, .costs = w->costs};
+    schedule_walk_t counts = *w;
     counts.fn = add_launch;
     counts.ctx = &t;
     walk(&counts, b, 1);
     return t.sum.flops;
 }
 
-static void walk_if(walk_t *w, const inst_t *i, int64_t times) {
+static void walk_if(schedule_walk_t *w, const inst_t *i, int64_t times) {
     int id = i->operand[0]->id;
     bool taken = w->is_known[id] ? w->known[id] != 0
                                  : i->likely || flops_of(w, i->body) >= flops_of(w, i->otherwise);
     walk(w, taken ? i->body : i->otherwise, times);
 }
 
-static void walk(walk_t *w, const block_t *b, int64_t times) {
+static void walk(schedule_walk_t *w, const block_t *b, int64_t times) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         for (int r = 0; r < i->n_results; r++) w->is_known[i->results[r]->id] = false;
@@ -149,7 +150,8 @@ void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx) 
     if (!entry) return;
     arena_t *scratch = arena_new();
     costs_t costs = {.arena = scratch};
-    walk_t w = {.m = m, .units = m->units.max ? units : 0, .fn = fn, .ctx = ctx, .costs = &costs};
+    schedule_walk_t w = {
+        .m = m, .units = m->units.max ? units : 0, .fn = fn, .ctx = ctx, .costs = &costs};
     w.known = ARENA_ARRAY(scratch, int64_t, entry->n_values + 1);
     w.is_known = ARENA_ARRAY(scratch, bool, entry->n_values + 1);
     walk(&w, entry->body, 1);
@@ -159,7 +161,7 @@ void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx) 
 cost_t loops_cost(const module_t *m, int64_t units) {
     arena_t *scratch = arena_new();
     costs_t costs = {.arena = scratch};
-    total_t t = {.m = m, .units = units, .costs = &costs};
+    cost_total_t t = {.m = m, .units = units, .costs = &costs};
     loops_schedule(m, units, add_launch, &t);
     arena_free(scratch);
     return t.sum;

@@ -1,8 +1,9 @@
 /* Memory that a kernel streams: distinct bytes, estimated from its accesses.
  *
- * In: a module that passes have run on. Out: bytes per buffer. Accesses name places by loops and tasks, and by values
- * that data decide (the row of a gather). What loops and tasks reach is a box, the hull of all accesses that share the
- * decided values; there are as many boxes as the access runs, but no more than the buffer holds. */
+ * In: a module that passes have run on. Out: bytes per buffer. Accesses name places by loops and
+ * tasks, and by values that data decide (the row of a gather). What loops and tasks reach is a box,
+ * the hull of all accesses that share the decided values; there are as many boxes as the access
+ * runs, but no more than the buffer holds. */
 #include "loops/rules.h"
 
 typedef struct box box_t;
@@ -21,7 +22,7 @@ typedef struct {
     box_t **read, **written; /* [n_buffers] */
 } streams_t;
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 typedef enum { FIXED, COUNTED, DECIDED } origin_t; /* parameter; loop or task; anything else */
 
@@ -46,7 +47,7 @@ static bool names(const affine_t *a, const value_t *v) {
     return false;
 }
 
-/* ---- one access ---------------------------------------------------------------------------------------- */
+/* ---- one access ------------------------------------------------------------------------------ */
 
 static int lanes_of(const inst_t *i) {
     return i->op == OP_LOAD ? i->result->type.lanes : i->operand[0]->type.lanes;
@@ -95,7 +96,7 @@ static box_t box_of(const streams_t *s, const inst_t *i) {
     return x;
 }
 
-/* ---- all of a buffer ------------------------------------------------------------------------------------ */
+/* ---- all of a buffer ------------------------------------------------------------------------- */
 
 static bool same_decisions(const streams_t *s, const inst_t *i, const inst_t *j) {
     for (int d = 0; d < i->n_index; d++) {
@@ -140,7 +141,7 @@ static double extent(const box_t *x, int d) {
 
 /* Elements of all boxes in whose dimensions `decided` data have a part. */
 static double elements(const streams_t *s, const buffer_t *b, const box_t *list, unsigned decided) {
-    double sum = 0, most = 1;
+    double sum = 0, max = 1;
     box_t hull = {0};
     for (const box_t *x = list; x; x = x->next) {
         if (x->decided != decided) continue;
@@ -152,19 +153,20 @@ static double elements(const streams_t *s, const buffer_t *b, const box_t *list,
     }
     for (int d = 0; d < b->rank; d++) {
         double size = (double)dim_at(b->dims[d], s->units);
-        most *= decided & 1U << d || extent(&hull, d) > size ? size : extent(&hull, d);
+        max *= decided & 1U << d || extent(&hull, d) > size ? size : extent(&hull, d);
     }
-    return sum < most ? sum : most;
+    return sum < max ? sum : max;
 }
 
-/* A buffer that is gathered from in one branch and read through in another counts as the dearer one of both. */
+/* A buffer that is gathered from in one branch and read through in another counts as
+ * the dearer one of both. */
 static double bytes_of(const streams_t *s, const buffer_t *b, const box_t *list) {
-    double most = 0;
+    double max = 0;
     for (const box_t *x = list; x; x = x->next) {
         double n = elements(s, b, list, x->decided);
-        if (n > most) most = n;
+        if (n > max) max = n;
     }
-    return most * elem_bytes(b->elem);
+    return max * elem_bytes(b->elem);
 }
 
 void loops_each_stream(const module_t *m, const lfunc_t *f, int64_t units, stream_fn *fn,

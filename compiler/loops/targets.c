@@ -18,8 +18,8 @@ const target_t targets[T_COUNT] = {
     ROW(X86_64_V4_VNNI, "x86-64-v4+vnni", "v4_vnni", 64, 32, true, NONE, true, X86_64_V4),
     ROW(X86_64_V4_BF16, "x86-64-v4+bf16", "v4_bf16", 64, 32, true, FLUSHES, true, X86_64_V4),
     ROW(AARCH64_BF16, "aarch64+bf16", "aarch64_bf16", 16, 32, true, KEEPS, true, AARCH64),
-    /* simd128: locals without end, which the engine keeps in 16 registers of x86-64 or 32 of arm. No fma: that of
-     * relaxed SIMD rounds once or twice, as the engine likes. */
+    /* simd128: locals without end, which the engine keeps in 16 registers of x86-64 or 32 of arm.
+     * No fma: that of relaxed SIMD rounds once or twice, as the engine likes. */
     ROW(WASM32, "wasm32", "wasm32", 16, 16, false, NONE, false, WASM32),
 };
 

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     symbol_t *slots; /* open addressing; at most half of them taken */
     size_t size, taken;
-} table_t;
+} symbol_table_t;
 
 typedef struct {
     lexer_t x;
@@ -49,7 +49,7 @@ typedef struct {
     lfunc_t *f;
     block_t *at;
     int depth, largest_id;
-    table_t values, buffers, funcs;
+    symbol_table_t values, buffers, funcs;
     struct {
         buffer_t *buffer;
         token_t owner;
@@ -57,9 +57,9 @@ typedef struct {
     size_t n_scratches, cap_scratches;
 } parser_t;
 
-void *rir_table_find(const table_t *t, const char *key, size_t n); /* NULL: none */
+void *rir_table_find(const symbol_table_t *t, const char *key, size_t n); /* NULL: none */
 /* False when the key is there already. */
-bool rir_table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what);
+bool rir_table_enter(parser_t *p, symbol_table_t *t, const char *key, size_t n, void *what);
 
 /* After an error, reported through the lexer, these return something harmless. */
 value_t *rir_take_value(parser_t *p); /* one defined before; NULL after an error */

@@ -317,7 +317,7 @@ static void parse_func(parser_t *p, fnkind_t kind) {
     if (p->x.failed) return;
     lfunc_t *f = func_new(p->m, kind, name);
     p->f = f;
-    p->values = (table_t){0};
+    p->values = (symbol_table_t){0};
     p->largest_id = -1;
     if (kind != FN_ENTRY) take_func_params(p, f);
     if (kind == FN_FUNC) take_func_results(p, f);

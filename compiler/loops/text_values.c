@@ -16,22 +16,22 @@ typedef struct {
     const value_t **list;
     size_t n, cap;
     arena_t *arena;
-} values_t;
+} value_list_t;
 
-static void collect(values_t *all, const value_t *v) {
+static void collect(value_list_t *all, const value_t *v) {
     if (v->name && name_is_valid(v->name)) ARENA_PUSH(all->arena, all->list, all->n, all->cap) = v;
 }
 
-static void collect_block(values_t *all, const block_t *b);
+static void collect_block(value_list_t *all, const block_t *b);
 
-static void collect_inst(values_t *all, const inst_t *i) {
+static void collect_inst(value_list_t *all, const inst_t *i) {
     if (i->result) collect(all, i->result);
     for (int k = 0; k < i->n_results; k++) collect(all, i->results[k]);
     if (i->body) collect_block(all, i->body);
     if (i->otherwise) collect_block(all, i->otherwise);
 }
 
-static void collect_block(values_t *all, const block_t *b) {
+static void collect_block(value_list_t *all, const block_t *b) {
     for (int k = 0; k < b->n_args; k++) collect(all, b->args[k]);
     for (size_t k = 0; k < b->n; k++) collect_inst(all, b->insts[k]);
 }
@@ -41,7 +41,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 void rir_print_names(printer_t *p, arena_t *scratch, const lfunc_t *f) {
-    values_t all = {.arena = scratch};
+    value_list_t all = {.arena = scratch};
     for (int k = 0; k < f->n_params; k++) collect(&all, f->params[k]);
     for (int k = 0; k < f->n_tasks; k++) collect(&all, f->task[k]);
     collect_block(&all, f->body);
@@ -146,21 +146,21 @@ void rir_print_affine(printer_t *p, const affine_t *a) {
 
 /* ---- parse: names ---------------------------------------------------------------------------- */
 
-static symbol_t *probe(const table_t *t, const char *key, size_t n) {
+static symbol_t *probe(const symbol_table_t *t, const char *key, size_t n) {
     size_t k = hash64(HASH64_INIT, key, n) & (t->size - 1);
     while (t->slots[k].key && (t->slots[k].n != n || memcmp(t->slots[k].key, key, n) != 0))
         k = (k + 1) & (t->size - 1);
     return &t->slots[k];
 }
 
-void *rir_table_find(const table_t *t, const char *key, size_t n) {
+void *rir_table_find(const symbol_table_t *t, const char *key, size_t n) {
     return t->size ? probe(t, key, n)->what : NULL;
 }
 
 /* False when the key is there already. */
-bool rir_table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what) {
+bool rir_table_enter(parser_t *p, symbol_table_t *t, const char *key, size_t n, void *what) {
     if (t->taken * 2 >= t->size) {
-        table_t old = *t;
+        symbol_table_t old = *t;
         t->size = old.size ? old.size * 2 : 64;
         t->slots = ARENA_ARRAY(p->scratch, symbol_t, t->size);
         for (size_t k = 0; k < old.size; k++)

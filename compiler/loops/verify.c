@@ -82,16 +82,16 @@ static bool in_scope(const verifier_t *v, const value_t *x) {
 typedef struct {
     verifier_t *v;
     bool fine;
-} uses_t;
+} use_check_t;
 
 static void check_use(void *ctx, value_t **use) {
-    uses_t *u = ctx;
+    use_check_t *u = ctx;
     u->fine = u->fine && in_scope(u->v, *use);
 }
 
 /* Nothing else looks at the operands of an instruction for which this is false. */
 static bool check_uses(verifier_t *v, inst_t *i) {
-    uses_t u = {v, true};
+    use_check_t u = {v, true};
     walk_uses(i, check_use, &u);
     if (!u.fine) error(v, i, "uses a value that is not in scope");
     return u.fine;

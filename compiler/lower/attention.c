@@ -1,10 +1,11 @@
-/* Attention as its kernels see it: per class of attention ops its facts, read off the node, its operands' and result's
- * places by heads, and the classes that make and take them. The table of mixers says how each op is lowered. */
+/* Attention as its kernels see it: per class of attention ops its facts, read off the node, its
+ * operands' and result's places by heads, and the classes that make and take them. The table of
+ * mixers says how each op is lowered. */
 #include "lower/attention_gradient.h"
 #include "lower/cache.h"
 #include "lower/rows.h"
 
-/* ---- mixers -------------------------------------------------------------------------------------------------- */
+/* ---- mixers ---------------------------------------------------------------------------------- */
 
 static void lower_lsh(lower_t *L, attention_t *a) {
     if (a->unpacks) lower_unpacked(L, a);
@@ -38,7 +39,7 @@ void lower_attention(lower_t *L, attention_t *a) {
     if (a->gradient) lower_attention_gradient(L, a);
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------------------ */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 static void count_hashes(lower_t *L, attention_t *a) {
     const class_t *class = a->hash_part->class;
@@ -77,7 +78,8 @@ static void read_hash(lower_t *L, attention_t *a) {
     if (drawn) a->rotations = role_of(a->hash_part, drawn);
 }
 
-/* The attention's gradient and what it divides by are of the attention; a backward pass keeps buckets, as a cache does. */
+/* The attention's gradient and what it divides by are of the attention; a backward pass keeps
+ * buckets, as a cache does. */
 static bool belongs_to(const gnode_t *n, const gnode_t *attention) {
     if (n == attention || graph_is_keep(n) || n->op == G_PACK_BUCKETS) return true;
     return is_attention_lse(n) || (graph_is_attention_gradient(n) && n->in[1] == attention);
@@ -106,8 +108,8 @@ static const gnode_t *hash_of(const gnode_t *sort) {
     return n;
 }
 
-/* Kernels take the caller's mask, and sort by the buckets of their own queries. n: an attention, or the gradient of one that
- * stands. */
+/* Kernels take the caller's mask, and sort by the buckets of their own queries. n: an attention, or
+ * the gradient of one that stands. */
 static bool check_inputs(lower_t *L, const gnode_t *n) {
     bool step = graph_is_step(n), stands = graph_is_attention_gradient(n);
     const gnode_t *attention = stands ? n->in[1] : n;

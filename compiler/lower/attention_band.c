@@ -1,5 +1,6 @@
-/* An attention's band: the region that makes its operands, its own, and the one that takes its result, for all members of
- * its class; and how many heads go through it at a time. What no kernel computes so is refused. */
+/* An attention's band: the region that makes its operands, its own, and the one that takes its
+ * result, for all members of its class; and how many heads go through it at a time. What no kernel
+ * computes so is refused. */
 #include "lower/rows.h"
 
 /* The region that a node is computed in. */
@@ -18,7 +19,7 @@ static reach_t ends_of(const lower_t *L, const attention_t *a, int member) {
     return (reach_t){region_of(L, n->in[0]), mix, region_of(L, L->regions->readers[n->id].at[0])};
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static bool heads_read(const regions_t *r, const gnode_t *n) {
     for (int i = 0; i < r->readers[n->id].n; i++)
@@ -144,11 +145,12 @@ static bool find_ends(lower_t *L, attention_t *a) {
     return true;
 }
 
-/* ---- groups ----------------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
-/* Heads per group: as many as keep q, k, v and their output below half the two streams (docs/design.md, memory).
- * Groups are added up one after the other, so they must not depend on tiles: widths count in panels. Of bf16 none begins in
- * the middle of a pair. 0: no number of heads will do. */
+/* Heads per group: as many as keep q, k, v and their output below half the two streams
+ * (docs/design.md, memory). Groups are added up one after the other, so they must not depend on
+ * tiles: widths count in panels. Of bf16 none begins in the middle of a pair. 0: no
+ * number of heads will do. */
 static int64_t heads_per_group(const attention_t *a, int64_t stream, bool pairs) {
     int64_t best = 0, head = round_up(a->head_size, PANEL);
     for (int64_t g = 1; g <= a->heads; g++) {
@@ -158,7 +160,8 @@ static int64_t heads_per_group(const attention_t *a, int64_t stream, bool pairs)
     return best;
 }
 
-/* The stream that the result's product is added to with nothing between but what rounds it; NULL: something is. */
+/* The stream that the result's product is added to with nothing between but what rounds
+ * it; NULL: something is. */
 static const gnode_t *stream_after(const lower_t *L, const gnode_t *self) {
     const regions_t *r = L->regions;
     const nodes_t *readers = &r->readers[self->id];
@@ -173,7 +176,8 @@ static const gnode_t *stream_after(const lower_t *L, const gnode_t *self) {
     return readers->at[0];
 }
 
-/* Whether nothing but its own mixers runs from its operands' region to its result's, for all members. */
+/* Whether nothing but its own mixers runs from its operands' region to its result's,
+ * for all members. */
 static bool runs_together(const lower_t *L, const attention_t *a) {
     for (int m = 0; m < a->class->count; m++) {
         reach_t e = ends_of(L, a, m);
@@ -199,7 +203,8 @@ static bool has_home(const homes_t *homes, int home) {
     return false;
 }
 
-/* Whether the sum can be added up group after group: onto its stream, which no group's operands are made of. */
+/* Whether the sum can be added up group after group: onto its stream, which no
+ * group's operands are made of. */
 static bool adds_up(const regions_t *r, const region_t *project, const gnode_t *sum) {
     const homes_t *homes = &r->homes[sum->id];
     if (homes->n == 0 || home_read_by(r, sum, sum->in[0]) != homes->of[0]) return false;

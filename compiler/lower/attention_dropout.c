@@ -13,7 +13,7 @@ value_t *times_kept(const lower_t *L, builder_t *b, const attention_t *a, value_
 
 static told_t tell(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node,
                    bool drops) {
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     told_t told = {NULL, NULL, NULL};
     const part_t *p = part_of_node(L, node);
     if (!drops && !p->stacked) return told;

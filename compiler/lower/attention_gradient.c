@@ -1,25 +1,30 @@
-/* Gradients of attention, one kernel for all kinds: a chunk of queries against one chunk of the keys that it sees.
+/* Gradients of attention, one kernel for all kinds: a chunk of queries against one chunk
+ * of the keys that it sees.
  *
- * With s the scores, P = exp(s - shift) * scale the forward's probabilities over the keys of all rounds, and D = <dy, y>:
- *   dv += Pt dy    ds = P (dy vt - D), nothing where a mask set the score    dq += ds k    dk += dst q,
- * where the keys' factor in the scores (1 / sqrt(d), or 1 / norm) goes into ds. That makes five products of register tiles,
- * where the forward has two: scores and dy vt transposed, keys as rows and queries in the lanes, so that P and ds come out
- * as the broadcast operand of the other three.
+ * With s the scores, P = exp(s - shift) * scale the forward's probabilities over the keys of all
+ * rounds, and D = <dy, y>:
+ *   dv += Pt dy    ds = P (dy vt - D), nothing where a mask set the score    dq
+ *                  += ds k    dk += dst q,
+ * where the keys' factor in the scores (1 / sqrt(d), or 1 / norm) goes into ds. That makes five
+ * products of register tiles, where the forward has two: scores and dy vt transposed, keys as rows
+ * and queries in the lanes, so that P and ds come out as the broadcast operand of the other three.
  *
- * Of bf16 the forward's weights are rounded before they are scaled, so that the scale goes into dy: w = exp(s - shift), dy and
- * D times scale; w, dy * scale and ds are factors of products and rounded as such.
+ * Of bf16 the forward's weights are rounded before they are scaled, so that the scale goes into dy:
+ * w = exp(s - shift), dy and D times scale; w, dy * scale and ds are factors of
+ * products and rounded as such.
  *
- * A key has gradients of several windows. A launch is of one round and one offset: chunk c of the queries meets chunk
- * c + offset of the keys, another for each c, so that tasks add to different rows and need no locks; launches follow each
- * other. Each element is a sum in one order, whatever the number of threads. Only in a sorted order may a token stand in
- * two chunks of keys at once, where those beyond the ends of a round are another round's: these few are a launch of their
- * own, one after the other (`edges`). */
+ * A key has gradients of several windows. A launch is of one round and one offset: chunk c of the
+ * queries meets chunk c + offset of the keys, another for each c, so that tasks add to different
+ * rows and need no locks; launches follow each other. Each element is a sum in one order, whatever
+ * the number of threads. Only in a sorted order may a token stand in two chunks of keys at once,
+ * where those beyond the ends of a round are another round's: these few are a launch of their own,
+ * one after the other (`edges`). */
 #include "lower/attention_gradient.h"
 
 /* Rows of a block of exact attention. */
 enum { GRADIENT_BLOCK = 64 };
 
-/* ---- sums ---------------------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* Adds what a tile has for the row at `lane` of a chunk. */
 static void add_row(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, affine_t row,
@@ -30,7 +35,8 @@ static void add_row(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, aff
     }
 }
 
-/* The rows of a tile, which a sorted order has strewn over memory, come while its product is computed. */
+/* The rows of a tile, which a sorted order has strewn over memory, come while
+ * its product is computed. */
 static void fetch_rows(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, buffer_t *tokens,
                        affine_t first, int rows) {
     for (int i = 0; i < rows; i++) {
@@ -92,7 +98,7 @@ static void value_gradient_tile(lower_t *L, builder_t *b, void *ctx, affine_t ro
     key_tile(L, b, g, row, rows, g->a->dv);
 }
 
-/* ---- dropout ---------------------------------------------------------------------------------------------------- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 static void put_factor(lower_t *L, builder_t *b, void *ctx, affine_t key, int j, value_t *factor) {
     const grad_t *g = ctx;
@@ -108,7 +114,7 @@ static void draw_factors(lower_t *L, builder_t *b, grad_t *g) {
     for_kept(L, b, g->kept, row, first, g->size, g->size % BLOCK == 0, put_factor, g);
 }
 
-/* ---- a chunk against another ----------------------------------------------------------------------------------- */
+/* ---- a chunk against another ----------------------------------------------------------------- */
 
 static void meet(lower_t *L, builder_t *b, grad_t *g) {
     gather_chunk_queries(L, b, g);

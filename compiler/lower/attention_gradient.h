@@ -1,6 +1,7 @@
-/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_tiles.c, its
- * products; attention_gradient_scores.c, what is made of two of them; attention_gradient_rows.c, their rows;
- * attention_gradient_ends.c, what comes before the first and behind the last. */
+/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys;
+ * attention_gradient_tiles.c, its products; attention_gradient_scores.c, what is made of two of
+ * them; attention_gradient_rows.c, their rows; attention_gradient_ends.c, what comes before the
+ * first and behind the last. */
 #ifndef REFORMERC_LOWER_ATTENTION_GRADIENT_H
 #define REFORMERC_LOWER_ATTENTION_GRADIENT_H
 
@@ -19,15 +20,16 @@ typedef struct {
     order_t order;               /* of products */
     buffer_t *queries, *results; /* scratch made by query_panels: transposed: q, dy */
     buffer_t *k, *v;             /* scratch [row][head_stride …] */
-    /* the same, but of DOT_PAIRS made by value_panels: pairs of rows; what keys are then, apart from k */
+    /* the same, but of DOT_PAIRS made by value_panels: pairs of rows; what keys
+     * are then, apart from k */
     buffer_t *q, *dy, *k_pairs;
     buffer_t *p, *ds;   /* scratch [key][lanes …] */
     buffer_t *ds_pairs; /* DOT_PAIRS: scratch [pair of keys][lanes * 2 …]; else ds */
     buffer_t *factors;  /* the same: what dropout multiplies probabilities by; NULL: none */
     kept_t *kept;
     buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
-    buffer_t *key_row, *key_pos, *key_own,
-        *key_scale;         /* scratch [size]; own: -1 where it is none */
+    /* Scratch [size]; own: -1 where it is none */
+    buffer_t *key_row, *key_pos, *key_own, *key_scale;
     affine_t panel, column; /* of queries; of columns */
     affine_t column_tile;
     affine_t at;              /* first row of a tile */
@@ -37,14 +39,15 @@ typedef struct {
     buffer_t *weights, *rows; /* of a product */
 } grad_t;
 
-/* ---- attention_gradient_tiles.c -------------------------------------------------------------------------------- */
+/* ---- attention_gradient_tiles.c -------------------------------------------------------------- */
 
 /* keys x queries of one tile: rows of k or v times transposed queries or results. */
 void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
                  buffer_t *queries, value_t **acc);
 /* One tile of keys after the other; of DOT_PAIRS they are of whole pairs. */
 void for_key_tiles(lower_t *L, builder_t *b, grad_t *g, row_tile_fn *tile);
-/* weights * rows, column tile after column tile: of m queries of the panel, over keys; or of m keys, over queries. */
+/* weights * rows, column tile after column tile: of m queries of the panel, over keys; or
+ * of m keys, over queries. */
 void add_up_queries(lower_t *L, builder_t *b, grad_t *g, int64_t m, row_tile_fn *tile);
 void add_up_keys(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_t *rows, int64_t m,
                  row_tile_fn *tile);
@@ -52,21 +55,24 @@ void add_up_keys(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_
 void queries_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
 void keys_along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, value_t **acc);
 
-/* ---- attention_gradient_scores.c ------------------------------------------------------------------------------- */
+/* ---- attention_gradient_scores.c ------------------------------------------------------------- */
 
-/* A tile of keys against the panel's queries: probabilities, or weights, go into g->p; behind them, what becomes of these and of
- * the products with values, into g->ds. */
+/* A tile of keys against the panel's queries: probabilities, or weights, go into g->p; behind them,
+ * what becomes of these and of the products with values, into g->ds. */
 row_tile_fn grad_weigh_tile, grad_score_tile;
 
-/* ---- the others ------------------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 /* `clear`: the state of a repeated attention, whose queries are kept. */
 void lower_clear(lower_t *L, attention_t *a);
-/* `sums`: of a kept result, what its gradient's probabilities are made of, from the sums over rounds. */
+/* `sums`: of a kept result, what its gradient's probabilities are made of, from
+ * the sums over rounds. */
 void lower_kept_sums(lower_t *L, attention_t *a);
-/* `begin_gradient`: per row what its probabilities are made of, <dy, y>, and gradients that are nothing yet. */
+/* `begin_gradient`: per row what its probabilities are made of, <dy, y>, and
+ * gradients that are nothing yet. */
 void lower_gradient_begin(lower_t *L, attention_t *a);
-/* `end_gradient`: where keys are normalised, their gradient goes through that; NULL: they are not. */
+/* `end_gradient`: where keys are normalised, their gradient goes through that;
+ * NULL: they are not. */
 void lower_gradient_end(lower_t *L, attention_t *a);
 
 /* Whether the last chunk has rows that are none. */

@@ -1,6 +1,6 @@
-/* The band of an attention whose gradient is asked for: what makes its operands and dy, its mixers, and all that reads its
- * result or its gradients. One group of all heads goes through it, region after region. What the forward has kept is there.
- * What no kernel computes so is refused. */
+/* The band of an attention whose gradient is asked for: what makes its operands and dy, its mixers,
+ * and all that reads its result or its gradients. One group of all heads goes through it, region
+ * after region. What the forward has kept is there. What no kernel computes so is refused. */
 #include "lower/rows.h"
 
 static const region_t *region_of(const lower_t *L, const gnode_t *n) {
@@ -14,7 +14,8 @@ static const gnode_t *gradient_of(const lower_t *L, const gnode_t *attention) {
     return NULL;
 }
 
-/* Whether a mixer is one of the attention's: itself, its gradient, its order and what that is of. */
+/* Whether a mixer is one of the attention's: itself, its gradient, its order
+ * and what that is of. */
 static bool is_own_mixer(const region_t *region, const gnode_t *attention,
                          const gnode_t *gradient) {
     const gnode_t *n = region->nodes.at[0], *sort = NULL;
@@ -32,16 +33,16 @@ static bool is_of(const gnode_t *x, const gnode_t *attention, const gnode_t *gra
 /* A member's attention and its gradient, which may be all that is computed of it. */
 typedef struct {
     const gnode_t *attention, *gradient;
-} pair_t;
-static pair_t pair_of(const lower_t *L, const region_t *mix) {
+} attention_pair_t;
+static attention_pair_t pair_of(const lower_t *L, const region_t *mix) {
     const gnode_t *n = mix->nodes.at[0];
-    if (graph_is_attention_gradient(n)) return (pair_t){n->in[1], n};
-    return (pair_t){n, gradient_of(L, n)};
+    if (graph_is_attention_gradient(n)) return (attention_pair_t){n->in[1], n};
+    return (attention_pair_t){n, gradient_of(L, n)};
 }
 
 /* The operands, with dy; NULL: there is none, or it is kept. */
 enum { OPERANDS = 4 };
-static void operands_of(const lower_t *L, pair_t p, const gnode_t **x) {
+static void operands_of(const lower_t *L, attention_pair_t p, const gnode_t **x) {
     const gnode_t *n = p.gradient ? p.gradient : p.attention;
     bool hashes = p.attention->op == G_LSH_ATTENTION;
     x[0] = attention_input(n, 0);
@@ -67,7 +68,7 @@ static int *find_last_reads(const lower_t *L) {
 }
 
 static stretch_t stretch_of(const lower_t *L, const region_t *mix, const int *last_read) {
-    pair_t p = pair_of(L, mix);
+    attention_pair_t p = pair_of(L, mix);
     const gnode_t *x[OPERANDS], *given[] = {p.attention, p.gradient};
     stretch_t s = {mix->order, mix->order};
     operands_of(L, p, x);
@@ -78,10 +79,11 @@ static stretch_t stretch_of(const lower_t *L, const region_t *mix, const int *la
     return s;
 }
 
-/* Whether nothing of another attention runs from a member's first region to its last: then it may share buffers with all. */
+/* Whether nothing of another attention runs from a member's first region to its last: then it may
+ * share buffers with all. */
 static bool runs_alone(const lower_t *L, const region_t *mix, stretch_t s) {
     const regions_t *r = L->regions;
-    pair_t p = pair_of(L, mix);
+    attention_pair_t p = pair_of(L, mix);
     const gnode_t *n = p.attention, *gradient = p.gradient, *own[OPERANDS];
     operands_of(L, p, own);
     for (int i = s.first; i <= s.last; i++) {
@@ -126,7 +128,8 @@ static bool is_shared(lower_t *L, const attention_t *a) {
     return true;
 }
 
-/* All row programs that read the result or the gradients: whole rows, or parts. What picks a part may stand in several. */
+/* All row programs that read the result or the gradients: whole rows, or parts. What picks a
+ * part may stand in several. */
 static bool find_readers(lower_t *L, attention_t *a) {
     const regions_t *r = L->regions;
     for (int i = 0; i < r->n_regions; i++) {
@@ -149,7 +152,7 @@ static bool find_readers(lower_t *L, attention_t *a) {
 /* The regions that make operands: one, or several, of this attention alone. */
 static bool find_operands(lower_t *L, attention_t *a) {
     const gnode_t *x[OPERANDS];
-    operands_of(L, (pair_t){a->node, a->gradient}, x);
+    operands_of(L, (attention_pair_t){a->node, a->gradient}, x);
     for (int i = 0; i < OPERANDS; i++) {
         if (!x[i]) continue;
         for (int k = 0; k < i; k++)

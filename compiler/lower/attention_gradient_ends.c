@@ -1,11 +1,13 @@
-/* What comes before the first chunk of attention's gradient, and behind the last: rows by themselves, of each head.
+/* What comes before the first chunk of attention's gradient, and behind the last: rows by
+ * themselves, of each head.
  *
- * Before: the mean <dy, y> of dy's products with values, and in a sorted order what a row's probabilities are exp(s - shift)
- * times scale of, which the sums over rounds say (elsewhere the forward's kernel leaves that); the gradients are cleared.
- * Of bf16 dy is rounded here, times the row's scale, and the mean is of that, so that the gradients of a row's scores still
- * add up to nothing.
- * A row that sees only itself (Q2) is no chunk's business (its scale is 0): its value has all its weight.
- * Behind: keys are x * f with f = 1 / (norm * sqrt(d)), whose gradient is f dk - x f^2 <x, f dk>. */
+ * Before: the mean <dy, y> of dy's products with values, and in a sorted order what a row's
+ * probabilities are exp(s - shift) times scale of, which the sums over rounds say (elsewhere the
+ * forward's kernel leaves that); the gradients are cleared. Of bf16 dy is rounded here, times the
+ * row's scale, and the mean is of that, so that the gradients of a row's scores still add up to
+ * nothing. A row that sees only itself (Q2) is no chunk's business (its scale is 0): its value has
+ * all its weight. Behind: keys are x * f with f = 1 / (norm * sqrt(d)), whose gradient is
+ * f dk - x f^2 <x, f dk>. */
 #include "lower/attention_gradient.h"
 
 #include "lower/math.h"
@@ -44,14 +46,15 @@ void lower_clear(lower_t *L, attention_t *a) {
     a->clear = b.fn;
 }
 
-/* ---- before ---------------------------------------------------------------------------------------------------- */
+/* ---- before ---------------------------------------------------------------------------------- */
 
 static affine_t block_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     const edge_rows_t *c = ctx;
     return ax_add(c->row0, clamp_lane(L, b, lane, L->block));
 }
 
-/* Squares of the block's rows, added up in the order of the forward, whose choice of a shift has to be met. */
+/* Squares of the block's rows, added up in the order of the forward, whose choice
+ * of a shift has to be met. */
 static void block_squares(lower_t *L, builder_t *b, edge_rows_t *c) {
     int64_t lanes = round_up(L->block, L->tile);
     dim_t d = dim(lanes);
@@ -77,16 +80,16 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     ltype_t f = {E_F32, width};
     affine_t ix[] = {c->in.batch, c->in.head, ax_add(c->row0, at)};
     value_t *squares = b_load(b, c->squares, width, &at), *norm = row_norm(b, squares);
-    value_t *most = b_load(b, a->run_max, width, ix), *sum = b_load(b, a->run_sum, width, ix);
+    value_t *max = b_load(b, a->run_max, width, ix), *sum = b_load(b, a->run_sum, width, ix);
     value_t *zero = b_const(b, f, 0), *one = b_const(b, f, 1);
-    value_t *is_shift = b_compare(b, OP_LE, norm, b_const(b, f, MOST_SHIFT));
+    value_t *is_shift = b_compare(b, OP_LE, norm, b_const(b, f, MAX_SHIFT));
     value_t *alone = b_compare(b, OP_EQ, sum, zero);
     sum = b_select(b, alone, one, sum);
     value_t *far = b_compare(b, OP_GT, norm, b_const(b, f, FAR));
-    value_t *scale = b_select(b, far, far_scale(L, b, most, sum), b_binary(b, OP_DIV, one, sum));
+    value_t *scale = b_select(b, far, far_scale(L, b, max, sum), b_binary(b, OP_DIV, one, sum));
     (void)in_heads(&c->in, a->row_scale, ix); /* all three are kept or none */
     b_store(b, a->key_norm, key_factor(b, squares, a->head_size), ix);
-    b_store(b, a->row_shift, b_select(b, is_shift, norm, most), ix);
+    b_store(b, a->row_shift, b_select(b, is_shift, norm, max), ix);
     b_store(b, a->row_scale, b_select(b, alone, zero, scale), ix);
 }
 
@@ -155,8 +158,8 @@ static value_t *row_mean(lower_t *L, builder_t *b, edge_rows_t *c) {
     return fold_span(L, b, c->a->head_size, OP_ADD, 0, rounded_dot_span, c);
 }
 
-/* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. Of a kept result the first is
- * done, and the shift of the second is its weight. */
+/* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. Of a
+ * kept result the first is done, and the shift of the second is its weight. */
 static void begin_sums(lower_t *L, builder_t *b, edge_rows_t *c) {
     const attention_t *a = c->a;
     ltype_t f = SCALAR(E_F32);
@@ -228,7 +231,7 @@ void lower_gradient_begin(lower_t *L, attention_t *a) {
     a->gradient_begin = b.fn;
 }
 
-/* ---- behind ------------------------------------------------------------------------------------------------------ */
+/* ---- behind ---------------------------------------------------------------------------------- */
 
 /* Where one node is queries and keys, both gradients are its; exact attention has them apart. */
 static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {

@@ -1,4 +1,5 @@
-/* Rows of a chunk of queries, and of one of keys, copied side by side for the products of attention_gradient.c. */
+/* Rows of a chunk of queries, and of one of keys, copied side by side for the products
+ * of attention_gradient.c. */
 #include "lower/attention_gradient.h"
 
 bool has_filler_rows(const grad_t *g) {
@@ -59,7 +60,8 @@ static void pair_rows(lower_t *L, builder_t *b, const grad_t *g, buffer_t *from,
     b_end_for(b, loop, NULL);
 }
 
-/* Of bf16 weights have no scale that makes nothing of them where there is no query, or one without keys; a shift does. */
+/* Of bf16 weights have no scale that makes nothing of them where there is no query, or one
+ * without keys; a shift does. */
 static value_t *shift_of(builder_t *b, const grad_t *g, value_t *shift, value_t *scale) {
     if (g->order == ONE_BY_ONE) return shift;
     value_t *none = b_compare(b, OP_EQ, scale, b_const(b, SCALAR(E_F32), 0));
@@ -112,7 +114,8 @@ void gather_chunk_keys(lower_t *L, builder_t *b, grad_t *g) {
     inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
     affine_t lane = ax_v(loop_var(loop)), row = chunk_row(L, b, g, g->other_round, g->other, lane);
     affine_t kx[] = {g->batch, row}, nx[] = {ax(0), ax(0), row};
-    value_t *at = b_convert(b, E_I32, b_index(b, row)), *own = at, *pos = load1(b, L->key, 2, kx);
+    value_t *at = b_convert(b, E_I32, b_index(b, row)), *own = at,
+            *pos = load1(b, L->key_position, 2, kx);
     value_t *real = is_chunk_row(b, g, g->other, lane);
     if (real) {
         own = b_select(b, real, own, b_iconst(b, i32, -1));

@@ -1,5 +1,5 @@
-/* What comes out of the two products of attention_gradient.c that have the shape of scores: probabilities, or of bf16 weights, and
- * gradients of scores, as factors of the other three. */
+/* What comes out of the two products of attention_gradient.c that have the shape of scores:
+ * probabilities, or of bf16 weights, and gradients of scores, as factors of the other three. */
 #include "lower/attention_gradient.h"
 
 #include "lower/math.h"
@@ -64,8 +64,8 @@ void grad_weigh_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows
     }
 }
 
-/* What dropout leaves of a product with the value, and of the probability beside it: of bf16 all of a weight or nothing, the
- * factor stands outside of the sum. */
+/* What dropout leaves of a product with the value, and of the probability beside it: of bf16 all of
+ * a weight or nothing, the factor stands outside of the sum. */
 static value_t *drop_weight(lower_t *L, builder_t *b, const grad_t *g, const affine_t *at,
                             value_t *p, value_t *x) {
     if (!g->kept) return x;
@@ -91,8 +91,8 @@ static value_t *score_gradient(lower_t *L, builder_t *b, const grad_t *g, const 
     return b_select(b, seen, x, splat(b, L, 0));
 }
 
-/* As a factor; of DOT_PAIRS beside that of the other key of the pair, too, behind an odd one 0. `first`: of the pair's first
- * key; `i` counts keys of the tile. */
+/* As a factor; of DOT_PAIRS beside that of the other key of the pair, too, behind an odd one 0.
+ * `first`: of the pair's first key; `i` counts keys of the tile. */
 static void put_gradient(lower_t *L, builder_t *b, const grad_t *g, const affine_t *at, int i,
                          int rows, value_t **first, value_t *x) {
     if (g->order != DOT_PAIRS) {

@@ -1,5 +1,6 @@
-/* The five products of attention_gradient.c, in register tiles. Of bf16 all go by pairs (order_t): those with scores' shape by
- * pairs of the head, as in the forward; of queries by pairs of keys, of keys and of values by pairs of queries. */
+/* The five products of attention_gradient.c, in register tiles. Of bf16 all go by pairs (order_t):
+ * those with scores' shape by pairs of the head, as in the forward; of queries by pairs of keys, of
+ * keys and of values by pairs of queries. */
 #include "lower/attention_gradient.h"
 
 /* Of a row of bf16, or of pairs in it, as many stand side by side. */
@@ -11,7 +12,7 @@ static bool is_odd(const grad_t *g, int64_t depth) {
     return g->order == ODD_FIRST && depth % 2;
 }
 
-/* ---- keys x queries ---------------------------------------------------------------------------------------------- */
+/* ---- keys x queries -------------------------------------------------------------------------- */
 
 static value_t *key_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const grad_t *g = ctx;
@@ -26,8 +27,8 @@ static value_t *query_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_
     return b_load(b, g->weights, L->lanes * each_of(g), ix);
 }
 
-/* Of one lane of the panel: the rows of the next chunks, whose task most likely comes next. A sorted order has strewn them
- * over memory. */
+/* Of one lane of the panel: the rows of the next chunks, whose task most likely comes next. A
+ * sorted order has strewn them over memory. */
 static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const grad_t *g = ctx;
     const attention_t *a = g->a;
@@ -50,23 +51,23 @@ static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
 }
 
 /* Tiles of keys as they are cut. */
-static int split_chunk(const lower_t *L, const grad_t *g, int size[MOST_SHAPES],
-                       int64_t count[MOST_SHAPES]) {
+static int split_chunk(const lower_t *L, const grad_t *g, int size[MAX_SHAPES],
+                       int64_t count[MAX_SHAPES]) {
     return g->order == DOT_PAIRS ? split_pairs(L, g->size, size, count)
                                  : split_rows(L, g->size, size, count);
 }
 
 static int64_t key_tiles(const lower_t *L, const grad_t *g) {
-    int size[MOST_SHAPES];
-    int64_t count[MOST_SHAPES], all = 0;
+    int size[MAX_SHAPES];
+    int64_t count[MAX_SHAPES], all = 0;
     int n = split_chunk(L, g, size, count);
     for (int i = 0; i < n; i++) all += count[i];
     return all;
 }
 
 void for_key_tiles(lower_t *L, builder_t *b, grad_t *g, row_tile_fn *tile) {
-    int size[MOST_SHAPES];
-    int64_t count[MOST_SHAPES], first = 0, before = 0;
+    int size[MAX_SHAPES];
+    int64_t count[MAX_SHAPES], first = 0, before = 0;
     int n = split_chunk(L, g, size, count);
     for (int i = 0; i < n; i++) {
         inst_t *loop = b_for(b, "tile", dim(0), dim(count[i]), 0, NULL);
@@ -81,7 +82,7 @@ void for_key_tiles(lower_t *L, builder_t *b, grad_t *g, row_tile_fn *tile) {
 
 void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
                  buffer_t *queries, value_t **acc) {
-    int64_t head = g->a->head_size, depth = steps_of(g->order, head);
+    int64_t head = g->a->head_size, depth = trips_of(g->order, head);
     g->at = key;
     g->rows = keys;
     g->weights = queries;
@@ -100,7 +101,7 @@ void grad_across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, bu
     tile_product(L, b, &p, acc);
 }
 
-/* ---- sums --------------------------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static value_t *query_weight(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const grad_t *g = ctx;
@@ -129,7 +130,7 @@ static void along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, t
     g->at = row;
     product_t p = {.rows = rows,
                    .vectors = L->tiles->vectors,
-                   .depth = steps_of(g->order, g->size),
+                   .depth = trips_of(g->order, g->size),
                    .order = g->order,
                    .odd = is_odd(g, g->size),
                    .x = x,

@@ -1,7 +1,7 @@
 /* Stacks of attention's values that are kept for the backward pass. See attention_stacks.h. */
 #include "lower/attention_stacks.h"
 
-/* ---- where a kernel finds its head ---------------------------------------------------------------------------- */
+/* ---- where a kernel finds its head ----------------------------------------------------------- */
 
 heads_t heads_at(const lower_t *L, const attention_t *a, affine_t batch, affine_t head,
                  value_t *place, value_t *group) {
@@ -25,7 +25,7 @@ affine_t *in_heads(const heads_t *h, const buffer_t *b, affine_t *ix) {
     return ix;
 }
 
-/* ---- what is kept ------------------------------------------------------------------------------------------------ */
+/* ---- what is kept ---------------------------------------------------------------------------- */
 
 static bool is_forward(const lower_t *L, const gnode_t *n) {
     return n->id < L->regions->backward;
@@ -100,7 +100,7 @@ bool find_kept(lower_t *L, attention_t *a) {
     return true;
 }
 
-/* ---- places -------------------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static const region_t *in_class(const lower_t *L, const gnode_t *n, const class_t *class) {
     if (graph_is_attention_gradient(n)) n = n->in[1];
@@ -120,7 +120,8 @@ static const region_t *reader_in_class(const lower_t *L, const gnode_t *n, const
     return found;
 }
 
-/* The attention of the class that a region computes, or of which it reads the result or gradients, or makes or reads operands. */
+/* The attention of the class that a region computes, or of which it reads the result or gradients,
+ * or makes or reads operands. */
 static const region_t *attention_near(const lower_t *L, const region_t *region,
                                       const class_t *class) {
     const nodes_t *lists[] = {&region->nodes, &region->reads};
@@ -171,7 +172,7 @@ bool place_stacks(lower_t *L, attention_t *a) {
     return true;
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 buffer_t *make_stack(lower_t *L, const attention_t *a, const char *name, elem_t e, int rank,
                      const dim_t *dims) {

@@ -1,5 +1,5 @@
-/* What attention works in: operands and result by heads, and the sums of LSH attention over rounds. Attentions of equal
- * shape share it. */
+/* What attention works in: operands and result by heads, and the sums of LSH attention over rounds.
+ * Attentions of equal shape share it. */
 #include "lower/attention_dropout.h"
 #include "lower/cache.h"
 
@@ -45,8 +45,8 @@ static void make_self_kept(lower_t *L, attention_t *a) {
         a->self_kept = shared_by(L, a, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
 }
 
-/* Whether all that reads the result runs before the gradient, which then may take its place: of all members. What is
- * light may stand in several regions. */
+/* Whether all that reads the result runs before the gradient, which then may take its place: of all
+ * members. What is light may stand in several regions. */
 static bool is_read_before(const lower_t *L, const attention_t *a) {
     const regions_t *r = L->regions;
     const class_t *gradients = r->of_node[a->gradient->id]->class;
@@ -101,9 +101,9 @@ static buffer_t *make_mixed(lower_t *L, const attention_t *a, const dim_t *heads
     return shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
 }
 
-/* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
- * cannot know that the first round writes all of the output. Local attention writes over its queries, if nobody asks for
- * them. */
+/* Keys apart and an output apart have one place: no attention has both. The plan would not find
+ * that out, since it cannot know that the first round writes all of the output. Local attention
+ * writes over its queries, if nobody asks for them. */
 static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]";
     if (!a->q) a->q = shared_by(L, a, "q", E_F32, 4, heads, doc);
@@ -115,20 +115,21 @@ static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     a->out = a->stacked & KEPT_QUERY ? make_mixed(L, a, heads) : a->q;
 }
 
-/* Apart from operands of another type. A local one whose gradient is asked for has its place below. */
+/* Apart from operands of another type. A local one whose gradient is asked for
+ * has its place below. */
 static void make_apart(lower_t *L, attention_t *a, const dim_t *heads) {
     if (a->out || (a->gradient && !a->lsh)) return;
     a->out = shared_by(L, a, "k_out", E_F32, 4, heads, third_doc);
 }
 
-/* Whether somebody asks for queries as they were before they were rounded: who sorts them, or keeps them for steps. Others leave
- * no rows of them. */
+/* Whether somebody asks for queries as they were before they were rounded: who sorts them, or keeps
+ * them for steps. Others leave no rows of them. */
 static bool wants_plain_queries(const attention_t *a) {
     return a->lsh && !a->unpacks && (!a->exact || a->kept);
 }
 
-/* Operands that are rounded. What they were before is hashed and kept before attention begins: in LSH layers the output
- * takes the place of such queries. */
+/* Operands that are rounded. What they were before is hashed and kept before attention begins: in
+ * LSH layers the output takes the place of such queries. */
 static void make_rounded_heads(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]: rounded";
     const char *plain = "[batch][group][rows][head]: for the cache, not rounded";
@@ -161,7 +162,8 @@ static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *hea
         !a->stands && is_read_before(L, a) ? a->out : shared_by(L, a, "dv", E_F32, 4, heads, doc);
 }
 
-/* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
+/* Of few rows: the operands of a row side by side, each head in whole panels; of the result,
+ * with nothing between them. */
 static void make_step_workspace(lower_t *L, attention_t *a) {
     dim_t one = dim(1), out[] = {L->rows, dim(a->heads * a->head_size)};
     a->head_stride = round_up(a->head_size, PANEL);
@@ -169,8 +171,8 @@ static void make_step_workspace(lower_t *L, attention_t *a) {
     a->q = shared_by(L, a, "q", E_F32, 2, heads, "[row][head]");
     a->v = shared_by(L, a, "v", E_F32, 2, heads, "[row][head]");
     if (a->key) a->k = shared_by(L, a, "k", E_F32, 2, heads, "[row][head]");
-    if (a->lsh && a->node->upstream && a->buckets > 0)
-        L->forgot =
+    if (a->lsh && a->node->as_huggingface && a->buckets > 0)
+        L->lost_offset =
             shared_by(L, a, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
     a->out = shared_by(L, a, "mix", E_F32, 2, out, "[row][head]: output of attention");
 }

@@ -1,27 +1,35 @@
 /* Regions of the backward pass: how a train step is cut behind its forward. See regions.h.
  *
- * The forward is cut as if nothing stood behind it. Behind it the number of MIX ops on the way to a value says nothing (what
- * is made again depends on the streams, gradients on more), so that here values are stored where they have to be:
+ * The forward is cut as if nothing stood behind it. Behind it the number of MIX ops on the way to a
+ * value says nothing (what is made again depends on the streams, gradients on more), so that here
+ * values are stored where they have to be:
  *
- *   - What the forward has passing (not stored) and the backward pass reads is kept (regions_t.kept), but for the head's, which
- *     is computed again from the last streams: no logits exist as a whole.
- *   - Light values (norms, dropout, elementwise ops of stored values) are computed in each region that reads them and hold no
- *     regions together: the normed input of an attention is not kept from its products to their weights' gradients.
- *   - What is left is computed together: all of a feed-forward's backward pass, with what it makes again, is one region.
- *     Where a region would wait for itself, what its early nodes hand to those that wait is stored.
- *   - Sums over rows (SUM: OUTER, SUM_ROWS, tables' gradients) belong to the region that makes what they add up; if all of
- *     that is stored, to the one of their layer that reads the latest of it anyway. Such a region is of kind K_SUM: to be
- *     run by chunks of rows, its sums added up chunk after chunk. GRADIENT is in its sum's region; a TOTAL stands alone.
- *   - PART of what stands is light: a view. A *_LSE is in the region of its attention, which has all it needs.
+ *   - What the forward has passing (not stored) and the backward pass reads is kept
+ *     (regions_t.kept), but for the head's, which is computed again from the last streams: no
+ *     logits exist as a whole.
+ *   - Light values (norms, dropout, elementwise ops of stored values) are computed in each region
+ *     that reads them and hold no regions together: the normed input of an attention is not kept
+ *     from its products to their weights' gradients.
+ *   - What is left is computed together: all of a feed-forward's backward pass, with what it makes
+ *     again, is one region. Where a region would wait for itself, what its early nodes hand to
+ *     those that wait is stored.
+ *   - Sums over rows (SUM: OUTER, SUM_ROWS, tables' gradients) belong to the region that makes what
+ *     they add up; if all of that is stored, to the one of their layer that reads the latest of it
+ *     anyway. Such a region is of kind K_SUM: to be run by chunks of rows, its sums added up chunk
+ *     after chunk. GRADIENT is in its sum's region; a TOTAL stands alone.
+ *   - PART of what stands is light: a view. A *_LSE is in the region of its attention,
+ *     which has all it needs.
  *
- * How it is lowered: a K_SUM region is a row program by chunks (chunks.h) that leaves the operands of its sums in panels
- * (rows_sums.h), which kernels behind it add up into the caller's gradients (sums.h, tables.h, totals.h); attention's gradient
- * is a mixer of its own between regions that make its operands and read its results (attention_gradient.h); the gradients of
- * logits are made where those are computed again, a block of rows at a time (loss_gradients.h). The schedule goes through
- * the layers downwards (schedule.c).
+ * How it is lowered: a K_SUM region is a row program by chunks (chunks.h) that leaves the operands
+ * of its sums in panels (rows_sums.h), which kernels behind it add up into the caller's gradients
+ * (sums.h, tables.h, totals.h); attention's gradient is a mixer of its own between regions that
+ * make its operands and read its results (attention_gradient.h); the gradients of logits are made
+ * where those are computed again, a block of rows at a time (loss_gradients.h). The schedule goes
+ * through the layers downwards (schedule.c).
  *
- * Values of layers that are kept (graph_gradient_options_t.keep) stand in stacks by layer (kept.c). In the forward they are what
- * they were without that: values that pass still pass, streams stay in place; the region that makes one leaves it besides. */
+ * Values of layers that are kept (graph_gradient_options_t.keep) stand in stacks by layer (kept.c).
+ * In the forward they are what they were without that: values that pass still pass, streams stay in
+ * place; the region that makes one leaves it besides. */
 #include "lower/regions_int.h"
 
 /* ---- what the forward leaves ---------------------------------------------------------------- */
@@ -47,8 +55,8 @@ void find_anew(cut_t *c, const gnode_t *n) {
     c->anew[n->id] = anew;
 }
 
-/* Whether n, which the forward has passing, has to be stored for the backward pass. What a loss is made of it keeps, for
- * its gradient too. */
+/* Whether n, which the forward has passing, has to be stored for the backward pass. What a loss is
+ * made of it keeps, for its gradient too. */
 bool is_kept_for_backward(const cut_t *c, const gnode_t *n) {
     const nodes_t *readers = &c->r->readers[n->id];
     for (int i = 0; i < readers->n; i++) {
@@ -59,7 +67,7 @@ bool is_kept_for_backward(const cut_t *c, const gnode_t *n) {
     return false;
 }
 
-/* ---- light values ----------------------------------------------------------------------------- */
+/* ---- light values ---------------------------------------------------------------------------- */
 
 static bool is_light_op(gop_t op) {
     static const bool light[G_COUNT] = {
@@ -90,7 +98,7 @@ void find_light(cut_t *c) {
     }
 }
 
-/* ---- what is computed together ------------------------------------------------------------------ */
+/* ---- what is computed together --------------------------------------------------------------- */
 
 bool is_joined_with(const cut_t *c, const gnode_t *x, const gnode_t *n) {
     return is_backward(c, x) == is_backward(c, n) && !c->light[x->id];
@@ -120,7 +128,7 @@ bool is_joint_operand(cut_t *c, const gnode_t *first, const gnode_t *x) {
     return first->id < x->id ? !is_reached_late(c, first, x) : !is_reached_late(c, x, first);
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static bool is_over_rows(const gnode_t *n) {
     return graph_kind(n) == K_SUM && n->op != G_TOTAL && n->op != G_GRADIENT;
@@ -133,7 +141,8 @@ static bool is_held(const cut_t *c, const gnode_t *sum) {
     return false;
 }
 
-/* Whether the sum is of what the forward has kept: then its gradient alone says where it is made. */
+/* Whether the sum is of what the forward has kept: then its gradient alone says
+ * where it is made. */
 static bool is_of_kept(const cut_t *c, const gnode_t *sum) {
     for (int k = 0; k < sum->n_in; k++)
         if (sum->in[k] && graph_kind(sum->in[k]) != K_LEAF && !is_backward(c, sum->in[k]))
@@ -141,8 +150,9 @@ static bool is_of_kept(const cut_t *c, const gnode_t *sum) {
     return false;
 }
 
-/* Rows of the sum's layer that are made of the stored value `from`, by way of light ones; NULL: none. Of a gradient alone
- * rather what is a product of it: to what it is added differs from layer to layer. */
+/* Rows of the sum's layer that are made of the stored value `from`, by way of light ones; NULL:
+ * none. Of a gradient alone rather what is a product of it: to what it is added
+ * differs from layer to layer. */
 static const gnode_t *taker_of(cut_t *c, const gnode_t *sum, const gnode_t *from) {
     const gnode_t *added = NULL;
     bool kept = is_of_kept(c, sum);
@@ -185,7 +195,7 @@ void join_sums(cut_t *c) {
     }
 }
 
-/* ---- circles ---------------------------------------------------------------------------------------- */
+/* ---- circles --------------------------------------------------------------------------------- */
 
 /* By order: which of the regions that wait need `region`. */
 static bool *find_reached(const cut_t *c, const region_t *region, const bool *waits) {
@@ -202,7 +212,8 @@ static bool *find_reached(const cut_t *c, const region_t *region, const bool *wa
     return reached;
 }
 
-/* Stores what early nodes hand to late ones, which wait for what the region itself makes; false: nothing. */
+/* Stores what early nodes hand to late ones, which wait for what the region itself
+ * makes; false: nothing. */
 static bool store_early(cut_t *c, const region_t *region, const bool *reached) {
     regions_t *r = c->r;
     int late = ++c->walks;

@@ -18,11 +18,11 @@ static buffer_t *part(lower_t *L, const cache_t *c, const char *name, elem_t e, 
                       const dim_t *dims) {
     bool tokens = strcmp(name, "records") == 0;
     int *slot = tokens ? &L->n_record_slots : &L->n_cache_slots;
-    int most = tokens ? REFORMER_RECORD_PARTS : REFORMER_CACHE_PARTS;
-    if (*slot == most) {
+    int max = tokens ? REFORMER_RECORD_PARTS : REFORMER_CACHE_PARTS;
+    if (*slot == max) {
         diag_error(L->d, c->state->at,
                    "%s: a cache has room for %d kinds of layers that attend differently",
-                   c->state->name, most);
+                   c->state->name, max);
         return NULL;
     }
     return slot_buffer(L, BUF_STATE,
@@ -34,7 +34,7 @@ static bool make_lists(lower_t *L, cache_t *c) {
     const gnode_t *n = c->state;
     c->counts =
         part(L, c, "counts", E_I32, 5,
-             SHAPE_OF(L, c->batch, c->count, n->heads, n->rounds, c->buckets + c->upstream));
+             SHAPE_OF(L, c->batch, c->count, n->heads, n->rounds, c->buckets + c->as_huggingface));
     if (!c->counts) return false;
     c->counts->comment = "[row][layer][head][round][bucket]: tokens in it";
     set_range(c->counts, dim(0), dim(c->positions));
@@ -59,7 +59,7 @@ static bool make_cache(lower_t *L, cache_t *c) {
     c->rounded = n->type == G_BF16;
     elem_t e = c->rounded ? E_BF16 : E_F32;
     c->half = round_up(n->head_size, line_of(e) / (c->rounded ? 2 : 1));
-    c->upstream = n->upstream;
+    c->as_huggingface = n->as_huggingface;
     if (n->op == G_LOCAL_STATE) {
         c->ring = window;
         c->rings = part(L, c, "rings", e, 6,
@@ -70,7 +70,7 @@ static bool make_cache(lower_t *L, cache_t *c) {
     for (int f = 0; f < n->n_factors; f++) buckets *= n->factors[f];
     c->first = n->chunk;
     c->latest = c->window = window;
-    c->shift = c->upstream ? n->rounds - 1 : 0;
+    c->shift = c->as_huggingface ? n->rounds - 1 : 0;
     c->buckets = buckets + c->shift;
     c->records = part(L, c, "records", e, 6,
                       SHAPE_OF(L, c->positions, c->batch, c->count, n->heads, 2, c->half));
@@ -112,9 +112,9 @@ int64_t key_width(const lower_t *L, const attention_t *a) {
     return round_up(a->head_size, L->lanes);
 }
 
-value_t *within(builder_t *b, value_t *x, int64_t most) {
+value_t *within(builder_t *b, value_t *x, int64_t max) {
     x = b_binary(b, OP_MAX, x, b_iconst(b, x->type, 0));
-    return b_binary(b, OP_MIN, x, b_iconst(b, x->type, most));
+    return b_binary(b, OP_MIN, x, b_iconst(b, x->type, max));
 }
 
 value_t *lsh_key_scale(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk,
@@ -170,7 +170,7 @@ void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at, value_
     b_store(b, c->counts, b_iconst(b, SCALAR(E_I32), 0), ix);
     b_end_for(b, loop, NULL);
     ix[4] = ax(c->buckets);
-    if (c->upstream) b_store(b, c->counts, padding, ix);
+    if (c->as_huggingface) b_store(b, c->counts, padding, ix);
 }
 
 value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i) {

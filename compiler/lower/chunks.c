@@ -1,12 +1,13 @@
 /* Chunks of rows: see chunks.h. */
 #include "lower/chunks.h"
 
-/* Enough blocks for many threads; what stands in panels for a chunk stays small beside the streams. */
-enum { MOST_ROWS = 2048, WELL_CUT = 32 };
+/* Enough blocks for many threads; what stands in panels for a chunk stays small
+ * beside the streams. */
+enum { MAX_ROWS = 2048, WELL_CUT = 32 };
 
 /* A multiple of `of`; 0: none. */
 static int64_t largest_divisor(int64_t n, int64_t of) {
-    int64_t d = MOST_ROWS / of * of;
+    int64_t d = MAX_ROWS / of * of;
     while (d > 0 && n % d) d -= of;
     return d;
 }
@@ -16,17 +17,17 @@ dim_t choose_chunks(lower_t *L) {
     dim_t p = L->padded;
     bool trained = L->regions->backward < (int)L->g->n_nodes;
     if (!trained) return p;
-    if (dim_literal(p) && p.c <= MOST_ROWS) {
-        L->chunks.elements = MOST_ROWS / p.c < L->batch ? MOST_ROWS / p.c : L->batch;
+    if (dim_literal(p) && p.c <= MAX_ROWS) {
+        L->chunks.elements = MAX_ROWS / p.c < L->batch ? MAX_ROWS / p.c : L->batch;
         return p;
     }
     if (dim_literal(p)) {
         L->chunks.rows = largest_divisor(p.c, WELL_CUT);
-        if (3 * L->chunks.rows < MOST_ROWS) L->chunks.rows = MOST_ROWS;
+        if (3 * L->chunks.rows < MAX_ROWS) L->chunks.rows = MAX_ROWS;
         return dim(L->chunks.rows);
     }
-    bool small = p.u <= MOST_ROWS; /* the unit of lengths */
-    L->chunks.rows = small ? MOST_ROWS / p.u * p.u : largest_divisor(p.u, 1);
+    bool small = p.u <= MAX_ROWS; /* the unit of lengths */
+    L->chunks.rows = small ? MAX_ROWS / p.u * p.u : largest_divisor(p.u, 1);
     return small ? p : dim(L->chunks.rows);
 }
 

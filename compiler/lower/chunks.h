@@ -1,8 +1,9 @@
-/* Chunks of rows: what sums over rows (sums.h) go through one after the other, each a launch of tasks by blocks.
+/* Chunks of rows: what sums over rows (sums.h) go through one after the other, each a
+ * launch of tasks by blocks.
  *
- * Of short batch elements a chunk takes several, of long ones a part. Its rows follow from the graph alone, so that sums
- * depend neither on threads nor on a target or its tiles: blocks are chosen to fill chunks, and rows that only fill
- * blocks up count as zeros. */
+ * Of short batch elements a chunk takes several, of long ones a part. Its rows follow from the
+ * graph alone, so that sums depend neither on threads nor on a target or its tiles: blocks are
+ * chosen to fill chunks, and rows that only fill blocks up count as zeros. */
 #ifndef REFORMERC_LOWER_CHUNKS_H
 #define REFORMERC_LOWER_CHUNKS_H
 

@@ -1,10 +1,12 @@
 /* Classes: regions that one kernel computes, each with its place in stacked weights. See regions.h.
  *
- * Two regions are equal when ops, attributes, shapes and edges are, when they read and write the same homes, and when
- * what lies beyond a MIX op at their ends, or before and behind it, is equal too. That goes round in a circle, so classes
- * are refined: by each region alone first, then by the classes of its neighbours, until no class falls apart.
+ * Two regions are equal when ops, attributes, shapes and edges are, when they read and write the
+ * same homes, and when what lies beyond a MIX op at their ends, or before and behind it, is equal
+ * too. That goes round in a circle, so classes are refined: by each region alone first, then by the
+ * classes of its neighbours, until no class falls apart.
  *
- * Weights are stacked by name, and values are shown by name: of names only the number of the layer may differ. */
+ * Weights are stacked by name, and values are shown by name: of names only the number
+ * of the layer may differ. */
 #include "lower/regions.h"
 
 #include <string.h>
@@ -117,7 +119,8 @@ static bool same_results(const regions_t *r, const int *before, const region_t *
     return true;
 }
 
-/* One round: patterns[] are the first regions of the classes so far; of the same class before, and equal. */
+/* One round: patterns[] are the first regions of the classes so far; of the same
+ * class before, and equal. */
 static int class_for(const regions_t *r, const int *before, const region_t *region,
                      const region_t **patterns, int *n) {
     for (int i = 0; i < *n; i++)

@@ -1,21 +1,23 @@
 /* Row programs on few rows: a region of ROW nodes for as many rows as a batch has.
  *
- * Few rows against all weights: each weight is read once, and reading is what it costs. So tasks are groups of column
- * panels, enough of them to keep every worker busy to the end, and a region is cut once more wherever a node needs whole
- * rows of what was computed by columns: into stages, one after the other. What needs whole rows itself (a norm) is
- * computed in every task anew, which is cheaper than to wait for one worker to do it for all. Sums run over k in the order
- * of rows.c: values are equal to a forward's to the bit.
+ * Few rows against all weights: each weight is read once, and reading is what it costs. So tasks
+ * are groups of column panels, enough of them to keep every worker busy to the end, and a region is
+ * cut once more wherever a node needs whole rows of what was computed by columns: into stages, one
+ * after the other. What needs whole rows itself (a norm) is computed in every task anew, which is
+ * cheaper than to wait for one worker to do it for all. Sums run over k in the order of rows.c:
+ * values are equal to a forward's to the bit.
  *
- * A value is kept where a later stage reads it: in its homes, in the operands of attention, else in rows of its own. */
+ * A value is kept where a later stage reads it: in its homes, in the operands of attention,
+ * else in rows of its own. */
 #include "lower/columns.h"
 
 #include <string.h>
 
 #include "lower/columns_plan.h"
 
-enum { MOST_TASKS = 32 };
+enum { MAX_TASKS = 32 };
 
-/* ---- chains: what is computed and stored at once --------------------------------------------------------------- */
+/* ---- chains: what is computed and stored at once --------------------------------------------- */
 
 /* Whether an earlier node has yet to read what n writes over. */
 static bool may_write(const columns_t *c, const gnode_t *n) {
@@ -30,16 +32,17 @@ static bool may_write(const columns_t *c, const gnode_t *n) {
 }
 
 static bool in_cut(const columns_t *c, const gnode_t *n) {
-    const place_t *p = place_in(c, n);
+    const column_place_t *p = place_in(c, n);
     return p && p->stage == c->cut->stage && (p->by_columns || p->stored) &&
            shared_width(c, n) == c->cut->width && !is_view(c, n);
 }
 
-/* The one reader that goes on with the chain's last where it was computed; its other operands are made ready. */
+/* The one reader that goes on with the chain's last where it was computed; its other
+ * operands are made ready. */
 static const gnode_t *next_link(columns_t *c, builder_t *b, chain_t *chain) {
     const gnode_t *n = chain->last;
     const nodes_t *readers = &c->L->regions->readers[n->id];
-    if (chain->n_links == MOST_LINKS || readers->n != 1) return NULL;
+    if (chain->n_links == MAX_LINKS || readers->n != 1) return NULL;
     if (nodes_find(&c->region->results, n) >= 0) return NULL;
     const gnode_t *next = readers->at[0];
     if (!is_elementwise(next) || !in_cut(c, next) || !may_write(c, next)) return NULL;
@@ -55,7 +58,7 @@ static const gnode_t *next_link(columns_t *c, builder_t *b, chain_t *chain) {
 static void find_places(columns_t *c, chain_t *chain) {
     const gnode_t *n = chain->last;
     const homes_t *homes = homes_of(c, n);
-    place_t *p = place_in(c, n);
+    column_place_t *p = place_in(c, n);
     stored_t *stored = &chain->stored[chain->n_links];
     stored->to = ARENA_ARRAY(c->L->arena, buffer_t *, homes->n + 1);
     for (int i = 0; i < homes->n; i++) stored->to[stored->n_to++] = home_buffer(c, homes->of[i]);
@@ -92,7 +95,7 @@ static bool dense_columns(columns_t *c, builder_t *b, const gnode_t *n) {
     return true;
 }
 
-/* ---- own columns without a dense layer ----------------------------------------------------------------------- */
+/* ---- own columns without a dense layer ------------------------------------------------------- */
 
 /* Each task its own columns of the chain, of whole rows or of what its link reads. */
 static void put_columns(columns_t *c, builder_t *b, const chain_t *chain, buffer_t *whole) {
@@ -125,7 +128,7 @@ static void put_rows(columns_t *c, builder_t *b, const chain_t *chain, buffer_t 
 
 /* An elementwise node, or a copy of whole rows. */
 static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
-    place_t *p = place_in(c, n);
+    column_place_t *p = place_in(c, n);
     chain_t chain = begin_chain(c->part, c->index, &c->at, n);
     if (p->by_columns) {
         chain.links[chain.n_links++] = n;
@@ -141,12 +144,12 @@ static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
     return true;
 }
 
-/* ---- to the caller ------------------------------------------------------------------------------------------- */
+/* ---- to the caller --------------------------------------------------------------------------- */
 
 /* Rows that `row` does not leave out. */
 static bool deliver(columns_t *c, builder_t *b, const gnode_t *result) {
     const gnode_t *x = behind_slice(c, result);
-    const place_t *p = place_in(c, x);
+    const column_place_t *p = place_in(c, x);
     if (p->by_columns && !p->kept) return no_kernel(c->L, x, "both as an output and as a stream");
     if (!p->by_columns && !compute_whole(c, b, x)) return false;
     buffer_t *to = output_array(c->L, result, dim(c->at.m));
@@ -161,9 +164,9 @@ static bool deliver(columns_t *c, builder_t *b, const gnode_t *result) {
     return true;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
-static void begin_kernel(columns_t *c, const cut_t *cut) {
+static void begin_kernel(columns_t *c, const column_cut_t *cut) {
     c->cut = cut;
     for (int i = 0; i < c->region->nodes.n; i++) c->place[i].rows = NULL;
     memset(c->copies, 0, (size_t)c->L->regions->n_homes * sizeof *c->copies);
@@ -189,10 +192,10 @@ static void describe_cut(const columns_t *c, lfunc_t *f) {
     describe(c->L, f, first->at, "%lld rows of %s", (long long)c->at.m, text);
 }
 
-static lfunc_t *columns_kernel(columns_t *c, const cut_t *cut, const char *name) {
+static lfunc_t *columns_kernel(columns_t *c, const column_cut_t *cut, const char *name) {
     lower_t *L = c->L;
     int64_t panels = round_up(cut->width, PANEL) / PANEL;
-    int64_t each = (panels + MOST_TASKS - 1) / MOST_TASKS;
+    int64_t each = (panels + MAX_TASKS - 1) / MAX_TASKS;
     dim_t tasks = dim((panels + each - 1) / each);
     const char *columns = "columns";
     begin_kernel(c, cut);
@@ -209,7 +212,7 @@ static lfunc_t *columns_kernel(columns_t *c, const cut_t *cut, const char *name)
     return b.fn;
 }
 
-static lfunc_t *delivery_kernel(columns_t *c, const cut_t *cut, const char *name) {
+static lfunc_t *delivery_kernel(columns_t *c, const column_cut_t *cut, const char *name) {
     lower_t *L = c->L;
     dim_t one = dim(1);
     const char *once = "once";
@@ -234,7 +237,7 @@ static const char *suffix(const columns_t *c, int i) {
 }
 
 static lfunc_t *kernel(columns_t *c, int i, const char *base, stage_t *stage) {
-    const cut_t *cut = &c->cuts[i];
+    const column_cut_t *cut = &c->cuts[i];
     arena_t *a = c->L->arena;
     const char *name = base;
     stage->wanted = cut->when & ANYWAY ? 0 : cut->when;

@@ -1,4 +1,5 @@
-/* Row programs on few rows: the steps of generation, and the head of a row's last token (columns.c). */
+/* Row programs on few rows: the steps of generation, and the head of a row's
+ * last token (columns.c). */
 #ifndef REFORMERC_LOWER_COLUMNS_H
 #define REFORMERC_LOWER_COLUMNS_H
 
@@ -13,8 +14,9 @@ typedef struct {
     buffer_t *row; /* [1][m]: -1 where no output is wanted; NULL: all are */
 } few_rows_t;
 
-/* Kernels of a class of ROW regions, in order: one for every dense layer whose input must be whole before. Their params
- * are the part's indices, of a region in a layer. False after errors in L->d. */
+/* Kernels of a class of ROW regions, in order: one for every dense layer whose input must be whole
+ * before. Their params are the part's indices, of a region in a layer. False
+ * after errors in L->d. */
 bool lower_columns(lower_t *L, part_t *p, const few_rows_t *rows, stages_t *stages);
 
 #endif

@@ -1,13 +1,14 @@
 /* Which kernel of a row program on few rows computes what.
  *
- * A stage has what is computed without waiting for columns of other tasks: a node that needs whole rows of what is
- * computed by columns is one stage behind it, and what writes over a stream waits for those who read whole rows of it.
- * Kernels are cut from stages: of one stage and one width each; then those that give values to the caller. */
+ * A stage has what is computed without waiting for columns of other tasks: a node that needs whole
+ * rows of what is computed by columns is one stage behind it, and what writes over a stream waits
+ * for those who read whole rows of it. Kernels are cut from stages: of one stage and one width
+ * each; then those that give values to the caller. */
 #include "lower/columns_plan.h"
 
-/* ---- nodes --------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
-place_t *place_in(const columns_t *c, const gnode_t *n) {
+column_place_t *place_in(const columns_t *c, const gnode_t *n) {
     int k = nodes_find(&c->region->nodes, n);
     return k < 0 ? NULL : &c->place[k];
 }
@@ -39,7 +40,7 @@ int64_t shared_width(const columns_t *c, const gnode_t *n) {
     return width_of(n);
 }
 
-/* ---- where each node is computed ------------------------------------------------------------------------- */
+/* ---- where each node is computed ------------------------------------------------------------- */
 
 /* As far as nodes have their places. */
 typedef struct {
@@ -51,11 +52,12 @@ typedef struct {
 
 /* The first stage that has whole rows of x, or the columns that its tasks read. */
 static int ready_at(const columns_t *c, const gnode_t *x, bool whole) {
-    const place_t *p = place_in(c, x);
+    const column_place_t *p = place_in(c, x);
     return p ? p->stage + (whole && p->by_columns) : 0;
 }
 
-/* A home that still has x when n reads it: its own, or else the last. Others may be some other value's since. */
+/* A home that still has x when n reads it: its own, or else the last. Others may be
+ * some other value's since. */
 static bool choose_home(const planner_t *p, const gnode_t *n, const gnode_t *x, int *home) {
     const homes_t *homes = homes_of(p->c, x);
     *home = -1;
@@ -76,7 +78,7 @@ static int inputs_of(const columns_t *c, const gnode_t *n, const gnode_t **x) {
 
 /* x is the k-th value that n reads. */
 static bool read_value(planner_t *p, const gnode_t *n, int k, const gnode_t *x, bool whole) {
-    place_t *place = place_in(p->c, n);
+    column_place_t *place = place_in(p->c, n);
     if (!choose_home(p, n, x, &place->home[k])) return false;
     int *until = whole ? p->whole_until : p->read_until, h = place->home[k];
     if (h >= 0 && until[h] < place->stage) until[h] = place->stage;
@@ -85,7 +87,7 @@ static bool read_value(planner_t *p, const gnode_t *n, int k, const gnode_t *x, 
 
 /* What is written by columns waits for those who read whole rows of what stood there. */
 static void wait_for_readers(planner_t *p, const gnode_t *n) {
-    place_t *place = place_in(p->c, n);
+    column_place_t *place = place_in(p->c, n);
     const homes_t *homes = homes_of(p->c, n);
     for (int i = 0; i < homes->n; i++) {
         int h = homes->of[i];
@@ -111,7 +113,7 @@ static bool goes_by_columns(const columns_t *c, const gnode_t *n, const gnode_t 
 
 static bool place_node(planner_t *p, const gnode_t *n) {
     const columns_t *c = p->c;
-    place_t *place = place_in(c, n);
+    column_place_t *place = place_in(c, n);
     const gnode_t *x[G_MAX_INPUTS];
     if (!is_known(c, n)) return false;
     int n_x = inputs_of(c, n, x);
@@ -136,7 +138,7 @@ static bool place_nodes(columns_t *c) {
     planner_t p = {c, ARENA_ARRAY(a, const gnode_t *, n_homes), ARENA_ARRAY(a, int, n_homes),
                    ARENA_ARRAY(a, int, n_homes)};
     for (int h = 0; h < n_homes; h++) p.whole_until[h] = p.read_until[h] = -1;
-    c->place = ARENA_ARRAY(a, place_t, c->region->nodes.n);
+    c->place = ARENA_ARRAY(a, column_place_t, c->region->nodes.n);
     for (int i = 0; i < c->region->nodes.n; i++)
         for (int k = 0; k < G_MAX_INPUTS; k++) c->place[i].home[k] = -1;
     for (int i = 0; i < c->region->nodes.n; i++)
@@ -144,7 +146,7 @@ static bool place_nodes(columns_t *c) {
     return true;
 }
 
-/* ---- who wants it ------------------------------------------------------------------------------------------- */
+/* ---- who wants it ---------------------------------------------------------------------------- */
 
 static void find_wants(columns_t *c) {
     const unsigned *wants = wants_of(c->L, c->region, false);
@@ -157,7 +159,7 @@ static int last_read(const columns_t *c, const gnode_t *n) {
     int last = -1;
     for (int i = 0; i < readers->n; i++) {
         const gnode_t *r = readers->at[i];
-        const place_t *p = place_in(c, r);
+        const column_place_t *p = place_in(c, r);
         if (!p) continue;
         int at = is_view(c, r) ? last_read(c, r) : p->stage;
         if (at > last) last = at;
@@ -165,9 +167,9 @@ static int last_read(const columns_t *c, const gnode_t *n) {
     return last;
 }
 
-/* ---- cuts -------------------------------------------------------------------------------------------------- */
+/* ---- cuts ------------------------------------------------------------------------------------ */
 
-static void add_cut(columns_t *c, cut_t cut) {
+static void add_cut(columns_t *c, column_cut_t cut) {
     int i = 0;
     while (i < c->n_cuts && (c->cuts[i].stage != cut.stage || c->cuts[i].width != cut.width ||
                              c->cuts[i].deliver || cut.deliver))
@@ -181,7 +183,8 @@ static void add_cut(columns_t *c, cut_t cut) {
     c->cuts[i] = cut;
 }
 
-/* Values that are whole rows are delivered last where nothing is written over, by a task that computes them anew. */
+/* Values that are whole rows are delivered last where nothing is written over, by a task
+ * that computes them anew. */
 static void add_deliveries(columns_t *c) {
     const nodes_t *results = &c->region->results;
     int last = -1;
@@ -192,11 +195,11 @@ static void add_deliveries(columns_t *c) {
     for (int whole = 0; whole < 2; whole++)
         for (int i = 0; i < results->n; i++) {
             const gnode_t *x = behind_slice(c, results->at[i]);
-            const place_t *p = place_in(c, x);
-            const output_t *o = output_of(c->L, results->at[i]);
+            const column_place_t *p = place_in(c, x);
+            const graph_output_t *o = output_of(c->L, results->at[i]);
             if (!o || whole == p->by_columns) continue;
             int stage = p->by_columns ? p->stage + 1 : writes ? p->stage : last + 2;
-            add_cut(c, (cut_t){stage, 0, 1u << o->control, results->at[i]});
+            add_cut(c, (column_cut_t){stage, 0, 1u << o->control, results->at[i]});
         }
 }
 
@@ -204,14 +207,14 @@ bool plan_columns(columns_t *c) {
     const nodes_t *nodes = &c->region->nodes;
     if (!place_nodes(c)) return false;
     find_wants(c);
-    c->cuts = ARENA_ARRAY(c->L->arena, cut_t, 2 * nodes->n + 1);
+    c->cuts = ARENA_ARRAY(c->L->arena, column_cut_t, 2 * nodes->n + 1);
     for (int i = 0; i < nodes->n; i++) {
-        place_t *p = &c->place[i];
+        column_place_t *p = &c->place[i];
         const gnode_t *n = nodes->at[i];
         if (is_view(c, n)) continue;
         p->stored = !p->by_columns && (homes_of(c, n)->n > 0 || last_read(c, n) > p->stage);
         if (p->by_columns || p->stored)
-            add_cut(c, (cut_t){p->stage, shared_width(c, n), p->when, NULL});
+            add_cut(c, (column_cut_t){p->stage, shared_width(c, n), p->when, NULL});
     }
     add_deliveries(c);
     return true;

@@ -1,5 +1,5 @@
-/* Row programs on few rows: what is computed where (columns_plan.c), where it stands (columns_values.c), and how it is
- * written (columns.c). */
+/* Row programs on few rows: what is computed where (columns_plan.c), where it stands
+ * (columns_values.c), and how it is written (columns.c). */
 #ifndef REFORMERC_LOWER_COLUMNS_PLAN_H
 #define REFORMERC_LOWER_COLUMNS_PLAN_H
 
@@ -16,7 +16,7 @@ typedef struct {
     int home[G_MAX_INPUTS]; /* by input, of a norm by source: where it is read, -1: elsewhere */
     buffer_t *kept;         /* [m][columns] */
     buffer_t *rows;         /* scratch [m][columns] of the kernel that is being written */
-} place_t;
+} column_place_t;
 
 /* A kernel. */
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
     int64_t width; /* columns that tasks share */
     unsigned when;
     const gnode_t *deliver; /* or this value to the caller */
-} cut_t;
+} column_cut_t;
 
 typedef struct {
     lower_t *L;
@@ -32,12 +32,12 @@ typedef struct {
     const region_t *region;
     const few_rows_t *few;
     rows_at_t at; /* all of them */
-    place_t *place;
-    cut_t *cuts;
+    column_place_t *place;
+    column_cut_t *cuts;
     int n_cuts;
     /* of the kernel that is being written */
-    const cut_t *cut;
-    value_t *index[MOST_INDICES];
+    const column_cut_t *cut;
+    value_t *index[MAX_INDICES];
     buffer_t **copies; /* by home: scratch [m][…] */
     buffer_t *mixed;   /* the result of attention in whole tiles: scratch [m][…] */
     affine_t first;    /* column tile */
@@ -46,9 +46,11 @@ typedef struct {
 
 /* Places and cuts. False after an error in L->d. */
 bool plan_columns(columns_t *c);
-place_t *place_in(const columns_t *c, const gnode_t *n); /* NULL: of another region, or a leaf */
+/* NULL: of another region, or a leaf */
+column_place_t *place_in(const columns_t *c, const gnode_t *n);
 const homes_t *homes_of(const columns_t *c, const gnode_t *n);
-/* Whether a slice or a concatenation of the region is never computed: its readers read what it is made of. */
+/* Whether a slice or a concatenation of the region is never computed: its readers
+ * read what it is made of. */
 bool is_view(const columns_t *c, const gnode_t *n);
 /* Rows of a slice are rows of what it slices. */
 const gnode_t *behind_slice(const columns_t *c, const gnode_t *x);
@@ -56,7 +58,7 @@ const gnode_t *behind_slice(const columns_t *c, const gnode_t *x);
 int sources_of(const columns_t *c, const gnode_t *norm, const gnode_t **x);
 int64_t shared_width(const columns_t *c, const gnode_t *n); /* columns of n that tasks share */
 
-/* ---- columns_values.c ------------------------------------------------------------------------------------ */
+/* ---- columns_values.c ------------------------------------------------------------------------ */
 
 buffer_t *home_buffer(const columns_t *c, int home);
 /* Rows of their own, of a name that no other value of the region has. */
@@ -65,7 +67,8 @@ buffer_t *keep_rows(columns_t *c, const gnode_t *n);
 bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n);
 /* Whole rows [m][≥ width] of x, the k-th value that n reads; NULL after an error in L->d. */
 buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const gnode_t *x);
-/* The task's columns of n's k-th value; where it is whole rows, they are computed. NULL: they are not there yet. */
+/* The task's columns of n's k-th value; where it is whole rows, they are computed. NULL:
+ * they are not there yet. */
 buffer_t *own_columns(columns_t *c, builder_t *b, const gnode_t *n, int k);
 
 #endif

@@ -1,5 +1,6 @@
-/* Where the rows and columns of a program on few rows stand while a kernel of it is written: in homes, in rows that are
- * kept for later stages, or as whole rows in scratch, computed by every task anew. */
+/* Where the rows and columns of a program on few rows stand while a kernel of it is written: in
+ * homes, in rows that are kept for later stages, or as whole rows in scratch,
+ * computed by every task anew. */
 #include "lower/columns_plan.h"
 #include "lower/quantize.h"
 
@@ -27,7 +28,7 @@ buffer_t *keep_rows(columns_t *c, const gnode_t *n) {
 
 /* Where x stands already, as n's k-th value; NULL: it is not computed, or in scratch alone. */
 static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gnode_t *x) {
-    const place_t *p = place_in(c, x);
+    const column_place_t *p = place_in(c, x);
     int home = place_in(c, n)->home[k];
     const attention_t *a = c->part->from;
     if (p && !p->done) return NULL;
@@ -79,7 +80,7 @@ static const gnode_t *rounded_norm(const columns_t *c, const gnode_t *n) {
 }
 
 bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
-    place_t *p = place_in(c, n);
+    column_place_t *p = place_in(c, n);
     buffer_t *from[G_MAX_INPUTS] = {NULL};
     p->rows = scratch_rows(c->L, b, n, c->at.m);
     if (is_norm(n) || rounded_norm(c, n)) {
@@ -103,7 +104,7 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
 }
 
 buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const gnode_t *x) {
-    const place_t *p = place_in(c, x);
+    const column_place_t *p = place_in(c, x);
     if (p && p->rows) return p->rows;
     buffer_t *from = stands_in(c, n, k, x);
     if (!from && p && !p->by_columns) return compute_whole(c, b, x) ? p->rows : NULL;
@@ -130,7 +131,7 @@ static buffer_t *mixed_tiles(columns_t *c, builder_t *b, const gnode_t *x, buffe
 
 buffer_t *own_columns(columns_t *c, builder_t *b, const gnode_t *n, int k) {
     const gnode_t *x = behind_slice(c, n->in[k]);
-    place_t *p = place_in(c, x);
+    column_place_t *p = place_in(c, x);
     if (p && p->rows) return p->rows;
     buffer_t *from = stands_in(c, n, k, x);
     if (from && !p && from->rank == 2) return mixed_tiles(c, b, x, from);

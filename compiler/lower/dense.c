@@ -1,17 +1,18 @@
 /* Dense layers: a register tile over panel-packed weights.
  *
  * The tile is rows x vectors accumulators carried through one loop over k: `vectors` loads of the
- * panel, one broadcast per row, rows * vectors fma. A block of rows is cut into tiles of nearly equal
- * height (64 = 13+13+13+13+12), so there are no masks and at most two code shapes. Weights stay
- * [panel][k][32] for every target; narrower tiles read part of a panel. Column tiles are the outer
- * loop, so that a panel is read from memory once per block.
+ * panel, one broadcast per row, rows * vectors fma. A block of rows is cut into tiles of nearly
+ * equal height (64 = 13+13+13+13+12), so there are no masks and at most two code shapes. Weights
+ * stay [panel][k][32] for every target; narrower tiles read part of a panel. Column tiles are the
+ * outer loop, so that a panel is read from memory once per block.
  *
- * In a train step a deep product goes through its depth in slices, all column tiles of one before the next: so the rows
- * and the column tile at work stay in the second-level cache, beside what else a block of the backward pass holds
- * there. Each element is the same sum in the same order, so the bits are the same.
+ * In a train step a deep product goes through its depth in slices, all column tiles of one before
+ * the next: so the rows and the column tile at work stay in the second-level cache, beside what
+ * else a block of the backward pass holds there. Each element is the same sum in the same order,
+ * so the bits are the same.
  *
- * Where both factors are of a small type, a row of a panel holds several k for each column, and the loop is over rows of
- * panels: small.c. */
+ * Where both factors are of a small type, a row of a panel holds several k for each column, and the
+ * loop is over rows of panels: small.c. */
 #include "lower/dense_int.h"
 
 enum { SLICE = 512 };
@@ -23,7 +24,7 @@ static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affin
     return b_load(b, c->d->a, 1, ix);
 }
 
-/* ---- ahead of the tile ---------------------------------------------------------------------------- */
+/* ---- ahead of the tile ----------------------------------------------------------------------- */
 
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
     affine_t first = ix[buf->rank - 1];
@@ -56,9 +57,9 @@ static int64_t steps_over(int64_t depth, int64_t tiles) {
     return depth / cadence(depth, tiles);
 }
 
-/* Memory is asked for long before it is needed, a little in every step. The row tiles of a column tile
- * share the work of fetching the next one's part of the panel, where steps are more than rows some of them
- * twice; each fetches the rows that it will write. */
+/* Memory is asked for long before it is needed, a little in every step. The row tiles of a column
+ * tile share the work of fetching the next one's part of the panel, where steps are more than rows
+ * some of them twice; each fetches the rows that it will write. */
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
     int64_t steps = steps_over(c->depth, c->row_tiles), more_tiles = c->row_tiles - 1;
@@ -124,7 +125,7 @@ static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
                    .depth = c->depth,
                    .x = dense_scalar,
                    .y = dense_vector,
-                   .step = small_step(c->d),
+                   .at_k = small_at_k(c->d),
                    .ctx = c,
                    .init = c->so_far ? init : NULL,
                    .every = cadence(c->depth, c->row_tiles),
@@ -145,7 +146,7 @@ static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, a
     *lane = ax_scale(ax_v(b_irem(b, t, dim(per_panel))), L->tile);
 }
 
-/* ---- slices ------------------------------------------------------------------------------------- */
+/* ---- slices ---------------------------------------------------------------------------------- */
 
 /* How deep slices are, in rows of panels; all of the depth: there is one. */
 static int64_t depth_of_slices(const lower_t *L, const dense_t *d) {

@@ -1,5 +1,5 @@
-/* How a product reads panels of weights: [panel][row][PANEL], a row of which holds one k of each column, of bf16 two, of
- * i8 four. */
+/* How a product reads panels of weights: [panel][row][PANEL], a row of which holds one k of each
+ * column, of bf16 two, of i8 four. */
 #include "lower/dense_int.h"
 
 int64_t values_in_row(const buffer_t *w) {

@@ -12,7 +12,7 @@ static value_t *word(builder_t *b, int lanes, uint32_t x) {
     return b_iconst(b, ints(lanes), (int32_t)x);
 }
 
-/* ---- Philox4x32-10 ---------------------------------------------------------------------------------- */
+/* ---- Philox4x32-10 --------------------------------------------------------------------------- */
 
 /* As runtime/philox.h has it. */
 static lfunc_t *make_philox(lower_t *L, int lanes) {
@@ -38,7 +38,7 @@ static lfunc_t *make_philox(lower_t *L, int lanes) {
     return b.fn;
 }
 
-/* ---- what is drawn → factors ------------------------------------------------------------------------- */
+/* ---- what is drawn → factors ----------------------------------------------------------------- */
 
 static double scale_of(const dropout_t *d) {
     return (double)DROPOUT_ONE / (double)(DROPOUT_ONE - d->below);
@@ -54,7 +54,8 @@ static value_t *half_of(builder_t *b, value_t *x, bool high) {
                 : b_binary(b, OP_AND, x, word(b, x->type.lanes, 0xFFFF));
 }
 
-/* The words that the elements of vector v are halves of: element e's is word e % 8 / 2 of block e / 8. */
+/* The words that the elements of vector v are halves of: element e's is word e
+ * % 8 / 2 of block e / 8. */
 static value_t *words_of(lower_t *L, builder_t *b, value_t **words, int v) {
     int n = L->lanes, lanes[64], join[64];
     value_t *pair[2] = {NULL};
@@ -108,7 +109,7 @@ void lower_dropout(lower_t *L) {
     L->kept = make_columns(L);
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------ */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static const int32_t *layers_of(arena_t *a, const part_t *p, int node) {
     int32_t *at = ARENA_ARRAY(a, int32_t, p->class->count);
@@ -156,7 +157,7 @@ bool drops_alike(const part_t *p, int a, int b) {
     return alike;
 }
 
-/* ---- draws ------------------------------------------------------------------------------------------- */
+/* ---- draws ----------------------------------------------------------------------------------- */
 
 static void both(builder_t *b, lower_t *L, value_t *x, value_t *to[2]) {
     to[0] = x;
@@ -199,7 +200,8 @@ value_t *first_row_of_step(lower_t *L, builder_t *b) {
     return b_binary(b, OP_AND, first, b_iconst(b, i64, UINT32_MAX));
 }
 
-/* What stands behind an input that nothing fills up is no position: masks are those of code for that length. */
+/* What stands behind an input that nothing fills up is no position: masks are those
+ * of code for that length. */
 value_t *masked_positions(lower_t *L, builder_t *b) {
     if (!L->o->absent_keys) return NULL;
     value_t *tokens = b_convert(b, E_I64, control(b, L, REFORMER_TOKENS));
@@ -265,7 +267,7 @@ value_t *dropout_one(lower_t *L, builder_t *b, const dropout_t *d, value_t *bloc
     return factor_of(b, d, drawn);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 dropped_t dropped_of(const gnode_t *n) {
     return (dropped_t){.place = (dropout_place_t)n->place,

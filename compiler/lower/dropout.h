@@ -1,8 +1,9 @@
-/* Dropout: by what elements are multiplied, drawn where they are needed from where they stand (graph/dropout.h), so that
- * masks are the same whenever they are asked for and depend on neither tiles, tasks nor threads.
+/* Dropout: by what elements are multiplied, drawn where they are needed from where they stand
+ * (graph/dropout.h), so that masks are the same whenever they are asked for and depend on neither
+ * tiles, tasks nor threads.
  *
- * In a train step alone: everywhere else dropout passes what it is given on. Philox is a function of Loops; what a caller
- * says of a step (seed, step, its first row) comes by CONTROL. */
+ * In a train step alone: everywhere else dropout passes what it is given on. Philox is a function
+ * of Loops; what a caller says of a step (seed, step, its first row) comes by CONTROL. */
 #ifndef REFORMERC_LOWER_DROPOUT_H
 #define REFORMERC_LOWER_DROPOUT_H
 
@@ -14,15 +15,17 @@ void lower_dropout(
 /* Whether n drops something, and draws: in a forward it does not. */
 bool is_dropping(const lower_t *L, const gnode_t *n);
 
-/* Whether n stands in a layer whose number its kernel is told: then it is one of the part's vectors. */
+/* Whether n stands in a layer whose number its kernel is told: then it is one
+ * of the part's vectors. */
 bool tell_dropout(
     lower_t *L); /* parts, of the layers that they drop in; false after an error in L->d */
-/* Whether two DROPOUTs at these places of the part's nodes drop the same elements, in all of its members. */
+/* Whether two DROPOUTs at these places of the part's nodes drop the same elements,
+ * in all of its members. */
 bool drops_alike(const part_t *p, int a, int b);
 /* That number, i64; NULL: n stands in none. */
 value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, const gnode_t *n);
 
-/* ---- draws ---------------------------------------------------------------------------------------- */
+/* ---- draws ----------------------------------------------------------------------------------- */
 
 enum { BLOCK = 8 }; /* elements that are drawn at once: those from BLOCK * block on */
 
@@ -42,8 +45,8 @@ value_t *first_row_of_step(lower_t *L, builder_t *b);
 /* Positions of a row, by which masks are numbered: those that are there. NULL: all of L->padded. */
 value_t *masked_positions(lower_t *L, builder_t *b);
 affine_t ax_scale_positions(lower_t *L, builder_t *b, affine_t x, value_t *positions);
-/* Factors of the elements of the blocks block + offset, one in each lane: factor[i] is of the i-th of them. block: i64;
- * offset: i32 lanes, none negative. */
+/* Factors of the elements of the blocks block + offset, one in each lane: factor[i] is of the i-th
+ * of them. block: i64; offset: i32 lanes, none negative. */
 void dropout_lanes(lower_t *L, builder_t *b, const dropout_t *d, value_t *block, value_t *offset,
                    value_t *factor[BLOCK]);
 /* Of the elements of `lanes` blocks from `block` on, in their order: BLOCK vectors of them. */
@@ -52,7 +55,7 @@ void dropout_columns(lower_t *L, builder_t *b, const dropout_t *d, value_t *bloc
 /* Of one element, a scalar: number `which`, i32 0 … 7, of a block. */
 value_t *dropout_one(lower_t *L, builder_t *b, const dropout_t *d, value_t *block, value_t *which);
 
-/* ---- rows ------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* A tensor of rows with dropout: what of its node says which elements are dropped. */
 typedef struct {

@@ -5,7 +5,7 @@
 
 #include "lower/math.h"
 
-/* ---- rows in memory --------------------------------------------------------------------------------- */
+/* ---- rows in memory -------------------------------------------------------------------------- */
 
 affine_t batch_of_rows(const rows_at_t *at, const buffer_t *rows) {
     for (int i = 0; i < at->n_kept; i++)
@@ -33,31 +33,31 @@ typedef struct {
     affine_t row;
     int64_t first, skip; /* columns of `to` and of `from` to begin with */
     bool rounds;         /* what is copied, to bf16 */
-} span_t;
+} element_span_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const element_span_t *s = ctx;
     (void)L;
     value_t *x = load_at(b, s->at, *s->from, s->row, ax_plus(at, s->skip), width);
     store_at(b, s->at, s->to, s->row, ax_plus(at, s->first), s->rounds ? rounded(b, x) : x);
 }
 
 static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const element_span_t *s = ctx;
     (void)L;
     store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
              b_const(b, (ltype_t){s->to->elem, width}, 0));
 }
 
 static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const element_span_t *s = ctx;
     value_t *of[G_MAX_INPUTS] = {NULL};
     for (int k = 0; k < G_MAX_INPUTS; k++)
         if (s->from[k]) of[k] = load_at(b, s->at, s->from[k], s->row, at, width);
     store_at(b, s->at, s->to, s->row, at, element_value(L, b, s->n, of));
 }
 
-static void for_rows(lower_t *L, builder_t *b, span_t *s, int64_t width, span_fn *body) {
+static void for_rows(lower_t *L, builder_t *b, element_span_t *s, int64_t width, span_fn *body) {
     inst_t *loop = b_for(b, "i", dim(0), dim(s->at->m), 0, NULL);
     s->row = ax_v(loop_var(loop));
     for_span(L, b, width, body, s);
@@ -66,19 +66,19 @@ static void for_rows(lower_t *L, builder_t *b, span_t *s, int64_t width, span_fn
 
 void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffer_t *from,
               buffer_t *to, int64_t first, int64_t width) {
-    span_t s = {.at = at, .from = &from, .to = to, .row = row, .first = first};
+    element_span_t s = {.at = at, .from = &from, .to = to, .row = row, .first = first};
     for_span(L, b, width, copy_span, &s);
 }
 
 void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
                int64_t width) {
-    span_t s = {.at = at, .from = &from, .to = to};
+    element_span_t s = {.at = at, .from = &from, .to = to};
     for_rows(L, b, &s, width, copy_span);
 }
 
 void round_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
                 int64_t width) {
-    span_t s = {.at = at, .from = &from, .to = to, .rounds = true};
+    element_span_t s = {.at = at, .from = &from, .to = to, .rounds = true};
     for_rows(L, b, &s, width, copy_span);
 }
 
@@ -93,13 +93,13 @@ void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n
 
 void part_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
                buffer_t *to) {
-    span_t s = {.at = at, .from = &from, .to = to, .skip = n->first};
+    element_span_t s = {.at = at, .from = &from, .to = to, .skip = n->first};
     for_rows(L, b, &s, n->width, copy_span);
 }
 
 /* The row that was picked of each batch element goes into the first one there. */
 static void picked_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const element_span_t *s = ctx;
     affine_t ix[] = {s->at->batch, ax(0), at};
     (void)L;
     store_at(b, s->at, s->to, s->row, at, b_load(b, *s->from, width, ix));
@@ -107,7 +107,7 @@ static void picked_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
 
 void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
                  buffer_t *to) {
-    span_t copy = {.at = at, .from = &from, .to = to}, zero = {.at = at, .to = to};
+    element_span_t copy = {.at = at, .from = &from, .to = to}, zero = {.at = at, .to = to};
     bool picked = n->in[0]->rank == 2;
     dim_t filled = picked ? dim(1) : L->g->length;
     if (picked && from->rank != 3) bug("%s: picked rows are stored", n->name);
@@ -125,7 +125,7 @@ void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n
 
 void column_among_zeros(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
                         buffer_t *from, buffer_t *to) {
-    span_t s = {.at = at, .to = to};
+    element_span_t s = {.at = at, .to = to};
     inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
     s.row = ax_v(loop_var(loop));
     for_span(L, b, n->width, zero_span, &s);
@@ -146,7 +146,7 @@ bool goes_into_norm(const lower_t *L, const region_t *region, const gnode_t *con
 
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to) {
     int64_t width = width_of(n), whole = round_up(width, L->tile);
-    span_t s = {.at = at, .to = to, .first = width};
+    element_span_t s = {.at = at, .to = to, .first = width};
     if (whole > width) for_rows(L, b, &s, whole - width, zero_span);
 }
 
@@ -168,7 +168,7 @@ panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *produc
                       .starts = role->starts};
 }
 
-/* ---- scratch -------------------------------------------------------------------------------------------- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 
 const char *base_name(const gnode_t *n) {
     const char *dot = strrchr(n->name, '.');
@@ -197,7 +197,7 @@ buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m) {
     return kernel_scratch(b, scratch_name(L, b, n), e, 2, d);
 }
 
-/* ---- elementwise nodes ---------------------------------------------------------------------------------- */
+/* ---- elementwise nodes ----------------------------------------------------------------------- */
 
 /* Ops whose elements need the same elements of their operands alone, one or two. */
 static const struct {
@@ -239,11 +239,11 @@ value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *cons
 
 void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
                   buffer_t *const *from, buffer_t *to) {
-    span_t s = {.at = at, .n = n, .from = from, .to = to};
+    element_span_t s = {.at = at, .n = n, .from = from, .to = to};
     for_rows(L, b, &s, width_of(n), element_span);
 }
 
-/* ---- chains --------------------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
                     const gnode_t *first) {
@@ -275,7 +275,7 @@ static void compute_links(lower_t *L, builder_t *b, const chain_t *c, affine_t r
 
 void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
                 value_t *x) {
-    value_t *values[MOST_LINKS + 1] = {x};
+    value_t *values[MAX_LINKS + 1] = {x};
     compute_links(L, b, c, row, col, values);
 }
 
@@ -299,7 +299,7 @@ static tile_at_t tile_at(lower_t *L, builder_t *b, const chain_t *c, affine_t co
 static void put_at(lower_t *L, builder_t *b, const chain_t *c, const tile_at_t *t, affine_t row,
                    int j, value_t *x) {
     int64_t lane = (int64_t)j * L->lanes;
-    value_t *values[MOST_LINKS + 1] = {x};
+    value_t *values[MAX_LINKS + 1] = {x};
     compute_links(L, b, c, row, ax_plus(t->col, lane), values);
     affine_t ix[] = {t->panel, ax_add(c->chunk_row, row), ax_plus(t->lane, lane)};
     for (int i = 0; i <= c->n_links; i++)

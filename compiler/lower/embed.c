@@ -1,5 +1,6 @@
-/* Embedding: word row plus position row, into both streams (they start equal, docs/semantics.md 4 and 5).
- * Axial positions: position p is the row-major multi-index over the axes; each table gives its columns. */
+/* Embedding: word row plus position row, into both streams (they start equal, docs/semantics.md 4
+ * and 5). Axial positions: position p is the row-major multi-index over the axes; each
+ * table gives its columns. */
 #include "lower/dropout.h"
 
 typedef struct {
@@ -77,7 +78,8 @@ static bool is_alone(lower_t *L, const class_t *class) {
     return false;
 }
 
-/* The sum of the word's row and those of the position's tables, which stand from input `first` on. */
+/* The sum of the word's row and those of the position's tables, which stand from
+ * input `first` on. */
 static void embed_row(lower_t *L, builder_t *b, const part_t *part, const gnode_t *node, int first,
                       embed_t *e) {
     int axes = node->n_axial;

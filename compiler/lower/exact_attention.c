@@ -1,28 +1,32 @@
-/* Exact attention (docs/semantics.md 6.2 and 6.7), for LSH and local layers alike: every query against every key, block by
- * block.
+/* Exact attention (docs/semantics.md 6.2 and 6.7), for LSH and local layers alike: every query
+ * against every key, block by block.
  *
- * A task holds blocks of queries, transposed, with their unnormalised output O and sum of weights in scratch, and
- * takes one block of keys per step:  S = K·Qᵀ,  P = exp(S - shift),  O += P·V.  Keys and values are read where the
- * projection left them. Causal: query block i sees the key blocks 0 … i. Blocks go in pairs, a short one with a long
- * one, so that all tasks have the same literal number of steps, and none for keys that causality masks: of n blocks,
- * task t has t - n % 2 (none where that is -1) and n-1-t.
+ * A task holds blocks of queries, transposed, with their unnormalised output O and sum of weights
+ * in scratch, and takes one block of keys per step:  S = K·Qᵀ,  P = exp(S - shift),  O += P·V.
+ * Keys and values are read where the projection left them. Causal: query block i sees the key
+ * blocks 0 … i. Blocks go in pairs, a short one with a long one, so that all tasks have the same
+ * literal number of steps, and none for keys that causality masks: of n blocks, task t has t - n %
+ * 2 (none where that is -1) and n-1-t.
  *
- * Softmax: |q| · max |k| bounds the scores (LSH: keys are normalised, so |q| does). Where the bound is small enough
- * for e^-2bound to be a normal number it is the shift, and weights come in one pass. Blocks of queries with a greater
- * one, and all where the square of a key overflows (2^x is for numbers alone), take the general way, a running maximum
- * by whose changes O and the sum are scaled; there an LSH row has itself among its keys, as the last resort. Of bf16 the
- * shift decides how weights are rounded: it is |q| or, in local layers always, the greatest score, so that the general way
- * goes over the keys once for maxima, if there is more than one block of them, and then for weights. Masked
- * keys weigh nothing; a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all
- * (local: Q1), and so is a local row all whose scores lie below that of masked keys.
- * Results do not depend on workers or tiles: blocks are the same for all, and each row is summed up in order. */
+ * Softmax: |q| · max |k| bounds the scores (LSH: keys are normalised, so |q| does). Where the bound
+ * is small enough for e^-2bound to be a normal number it is the shift, and weights come in one
+ * pass. Blocks of queries with a greater one, and all where the square of a key overflows (2^x is
+ * for numbers alone), take the general path, a running maximum by whose changes O and the sum are
+ * scaled; there an LSH row has itself among its keys, as the last resort. Of bf16 the shift decides
+ * how weights are rounded: it is |q| or, in local layers always, the greatest score, so that the
+ * general path goes over the keys once for maxima, if there is more than one block of them, and
+ * then for weights. Masked keys weigh nothing; a row without keys is made at the end: its own value
+ * (LSH: it sees itself, Q2), the sum of all (local: Q1), and so is a local row all whose scores lie
+ * below that of masked keys. Results do not depend on workers or tiles: blocks are the same for
+ * all, and each row is summed up in order. */
 #include "lower/exact_attention.h"
 #include "lower/math.h"
 
-/* Tokens per block, whole panels; by measurement: short ones waste less at the diagonal, long ones pass over O less often. */
+/* Tokens per block, whole panels; by measurement: short ones waste less at the diagonal, long ones
+ * pass over O less often. */
 enum { EXACT_BLOCK = 64 };
 
-/* ---- norms of keys ------------------------------------------------------------------------------------ */
+/* ---- norms of keys --------------------------------------------------------------------------- */
 
 typedef struct {
     buffer_t *keys;
@@ -71,7 +75,7 @@ static value_t *greatest(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
                     b_load(b, c->a->key_norm, width, in_heads(&c->in, c->a->key_norm, ix)));
 }
 
-static value_t *least(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc) {
+static value_t *min(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc) {
     (void)L;
     const exact_t *c = ctx;
     affine_t ix[] = {ax(0), ax(0), at};
@@ -83,20 +87,21 @@ bool has_exact_bound(const attention_t *a) {
     return a->lsh || !a->rounded;
 }
 
-/* Of a NaN or of a square that overflows, a local key's norm is the greatest number and an LSH key's factor 0. */
+/* Of a NaN or of a square that overflows, a local key's norm is the greatest number
+ * and an LSH key's factor 0. */
 static void look_at_keys(lower_t *L, builder_t *b, exact_t *c) {
     ltype_t f = SCALAR(E_F32);
     if (!has_exact_bound(c->a)) return;
     if (c->a->lsh) {
-        value_t *factor = fold_span(L, b, c->length, OP_MIN, GREATEST, least, c);
+        value_t *factor = fold_span(L, b, c->length, OP_MIN, GREATEST, min, c);
         c->keys_square = b_compare(b, OP_GT, factor, b_const(b, f, 0));
     } else {
-        c->most_key = fold_span(L, b, c->length, OP_MAX, 0, greatest, c);
-        c->keys_square = b_compare(b, OP_LE, c->most_key, b_const(b, f, MOST_NORM));
+        c->max_key = fold_span(L, b, c->length, OP_MAX, 0, greatest, c);
+        c->keys_square = b_compare(b, OP_LE, c->max_key, b_const(b, f, MAX_NORM));
     }
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* The block of queries in a slot. */
 static affine_t query_block(builder_t *b, const exact_t *c, value_t *slot) {
@@ -107,33 +112,33 @@ static affine_t query_block(builder_t *b, const exact_t *c, value_t *slot) {
     return ax_v(b_name(b_binary(b, OP_MIN, block, b_index(b, ax(c->blocks - 1))), "queries"));
 }
 
-/* ---- before the first step ----------------------------------------------------------------------------- */
+/* ---- before the first step ------------------------------------------------------------------- */
 
 /* Queries of huge norms are kept lessened. */
 static void lessen_panel(lower_t *L, builder_t *b, const exact_t *c, value_t *const *norms) {
-    value_t *most = norms[0], *huge = b_const(b, SCALAR(E_F32), HUGE_NORM);
-    for (int j = 1; j < L->tiles->vectors; j++) most = b_binary(b, OP_MAX, most, norms[j]);
-    inst_t *usual = b_if(b, b_compare(b, OP_LE, reduce(b, L, OP_MAX, most), huge), 0, NULL);
+    value_t *max = norms[0], *huge = b_const(b, SCALAR(E_F32), HUGE_NORM);
+    for (int j = 1; j < L->tiles->vectors; j++) max = b_binary(b, OP_MAX, max, norms[j]);
+    inst_t *usual = b_if(b, b_compare(b, OP_LE, reduce(b, L, OP_MAX, max), huge), 0, NULL);
     b_likely(usual);
     b_else(b, usual, NULL);
     lessen_queries(L, b, c->w->queries, c->slot, c->w->panel, norms);
     b_end_if(b, usual, NULL);
 }
 
-/* Bounds of the scores of a panel, as vectors; raises most[]. */
-static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
+/* Bounds of the scores of a panel, as vectors; raises max[]. */
+static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **max) {
     int nv = L->tiles->vectors;
     value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS];
     panel_squares(L, b, c->w->queries, c->w->order, c->slot, c->w->panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *bound = b_unary(b, OP_SQRT, squares[j]);
-        if (c->most_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->most_key, L->lanes));
+        if (c->max_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->max_key, L->lanes));
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
         norms[j] = bound = comparable(b, bound);
         b_store(b, c->bound, bound, ix);
         b_store(b, c->sum, splat(b, L, 0), ix);
         b_store(b, c->top, splat(b, L, LOWEST), ix);
-        most[j] = b_binary(b, OP_MAX, most[j], bound);
+        max[j] = b_binary(b, OP_MAX, max[j], bound);
     }
     if (c->a->lsh) lessen_panel(L, b, c, norms);
 }
@@ -162,21 +167,21 @@ static void prepare(lower_t *L, builder_t *b, exact_t *c) {
     b_end_for(b, lanes, NULL);
 
     int nv = L->tiles->vectors;
-    value_t *most[MAX_VECTORS];
-    for (int j = 0; j < nv; j++) most[j] = splat(b, L, 0);
-    inst_t *panels = b_for(b, "panel", dim(0), dim(c->block / L->tile), nv, most);
+    value_t *max[MAX_VECTORS];
+    for (int j = 0; j < nv; j++) max[j] = splat(b, L, 0);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(c->block / L->tile), nv, max);
     c->w->panel = ax_v(loop_var(panels));
-    for (int j = 0; j < nv; j++) most[j] = loop_arg(panels, j);
-    panel_bounds(L, b, c, most);
-    b_end_for(b, panels, most);
+    for (int j = 0; j < nv; j++) max[j] = loop_arg(panels, j);
+    panel_bounds(L, b, c, max);
+    b_end_for(b, panels, max);
     value_t *all = panels->results[0];
     for (int j = 1; j < nv; j++) all = b_binary(b, OP_MAX, all, panels->results[j]);
     value_t *bound = b_const(b, SCALAR(E_F32), GREATEST);
     if (c->keys_square) bound = b_select(b, c->keys_square, reduce(b, L, OP_MAX, all), bound);
-    b_store(b, c->most_bound, bound, &c->slot);
+    b_store(b, c->max_bound, bound, &c->slot);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------------ */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 /* Which blocks meet in step `s`: the first block of queries has its steps before the second. */
 static void open_step(builder_t *b, exact_t *c, value_t *s) {
@@ -196,8 +201,8 @@ static void open_step(builder_t *b, exact_t *c, value_t *s) {
 }
 
 static value_t *is_bounded(builder_t *b, const exact_t *c) {
-    value_t *most = b_name(b_load(b, c->most_bound, 1, &c->slot), "most_bound");
-    return b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
+    value_t *max = b_name(b_load(b, c->max_bound, 1, &c->slot), "most_bound");
+    return b_compare(b, OP_LE, max, b_const(b, SCALAR(E_F32), MAX_SHIFT));
 }
 
 static void step(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
@@ -223,7 +228,7 @@ static void maxima(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
     if (way) b_end_if(b, way, NULL);
 }
 
-/* ---- the kernel ---------------------------------------------------------------------------------------------- */
+/* ---- the kernel ------------------------------------------------------------------------------ */
 
 static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     dim_t slots = dim(c->slots), lanes[] = {slots, dim(c->block)}, tile = dim(L->tile);
@@ -234,7 +239,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     window_scratch(L, b, w);
     if (c->a->pairs) c->values = value_panels(L, b, 1, c->keys, c->a->head_stride, true);
     c->bound = kernel_scratch(b, "bound", E_F32, 2, lanes);
-    c->most_bound = kernel_scratch(b, "most_bound", E_F32, 1, &slots);
+    c->max_bound = kernel_scratch(b, "most_bound", E_F32, 1, &slots);
     c->top = kernel_scratch(b, "top", E_F32, 2, lanes);
     c->sum = kernel_scratch(b, "sum", E_F32, 2, lanes);
     c->keep = kernel_scratch(b, "keep", E_F32, 1, &tile);

@@ -1,5 +1,6 @@
-/* Exact attention: exact_attention.c, the kernel; exact_block.c, the queries that it has in hand; exact_panel.c, steps over
- * their panels; exact_window.c, what its window sees; exact_output.c, how rows end. */
+/* Exact attention: exact_attention.c, the kernel; exact_block.c, the queries that it has in hand;
+ * exact_panel.c, steps over their panels; exact_window.c, what its window sees;
+ * exact_output.c, how rows end. */
 #ifndef REFORMERC_LOWER_EXACT_ATTENTION_H
 #define REFORMERC_LOWER_EXACT_ATTENTION_H
 
@@ -16,19 +17,19 @@ typedef struct {
     affine_t key_block, first_key;
     buffer_t *values;     /* DOT_PAIRS: those of the block of keys, pairs of keys side by side */
     bool bounded;         /* the way that is being built */
-    value_t *most_key;    /* local: the greatest norm of a key */
+    value_t *max_key;     /* local: the greatest norm of a key */
     value_t *keys_square; /* whether the squares of all keys are numbers */
-    buffer_t *bound, *most_bound; /* of the scores: [slot][lane], the greatest [slot] */
-    buffer_t *top,
-        *sum; /* [slot][lane]: running maximum, then the shift (general way); sum of weights */
-    buffer_t *keep;            /* [tile]: factor of the panel's old output (general way) */
+    buffer_t *bound, *max_bound; /* of the scores: [slot][lane], the greatest [slot] */
+    /* [slot][lane]: running maximum, then the shift (general path); sum of weights */
+    buffer_t *top, *sum;
+    buffer_t *keep;            /* [tile]: factor of the panel's old output (general path) */
     buffer_t *output;          /* [slot][lane][head] */
     buffer_t *inverse, *total; /* [tile]: scale of the output; [head]: sum of all values (Q1) */
     window_t *w;
 } exact_t;
 
-/* Position of a lane of the block of queries in hand; those that are none repeat the last row, whose block the same
- * task has: others' rows are written over while it reads. */
+/* Position of a lane of the block of queries in hand; those that are none repeat the last row,
+ * whose block the same task has: others' rows are written over while it reads. */
 affine_t query_row(lower_t *L, builder_t *b, void *exact, affine_t lane);
 /* Opens an `if` for lanes that are queries; NULL: all are. */
 inst_t *query_guard(builder_t *b, const exact_t *c, affine_t lane);
@@ -42,8 +43,8 @@ window_t exact_window(exact_t *c);
 /* Fills c->values. */
 void pair_values(lower_t *L, builder_t *b, exact_t *c);
 
-/* Of bf16 more than one block of keys has to be seen, by raise_maxima(), before the greatest score is known, which is
- * the shift. */
+/* Of bf16 more than one block of keys has to be seen, by raise_maxima(), before the greatest score
+ * is known, which is the shift. */
 bool has_maxima_first(const exact_t *c);
 void raise_maxima(lower_t *L, builder_t *b, exact_t *c);
 /* A step: the queries of the slot against the block of keys. */

@@ -1,6 +1,6 @@
-/* How rows of exact attention end: their output divided by the sum of their weights. A row without keys has its own value
- * (LSH: it sees itself, Q2) or the sum of all (local: Q1); a local row all whose scores lie below that of masked keys has
- * the values of those. */
+/* How rows of exact attention end: their output divided by the sum of their weights. A row without
+ * keys has its own value (LSH: it sees itself, Q2) or the sum of all (local: Q1); a local row all
+ * whose scores lie below that of masked keys has the values of those. */
 #include "lower/exact_attention.h"
 
 typedef struct {
@@ -9,7 +9,7 @@ typedef struct {
     affine_t row;     /* its position */
     value_t *inverse; /* scale of the output; NULL: a row without keys */
     value_t *kept;    /* LSH, of such a row: what dropout leaves of it; NULL: all */
-} row_t;
+} output_row_t;
 
 /* total = the sum of all values: every key counts, masked or not, but those that are absent. */
 static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
@@ -19,7 +19,7 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
     affine_t key = ax_v(loop_var(keys)), kx[] = {c->batch, key};
     affine_t vx[] = {ax(0), ax(0), key, col};
-    value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
+    value_t *pos = b_broadcast(b, load1(b, L->key_position, 2, kx), L->lanes);
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
     value_t *v = b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, vx));
     v = b_convert(b, E_F32, v);
@@ -30,10 +30,10 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     b_end_for(b, columns, NULL);
 }
 
-/* Whether the block of queries took the general way: only there is a running maximum. */
+/* Whether the block of queries took the general path: only there is a running maximum. */
 static value_t *is_general(builder_t *b, const exact_t *c) {
-    value_t *most = b_load(b, c->most_bound, 1, &c->slot);
-    return b_compare(b, OP_GT, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
+    value_t *max = b_load(b, c->max_bound, 1, &c->slot);
+    return b_compare(b, OP_GT, max, b_const(b, SCALAR(E_F32), MAX_SHIFT));
 }
 
 /* Scales of the panel's outputs; the sum of all values where a row needs it. */
@@ -57,7 +57,7 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
 }
 
 /* What the gradient makes the same probabilities of. */
-static void keep_sums(builder_t *b, const exact_t *c, const row_t *r, value_t *shift,
+static void keep_sums(builder_t *b, const exact_t *c, const output_row_t *r, value_t *shift,
                       value_t *scale) {
     affine_t ix[] = {ax(0), ax(0), r->row};
     (void)in_heads(&c->in, c->a->row_shift, ix); /* both are kept or none */
@@ -65,14 +65,14 @@ static void keep_sums(builder_t *b, const exact_t *c, const row_t *r, value_t *s
     b_store(b, c->a->row_scale, scale, ix);
 }
 
-static value_t *shift_of(builder_t *b, const exact_t *c, const row_t *r) {
+static value_t *shift_of(builder_t *b, const exact_t *c, const output_row_t *r) {
     affine_t ix[] = {c->slot, r->lane};
     return b_select(b, is_general(b, c), b_load(b, c->top, 1, ix), b_load(b, c->bound, 1, ix));
 }
 
 static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const row_t *r = ctx;
+    const output_row_t *r = ctx;
     const exact_t *c = r->c;
     bool lsh = c->a->lsh;
     affine_t from[] = {c->slot, r->lane, at}, to[] = {ax(0), ax(0), r->row, at};
@@ -92,14 +92,14 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
 static value_t *is_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row, affine_t key) {
     affine_t kx[] = {c->batch, key};
     ltype_t i32 = SCALAR(E_I32);
-    value_t *pos = load1(b, L->key, 2, kx);
+    value_t *pos = load1(b, L->key_position, 2, kx);
     value_t *seen =
         c->w->causal ? b_convert(b, E_I32, b_index(b, row)) : b_iconst(b, i32, REFORMER_MASKED - 1);
     return b_binary(b, OP_AND, b_compare(b, OP_GT, pos, seen),
                     b_compare(b, OP_NE, pos, b_iconst(b, i32, REFORMER_ABSENT)));
 }
 
-/* ---- with dropout: a row's keys one by one ---------------------------------------------------------------- */
+/* ---- with dropout: a row's keys one by one --------------------------------------------------- */
 
 typedef struct {
     const exact_t *c;
@@ -125,14 +125,16 @@ static void add_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     b_store(b, c->total, b_fma(b, weight, v_row, x), &at);
 }
 
-/* total = what dropout leaves of the values of a row all whose keys, or its hidden ones, have one weight. */
-static void sum_kept(lower_t *L, builder_t *b, const exact_t *c, const row_t *r, bool hidden) {
+/* total = what dropout leaves of the values of a row all whose keys, or its hidden
+ * ones, have one weight. */
+static void sum_kept(lower_t *L, builder_t *b, const exact_t *c, const output_row_t *r,
+                     bool hidden) {
     for_span(L, b, c->a->head_stride, clear_total, (void *)(uintptr_t)c);
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 0, NULL);
     addend_t v = {.c = c, .key = ax_v(loop_var(keys))};
     affine_t kx[] = {c->batch, v.key};
     value_t *counts = hidden ? is_hidden(L, b, c, r->row, v.key)
-                             : b_compare(b, OP_NE, load1(b, L->key, 2, kx),
+                             : b_compare(b, OP_NE, load1(b, L->key_position, 2, kx),
                                          b_iconst(b, SCALAR(E_I32), REFORMER_ABSENT));
     inst_t *branch = b_if(b, counts, 0, NULL);
     v.weight = kept_one(L, b, c->w->kept, r->row, v.key);
@@ -150,9 +152,10 @@ static value_t *count_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_
     return keys->results[0];
 }
 
-/* The values of the row's hidden keys, whose scores are the greatest, and of keys that have the same. */
+/* The values of the row's hidden keys, whose scores are the greatest, and of
+ * keys that have the same. */
 static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const row_t *r = ctx;
+    const output_row_t *r = ctx;
     const exact_t *c = r->c;
     ltype_t f = VECTOR(E_F32, width);
     affine_t from[] = {c->slot, r->lane, at}, to[] = {ax(0), ax(0), r->row, at};
@@ -178,8 +181,9 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     b_store(b, c->a->out, keys->results[0], to);
 }
 
-/* The output of a row that has keys. In a local layer keys whose scores lie below that of masked ones weigh less. */
-static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
+/* The output of a row that has keys. In a local layer keys whose scores lie below that of
+ * masked ones weigh less. */
+static void finish_row(lower_t *L, builder_t *b, const exact_t *c, output_row_t *r) {
     inst_t *all = NULL;
     if (!c->a->lsh) {
         affine_t tx[] = {c->slot, r->lane};
@@ -207,7 +211,7 @@ static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
 }
 
 /* A row without keys: it sees itself, or all. */
-static void keep_alone(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
+static void keep_alone(lower_t *L, builder_t *b, const exact_t *c, output_row_t *r) {
     affine_t ix[] = {c->batch, c->head, ax(0), r->row};
     if (!c->a->lsh) {
         sum_kept(L, b, c, r, false);
@@ -217,8 +221,9 @@ static void keep_alone(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
     b_store(b, c->a->self_kept, r->kept, ix);
 }
 
-/* Where the result is kept, the gradient takes the weight of a row that sees only itself from here. */
-static value_t *alone_shift(builder_t *b, const row_t *r) {
+/* Where the result is kept, the gradient takes the weight of a row that sees
+ * only itself from here. */
+static value_t *alone_shift(builder_t *b, const output_row_t *r) {
     const attention_t *a = r->c->a;
     if (!a->lsh || !(a->stacked & KEPT_RESULT)) return b_const(b, SCALAR(E_F32), MASKED_KEY);
     return r->kept ? r->kept : b_const(b, SCALAR(E_F32), 1);
@@ -229,7 +234,7 @@ void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
     panel_inverse(L, b, c);
     inst_t *lanes = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     affine_t lane = ax_v(loop_var(lanes));
-    row_t r = {.c = c, .lane = ax_add(panel_lane(L, c->w), lane)};
+    output_row_t r = {.c = c, .lane = ax_add(panel_lane(L, c->w), lane)};
     inst_t *guard = query_guard(b, c, r.lane);
     r.row = query_row(L, b, c, r.lane);
     affine_t sx[] = {c->slot, r.lane};

@@ -1,4 +1,5 @@
-/* A block of queries of exact attention against a block of keys, panel by panel: see exact_attention.c for both ways. */
+/* A block of queries of exact attention against a block of keys, panel by panel: see
+ * exact_attention.c for both ways. */
 #include "lower/exact_attention.h"
 #include "lower/math.h"
 
@@ -37,11 +38,11 @@ static void bounded_panel(lower_t *L, builder_t *b, exact_t *c) {
 }
 
 static void general_panel(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS], *keep[MAX_VECTORS];
-    window_scores(L, b, c->w, most);
+    value_t *max[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS], *keep[MAX_VECTORS];
+    window_scores(L, b, c->w, max);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)}, kx[] = {ax((int64_t)j * L->lanes)};
-        value_t *old = b_load(b, c->top, L->lanes, ix), *top = b_binary(b, OP_MAX, old, most[j]);
+        value_t *old = b_load(b, c->top, L->lanes, ix), *top = b_binary(b, OP_MAX, old, max[j]);
         keep[j] = m_exp(L, b, b_binary(b, OP_SUB, old, top));
         shift[j] = top;
         b_store(b, c->top, top, ix);
@@ -55,18 +56,18 @@ static void general_panel(lower_t *L, builder_t *b, exact_t *c) {
     window_values(L, b, c->w, add_rows);
 }
 
-/* ---- of bf16, the general way ----------------------------------------------------------------------------- */
+/* ---- of bf16, the general path --------------------------------------------------------------- */
 
 bool has_maxima_first(const exact_t *c) {
     return c->a->rounded && c->blocks > 1;
 }
 
 static void raise_tops(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *most[MAX_VECTORS];
-    window_scores(L, b, c->w, most);
+    value_t *max[MAX_VECTORS];
+    window_scores(L, b, c->w, max);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        b_store(b, c->top, b_binary(b, OP_MAX, b_load(b, c->top, L->lanes, ix), most[j]), ix);
+        b_store(b, c->top, b_binary(b, OP_MAX, b_load(b, c->top, L->lanes, ix), max[j]), ix);
     }
 }
 
@@ -79,11 +80,11 @@ static value_t *shift_by(lower_t *L, builder_t *b, const exact_t *c, int j, valu
 }
 
 static void rounded_panel(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
-    window_scores(L, b, c->w, most);
+    value_t *max[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
+    window_scores(L, b, c->w, max);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        value_t *top = has_maxima_first(c) ? b_load(b, c->top, L->lanes, ix) : most[j];
+        value_t *top = has_maxima_first(c) ? b_load(b, c->top, L->lanes, ix) : max[j];
         shift[j] = shift_by(L, b, c, j, top);
     }
     window_exp(L, b, c->w, shift, sum);
@@ -94,7 +95,7 @@ static void rounded_panel(lower_t *L, builder_t *b, exact_t *c) {
     window_values(L, b, c->w, add_rows);
 }
 
-/* ---- all of a block of queries ------------------------------------------------------------------------------ */
+/* ---- all of a block of queries --------------------------------------------------------------- */
 
 typedef void panel_fn(lower_t *L, builder_t *b, exact_t *c);
 

@@ -1,7 +1,9 @@
-/* What the window of exact attention sees: a block of keys and values where the projection left them. */
+/* What the window of exact attention sees: a block of keys and values where the
+ * projection left them. */
 #include "lower/exact_attention.h"
 
-/* The last block of keys ends with the last key, and so begins with keys that the one before has had. */
+/* The last block of keys ends with the last key, and so begins with keys that
+ * the one before has had. */
 static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     (void)L, (void)o;
     exact_t *c = w->ctx;
@@ -10,9 +12,9 @@ static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     c->first_key = ax_v(at_most(b, c->first_key, dim(c->length - c->keys)));
 }
 
-static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t stretch, affine_t lane,
                           affine_t k) {
-    (void)L, (void)run; /* there is one */
+    (void)L, (void)stretch; /* there is one */
     const exact_t *c = w->ctx;
     int each = w->order == DOT_PAIRS ? 2 : 1;
     affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, lane), ax_scale(k, each)};
@@ -40,7 +42,7 @@ static value_t *not_again(builder_t *b, const exact_t *c, affine_t row, value_t 
 static value_t *exact_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     const exact_t *c = w->ctx;
     affine_t row = ax_add(c->first_key, key), ix[] = {c->batch, row};
-    return not_again(b, c, row, load1(b, L->key, 2, ix));
+    return not_again(b, c, row, load1(b, L->key_position, 2, ix));
 }
 
 static value_t *exact_own(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -105,7 +107,7 @@ static affine_t exact_first(lower_t *L, builder_t *b, window_t *w) {
 
 window_t exact_window(exact_t *c) {
     return (window_t){.chunk = c->keys,
-                      .run = c->keys,
+                      .contiguous = c->keys,
                       .order = order_of_products(c->a),
                       .span = 1,
                       .width = c->a->head_stride,

@@ -1,10 +1,11 @@
 /* LSH hashing and sorting (docs/semantics.md 6.3, 6.4).
  *
- * hash   tokens lie in the vector lanes, so that the argmax over [xR; -xR] is vertical and the rotated
- *        vectors are never stored: a tile of columns of R is broadcast against transposed tokens.
- * sort   counting sort per round: histogram, prefix sum, stable scatter. Masked tokens have the extra
- *        bucket n and come last. Round offsets change no order within a round, so they appear only in
- *        traces and imposed buckets. */
+ * hash   tokens lie in the vector lanes, so that the argmax over [xR; -xR] is vertical and the
+ *        rotated vectors are never stored: a tile of columns of R is broadcast
+ *        against transposed tokens.
+ * sort   counting sort per round: histogram, prefix sum, stable scatter. Masked tokens have the
+ *        extra bucket n and come last. Round offsets change no order within a round, so they appear
+ *        only in traces and imposed buckets. */
 #include "lower/attention_stacks.h"
 #include "lower/panels.h"
 
@@ -24,7 +25,8 @@ static affine_t token_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     return ax_add(h->row0, clamp_lane(L, b, lane, L->block));
 }
 
-/* Before each round, a share of the rows of the next block's tile, whose task most likely comes next. */
+/* Before each round, a share of the rows of the next block's tile, whose task
+ * most likely comes next. */
 static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
     int64_t share = (L->tile - 1) / h->a->rounds + 1;
     inst_t *loop = b_for(b, "lane", dim(0), dim(share), 0, NULL);
@@ -49,8 +51,8 @@ static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k)
     return b_load(b, h->tokens, L->lanes, ix);
 }
 
-/* best[4 * j …]: greatest x·r and its column, least x·r and its column, per vector j. A strict comparison keeps
- * the first of equals. */
+/* best[4 * j …]: greatest x·r and its column, least x·r and its column, per vector j. A strict
+ * comparison keeps the first of equals. */
 static void update_best(builder_t *b, value_t **best, value_t *x, value_t *column) {
     value_t *more = b_compare(b, OP_GT, x, best[0]), *less = b_compare(b, OP_LT, x, best[2]);
     best[0] = b_binary(b, OP_MAX, x, best[0]);
@@ -132,8 +134,8 @@ static void store_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     affine_t fx[] = {h->round, at}, kx[] = {h->batch, ax_add(h->row0, at)};
     affine_t bx[] = {h->batch, h->head, h->round, ax_add(h->row0, at)};
     ltype_t ints = {E_I32, width};
-    value_t *masked =
-        b_compare(b, OP_GE, b_load(b, L->key, width, kx), b_iconst(b, ints, REFORMER_MASKED));
+    value_t *masked = b_compare(b, OP_GE, b_load(b, L->key_position, width, kx),
+                                b_iconst(b, ints, REFORMER_MASKED));
     value_t *n = b_iconst(b, ints, h->a->buckets);
     b_store(b, h->a->bucket_of, b_select(b, masked, n, b_load(b, h->found, width, fx)), bx);
 }
@@ -146,7 +148,7 @@ static void hash_kernel(lower_t *L, attention_t *a) {
              "LSH hash: argmax over random rotations, %lld buckets, %lld rounds",
              (long long)a->buckets, (long long)a->rounds);
     hash_t h = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     index_params(L, &b, a->hash_part, index);
     h.index = index[a->rotations->vector];
     value_t *group = kernel_param(&b, "group", a->groups), *place = NULL;
@@ -191,7 +193,7 @@ static void impose_kernel(lower_t *L, attention_t *a) {
     const char *names[] = {"batch", "head", "round"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "impose"), 3, tasks, names);
     describe(L, b.fn, a->node->at, "buckets given by the caller");
-    value_t *indices[MOST_INDICES];
+    value_t *indices[MAX_INDICES];
     index_params(L, &b, a->hash_part, indices);
     value_t *group = kernel_param(&b, "group", a->groups);
     ltype_t i32 = SCALAR(E_I32);

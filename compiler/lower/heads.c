@@ -1,10 +1,11 @@
-/* Into and out of attention, a group of heads at a time: q, k and v head by head as the attention kernels read them, and
- * its result back in rows; hashed: divided by the sum of weights over rounds. */
+/* Into and out of attention, a group of heads at a time: q, k and v head by head as the attention
+ * kernels read them, and its result back in rows; hashed: divided by the sum
+ * of weights over rounds. */
 #include "lower/attention_dropout.h"
 #include "lower/math.h"
 #include "lower/rows.h"
 
-/* ---- into attention ------------------------------------------------------------------------------------- */
+/* ---- into attention -------------------------------------------------------------------------- */
 
 typedef struct {
     const into_heads_t *p;
@@ -44,13 +45,14 @@ static int64_t lines_of_block(const lower_t *L, const into_heads_t *into) {
     return L->block * ((into->operands[0].k + floats - 1) / floats);
 }
 
-/* Whether lines are left to fetch for the product whose calls begin behind `before`, of a single head; heads of a group
- * go on where the last one ended. */
+/* Whether lines are left to fetch for the product whose calls begin behind `before`, of a single
+ * head; heads of a group go on where the last one ended. */
 static bool fetches_block(const lower_t *L, const into_heads_t *into, int64_t before) {
     return into->source && (into->a->group > 1 || before < lines_of_block(L, into));
 }
 
-/* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
+/* The next block's rows of the stream, whose task most likely comes next: each call
+ * asks for a line or a few. */
 static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call) {
     const project_t *p = ctx;
     int64_t width = p->p->operands[0].k;
@@ -79,10 +81,11 @@ static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
     b_store(b, z->a->out, b_const(b, (ltype_t){E_F32, width}, 0), in_heads(z->in, z->a->out, ix));
 }
 
-/* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
- * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. Where there
- * is a gradient, filler rows have something to be read everywhere, and the output is written as a whole: else nobody could
- * tell that no layer reads what another has left in it, and it would have its place for all of them. */
+/* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get
+ * the output 0 and the sum 1, so that combine never takes them for rows that see only themselves.
+ * Exact attention has no state. Where there is a gradient, filler rows have something to be read
+ * everywhere, and the output is written as a whole: else nobody could tell that no layer reads what
+ * another has left in it, and it would have its place for all of them. */
 void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *in, affine_t row0) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     affine_t row = ax_add(row0, ax_v(loop_var(loop)));
@@ -134,7 +137,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     p.all_calls = a->group * into->n * calls;
     for (int i = 0; i < into->n; i++) {
         bool last = i + 1 == into->n;
-        const operand_t *o = &into->operands[i], *then = &into->operands[last ? 0 : i + 1];
+        const head_operand_t *o = &into->operands[i], *then = &into->operands[last ? 0 : i + 1];
         panels_t w = o->w, next = then->w;
         w.prefix[w.n_prefix++] = head;
         next.prefix[next.n_prefix++] = last ? next_head : head;
@@ -164,10 +167,10 @@ typedef struct {
     buffer_t *rows, *to;
     affine_t row, head;
     heads_t in;
-} spread_t;
+} head_spread_t;
 
 static void spread_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const spread_t *s = ctx;
+    const head_spread_t *s = ctx;
     affine_t from[] = {s->row, ax_add(ax_scale(s->head, s->p->a->head_size), at)};
     affine_t to[] = {ax(0), ax(0), ax_add(s->p->row0, s->row), at};
     (void)L;
@@ -176,7 +179,7 @@ static void spread_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
 
 /* Beyond the head. */
 static void blank_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const spread_t *s = ctx;
+    const head_spread_t *s = ctx;
     affine_t to[] = {ax(0), ax(0), ax_add(s->p->row0, s->row), ax_plus(at, s->p->a->head_size)};
     (void)L;
     b_store(b, s->to, b_const(b, (ltype_t){s->to->elem, width}, 0), in_heads(&s->in, s->to, to));
@@ -187,7 +190,7 @@ void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *row
     b_comment(b, "→ %s", to->name);
     inst_t *block = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 0, NULL);
-    spread_t s = {.p = p, .rows = rows, .to = to, .row = ax_v(loop_var(block))};
+    head_spread_t s = {.p = p, .rows = rows, .to = to, .row = ax_v(loop_var(block))};
     s.head = ax_v(loop_var(heads));
     s.in = heads_at(L, a, p->batch, s.head, p->place, NULL);
     for_span(L, b, a->head_size, spread_span, &s);
@@ -196,7 +199,7 @@ void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *row
     b_end_for(b, block, NULL);
 }
 
-/* ---- out of attention ----------------------------------------------------------------------------- */
+/* ---- out of attention ------------------------------------------------------------------------ */
 
 typedef struct {
     affine_t batch, row0, row; /* row: of the block */
@@ -225,26 +228,27 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     if (c->kept) b_store(b, c->kept, x, in_heads(&c->in, c->kept, ox));
 }
 
-/* docs/semantics.md Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
- * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
+/* docs/semantics.md Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 +
+ * fl(log k_r)); its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every
+ * step in single precision. */
 value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                           affine_t head, affine_t row) {
     ltype_t f = SCALAR(E_F32);
-    value_t *self = b_const(b, f, SELF_KEY), *most = NULL;
+    value_t *self = b_const(b, f, SELF_KEY), *max = NULL;
     value_t **count = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
     value_t **lse = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
     for (int r = 0; r < a->rounds; r++) {
         affine_t ix[] = {batch, head, ax(r), row};
         count[r] = b_convert(b, E_F32, load1(b, a->self_count, 4, ix));
         lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
-        most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
+        max = max ? b_binary(b, OP_MAX, max, lse[r]) : lse[r];
     }
     value_t *total = NULL;
     for (int r = 0; r < a->rounds; r++) {
-        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, lse[r], most));
+        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, lse[r], max));
         total = total ? b_binary(b, OP_ADD, total, e) : e;
     }
-    total = b_binary(b, OP_ADD, m_log(L, b, total), most);
+    total = b_binary(b, OP_ADD, m_log(L, b, total), max);
     value_t *sum = NULL;
     for (int r = 0; r < a->rounds; r++) {
         value_t *p = m_exp(L, b, b_binary(b, OP_SUB, self, lse[r]));

@@ -1,17 +1,18 @@
 /* Homes: which stored values stand in the same rows of memory. See regions.h.
  *
- * An ADD writes over its first operand where that is not read afterwards, so a residual stream stays one buffer over all
- * layers; the two streams of a reversible stack, which begin as one value, come out as two. A SUB, which takes back what an
- * ADD did, does the same, so that they stay two in the backward pass, and their gradients are two more. A value that is
- * kept for the backward pass stands in a stack besides (kept.c): here that one reads and writes nothing of it. */
+ * An ADD writes over its first operand where that is not read afterwards, so a residual stream
+ * stays one buffer over all layers; the two streams of a reversible stack, which begin as one
+ * value, come out as two. A SUB, which takes back what an ADD did, does the same, so that they stay
+ * two in the backward pass, and their gradients are two more. A value that is kept for the backward
+ * pass stands in a stack besides (kept.c): here that one reads and writes nothing of it. */
 #include "lower/regions.h"
 
 typedef struct {
     regions_t *r;
     arena_t *arena;
     int *last_use; /* by home: order of the region that reads it last */
-    int *
-        last_read; /* by node id: the same of a value; what is computed anew for a PICK reads, too */
+    /* By node id: the same of a value; what is computed anew for a PICK reads, too */
+    int *last_read;
 } housing_t;
 
 static int order_of(const regions_t *r, const gnode_t *n) {
@@ -24,7 +25,8 @@ static bool is_mixed(const regions_t *r, const gnode_t *n) {
     return false;
 }
 
-/* Whether rows of n live in a home: somebody else than a MIX op reads them, or what rounds them for one as they are made. */
+/* Whether rows of n live in a home: somebody else than a MIX op reads them, or what rounds them
+ * for one as they are made. */
 static bool is_housed(const regions_t *r, const gnode_t *n) {
     if (n->op == G_QA_LOSS_GRAD) return true; /* no heads, but rows */
     if (!r->stored[n->id] || graph_kind(n) == K_MIX) return false;
@@ -89,7 +91,8 @@ static int free_home(housing_t *h, const gnode_t *n) {
     return r->n_homes++;
 }
 
-/* Whether n is read when its last heir has written over it: then its readers have rows of their own. */
+/* Whether n is read when its last heir has written over it: then its readers
+ * have rows of their own. */
 static bool is_read_after(const housing_t *h, const gnode_t *n, const gnode_t *heir) {
     const regions_t *r = h->r;
     if (h->last_read[n->id] > order_of(r, heir)) return true;
@@ -123,7 +126,7 @@ static void move_in(housing_t *h, const gnode_t *n) {
 }
 
 void regions_house(regions_t *r, arena_t *a) {
-    housing_t h = {r, a, ARENA_ARRAY(a, int, most_homes(r)), ARENA_ARRAY(a, int, r->g->n_nodes)};
+    housing_t h = {r, a, ARENA_ARRAY(a, int, max_homes(r)), ARENA_ARRAY(a, int, r->g->n_nodes)};
     regions_keep(r, a);
     find_last_reads(&h);
     for (int i = 0; i < r->n_regions; i++)

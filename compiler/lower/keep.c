@@ -3,7 +3,8 @@
  * keep   of a group of heads, right after its projections: attention may write over them
  * file   LSH: appends the tokens of every round to their buckets, in order
  *
- * Only tokens of the row are kept: padding behind them has keys and buckets too, and is no part of the row. */
+ * Only tokens of the row are kept: padding behind them has keys and buckets too,
+ * and is no part of the row. */
 #include "lower/cache.h"
 #include "lower/window.h"
 
@@ -11,12 +12,12 @@ typedef struct {
     affine_t row, index, head, in_group; /* row: of the cache; head: of all */
     value_t *tokens;                     /* of the row */
     const attention_t *a;
-} keep_t;
+} kept_token_t;
 
-static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a,
+static void read_place(lower_t *L, builder_t *b, kept_token_t *k, const attention_t *a,
                        affine_t in_group) {
     k->a = a;
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     index_params(L, b, a->kept, index);
     k->index = ax_v(index[a->kept_number]);
     value_t *group = kernel_param(b, "group", a->groups);
@@ -25,25 +26,25 @@ static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a
 }
 
 /* After the parameters. */
-static void read_row(lower_t *L, builder_t *b, keep_t *k) {
+static void read_row(lower_t *L, builder_t *b, kept_token_t *k) {
     value_t *row = b_convert(b, E_I64, control(b, L, REFORMER_CACHE_ROW));
     k->row = ax_v(b_name(within(b, row, k->a->cache->batch - 1), "cache_row"));
     k->tokens = b_name(b_convert(b, E_I64, control(b, L, REFORMER_TOKENS)), "tokens");
 }
 
 /* if (token t is one of the row's) */
-static inst_t *if_token(builder_t *b, const keep_t *k, affine_t t) {
+static inst_t *if_token(builder_t *b, const kept_token_t *k, affine_t t) {
     return b_if(b, b_compare(b, OP_LT, b_index(b, t), k->tokens), 0, NULL);
 }
 
 /* Tokens that have no buckets yet. */
-static void keep_early(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+static void keep_early(lower_t *L, builder_t *b, const kept_token_t *k, affine_t t) {
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {k->row, k->index, k->head, ax_v(at_most(b, t, dim(k->a->cache->first)))};
     put_early(L, b, k->a, k->a->plain_q, qx, to);
 }
 
-static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+static void keep_lsh(lower_t *L, builder_t *b, const kept_token_t *k, affine_t t) {
     const cache_t *c = k->a->cache;
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
@@ -56,9 +57,9 @@ static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
                   k->a->plain_v, vx, c->records, to);
 }
 
-/* The next token's window begins `before` chunks before its own; what is earlier is never asked for again, and its
- * places are another's. */
-static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+/* The next token's window begins `before` chunks before its own; what is earlier is never asked for
+ * again, and its places are another's. */
+static void keep_local(lower_t *L, builder_t *b, const kept_token_t *k, affine_t t) {
     const cache_t *c = k->a->cache;
     int64_t chunk = c->state->chunk;
     value_t *own = b_idiv(b, within(b, k->tokens, c->positions), dim(chunk));
@@ -74,14 +75,14 @@ static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     b_end_if(b, near, NULL);
 }
 
-static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
+static lfunc_t *store_kernel(lower_t *L, const attention_t *a) {
     bool lsh = a->lsh;
     dim_t tasks[] = {dim(a->group), L->blocks};
     const char *names[] = {"head", "block"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "keep"), 2, tasks, names);
     describe(L, b.fn, a->node->at, "%s attention: keys and values into the cache",
              lsh ? "LSH" : "local");
-    keep_t k = {0};
+    kept_token_t k = {0};
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
     read_row(L, &b, &k);
     inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
@@ -94,13 +95,13 @@ static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
     return b.fn;
 }
 
-static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
+static lfunc_t *append_kernel(lower_t *L, const attention_t *a) {
     const cache_t *c = a->cache;
     dim_t tasks[] = {dim(a->group), dim(a->rounds)};
     const char *names[] = {"head", "round"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "file"), 2, tasks, names);
     describe(L, b.fn, a->node->at, "tokens into the cache's buckets, in order");
-    keep_t k = {0};
+    kept_token_t k = {0};
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
     read_row(L, &b, &k);
     bucket_at_t at = {k.row, k.index, k.head, ax_v(b.fn->task[1])};
@@ -119,7 +120,7 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
 
 void lower_keep(lower_t *L, attention_t *a) {
     if (L->batch != 1) bug("a prefill of %lld rows", (long long)L->batch);
-    a->keep = keep_kernel(L, a);
-    if (a->lsh && !a->exact) a->file = file_kernel(L, a);
+    a->store_kv = store_kernel(L, a);
+    if (a->lsh && !a->exact) a->append_to_buckets = append_kernel(L, a);
     a->kept->used = true;
 }

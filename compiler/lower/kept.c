@@ -1,21 +1,23 @@
-/* Stacks for what the forward keeps for the backward pass (graph_gradient_options_t.keep). See regions.h.
+/* Stacks for what the forward keeps for the backward pass (graph_gradient_options_t.keep).
+ * See regions.h.
  *
- * In: regions in their order. Out: which rows the backward pass finds in a stack, and at which place of it. They are written there
- * beside wherever the forward goes on from them, so that the forward's streams stay in place and the regions of all layers
- * find theirs in the same home: layers stay of one class, and code does not grow with depth.
+ * In: regions in their order. Out: which rows the backward pass finds in a stack, and at which
+ * place of it. They are written there beside wherever the forward goes on from them, so that the
+ * forward's streams stay in place and the regions of all layers find theirs in the same home:
+ * layers stay of one class, and code does not grow with depth.
  *
- * Values of one type and shape share a stack, but for two that one region has to do with: a kernel knows one place in
- * each. */
+ * Values of one type and shape share a stack, but for two that one region has to do with: a kernel
+ * knows one place in each. */
 #include <string.h>
 
 #include "lower/regions.h"
 
 typedef struct {
-    int *first, *next,
-        *region; /* by node id, then by edge: the regions of the backward pass that read it; -1: no more */
+    /* By node id, then by edge: the regions of the backward pass that read it; -1: no more */
+    int *first, *next, *region;
     nodes_t all;    /* what is read so, in the graph's order */
     bool **touched; /* by home, then by region */
-} keeping_t;
+} kept_readers_t;
 
 bool is_of_backward(const regions_t *r, const region_t *region) {
     return region->results.at[0]->id >= r->backward;
@@ -29,8 +31,8 @@ static bool stays_apart(const regions_t *r, const region_t *region, const gnode_
     return r->homes[x->id].stays && region->layer < 0;
 }
 
-/* What the forward still has at its end the backward pass begins with: it finds that where the forward does, but in
- * layers, which are like others. */
+/* What the forward still has at its end the backward pass begins with: it finds that where the
+ * forward does, but in layers, which are like others. */
 bool is_found_kept(const regions_t *r, const region_t *region, const gnode_t *x) {
     return r->homes[x->id].kept >= 0 && is_of_backward(r, region) && !stays_apart(r, region, x);
 }
@@ -44,7 +46,7 @@ static bool is_candidate(const regions_t *r, const region_t *reader, const gnode
            graph_kind(x) == K_ROW && x->rank == 3;
 }
 
-static void find_candidates(const regions_t *r, arena_t *a, keeping_t *k) {
+static void find_candidates(const regions_t *r, arena_t *a, kept_readers_t *k) {
     int n_nodes = (int)r->g->n_nodes, edges = 0, n = 0;
     for (int i = 0; i < r->n_regions; i++) edges += r->regions[i]->reads.n;
     k->first = ARENA_ARRAY(a, int, n_nodes + 1);
@@ -77,7 +79,7 @@ static bool is_gone(const regions_t *r, const gnode_t *x) {
 }
 
 /* What is there anyway is in the stack too where other layers' is. */
-static bool has_like(const keeping_t *k, const gnode_t *x) {
+static bool has_like(const kept_readers_t *k, const gnode_t *x) {
     for (int i = 0; i < k->all.n && x->layer >= 0; i++) {
         const gnode_t *y = k->all.at[i];
         if (y->layer >= 0 && y->layer != x->layer && have_same_rows(x, y) &&
@@ -87,7 +89,7 @@ static bool has_like(const keeping_t *k, const gnode_t *x) {
     return false;
 }
 
-static bool is_met(const regions_t *r, const keeping_t *k, const gnode_t *x, int home) {
+static bool is_met(const regions_t *r, const kept_readers_t *k, const gnode_t *x, int home) {
     const bool *touched = k->touched[home];
     if (touched[r->of_node[x->id]->order]) return true;
     for (int e = k->first[x->id]; e >= 0; e = k->next[e])
@@ -95,7 +97,7 @@ static bool is_met(const regions_t *r, const keeping_t *k, const gnode_t *x, int
     return false;
 }
 
-static int stack_for(regions_t *r, arena_t *a, keeping_t *k, const gnode_t *x) {
+static int stack_for(regions_t *r, arena_t *a, kept_readers_t *k, const gnode_t *x) {
     for (int i = 0; i < r->n_homes; i++)
         if (have_same_rows(r->home_of[i], x) && !is_met(r, k, x, i)) return i;
     k->touched[r->n_homes] = ARENA_ARRAY(a, bool, r->n_regions);
@@ -103,7 +105,7 @@ static int stack_for(regions_t *r, arena_t *a, keeping_t *k, const gnode_t *x) {
     return r->n_homes++;
 }
 
-static void put_in_stack(regions_t *r, arena_t *a, keeping_t *k, const gnode_t *x) {
+static void put_in_stack(regions_t *r, arena_t *a, kept_readers_t *k, const gnode_t *x) {
     int home = r->homes[x->id].kept = stack_for(r, a, k, x);
     r->place[x->id] = r->places[home]++;
     k->touched[home][r->of_node[x->id]->order] = true;
@@ -111,17 +113,17 @@ static void put_in_stack(regions_t *r, arena_t *a, keeping_t *k, const gnode_t *
         if (!stays_apart(r, r->regions[k->region[e]], x)) k->touched[home][k->region[e]] = true;
 }
 
-int most_homes(const regions_t *r) {
+int max_homes(const regions_t *r) {
     return 3 * (int)r->g->n_nodes + 1;
 }
 
 void regions_keep(regions_t *r, arena_t *a) {
     size_t n = r->g->n_nodes;
-    keeping_t k = {.touched = ARENA_ARRAY(a, bool *, n + 1)};
+    kept_readers_t k = {.touched = ARENA_ARRAY(a, bool *, n + 1)};
     r->homes = ARENA_ARRAY(a, homes_t, n);
     for (size_t i = 0; i < n; i++) r->homes[i].kept = -1;
-    r->home_of = ARENA_ARRAY(a, const gnode_t *, most_homes(r));
-    r->places = ARENA_ARRAY(a, int, most_homes(r));
+    r->home_of = ARENA_ARRAY(a, const gnode_t *, max_homes(r));
+    r->places = ARENA_ARRAY(a, int, max_homes(r));
     r->place = ARENA_ARRAY(a, int, n);
     if (r->backward == (int)n) return;
     find_candidates(r, a, &k);

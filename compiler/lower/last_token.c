@@ -1,5 +1,6 @@
-/* The head of a prefill: of all tokens of the row, the last one's logits and hidden state. Rows of streams that its
- * regions read are put by themselves, and the regions are computed for that one row (columns.c). */
+/* The head of a prefill: of all tokens of the row, the last one's logits and hidden state. Rows of
+ * streams that its regions read are put by themselves, and the regions are computed for
+ * that one row (columns.c). */
 #include "lower/cache.h"
 #include "lower/columns.h"
 
@@ -31,9 +32,9 @@ static lfunc_t *last_token_kernel(lower_t *L, last_token_t *t, srcloc_t at) {
     builder_t b = build_kernel(L->m, "last_token", 1, &one, &name);
     describe(L, b.fn, at, "the streams of the row's last token");
     value_t *tokens = b_convert(&b, E_I64, control(&b, L, REFORMER_TOKENS));
-    value_t *most = b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))});
+    value_t *max = b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))});
     value_t *last = b_index(&b, ax_plus(ax_v(tokens), -1));
-    last = b_binary(&b, OP_MIN, b_binary(&b, OP_MAX, last, b_iconst(&b, SCALAR(E_I64), 0)), most);
+    last = b_binary(&b, OP_MIN, b_binary(&b, OP_MAX, last, b_iconst(&b, SCALAR(E_I64), 0)), max);
     t->row = ax_v(last);
     for (t->home = 0; t->home < L->regions->n_homes; t->home++)
         if (t->of[t->home]) for_span(L, &b, t->of[t->home]->dims[2].c, copy_span, t);

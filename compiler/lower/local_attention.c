@@ -1,8 +1,9 @@
-/* Local attention (docs/semantics.md 6.7): chunks of consecutive positions, each against its window, softmax,
- * output written over the chunk's own queries. Task: one chunk of one head. Keys and values are read
- * where the projection left them; only the queries are transposed. Values of bf16, whose products go by pairs of keys, are
- * copied so that pairs stand side by side.
- * Masked keys have Hugging Face's score, so a row whose keys are all masked has every probability 1 (Q1). */
+/* Local attention (docs/semantics.md 6.7): chunks of consecutive positions, each against its
+ * window, softmax, output written over the chunk's own queries. Task: one chunk of one head. Keys
+ * and values are read where the projection left them; only the queries are transposed. Values of
+ * bf16, whose products go by pairs of keys, are copied so that pairs stand side by side.
+ * Masked keys have Hugging Face's score, so a row whose keys are all masked has
+ * every probability 1 (Q1). */
 #include "lower/math.h"
 #include "lower/window.h"
 
@@ -14,8 +15,8 @@ typedef struct {
     value_t *o;
     buffer_t *values; /* DOT_PAIRS: scratch made by value_panels, by chunks of the window */
     dim_t chunks;
-    buffer_t *inverse,
-        *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
+    /* Scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
+    buffer_t *inverse, *top;
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
@@ -29,11 +30,11 @@ static affine_t key_row(const local_t *c, affine_t key) {
     return ax_add(ax_scale(c->other, c->a->chunk), key);
 }
 
-static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t stretch, affine_t lane,
                           affine_t k) {
     (void)L;
     const local_t *c = w->ctx;
-    affine_t key = ax_add(ax_scale(run, w->run), lane);
+    affine_t key = ax_add(ax_scale(stretch, w->contiguous), lane);
     int each = w->order == DOT_PAIRS ? 2 : 1;
     affine_t ix[] = {ax(0), ax(0), key_row(c, key), ax_scale(k, each)};
     return b_load(b, c->a->k, each, in_heads(&c->in, c->a->k, ix));
@@ -48,7 +49,7 @@ static value_t *local_scale(lower_t *L, builder_t *b, window_t *w, affine_t key)
 static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     const local_t *c = w->ctx;
     affine_t ix[] = {c->batch, key_row(c, key)};
-    return b_load(b, L->key, 1, ix);
+    return b_load(b, L->key_position, 1, ix);
 }
 
 static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
@@ -119,13 +120,13 @@ static void keep_sums(lower_t *L, builder_t *b, const local_t *c, const window_t
 
 static void local_panel(lower_t *L, builder_t *b, window_t *w) {
     const local_t *c = w->ctx;
-    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS];
-    window_scores(L, b, w, most);
-    window_exp(L, b, w, most, sum);
+    value_t *max[MAX_VECTORS], *sum[MAX_VECTORS];
+    window_scores(L, b, w, max);
+    window_exp(L, b, w, max, sum);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {ax((int64_t)j * L->lanes)};
-        b_store(b, c->inverse, softmax_scale(L, b, most[j], sum[j]), ix);
-        if (c->top) b_store(b, c->top, most[j], ix);
+        b_store(b, c->inverse, softmax_scale(L, b, max[j], sum[j]), ix);
+        if (c->top) b_store(b, c->top, max[j], ix);
     }
     if (c->top) keep_sums(L, b, c, w);
     window_values(L, b, w, local_rows);
@@ -165,7 +166,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                  .chunk = ax_v(b.fn->task[2]),
                  .chunks = chunks};
     window_t w = {.chunk = a->chunk,
-                  .run = a->chunk,
+                  .contiguous = a->chunk,
                   .order = order_of_products(a),
                   .span = span,
                   .width = a->head_stride,

@@ -4,7 +4,7 @@
 #include "lower/math.h"
 #include "lower/outputs.h"
 
-enum { MOST_MEANS = 2 };
+enum { MAX_MEANS = 2 };
 
 typedef struct {
     gop_t gradient;
@@ -20,17 +20,18 @@ static const form_t forms[G_COUNT] = {
     [G_BCE_LOSS] = {G_BCE_LOSS_GRAD, 1, 1, true},
 };
 
-/* Whether n is the gradient of the loss that its seed is of, by the labels that the call was prepared for. */
+/* Whether n is the gradient of the loss that its seed is of, by the labels that
+ * the call was prepared for. */
 static bool is_of_its_loss(lower_t *L, const gnode_t *n) {
     const gnode_t *seed = n->in[0], *loss = seed->op == G_SEED ? seed->in[0] : NULL;
     if (loss && forms[loss->op].gradient == n->op && loss->shift == n->shift) return true;
     return no_kernel(L, n, "of another gradient than a loss's own");
 }
 
-/* ---- what a label counts --------------------------------------------------------------------------- */
+/* ---- what a label counts --------------------------------------------------------------------- */
 
 static buffer_t *shares_of_labels(lower_t *L) {
-    dim_t d[] = {dim(MOST_MEANS)};
+    dim_t d[] = {dim(MAX_MEANS)};
     buffer_t *made = module_find_buffer(L->m, "label_share");
     return made ? made
                 : workspace(L, "label_share", E_F32, 1, d,
@@ -92,60 +93,60 @@ bool lower_seed(lower_t *L, part_t *p) {
     return p->used = true;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct {
     const rows_at_t *at;
     buffer_t *from, *to, *labels;
     affine_t row;
-    value_t *most, *scale;
+    value_t *max, *scale;
     bool squares;
-} span_t;
+} loss_span_t;
 
 static value_t *widen(builder_t *b, value_t *x, int width) {
     return width > 1 ? b_broadcast(b, x, width) : x;
 }
 
 static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const loss_span_t *s = ctx;
     (void)L;
     store_at(b, s->at, s->to, s->row, at, b_const(b, (ltype_t){E_F32, width}, 0));
 }
 
-static value_t *most_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
-                          value_t *acc) {
-    const span_t *s = ctx;
+static value_t *max_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                         value_t *acc) {
+    const loss_span_t *s = ctx;
     (void)L;
     return b_binary(b, OP_MAX, load_at(b, s->at, s->from, s->row, at, width), acc);
 }
 
 static void exp_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const loss_span_t *s = ctx;
     value_t *x = load_at(b, s->at, s->from, s->row, at, width);
-    x = m_exp(L, b, b_binary(b, OP_SUB, x, widen(b, s->most, width)));
+    x = m_exp(L, b, b_binary(b, OP_SUB, x, widen(b, s->max, width)));
     store_at(b, s->at, s->to, s->row, at, x);
 }
 
 static value_t *sum_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                          value_t *acc) {
-    const span_t *s = ctx;
+    const loss_span_t *s = ctx;
     (void)L;
     return b_binary(b, OP_ADD, acc, load_at(b, s->at, s->to, s->row, at, width));
 }
 
 static void scale_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const loss_span_t *s = ctx;
     (void)L;
     value_t *x = load_at(b, s->at, s->to, s->row, at, width);
     store_at(b, s->at, s->to, s->row, at, b_binary(b, OP_MUL, x, widen(b, s->scale, width)));
 }
 
-/* (softmax - 1 at the target) share. At the target that is what the others sum up to, the other way: no difference of
- * numbers that are nearly equal, however sure the model is. */
-static void soften_row(lower_t *L, builder_t *b, span_t *s, int64_t n, value_t *target,
+/* (softmax - 1 at the target) share. At the target that is what the others sum up to, the other
+ * way: no difference of numbers that are nearly equal, however sure the model is. */
+static void soften_row(lower_t *L, builder_t *b, loss_span_t *s, int64_t n, value_t *target,
                        value_t *share) {
     affine_t own = ax_v(target);
-    s->most = fold_span(L, b, n, OP_MAX, LOWEST, most_span, s);
+    s->max = fold_span(L, b, n, OP_MAX, LOWEST, max_span, s);
     for_span(L, b, n, exp_span, s);
     value_t *x = load_at(b, s->at, s->to, s->row, own, 1);
     store_at(b, s->at, s->to, s->row, own, b_const(b, SCALAR(E_F32), 0));
@@ -156,7 +157,7 @@ static void soften_row(lower_t *L, builder_t *b, span_t *s, int64_t n, value_t *
     store_at(b, s->at, s->to, s->row, own, x);
 }
 
-static void class_row(lower_t *L, builder_t *b, span_t *s, const gnode_t *n) {
+static void class_row(lower_t *L, builder_t *b, loss_span_t *s, const gnode_t *n) {
     affine_t tx[] = {s->at->batch, ax_add(s->at->row0, s->row)};
     value_t *target = load1(b, L->target, 2, tx), *zero = b_iconst(b, SCALAR(E_I32), 0);
     inst_t *real = b_if(b, b_compare(b, OP_GE, target, zero), 0, NULL);
@@ -170,7 +171,7 @@ static void class_row(lower_t *L, builder_t *b, span_t *s, const gnode_t *n) {
 
 /* (x - label) share, or that of 1 / (1 + exp(-x)). */
 static void number_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
+    const loss_span_t *s = ctx;
     affine_t lx[] = {s->at->batch, at};
     value_t *x = load_at(b, s->at, s->from, s->row, at, width);
     if (!s->squares) {
@@ -182,7 +183,7 @@ static void number_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     store_at(b, s->at, s->to, s->row, at, b_binary(b, OP_MUL, x, widen(b, s->scale, width)));
 }
 
-static void number_row(lower_t *L, builder_t *b, span_t *s, const gnode_t *n) {
+static void number_row(lower_t *L, builder_t *b, loss_span_t *s, const gnode_t *n) {
     value_t *given = b_convert(b, E_I64, control(b, L, REFORMER_BATCH_ROWS));
     inst_t *real = b_if(b, b_compare(b, OP_LT, b_index(b, s->at->batch), given), 0, NULL);
     s->scale = share_at(b, L, 0);
@@ -200,7 +201,7 @@ bool loss_gradient_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gno
                         buffer_t *from, buffer_t *to) {
     if (!is_of_its_loss(L, n)) return false;
     bool numbers = n->op != G_CROSS_ENTROPY_GRAD;
-    span_t s = {.at = at, .from = from, .to = to, .squares = n->op == G_MSE_LOSS_GRAD};
+    loss_span_t s = {.at = at, .from = from, .to = to, .squares = n->op == G_MSE_LOSS_GRAD};
     if (numbers) s.labels = labels_of_numbers(L, width_of(n));
     b_comment(b, "%s", base_name(n));
     inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
@@ -210,18 +211,18 @@ bool loss_gradient_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gno
     return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* Of the starts, or the ends, of a batch element. */
 typedef struct {
     buffer_t *scores, *to; /* [start, end][batch][rows]; [batch][rows][start, end …] */
     affine_t which, batch;
-    value_t *most, *target;
+    value_t *max, *target;
 } answers_t;
 
 static value_t *exp_at(lower_t *L, builder_t *b, const answers_t *a, value_t *t) {
     value_t *x = answer_score(L, b, a->scores, a->which, a->batch, t);
-    return m_exp(L, b, b_binary(b, OP_SUB, x, a->most));
+    return m_exp(L, b, b_binary(b, OP_SUB, x, a->max));
 }
 
 static value_t *is_target(builder_t *b, const answers_t *a, value_t *t) {
@@ -233,7 +234,7 @@ static void put_answer(builder_t *b, const answers_t *a, value_t *t, value_t *x)
     b_store(b, a->to, x, ix);
 }
 
-static value_t *most_score(lower_t *L, builder_t *b, const answers_t *a) {
+static value_t *max_score(lower_t *L, builder_t *b, const answers_t *a) {
     value_t *init = b_const(b, SCALAR(E_F32), NO_KEY);
     inst_t *loop = b_for(b, "t", dim(0), L->padded, 1, &init);
     value_t *x = answer_score(L, b, a->scores, a->which, a->batch, loop_var(loop));
@@ -254,7 +255,7 @@ static value_t *sum_of_others(lower_t *L, builder_t *b, const answers_t *a) {
 }
 
 static void soften_answers(lower_t *L, builder_t *b, answers_t *a, value_t *share) {
-    a->most = most_score(L, b, a);
+    a->max = max_score(L, b, a);
     value_t *others = b_name(sum_of_others(L, b, a), "others");
     value_t *all = b_binary(b, OP_ADD, others, b_convert(b, E_F64, exp_at(L, b, a, a->target)));
     value_t *scale = b_binary(b, OP_DIV, b_convert(b, E_F64, share), all);
@@ -272,7 +273,8 @@ static void zero_answers(lower_t *L, builder_t *b, const answers_t *a) {
     b_end_for(b, loop, NULL);
 }
 
-/* Nothing beyond the last position, where rows only fill up, and where the answer is beyond the text. */
+/* Nothing beyond the last position, where rows only fill up, and where the answer
+ * is beyond the text. */
 static void answers_of(lower_t *L, builder_t *b, answers_t *a, int which) {
     affine_t tx[] = {a->batch, ax(which)};
     value_t *target = load1(b, L->target, 2, tx), *zero = b_iconst(b, SCALAR(E_I32), 0);

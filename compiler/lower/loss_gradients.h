@@ -1,15 +1,16 @@
 /* Gradients of losses, with respect to what they are losses of (docs/semantics.md 10).
  *
- * A loss is a mean: each of its labels counts for one part of their number, which a kernel finds before the backward pass
- * begins. Rows of logits become rows of gradients where they were computed; answers are a mean over positions, whose
- * gradient has a kernel of its own. In: ops of the backward pass. Out: kernels, or code of a row program. */
+ * A loss is a mean: each of its labels counts for one part of their number, which a kernel finds
+ * before the backward pass begins. Rows of logits become rows of gradients where they were
+ * computed; answers are a mean over positions, whose gradient has a kernel of its own. In: ops of
+ * the backward pass. Out: kernels, or code of a row program. */
 #ifndef REFORMERC_LOWER_LOSS_GRADIENTS_H
 #define REFORMERC_LOWER_LOSS_GRADIENTS_H
 
 #include "lower/elements.h"
 
-/* The kernel of a SEED: what each label of the call counts. It runs before those that follow and reads what the caller
- * gave alone. False after an error in L->d. */
+/* The kernel of a SEED: what each label of the call counts. It runs before those that follow and
+ * reads what the caller gave alone. False after an error in L->d. */
 bool lower_seed(lower_t *L, part_t *p);
 
 /* CROSS_ENTROPY_GRAD, MSE_LOSS_GRAD, BCE_LOSS_GRAD: ops of row programs. */

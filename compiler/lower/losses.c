@@ -1,8 +1,9 @@
 /* Losses (docs/semantics.md 8): a table of which op is computed how.
  *
- * Of language models the loss of each row of logits is computed with the rows, and a kernel adds rows up in their order;
- * logits of batch elements, and of answers, are kept, and a kernel does the rest. Sums are in double, element after
- * element, so that they depend neither on workers nor on blocks. */
+ * Of language models the loss of each row of logits is computed with the rows, and a kernel adds
+ * rows up in their order; logits of batch elements, and of answers, are kept, and a kernel does the
+ * rest. Sums are in double, element after element, so that they depend neither
+ * on workers nor on blocks. */
 #include "lower/math.h"
 #include "lower/outputs.h"
 
@@ -23,12 +24,12 @@ struct loss {
     buffer_t *kept, *out; /* [1] */
 };
 
-/* ---- cross-entropy --------------------------------------------------------------------------------------- */
+/* ---- cross-entropy --------------------------------------------------------------------------- */
 
 typedef struct {
     buffer_t *x;
     affine_t row;
-    value_t *most;
+    value_t *max;
 } row_loss_t;
 
 static value_t *max_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
@@ -43,27 +44,27 @@ static value_t *exp_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
                          value_t *acc) {
     const row_loss_t *c = ctx;
     affine_t ix[] = {c->row, at};
-    value_t *most = width > 1 ? b_broadcast(b, c->most, width) : c->most;
-    value_t *x = b_binary(b, OP_SUB, b_load(b, c->x, width, ix), most);
+    value_t *max = width > 1 ? b_broadcast(b, c->max, width) : c->max;
+    value_t *x = b_binary(b, OP_SUB, b_load(b, c->x, width, ix), max);
     return b_binary(b, OP_ADD, acc, m_exp(L, b, x));
 }
 
-/* log(sum exp(x - max)) + (max - target's logit), as torch's: the sum of log and max would lose the log beside logits
- * of millions. */
-static value_t *loss_of_sum(lower_t *L, builder_t *b, value_t *sum, value_t *most, value_t *own) {
-    return b_binary(b, OP_ADD, m_log(L, b, sum), b_binary(b, OP_SUB, most, own));
+/* log(sum exp(x - max)) + (max - target's logit), as torch's: the sum of log and max would lose the
+ * log beside logits of millions. */
+static value_t *loss_of_sum(lower_t *L, builder_t *b, value_t *sum, value_t *max, value_t *own) {
+    return b_binary(b, OP_ADD, m_log(L, b, sum), b_binary(b, OP_SUB, max, own));
 }
 
 static value_t *row_cross_entropy(lower_t *L, builder_t *b, buffer_t *x, affine_t row, int64_t n,
                                   value_t *target) {
     row_loss_t c = {.x = x, .row = row};
-    c.most = fold_span(L, b, n, OP_MAX, LOWEST, max_span, &c);
+    c.max = fold_span(L, b, n, OP_MAX, LOWEST, max_span, &c);
     value_t *sum = fold_span(L, b, n, OP_ADD, 0, exp_span, &c);
     affine_t tx[] = {row, ax_v(target)};
-    return loss_of_sum(L, b, sum, c.most, b_load(b, x, 1, tx));
+    return loss_of_sum(L, b, sum, c.max, b_load(b, x, 1, tx));
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* A sum (f64) and how many it is of (i32). */
 typedef struct {
@@ -116,7 +117,7 @@ static void store_loss(builder_t *b, const loss_t *l, value_t *loss) {
     b_store(b, l->out, loss, &zero);
 }
 
-/* ---- of rows: language models ------------------------------------------------------------------------------ */
+/* ---- of rows: language models ---------------------------------------------------------------- */
 
 static buffer_t *losses_of_rows(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows};
@@ -168,7 +169,7 @@ static void mean_of_rows(lower_t *L, builder_t *b, loss_t *l) {
     store_loss(b, l, mean_of(b, end_sum(b, outer, sum)));
 }
 
-/* ---- of batch elements: classifiers ------------------------------------------------------------------------ */
+/* ---- of batch elements: classifiers ---------------------------------------------------------- */
 
 static void mean_of_classes(lower_t *L, builder_t *b, loss_t *l) {
     inst_t *loop;
@@ -218,7 +219,7 @@ static void mean_of_numbers(lower_t *L, builder_t *b, loss_t *l) {
     store_loss(b, l, mean_of(b, end_sum(b, outer, sum)));
 }
 
-/* ---- of positions: question answering ---------------------------------------------------------------------- */
+/* ---- of positions: question answering -------------------------------------------------------- */
 
 value_t *answer_score(lower_t *L, builder_t *b, buffer_t *scores, affine_t which, affine_t batch,
                       value_t *t) {
@@ -263,7 +264,7 @@ static void mean_of_answers(lower_t *L, builder_t *b, loss_t *l) {
     store_loss(b, l, ends->results[0]);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const loss_form_t forms[] = {
     {G_CROSS_ENTROPY, 3, REFORMER_LOSS_CROSS_ENTROPY, "lm_loss",
@@ -297,10 +298,10 @@ buffer_t *scores_of_loss(lower_t *L, const gnode_t *loss) {
 typedef struct {
     buffer_t *from, *to;
     affine_t batch;
-} keep_t;
+} score_copy_t;
 
 static void keep_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const keep_t *k = ctx;
+    const score_copy_t *k = ctx;
     affine_t from[] = {ax(0), at}, to[] = {k->batch, at};
     (void)L;
     b_store(b, k->to, b_load(b, k->from, width, from), to);
@@ -323,7 +324,7 @@ static void rows_to_loss(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, 
         for (int i = 0; i < 2; i++)
             if (loss->in[i] == n) keep_column(b, r, n, rows, scores_of_loss(L, loss), i);
     } else {
-        keep_t k = {rows, scores_of_loss(L, loss), r->at.batch};
+        score_copy_t k = {rows, scores_of_loss(L, loss), r->at.batch};
         for_span(L, b, width_of(n), keep_span, &k);
     }
 }
@@ -337,9 +338,10 @@ void rows_to_losses(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, buffe
     if (first) rows_to_loss(L, b, r, n, rows, first);
 }
 
-/* ---- kernels -------------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
-/* Callers ask for the loss of what they are given, and of nothing else: they are told so by names of inputs. */
+/* Callers ask for the loss of what they are given, and of nothing else: they are
+ * told so by names of inputs. */
 static bool is_of_outputs(const lower_t *L, const gnode_t *loss) {
     const graph_t *g = L->g;
     if (loss->op != G_QA_LOSS) return graph_output(g, "logits") == loss->in[0];

@@ -1,6 +1,7 @@
-/* Graph → Loops: cuts the graph into regions, gives stored values and weights their buffers, has a kernel made for every
- * class of regions, and writes the schedule. Weights of a class are stacked and the schedule is a loop over layers, of a
- * train step a second one backwards, so that code size depends on how many classes there are, and not on depth. */
+/* Graph → Loops: cuts the graph into regions, gives stored values and weights their buffers, has a
+ * kernel made for every class of regions, and writes the schedule. Weights of a class are stacked
+ * and the schedule is a loop over layers, of a train step a second one backwards, so that code size
+ * depends on how many classes there are, and not on depth. */
 #include "lower/cache.h"
 #include "lower/chunks.h"
 #include "lower/columns.h"
@@ -16,7 +17,7 @@ static const gnode_t *first_of(const graph_t *g, gop_t op) {
     return NULL;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The greatest power of two up to n. */
 static int64_t power_below(int64_t n) {
@@ -25,21 +26,21 @@ static int64_t power_below(int64_t n) {
     return p;
 }
 
-/* Rows per task: the largest divisor of the padded length, or of a chunk of it, that the tiles allow; where it is less than a
- * third of that, rows are padded up. Question answering keeps its two targets in the first two rows
- * (REFORMER_SLOT_TARGET). */
+/* Rows per task: the largest divisor of the padded length, or of a chunk of it, that the tiles
+ * allow; where it is less than a third of that, rows are padded up. Question answering keeps its
+ * two targets in the first two rows (REFORMER_SLOT_TARGET). */
 static void choose_block(lower_t *L) {
     dim_t p = choose_chunks(L);
-    int64_t most = L->tiles->block;
-    if (dim_literal(p) && p.c <= most) {
+    int64_t max = L->tiles->block;
+    if (dim_literal(p) && p.c <= max) {
         bool two = first_of(L->g, G_QA_LOSS) && p.c < 2;
         L->block = two ? 2 : p.c;
     } else {
         L->block = 1;
-        for (int64_t d = 1; d <= most; d++)
+        for (int64_t d = 1; d <= max; d++)
             if (dim_divisible(p, d)) L->block = d;
         bool free = dim_literal(p) && L->chunks.rows == 0;
-        if (free && 3 * L->block < most) L->block = power_below(most);
+        if (free && 3 * L->block < max) L->block = power_below(max);
     }
     p = L->padded;
     L->rows = dim_literal(p) ? dim(round_up(p.c, L->block)) : p;
@@ -55,7 +56,7 @@ static void choose_few_rows(lower_t *L) {
     L->blocks = dim(1);
 }
 
-/* ---- buffers -------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /* Classes of what has labels; of answers, positions. */
 static dim_t largest_target(const lower_t *L) {
@@ -72,9 +73,9 @@ static void make_slots(lower_t *L) {
     const gnode_t *word = L->embed->in[graph_word_input(L->embed)];
     L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
     set_range(L->ids, dim(0), dim(word->shape[0].c - 1));
-    L->key = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_KEY, "key", E_I32, 2, rows);
-    L->row = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_ROW, "row", E_I32, 2, rows);
-    set_range(L->row, dim(-1), dim_sub(length, dim(1)));
+    L->key_position = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_KEY, "key", E_I32, 2, rows);
+    L->output_row = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_ROW, "row", E_I32, 2, rows);
+    set_range(L->output_row, dim(-1), dim_sub(length, dim(1)));
     L->target = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_TARGET, "target", E_I32, 2, rows);
     set_range(L->target, dim(-1), largest_target(L));
     L->control = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_CONTROL, "control", E_I32, 1, &controls);
@@ -118,8 +119,8 @@ static void make_homes(lower_t *L) {
     }
 }
 
-/* Few rows read every weight once and are bound by that: their tile takes whole panels, as far as there are registers for
- * that, and as many rows at once as then fit. */
+/* Few rows read every weight once and are bound by that: their tile takes whole panels, as far as
+ * there are registers for that, and as many rows at once as then fit. */
 static tiles_t few_tiles(const target_t *t) {
     tiles_t tiles = tiles_for(t);
     for (int v = MAX_VECTORS; v > tiles.vectors; v--) {
@@ -138,7 +139,8 @@ static bool find_embedding(lower_t *L) {
     return false;
 }
 
-/* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL after errors in d. */
+/* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL
+ * after errors in d. */
 static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                             const lower_options_t *o, diag_t *d) {
     lower_t *L = ARENA_NEW(arena, lower_t);
@@ -173,7 +175,7 @@ static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *la
     return L;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
     const region_t *region = p->class->pattern;
@@ -191,14 +193,14 @@ static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
 
 static bool lower_classes(lower_t *L) {
     bool ok = true;
-    few_rows_t few = {.m = L->block, .prefix = "", .row = L->row};
+    few_rows_t few = {.m = L->block, .prefix = "", .row = L->output_row};
     int errors = diag_errors(L->d);
     for (int i = 0; i < L->regions->n_classes; i++) ok = lower_class(L, &L->parts[i], &few) && ok;
     for (int i = 0; i < L->n_attentions; i++) lower_attention(L, &L->attentions[i]);
     return ok && diag_errors(L->d) == errors;
 }
 
-/* ---- the module --------------------------------------------------------------------------------------------------- */
+/* ---- the module ------------------------------------------------------------------------------ */
 
 /* A prefill has none. */
 static void leave_losses(lower_t *L) {
@@ -210,7 +212,8 @@ static bool is_loss(const region_t *region) {
     return region->kind == K_REDUCE && region->nodes.at[0]->op != G_SEED;
 }
 
-/* What stands behind the layers: of a forward its outputs and losses, of a prefill the last token's alone. */
+/* What stands behind the layers: of a forward its outputs and losses, of a prefill
+ * the last token's alone. */
 static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
     const regions_t *r = L->regions;
     *n = 0;

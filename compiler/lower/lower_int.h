@@ -1,8 +1,9 @@
-/* Shared by the files of lower/: what was read from the Graph, the buffers all kernels see, helpers.
+/* Shared by the files of lower/: what was read from the Graph, the buffers all
+ * kernels see, helpers.
  *
- * Layout of activations: streams and everything with one row per token are [batch][rows][width], where
- * rows is the padded length rounded up to the row block, and width is rounded up to a column tile. Rows
- * beyond the padded length hold finite values that no real token ever reads. */
+ * Layout of activations: streams and everything with one row per token are [batch][rows][width],
+ * where rows is the padded length rounded up to the row block, and width is rounded up to a column
+ * tile. Rows beyond the padded length hold finite values that no real token ever reads. */
 #ifndef REFORMERC_LOWER_INT_H
 #define REFORMERC_LOWER_INT_H
 
@@ -13,7 +14,8 @@
 #include "lower/tiles.h"
 #include "reformer_rt.h"
 
-/* Bytes: of a cache line; added to the row length of scratch operands, so that rows do not share cache sets. */
+/* Bytes: of a cache line; added to the row length of scratch operands, so that rows
+ * do not share cache sets. */
 enum { LINE = 64, PADDING = 64 };
 /* The same in elements. */
 static inline int64_t line_of(elem_t e) {
@@ -22,8 +24,8 @@ static inline int64_t line_of(elem_t e) {
 static inline int64_t padding_of(elem_t e) {
     return PADDING / elem_bytes(e);
 }
-/* Scores that Hugging Face sets: of a token as its own key in LSH attention, and of a masked key. A score of keys may
- * be lower, and then these outweigh it. */
+/* Scores that Hugging Face sets: of a token as its own key in LSH attention, and of a masked key. A
+ * score of keys may be lower, and then these outweigh it. */
 #define SELF_KEY   (-1e5)
 #define MASKED_KEY (-1e9)
 /* The score of a place that holds no key: none of a key is lower. */
@@ -40,8 +42,8 @@ typedef struct {
     int vector;                /* which index vector of the part tells a member's place */
 } role_t;
 
-/* When a launch runs, of what a call asks for: `mode` is that of its module, `wanted` has a bit for each control
- * (REFORMER_WANT_LOGITS …) of which one must be set; 0: whatever is wanted. */
+/* When a launch runs, of what a call asks for: `mode` is that of its module, `wanted` has a bit for
+ * each control (REFORMER_WANT_LOGITS …) of which one must be set; 0: whatever is wanted. */
 typedef enum { ANY_CALL, FORWARD, PREFILL } call_t;
 enum { ANYWAY = 1u << 31 }; /* among bits of controls: it is computed whatever is wanted */
 typedef struct {
@@ -61,8 +63,9 @@ typedef struct {
     const char *name;
 } stages_t;
 
-/* What is added up of each chunk of rows, behind the row program of a K_SUM region: kernels whose params are the place in
- * the stack of what is summed up, a vector of the part, and the number of the chunk. */
+/* What is added up of each chunk of rows, behind the row program of a K_SUM region: kernels whose
+ * params are the place in the stack of what is summed up, a vector of the part, and
+ * the number of the chunk. */
 typedef struct {
     const gnode_t *node;
     buffer_t *to;
@@ -75,23 +78,23 @@ typedef struct {
     int n;
 } row_sums_of_t;
 
-/* A kept value that a class has to do with: the stack that it stands in, and which index vector of the part tells a member's
- * place there. */
+/* A kept value that a class has to do with: the stack that it stands in, and which index vector of
+ * the part tells a member's place there. */
 typedef struct {
     int home, vector;
 } kept_in_t;
 
-/* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
- * indices that differs; the schedule passes the layer's. */
-enum { MOST_INDICES = 24 };
+/* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one
+ * for each list of indices that differs; the schedule passes the layer's. */
+enum { MAX_INDICES = 24 };
 typedef struct part {
     const class_t *class;
-    role_t *roles,
-        *turned; /* [pattern->params.n]: as most read it, as DENSE_T does; w NULL: nobody */
+    /* [pattern->params.n]: as most read it, as DENSE_T does; w NULL: nobody */
+    role_t *roles, *turned;
     int n_vectors;
-    const int32_t *vector[MOST_INDICES]; /* [class->count] */
-    int64_t bound[MOST_INDICES];         /* all are below */
-    struct attention *into, *from;       /* whose operands it makes; whose result it reads */
+    const int32_t *vector[MAX_INDICES]; /* [class->count] */
+    int64_t bound[MAX_INDICES];         /* all are below */
+    struct attention *into, *from;      /* whose operands it makes; whose result it reads */
     kept_in_t *kept; /* [n_kept]: what its regions leave to the backward pass, or read of it */
     int n_kept;
     lfunc_t *kernel;
@@ -99,8 +102,8 @@ typedef struct part {
     stages_t stages;       /* of few rows: instead of `kernel` */
     buffer_t **shown;      /* traces, by node of the pattern; NULL: see is_shown_apart */
     struct attention *own; /* whose mixer it is */
-    bool
-        stacked; /* it reads or writes what is kept of an attention, at the place that `stack_vector` says */
+    /* It reads or writes what is kept of an attention, at the place that `stack_vector` says */
+    bool stacked;
     int stack_vector;
     bool used;    /* a kernel computes it */
     bool crowded; /* it has more lists than there is room for */
@@ -109,16 +112,17 @@ typedef struct part {
 /* Of an attention, what the forward keeps for the backward pass (attention_stacks.h). */
 enum { KEPT_QUERY = 1, KEPT_KEY = 2, KEPT_VALUE = 4, KEPT_RESULT = 8 };
 
-/* A class of attention ops, with what leads to it and away from it. Operands and result stand by heads, a group of
- * heads at a time. */
+/* A class of attention ops, with what leads to it and away from it. Operands and result stand by
+ * heads, a group of heads at a time. */
 typedef struct attention {
     const class_t *class;
     const gnode_t *node;                         /* of its pattern */
     const char *name;                            /* "lsh", "local", "lsh_2" … */
     const gnode_t *query, *key, *value;          /* key NULL: the queries are keys too */
     part_t *own, *project, *hash_part, *combine; /* hash_part NULL: it does not hash */
-    /* Of a backward pass, NULL: none. Its gradient, and that of its result; buckets that a PACK_BUCKETS keeps of it, or that it
-     * takes from there (`unpacks`), and the vector of `packed` that says where. */
+    /* Of a backward pass, NULL: none. Its gradient, and that of its result; buckets that a
+     * PACK_BUCKETS keeps of it, or that it takes from there (`unpacks`), and the vector of
+     * `packed` that says where. */
     const gnode_t *gradient, *dy;
     unsigned stacked;          /* KEPT_…: stands in stacks; */
     struct attention *forward; /* whose they are; NULL: its own, of the forward */
@@ -129,9 +133,9 @@ typedef struct attention {
     const role_t *rotations;   /* of hash_part; NULL: none */
     part_t *kept;              /* of prefills: the *_KEEP of its operands; NULL: none */
     const struct cache *cache; /* of steps and prefills: where tokens are kept */
-    int hash_number,
-        hash_rows; /* vectors of `hash_part`: place among all layers that hash, and among the rows of
-                                 * imposed buckets (-1: none are imposed) */
+    /* Vectors of `hash_part`: place among all layers that hash, and among the rows of imposed
+     * buckets (-1: none are imposed) */
+    int hash_number, hash_rows;
     int number, kept_number; /* vectors of `own` and `kept`: place in the cache */
     bool lsh, exact;         /* exact: every query against every key: no chunks, one round */
     bool apart;              /* its buffers are its own: others run while they are in use */
@@ -146,16 +150,18 @@ typedef struct attention {
     int64_t heads, head_size, head_stride, group, groups; /* heads per group, number of groups */
     /* [batch][group][rows][head_stride]; k: NULL where keys are the queries; out: may be q */
     buffer_t *q, *k, *v, *out;
-    /* Of operands that are rounded, what they were before, f32, for those who hash or keep them. NULL: nobody. Of others: q, k
-     * and v. */
+    /* Of operands that are rounded, what they were before, f32, for those who hash or keep them.
+     * NULL: nobody. Of others: q, k and v. */
     buffer_t *plain_q, *plain_k, *plain_v;
     buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
     buffer_t *self_kept;         /* the same: what dropout multiplies them by, in all; NULL: none */
     buffer_t *bucket_of, *order; /* [batch][group][rounds][rows + 1] */
-    /* [batch][group][rows], of exact attention and gradients; LSH: 1 / norm, local: norm / sqrt(head) */
+    /* [batch][group][rows], of exact attention and gradients; LSH: 1 / norm,
+     * local: norm / sqrt(head) */
     buffer_t *key_norm;
-    /* Gradients, as q: of the result, of the operands; [batch][group][rows]: probabilities are exp(s - shift) * scale, and <dy, y> */
+    /* Gradients, as q: of the result, of the operands; [batch][group][rows]: probabilities are
+     * exp(s - shift) * scale, and <dy, y> */
     buffer_t *dy_heads, *dq, *dk, *dv;
     buffer_t *dy_factor; /* what products read of it: dy, or of bf16 dy * scale, rounded */
     buffer_t *row_shift, *row_scale, *row_mean;
@@ -163,12 +169,12 @@ typedef struct attention {
     lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */
     lfunc_t *keep_buckets; /* packs them, or unpacks; NULL: none are kept */
     lfunc_t *clear;        /* its state, where what makes its queries did not; NULL: not needed */
-    lfunc_t *
-        keep_sums; /* what its gradient needs of its sums over rounds, beside a kept result; NULL: nothing */
-    lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges,
-        *gradient_end;    /* NULL: not needed */
-    lfunc_t *forgetting;  /* of steps; NULL: nothing is forgotten */
-    lfunc_t *keep, *file; /* of prefills: into the cache; NULL: none */
+    /* What its gradient needs of its sums over rounds, beside a kept result; NULL: nothing */
+    lfunc_t *keep_sums;
+    /* NULL: not needed */
+    lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges, *gradient_end;
+    lfunc_t *find_lost_offset;             /* of steps; NULL: nothing is forgotten */
+    lfunc_t *store_kv, *append_to_buckets; /* of prefills: into the cache; NULL: none */
     buffer_t *trace_self, *trace_buckets, *trace_order;
 } attention_t;
 
@@ -195,8 +201,8 @@ typedef struct {
     int lanes;    /* of the widest f32 vector */
     int64_t tile; /* columns of a register tile: lanes * tiles->vectors */
 
-    bool
-        few; /* a row of the batch is one token, at a position of its own: all rows are computed at once */
+    /* a row of the batch is one token, at a position of its own: all rows are computed at once */
+    bool few;
     int64_t batch;
     dim_t padded, rows, blocks; /* per batch element; rows = block * blocks */
     int64_t block;              /* rows per task of dense kernels */
@@ -209,7 +215,7 @@ typedef struct {
     int n_hashes;     /* layers that hash */
     buffer_t **homes; /* [regions->n_homes]: [batch][rows][width in whole tiles] */
     /* slots */
-    buffer_t *ids, *key, *row, *target, *control;
+    buffer_t *ids, *key_position, *output_row, *target, *control;
     /* of indices by layer, and which layers have one in each: schedule_launch.c */
     buffer_t **tables;
     int32_t **index, **said;
@@ -219,19 +225,21 @@ typedef struct {
     int n_caches;
     int32_t *cache_number;             /* by id of a state: its place among its kind */
     int n_cache_slots, n_record_slots; /* taken */
-    /* Steps: [1][rows], each row's own, NULL: a row stands at its number; whether its tokens are in buckets; [1]: 1 =
-     * tokens are filed lower by their round (upstream), NULL: none are. */
-    buffer_t *position, *hashed, *forgot;
+    /* Steps: [1][rows], each row's own, NULL: a row stands at its number; whether its tokens are in
+     * buckets; [1]: 1 = tokens stand lower by their round: the offset of rounds was lost
+     * (as_huggingface), NULL: none are. */
+    buffer_t *position, *hashed, *lost_offset;
     buffer_t *begins;  /* of a train step; NULL: rows begin at the first position */
     int64_t positions; /* of the tables, with `begins` */
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + 2 * ACT_COUNT)];
-    lfunc_t *philox[2],
-        *kept; /* dropout.c: of scalars, of vectors; factors. NULL: nothing is dropped */
+    /* dropout.c: of scalars, of vectors; factors. NULL: nothing is dropped */
+    lfunc_t *philox[2], *kept;
     trace_t *trace;
 } lower_t;
 
-/* It makes what callers are given, and nothing else: it stands behind all layers, with weights of its own. */
+/* It makes what callers are given, and nothing else: it stands behind all layers,
+ * with weights of its own. */
 bool is_head(const lower_t *L, const region_t *region);
 
 /* ---- stacks.c -------------------------------------------------------------------------------- */
@@ -240,7 +248,8 @@ bool counts_layers(const part_t *p,
                    int vector); /* each member is found at the number of its layer */
 int part_vector(part_t *p, const int32_t *at, int64_t bound); /* too many: p is crowded */
 bool part_is_crowded(lower_t *L, const part_t *p);            /* true after an error in L->d */
-/* A dense layer without bias that only attention reads, or what rounds it: computed head by head. */
+/* A dense layer without bias that only attention reads, or what rounds it: computed
+ * head by head. */
 bool goes_by_heads(const regions_t *r, const gnode_t *n);
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
@@ -249,7 +258,8 @@ const role_t *role_of(const part_t *p, const gnode_t *param);
 bool is_product(const gnode_t *n);
 const role_t *matrix_of(const part_t *p, const gnode_t *product);
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values); /* opens a kernel */
-/* The member's place in a weight's stack, by those params; without them, of the one member that there is. */
+/* The member's place in a weight's stack, by those params; without them, of the
+ * one member that there is. */
 affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role);
 
 /* ---- attention.c ----------------------------------------------------------------------------- */
@@ -270,7 +280,7 @@ typedef struct {
 /* The entry: embedding, layers, heads in their order. False after errors in L->d. */
 bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads);
 
-/* ---- facts.c ---------------------------------------------------------------------------------- */
+/* ---- facts.c --------------------------------------------------------------------------------- */
 bool is_prefill(const lower_t *L); /* it may be one */
 bool only_prefills(const lower_t *L);
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
@@ -294,19 +304,21 @@ buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
                       const dim_t *dims);
 void set_range(buffer_t *b, dim_t lo, dim_t hi);
-/* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target multiplies those; of i8
- * see small.c. */
+/* Of the buffer that a value stands in. bf16 stands as f32 with rounded values where the target
+ * multiplies those; of i8 see small.c. */
 elem_t elem_of(const lower_t *L, const gnode_t *n);
 value_t *rounded(builder_t *b, value_t *x);     /* f32 as a bf16 value stands */
 value_t *bf16_valued(builder_t *b, value_t *x); /* f32, rounded to values of bf16 */
 ltype_t vec(const lower_t *L);                  /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
-value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
-/* Where a row of a batch element stands, by L->begins; rows behind the last position repeat that one. */
+value_t *at_most(builder_t *b, affine_t x, dim_t max); /* an index, held below an end */
+/* Where a row of a batch element stands, by L->begins; rows behind the last position
+ * repeat that one. */
 value_t *position_from(lower_t *L, builder_t *b, affine_t batch, affine_t row);
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
-/* A block for what one of the controls in `wanted` asks for; NULL: none is there, and what follows runs always. */
+/* A block for what one of the controls in `wanted` asks for; NULL: none is there, and
+ * what follows runs always. */
 inst_t *if_wanted(lower_t *L, builder_t *b, unsigned wanted);
 void end_if_wanted(builder_t *b, inst_t *branch);
 /* Launches a kernel as the part of the model that `label` names; layer NULL: outside of layers. */
@@ -318,34 +330,34 @@ void transpose(builder_t *b, lower_t *L, value_t **rows);
 typedef void span_fn(lower_t *L, builder_t *b, void *ctx, affine_t at, int width);
 void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx);
 
-/* Folds 0 … n-1 into a scalar with `op`: body combines its elements with the accumulator, first in vectors
- * (reduced by a fixed tree), then one by one. */
+/* Folds 0 … n-1 into a scalar with `op`: body combines its elements with the accumulator, first in
+ * vectors (reduced by a fixed tree), then one by one. */
 typedef value_t *fold_fn(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc);
 value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
                    void *ctx);
 value_t *fold_integers(lower_t *L, builder_t *b, int64_t n, op_t op, int32_t identity,
                        fold_fn *body, void *ctx);
 
-/* ---- dense.c ---------------------------------------------------------------------------------- */
+/* ---- dense.c --------------------------------------------------------------------------------- */
 /* acc[r * vectors + j]: rows row … row+rows-1 of the block, columns col … of the tile. */
 typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
                          value_t **acc);
 /* Prefetches where the epilogue will write: `row` of the block, columns col … of the tile. */
 typedef void target_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col);
 typedef struct {
-    /* [prefix …][panel][k][PANEL], of bf16 [prefix …][panel][pair of k][PANEL * 2], of i8 [prefix …][panel][four
-     * k][PANEL * 4] */
+    /* [prefix …][panel][k][PANEL], of bf16 [prefix …][panel][pair of k][PANEL * 2], of i8 [prefix
+     * …][panel][four k][PANEL * 4] */
     buffer_t *w;
     int n_prefix;
     affine_t prefix[3];
-    /* Of i8, else NULL: [prefix …][column], f32 and i32: by what a column is multiplied, and -128 times the sum of its
-     * weights. */
+    /* Of i8, else NULL: [prefix …][column], f32 and i32: by what a column is multiplied, and -128
+     * times the sum of its weights. */
     buffer_t *scales, *starts;
 } panels_t;
 int64_t panel_rows(const panels_t *w, int64_t k); /* rows of a panel that k of a product take */
 typedef struct {
-    buffer_t *
-        a; /* scratch [m][>= k], of a value of w's type, then with something finite behind an odd k */
+    /* Scratch [m][>= k], of a value of w's type, then with something finite behind an odd k */
+    buffer_t *a;
     int64_t m, k, n;
     panels_t w;
     const panels_t *next; /* what the next product reads, at least as deep; NULL: not known */
@@ -369,10 +381,11 @@ typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, af
 typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);
 typedef void tile_ahead_fn(lower_t *L, builder_t *b, void *ctx, affine_t step);
 /* next[i] = acc[i] + what comes to it at k */
-typedef void tile_step_fn(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+typedef void tile_at_k_fn(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                           value_t **next);
-/* How k is gone through: one by one; of bf16, whose sums dot2 defines, by pairs, `depth` counting those: x and y give the
- * pairs, or without dot2 what they hold, as f32, each by itself: the odd k first. */
+/* How k is gone through: one by one; of bf16, whose sums dot2 defines, by pairs, `depth` counting
+ * those: x and y give the pairs, or without dot2 what they hold, as f32, each by
+ * itself: the odd k first. */
 typedef enum { ONE_BY_ONE, DOT_PAIRS, ODD_FIRST } order_t;
 typedef struct {
     int rows, vectors;
@@ -381,44 +394,47 @@ typedef struct {
     bool odd; /* ODD_FIRST: one k follows that is in no pair */
     tile_scalar_fn *x;
     tile_vector_fn *y;
-    tile_step_fn *step; /* NULL: one product of x and y each */
+    tile_at_k_fn *at_k; /* NULL: one product of x and y each */
     void *ctx;
     value_t *const *init; /* accumulators to start from; NULL: 0 */
     int64_t every;        /* `ahead` runs once per so many k, depth / every times; 0: never */
     tile_ahead_fn *ahead;
 } product_t;
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
-/* `most`, or a little less where that divides the depth, so that no k are left over, which would be a loop of
- * their own: a value for `every`. */
-int64_t cadence(int64_t depth, int64_t most);
-/* Pairs of bf16: one in all lanes; the first or the second of each of a vector, as f32: a bf16 is its upper half; and back,
- * of f32 that are bf16. */
+/* `max`, or a little less where that divides the depth, so that no k are left over, which would be
+ * a loop of their own: a value for `every`. */
+int64_t cadence(int64_t depth, int64_t max);
+/* Pairs of bf16: one in all lanes; the first or the second of each of a vector, as f32: a bf16 is
+ * its upper half; and back, of f32 that are bf16. */
 value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair);
 value_t *widened(lower_t *L, builder_t *b, value_t *pairs, int second);
 value_t *paired(builder_t *b, value_t *first, value_t *second);
 value_t *pair_bits(builder_t *b, value_t *first, value_t *second); /* the same pairs as i32 */
 int64_t row_tiles(const lower_t *L, int64_t m);                    /* register tiles over m rows */
-/* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
+/* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i];
+ * returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);
 /* One tile after the other: `ordinal` counts them from 0. Returns how many there are. */
 typedef void row_tile_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                          affine_t ordinal);
 void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx);
 
-/* ---- small.c ------------------------------------------------------------------------------------ */
-/* Rows of i8: u8, each 128 more than it is, where the target has dot4; else integers in f32. Of a row that is `width`
- * wide the scale stands behind it, in this column: as f32, or the bits of one in four u8. */
+/* ---- small.c --------------------------------------------------------------------------------- */
+/* Rows of i8: u8, each 128 more than it is, where the target has dot4; else integers in f32. Of a
+ * row that is `width` wide the scale stands behind it, in this column: as f32, or the
+ * bits of one in four u8. */
 int64_t scale_column(const lower_t *L, int64_t width);
 value_t *scale_at(builder_t *b, buffer_t *rows, affine_t row, int64_t column);
 
-/* ---- rows in memory (elements.c) ----------------------------------------------------------------- */
-/* A stack of kept values (kept.c), [place * batch][rows][width], and the batch of it that a kernel has to do with. */
+/* ---- rows in memory (elements.c) ------------------------------------------------------------- */
+/* A stack of kept values (kept.c), [place * batch][rows][width], and the batch of it that
+ * a kernel has to do with. */
 typedef struct {
     const buffer_t *stack;
     affine_t batch;
 } kept_at_t;
-/* Rows 0 … m-1 of a kernel: of buffers [batch][rows][width], those of one batch element from row0 on; of scratch and
- * others [rows][width], the first. */
+/* Rows 0 … m-1 of a kernel: of buffers [batch][rows][width], those of one batch element from row0
+ * on; of scratch and others [rows][width], the first. */
 typedef struct {
     affine_t batch, row0;
     int64_t m;
@@ -429,12 +445,14 @@ typedef struct {
 /* Where a kernel of the part finds its kept values, by its params; at->batch is known. */
 void find_kept_rows(lower_t *L, const part_t *p, value_t *const *index, rows_at_t *at);
 
-/* ---- norm.c ------------------------------------------------------------------------------------ */
-/* A norm, or what the backward pass makes of one: of which rows, and of a gradient's dy; NULL: it is none. */
+/* ---- norm.c ---------------------------------------------------------------------------------- */
+/* A norm, or what the backward pass makes of one: of which rows, and of a gradient's
+ * dy; NULL: it is none. */
 bool is_norm_form(const gnode_t *n);
 const gnode_t *normed(const gnode_t *n);
 const gnode_t *norm_dy(const gnode_t *n);
-/* The norm of a kernel's rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
+/* The norm of a kernel's rows, the concatenation of 1 or 2 streams, into scratch
+ * dst [m][>= width]. */
 typedef struct {
     int n_src;
     buffer_t *src[2]; /* stored rows, or scratch [m][>= width] */
@@ -454,7 +472,7 @@ void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
 /* Eps, weights and the width of a source: those of a norm's node. */
 void read_norm(const part_t *p, value_t *const *index, const gnode_t *n, norm_t *norm);
 
-/* ---- kernels, one file each ---------------------------------------------------------------------- */
+/* ---- kernels, one file each ------------------------------------------------------------------ */
 lfunc_t *lower_embed(lower_t *L, part_t *p);
 void lower_hash(lower_t *L, attention_t *a);
 void lower_unpacked(lower_t *L, attention_t *a); /* the same of buckets that were kept: pack.c */
@@ -476,7 +494,8 @@ bool lower_last_token(lower_t *L, stages_t *stages); /* the head of a prefill */
 
 /* --dump-activations: compact copies of padded buffers. */
 void make_trace_buffers(lower_t *L);
-/* Whether a kernel has to show a value itself: it stands in no home behind its region, nor goes into a stream there. */
+/* Whether a kernel has to show a value itself: it stands in no home behind its region, nor
+ * goes into a stream there. */
 bool is_shown_apart(const lower_t *L, const gnode_t *n);
 buffer_t *shown_buffer(lower_t *L, const gnode_t *n); /* [batch][padded][width]: of such a value */
 trace_t *lower_trace(lower_t *L);                     /* NULL after errors in L->d */

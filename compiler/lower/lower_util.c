@@ -87,8 +87,8 @@ value_t *splat(builder_t *b, lower_t *L, double x) {
     return b_const(b, vec(L), x);
 }
 
-value_t *at_most(builder_t *b, affine_t x, dim_t most) {
-    return b_binary(b, OP_MIN, b_index(b, x), b_index(b, (affine_t){.base = most}));
+value_t *at_most(builder_t *b, affine_t x, dim_t max) {
+    return b_binary(b, OP_MIN, b_index(b, x), b_index(b, (affine_t){.base = max}));
 }
 
 value_t *position_from(lower_t *L, builder_t *b, affine_t batch, affine_t row) {

@@ -1,8 +1,8 @@
-/* Sorted chunks in a ring: the query-keys of a chunk transposed, its values, positions and norms; and how the window sees
- * them. */
+/* Sorted chunks in a ring: the query-keys of a chunk transposed, its values, positions and norms;
+ * and how the window sees them. */
 #include "lower/lsh_attention.h"
 
-/* ---- gathering a chunk into the ring ----------------------------------------------------------------- */
+/* ---- gathering a chunk into the ring --------------------------------------------------------- */
 
 /* Token at lane `lane` of the chunk being gathered, as an index. */
 static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
@@ -14,11 +14,11 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
 }
 
 /* Rows of huge norms are kept lessened: as queries, and as keys, whose factors make it good. */
-static void lessen_panel(lower_t *L, builder_t *b, lsh_t *c, affine_t panel, value_t *most,
+static void lessen_panel(lower_t *L, builder_t *b, lsh_t *c, affine_t panel, value_t *max,
                          value_t *const *norms) {
     buffer_t *scales[] = {c->key_scale, c->key_scale2};
     inst_t *usual =
-        b_if(b, b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), HUGE_NORM)), 0, NULL);
+        b_if(b, b_compare(b, OP_LE, max, b_const(b, SCALAR(E_F32), HUGE_NORM)), 0, NULL);
     b_likely(usual);
     b_else(b, usual, NULL);
     lessen_queries(L, b, c->w->queries, c->gather_slot, panel, norms);
@@ -34,9 +34,9 @@ static void lessen_panel(lower_t *L, builder_t *b, lsh_t *c, affine_t panel, val
 
 /* Norms of a panel's rows, and the keys' factors; returns the greatest with slot_most. */
 static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
-                             value_t *slot_most) {
+                             value_t *slot_max) {
     int nv = L->tiles->vectors;
-    value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS], *most = NULL;
+    value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS], *max = NULL;
     panel_squares(L, b, c->w->queries, c->w->order, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *scale = key_factor(b, squares[j], c->a->head_size),
@@ -46,13 +46,13 @@ static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
         b_store(b, c->key_scale, scale, nx);
         b_store(b, c->key_scale2, b_binary(b, OP_MUL, scale, splat(b, L, LOG2_E)), nx);
         b_store(b, c->norm, norm, nx);
-        most = most ? b_binary(b, OP_MAX, most, norm) : norm;
+        max = max ? b_binary(b, OP_MAX, max, norm) : norm;
     }
     affine_t mx[] = {c->gather_slot, panel};
-    most = reduce(b, L, OP_MAX, most);
-    b_store(b, c->most_norm, most, mx);
-    lessen_panel(L, b, c, panel, most, norms);
-    return b_binary(b, OP_MAX, slot_most, most);
+    max = reduce(b, L, OP_MAX, max);
+    b_store(b, c->max_norm, max, mx);
+    lessen_panel(L, b, c, panel, max, norms);
+    return b_binary(b, OP_MAX, slot_max, max);
 }
 
 static void gather_value_pairs(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
@@ -72,18 +72,18 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     affine_t px[] = {c->gather_slot, lane}, kx[] = {c->batch, token};
     value_t *t = b_index(b, token);
     b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
-    b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
+    b_store(b, c->key_pos, load1(b, L->key_position, 2, kx), px);
     if (!c->a->pairs)
         copy_values(L, b, c->a->v, batch_in(&c->in, c->a->v), head_in(&c->in, c->a->v), token,
                     c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
     if (c->a->pairs) gather_value_pairs(L, b, c, lanes);
 
-    value_t *most = b_const(b, SCALAR(E_F32), 0);
-    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 1, &most);
-    most = gather_norms(L, b, c, ax_v(loop_var(panels)), loop_arg(panels, 0));
-    b_end_for(b, panels, &most);
-    b_store(b, c->most_of_slot, panels->results[0], &c->gather_slot);
+    value_t *max = b_const(b, SCALAR(E_F32), 0);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 1, &max);
+    max = gather_norms(L, b, c, ax_v(loop_var(panels)), loop_arg(panels, 0));
+    b_end_for(b, panels, &max);
+    b_store(b, c->max_of_slot, panels->results[0], &c->gather_slot);
 }
 
 void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset, affine_t slot) {
@@ -103,20 +103,20 @@ affine_t ring_slot(builder_t *b, const lsh_t *c, affine_t step) {
     return ax_v(b_name(b_irem(b, b_index(b, step), dim(c->ring)), "slot"));
 }
 
-/* ---- the window's view of the ring ---------------------------------------------------------------------- */
+/* ---- the window's view of the ring ----------------------------------------------------------- */
 
 static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     (void)L;
     lsh_t *c = w->ctx;
-    c->slot = ring_slot(b, c, ax_plus(ax_add(c->step, ax_v(o)), 1)); /* the oldest: o = 0 */
+    c->slot = ring_slot(b, c, ax_plus(ax_add(c->gathered, ax_v(o)), 1)); /* the oldest: o = 0 */
 }
 
-static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t stretch, affine_t lane,
                         affine_t k) {
     (void)L;
     const lsh_t *c = w->ctx;
     int each = w->order == DOT_PAIRS ? 2 : 1;
-    affine_t ix[] = {c->slot, run, k, ax_scale(lane, each)};
+    affine_t ix[] = {c->slot, stretch, k, ax_scale(lane, each)};
     return b_load(b, w->queries, each, ix);
 }
 
@@ -162,8 +162,8 @@ static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, a
     return value_in_panel(L, b, c->values, c->slot, key, panel, col);
 }
 
-/* The output row of a lane of this panel, and the rows of the same lane of the next chunk to be gathered:
- * sorting has strewn them over memory. */
+/* The output row of a lane of this panel, and the rows of the same lane of the next chunk to be
+ * gathered: sorting has strewn them over memory. */
 static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     const lsh_t *c = w->ctx;
     affine_t row = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
@@ -188,7 +188,7 @@ static affine_t lsh_place(lower_t *L, builder_t *b, window_t *w) {
 
 window_t ring_window(const lower_t *L, lsh_t *c) {
     return (window_t){.chunk = c->a->chunk,
-                      .run = L->tile,
+                      .contiguous = L->tile,
                       .order = order_of_products(c->a),
                       .span = c->ring,
                       .width = c->a->head_stride,
@@ -209,11 +209,11 @@ window_t ring_window(const lower_t *L, lsh_t *c) {
 }
 
 value_t *keys_have_squares(builder_t *b, const lsh_t *c) {
-    value_t *most = NULL;
+    value_t *max = NULL;
     for (int64_t slot = 0; slot < c->ring; slot++) {
         affine_t at = ax(slot);
-        value_t *x = b_load(b, c->most_of_slot, 1, &at);
-        most = most ? b_binary(b, OP_MAX, most, x) : x;
+        value_t *x = b_load(b, c->max_of_slot, 1, &at);
+        max = max ? b_binary(b, OP_MAX, max, x) : x;
     }
-    return b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), MOST_NORM));
+    return b_compare(b, OP_LE, max, b_const(b, SCALAR(E_F32), MAX_NORM));
 }

@@ -1,5 +1,5 @@
-/* What rounds of LSH attention add up to: per token the sum of weights and the unnormalised output, and, where |q| is not
- * the shift, the maximum. */
+/* What rounds of LSH attention add up to: per token the sum of weights and the unnormalised output,
+ * and, where |q| is not the shift, the maximum. */
 #include "lower/lsh_attention.h"
 #include "lower/math.h"
 
@@ -32,8 +32,8 @@ static void keep_self(lower_t *L, builder_t *b, lsh_t *c, affine_t lane, affine_
     b_store(b, c->a->self_kept, chunks->results[0], sx);
 }
 
-/* How often the token of lane `row` stands among the keys of its window, where it sees no other (`alone`): rare, so
- * found by looking. */
+/* How often the token of lane `row` stands among the keys of its window, where it sees no other
+ * (`alone`): rare, so found by looking. */
 static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, affine_t lane,
                        affine_t token) {
     ltype_t i32 = SCALAR(E_I32);
@@ -83,19 +83,20 @@ void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
 
 /* What a round adds to one vector of a panel: its maximum, its sum, the factor of its output. */
 typedef struct {
-    value_t *most, *sum, *scale;
+    value_t *max, *sum, *scale;
 } round_t;
 
-/* As it is, or in a far row its log-sum-exp, 1, and the factor that makes its weights Hugging Face's. */
-static round_t this_round(lower_t *L, builder_t *b, value_t *far, value_t *most, value_t *sum) {
-    value_t *one = splat(b, L, 1), *lse = b_binary(b, OP_ADD, m_log(L, b, sum), most);
-    return (round_t){.most = b_select(b, far, lse, most),
+/* As it is, or in a far row its log-sum-exp, 1, and the factor that makes its
+ * weights Hugging Face's. */
+static round_t this_round(lower_t *L, builder_t *b, value_t *far, value_t *max, value_t *sum) {
+    value_t *one = splat(b, L, 1), *lse = b_binary(b, OP_ADD, m_log(L, b, sum), max);
+    return (round_t){.max = b_select(b, far, lse, max),
                      .sum = b_select(b, far, one, sum),
-                     .scale = b_select(b, far, far_scale(L, b, most, sum), one)};
+                     .scale = b_select(b, far, far_scale(L, b, max, sum), one)};
 }
 
-/* What the last round multiplies the output of far rows by, so that o / s is their rounds' weighed by what Hugging
- * Face rounds to; else 1. */
+/* What the last round multiplies the output of far rows by, so that o / s is their rounds' weighed
+ * by what Hugging Face rounds to; else 1. */
 static value_t *last_scale(lower_t *L, builder_t *b, const lsh_t *c, value_t *far, value_t *top,
                            value_t *total) {
     value_t *last =
@@ -129,16 +130,16 @@ static void store_sums(lower_t *L, builder_t *b, lsh_t *c) {
 }
 
 /* This round's of vector j merged with those so far, and the factors for both outputs. */
-static void merge_vector(lower_t *L, builder_t *b, const lsh_t *c, int j, value_t *most,
+static void merge_vector(lower_t *L, builder_t *b, const lsh_t *c, int j, value_t *max,
                          value_t *sum) {
     affine_t ix = ax((int64_t)j * L->lanes);
     value_t *m = b_load(b, c->top, L->lanes, &ix), *s = b_load(b, c->total_sum, L->lanes, &ix);
     value_t *far = is_far(L, b, c, j), *one = splat(b, L, 1);
-    round_t r = this_round(L, b, far, most, sum);
-    value_t *top = b_binary(b, OP_MAX, m, r.most);
-    value_t *is_shift = b_compare(b, OP_LE, ring_norm(L, b, c->w, j), splat(b, L, MOST_SHIFT));
+    round_t r = this_round(L, b, far, max, sum);
+    value_t *top = b_binary(b, OP_MAX, m, r.max);
+    value_t *is_shift = b_compare(b, OP_LE, ring_norm(L, b, c->w, j), splat(b, L, MAX_SHIFT));
     value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
-    value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, r.most, top));
+    value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, r.max, top));
     keep = b_select(b, is_shift, one, keep);
     gain = b_select(b, is_shift, one, gain);
     value_t *total = b_fma(b, s, keep, b_binary(b, OP_MUL, r.sum, gain));
@@ -150,14 +151,15 @@ static void merge_vector(lower_t *L, builder_t *b, const lsh_t *c, int j, value_
                   b_binary(b, OP_MUL, b_binary(b, OP_MUL, gain, r.scale), scale));
 }
 
-void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
+void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **max, value_t **sum) {
     load_sums(L, b, c);
-    for (int j = 0; j < L->tiles->vectors; j++) merge_vector(L, b, c, j, most[j], sum[j]);
+    for (int j = 0; j < L->tiles->vectors; j++) merge_vector(L, b, c, j, max[j], sum[j]);
     store_sums(L, b, c);
 }
 
-/* The un-sort and the combination in one: out[token] = acc * gain in the first round; later out[token] * keep +
- * acc * gain, both of which are 1 where |q| is the shift, and then round nothing. */
+/* The un-sort and the combination in one: out[token] = acc * gain in the first round; later
+ * out[token] * keep + acc * gain, both of which are 1 where |q| is the shift,
+ * and then round nothing. */
 static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, affine_t col, int rows,
                      value_t **acc, bool first) {
     int nv = L->tiles->vectors;

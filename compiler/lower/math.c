@@ -1,10 +1,11 @@
-/* exp, log, tanh, erf and the activations, as pure functions of Loops. Of a NaN all but 2^x are NaN, whatever its bits.
+/* exp, log, tanh, erf and the activations, as pure functions of Loops. Of a NaN all but 2^x are
+ * NaN, whatever its bits.
  *
  * Own polynomials, so that every back end and compiler gives the same bits: no libm. exp: range
- * reduction by the nearest multiple of ln 2 (magic-number rounding), degree 6 polynomial (Cephes expf);
- * log and tanh: Cephes logf, tanhf; erf: minimax fits made for this project, below 1 in x^2 (error
- * 1.2e-9), above as 1 - exp(-x^2) * P(1 / (1 + x/2)) (error 2.3e-11). Formulas of the activations are
- * Hugging Face's ACT2FN (docs/semantics.md 7). */
+ * reduction by the nearest multiple of ln 2 (magic-number rounding), degree 6 polynomial (Cephes
+ * expf); log and tanh: Cephes logf, tanhf; erf: minimax fits made for this project, below 1 in x^2
+ * (error 1.2e-9), above as 1 - exp(-x^2) * P(1 / (1 + x/2)) (error 2.3e-11). Formulas of the
+ * activations are Hugging Face's ACT2FN (docs/semantics.md 7). */
 #include "lower/math.h"
 
 /* Builds with constants of x's type. */
@@ -63,8 +64,8 @@ static value_t *build_exp(builder_t *b, value_t *x) {
     return b_select(b, b_compare(b, OP_GE, x, low), y, sub(b, clamped, low));
 }
 
-/* 2^x without a look at the range, for numbers alone: two thirds of exp's work. Polynomial: least greatest relative error, 9e-8,
- * among those of degree 5 that are 1 at 0. */
+/* 2^x without a look at the range, for numbers alone: two thirds of exp's work. Polynomial: least
+ * greatest relative error, 9e-8, among those of degree 5 that are 1 at 0. */
 static value_t *build_exp2(lower_t *L, builder_t *b, value_t *x) {
     static const double p[] = {1.326472725E-3, 9.671512688E-3, 5.550733744E-2,
                                2.402224208E-1, 6.931469776E-1, 1};
@@ -125,7 +126,7 @@ static value_t *build_erf(lower_t *L, builder_t *b, value_t *x) {
     return b_select(b, b_compare(b, OP_LT, a, one), small, with_sign(b, big, x));
 }
 
-/* ---- activations ------------------------------------------------------------------------------ */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 static value_t *sigmoid(lower_t *L, builder_t *b, value_t *x) {
     value_t *one = num(b, x, 1);
@@ -148,7 +149,8 @@ static value_t *gelu_tanh(lower_t *L, builder_t *b, value_t *x) {
     return mul(b, mul(b, x, num(b, x, 0.5)), add(b, t, num(b, x, 1)));
 }
 
-/* x tanh(log(1 + e^x)) = x w / (w + 2) with w = e^2x + 2 e^x; 1 beyond x = 20 in single precision */
+/* x tanh(log(1 + e^x)) = x w / (w + 2) with w = e^2x + 2 e^x; 1 beyond x = 20
+ * in single precision */
 static value_t *mish(lower_t *L, builder_t *b, value_t *x) {
     value_t *two = num(b, x, 2);
     value_t *e = m_exp(L, b, b_binary(b, OP_MIN, x, num(b, x, 20)));
@@ -191,8 +193,8 @@ static value_t *hardswish(lower_t *L, builder_t *b, value_t *x) {
     (void)L;
     return mul(b, x, mul(b, clip(b, add(b, x, num(b, x, 3)), 0, 6), num(b, x, 1.0 / 6)));
 }
-/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|. What 1 + e lost of e is made good, log(u) e / (u - 1) with
- * u = 1 + e: the root would show it. */
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|. What 1 + e lost of e is made good, log(u) e /
+ * (u - 1) with u = 1 + e: the root would show it. */
 static value_t *sqrtsoftplus(lower_t *L, builder_t *b, value_t *x) {
     value_t *one = num(b, x, 1);
     value_t *e = m_exp(L, b, b_unary(b, OP_NEG, absolute(b, x))), *u = add(b, one, e);
@@ -206,7 +208,7 @@ static value_t *linear(lower_t *L, builder_t *b, value_t *x) {
     return x;
 }
 
-/* ---- their derivatives: where a function has a corner, PyTorch's ---------------------------------- */
+/* ---- their derivatives: where a function has a corner, PyTorch's ----------------------------- */
 
 /* 1 / (1 + e^-x), and its derivative, which has no difference of numbers that are nearly equal. */
 typedef struct {
@@ -250,10 +252,10 @@ static value_t *d_linear(lower_t *L, builder_t *b, value_t *x) {
 }
 static value_t *d_hardswish(lower_t *L, builder_t *b, value_t *x) {
     value_t *between = b_fma(b, x, num(b, x, 1.0 / 3), num(b, x, 0.5));
-    value_t *least = b_compare(b, OP_LT, x, num(b, x, -3));
-    value_t *most = b_compare(b, OP_LE, x, num(b, x, 3));
+    value_t *min = b_compare(b, OP_LT, x, num(b, x, -3));
+    value_t *max = b_compare(b, OP_LE, x, num(b, x, 3));
     (void)L;
-    return b_select(b, least, num(b, x, 0), b_select(b, most, between, num(b, x, 1)));
+    return b_select(b, min, num(b, x, 0), b_select(b, max, between, num(b, x, 1)));
 }
 
 /* (1 + erf(x / sqrt(2))) / 2 + x times the density of the normal distribution */
@@ -265,8 +267,8 @@ static value_t *d_gelu(lower_t *L, builder_t *b, value_t *x) {
     return b_fma(b, x, density, b_fma(b, e, half, half));
 }
 static value_t *d_gelu_10(lower_t *L, builder_t *b, value_t *x) {
-    value_t *most = b_compare(b, OP_LE, gelu(L, b, x), num(b, x, 10));
-    return b_select(b, most, d_gelu(L, b, x), num(b, x, 0));
+    value_t *max = b_compare(b, OP_LE, gelu(L, b, x), num(b, x, 10));
+    return b_select(b, max, d_gelu(L, b, x), num(b, x, 0));
 }
 /* x s(y) of y = 2 c (x + 0.044715 x^3): beyond ±20 the slope is 0, and its factor no infinity. */
 static value_t *d_gelu_tanh(lower_t *L, builder_t *b, value_t *x) {
@@ -340,7 +342,7 @@ static const struct {
     [ACT_SQRTSOFTPLUS] = {"sqrtsoftplus", sqrtsoftplus, d_sqrtsoftplus},
 };
 
-/* ---- one function per formula and shape --------------------------------------------------------- */
+/* ---- one function per formula and shape ------------------------------------------------------ */
 
 enum { FN_EXP, FN_EXP2, FN_LOG, FN_TANH, FN_ERF, FN_ACT, FN_DERIVATIVE = FN_ACT + ACT_COUNT };
 

@@ -1,4 +1,5 @@
-/* Elementary functions, activations and their derivatives on f32 values: vectors of the target's lanes, or scalars. */
+/* Elementary functions, activations and their derivatives on f32 values: vectors of the
+ * target's lanes, or scalars. */
 #ifndef REFORMERC_LOWER_MATH_H
 #define REFORMERC_LOWER_MATH_H
 

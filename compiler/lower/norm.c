@@ -1,7 +1,7 @@
 /* Norms of a block of rows, on their way into a dense layer.
  *
- * layer_norm: (x - mean) / sqrt(var + eps) * w + b with the biased variance, two passes over the row as Hugging Face's
- * result demands (one pass loses digits when the mean is large).
+ * layer_norm: (x - mean) / sqrt(var + eps) * w + b with the biased variance, two passes over the
+ * row as Hugging Face's result demands (one pass loses digits when the mean is large).
  * rms_norm: x / sqrt(mean(x^2) + eps) * w.
  * A *_unit is u, the same without weights. A *_grad, with g = dy w and s what u was scaled by, is
  * s (g - mean(g) - u mean(g u)), of rms norms without mean(g). */
@@ -54,9 +54,9 @@ typedef struct {
     value_t *mean, *scale; /* mean NULL: not known yet, or none is taken off */
     bool squares;          /* what is added up */
     int source;
-    value_t *mean_g,
-        *along; /* of a gradient: means of g and of g u; NULL: none, or not known yet */
-} row_t;
+    /* Of a gradient: means of g and of g u; NULL: none, or not known yet */
+    value_t *mean_g, *along;
+} norm_row_t;
 
 static value_t *widen(builder_t *b, value_t *scalar, int width) {
     return width > 1 ? b_broadcast(b, scalar, width) : scalar;
@@ -67,14 +67,14 @@ static value_t *source_at(const norm_t *n, builder_t *b, int source, affine_t ro
     return load_at(b, n->at, n->src[source], row, col, width);
 }
 
-static value_t *centred(const row_t *r, builder_t *b, value_t *x, int width) {
+static value_t *centred(const norm_row_t *r, builder_t *b, value_t *x, int width) {
     return r->mean ? b_binary(b, OP_SUB, x, widen(b, r->mean, width)) : x;
 }
 
 /* x, or the square of x - mean, added to the accumulator. */
 static value_t *sum_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                          value_t *acc) {
-    const row_t *r = ctx;
+    const norm_row_t *r = ctx;
     value_t *x = source_at(r->n, b, r->source, r->row, at, width);
     (void)L;
     if (!r->squares) return b_binary(b, OP_ADD, acc, x);
@@ -83,7 +83,7 @@ static value_t *sum_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
 }
 
 /* Mean over the row of what is added up. */
-static value_t *row_mean(lower_t *L, builder_t *b, row_t *r) {
+static value_t *row_mean(lower_t *L, builder_t *b, norm_row_t *r) {
     const norm_t *n = r->n;
     value_t *sum = NULL;
     for (r->source = 0; r->source < n->n_src; r->source++) {
@@ -95,7 +95,7 @@ static value_t *row_mean(lower_t *L, builder_t *b, row_t *r) {
 
 static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const row_t *r = ctx;
+    const norm_row_t *r = ctx;
     const norm_t *n = r->n;
     affine_t col = ax_plus(at, r->source * n->width);
     value_t *x = source_at(n, b, r->source, r->row, at, width);
@@ -108,14 +108,14 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     b_store(b, n->dst, n->rounds ? rounded(b, x) : x, dx);
 }
 
-/* ---- gradients -------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
-static value_t *unit_at(const row_t *r, builder_t *b, affine_t at, int width) {
+static value_t *unit_at(const norm_row_t *r, builder_t *b, affine_t at, int width) {
     value_t *x = centred(r, b, source_at(r->n, b, 0, r->row, at, width), width);
     return b_binary(b, OP_MUL, x, widen(b, r->scale, width));
 }
 
-static value_t *weighted_at(const row_t *r, builder_t *b, affine_t at, int width) {
+static value_t *weighted_at(const norm_row_t *r, builder_t *b, affine_t at, int width) {
     const norm_t *n = r->n;
     affine_t wx[] = {n->prefix, at};
     value_t *dy = load_at(b, n->at, n->dy, r->row, at, width);
@@ -125,21 +125,21 @@ static value_t *weighted_at(const row_t *r, builder_t *b, affine_t at, int width
 /* g, or g u, added to the accumulator. */
 static value_t *gradient_sum(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                              value_t *acc) {
-    const row_t *r = ctx;
+    const norm_row_t *r = ctx;
     value_t *g = weighted_at(r, b, at, width);
     (void)L;
     if (!r->squares) return b_binary(b, OP_ADD, acc, g);
     return b_fma(b, g, unit_at(r, b, at, width), acc);
 }
 
-static value_t *gradient_mean(lower_t *L, builder_t *b, row_t *r, bool along) {
+static value_t *gradient_mean(lower_t *L, builder_t *b, norm_row_t *r, bool along) {
     r->squares = along;
     value_t *sum = fold_span(L, b, r->n->width, OP_ADD, 0, gradient_sum, r);
     return b_binary(b, OP_DIV, sum, b_const(b, SCALAR(E_F32), (double)r->n->width));
 }
 
 static void write_gradient(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const row_t *r = ctx;
+    const norm_row_t *r = ctx;
     affine_t dx[] = {r->row, at};
     value_t *g = weighted_at(r, b, at, width);
     (void)L;
@@ -149,13 +149,13 @@ static void write_gradient(lower_t *L, builder_t *b, void *ctx, affine_t at, int
     b_store(b, r->n->dst, b_binary(b, OP_MUL, g, widen(b, r->scale, width)), dx);
 }
 
-static void gradient_row(lower_t *L, builder_t *b, row_t *r) {
+static void gradient_row(lower_t *L, builder_t *b, norm_row_t *r) {
     if (r->n->centred) r->mean_g = b_name(gradient_mean(L, b, r, false), "mean_g");
     r->along = b_name(gradient_mean(L, b, r, true), "along");
     for_span(L, b, r->n->width, write_gradient, r);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     ltype_t f = SCALAR(E_F32);
@@ -163,7 +163,7 @@ void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     b_comment(b, "%s norm of %lld rows of %lld%s", n->centred ? "layer" : "rms",
               (long long)n->at->m, (long long)(n->width * n->n_src), what);
     inst_t *loop = b_for(b, "i", dim(0), dim(n->at->m), 0, NULL);
-    row_t r = {.n = n, .row = ax_v(loop_var(loop))};
+    norm_row_t r = {.n = n, .row = ax_v(loop_var(loop))};
     if (n->centred) r.mean = b_name(row_mean(L, b, &r), "mean");
     r.squares = true;
     value_t *var = b_name(row_mean(L, b, &r), n->centred ? "var" : "square");

@@ -1,5 +1,5 @@
-/* The order in which regions run: those of the forward by what is ready, attention by attention and layer by layer; those of
- * the backward pass from its end, as late as may be. See regions.h. */
+/* The order in which regions run: those of the forward by what is ready, attention by attention and
+ * layer by layer; those of the backward pass from its end, as late as may be. See regions.h. */
 #include <stdlib.h>
 
 #include "lower/regions.h"
@@ -112,7 +112,7 @@ static bool sort_regions(queue_t *q, region_t **sorted) {
     return true;
 }
 
-/* ---- the backward pass ------------------------------------------------------------------------ */
+/* ---- the backward pass ----------------------------------------------------------------------- */
 
 static const gnode_t *last_node(const region_t *region) {
     return region->nodes.at[region->nodes.n - 1];
@@ -132,14 +132,16 @@ typedef struct {
     int *unread;
 } late_t;
 
-/* An attention's gradient, or what goes on with it. Who reads its result comes before: gradients then stand where that did. */
+/* An attention's gradient, or what goes on with it. Who reads its result comes before: gradients
+ * then stand where that did. */
 static bool is_behind_attention(const region_t *region) {
     for (int i = 0; i < region->reads.n; i++)
         if (graph_is_attention_gradient(region->reads.at[i])) return true;
     return graph_is_attention_gradient(region->nodes.at[0]);
 }
 
-/* Whether a, of two that may be last, is to be that rather than b, which stands behind it in the graph. */
+/* Whether a, of two that may be last, is to be that rather than b, which stands
+ * behind it in the graph. */
 static bool is_later(const region_t *a, const region_t *b, int layer) {
     bool own_a = a->layer >= 0 && a->layer == layer, own_b = b->layer >= 0 && b->layer == layer;
     if (own_a != own_b) return own_a;
@@ -147,8 +149,9 @@ static bool is_later(const region_t *a, const region_t *b, int layer) {
     return is_behind_attention(a) && !is_behind_attention(b);
 }
 
-/* Of those that may be last the graph's last: of the layer that runs behind them; else what has no layer, as tables; else of
- * the lowest layer; else what leads to layers: they may make something again before that is known. -1: none may be. */
+/* Of those that may be last the graph's last: of the layer that runs behind them; else what has no
+ * layer, as tables; else of the lowest layer; else what leads to layers: they may make something
+ * again before that is known. -1: none may be. */
 static int latest_region(const late_t *q, int layer) {
     int of_layer = -1, outside = -1, leading = -1;
     for (int i = q->end - 1; i >= q->first; i--) {
@@ -163,7 +166,8 @@ static int latest_region(const late_t *q, int layer) {
     return of_layer >= 0 ? of_layer : leading;
 }
 
-/* By region: what has no layer, and layers depend on. Regions need not stand in the order in which they read each other. */
+/* By region: what has no layer, and layers depend on. Regions need not stand in the order in
+ * which they read each other. */
 static void find_leads(const regions_t *r, int first, bool *leads) {
     for (bool more = true; more;) {
         more = false;
@@ -177,8 +181,8 @@ static void find_leads(const regions_t *r, int first, bool *leads) {
     }
 }
 
-/* The regions from `first` on, each as late as its readers allow, a layer in one go: what is made again stands before who
- * needs it. */
+/* The regions from `first` on, each as late as its readers allow, a layer in one go: what is made
+ * again stands before who needs it. */
 static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **sorted) {
     int n = r->n_regions, layer = -1;
     late_t q = {.all = ARENA_ARRAY(a, region_t *, n + 1),
@@ -205,7 +209,7 @@ static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **
     return true;
 }
 
-/* ---- circles ------------------------------------------------------------------------------------ */
+/* ---- circles --------------------------------------------------------------------------------- */
 
 static void finish_all(queue_t *q) {
     for (bool more = true; more;) {
@@ -242,8 +246,8 @@ static bool raise_makers(const regions_t *r, int first) {
     return any;
 }
 
-/* Layers go downwards. A sum of sums stands in the lowest layer that it reads of; what a layer makes again of one below it
- * belongs to its own backward pass. */
+/* Layers go downwards. A sum of sums stands in the lowest layer that it reads of; what a layer
+ * makes again of one below it belongs to its own backward pass. */
 static void settle_layers(const regions_t *r, int first) {
     for (int i = first; i < r->n_regions; i++) {
         region_t *sum = r->regions[i];

@@ -1,16 +1,17 @@
 /* Outputs: the way of rows that a call wants (wanted.c) into the caller's arrays.
  *
- * Rows go there through REFORMER_SLOT_ROW, since the caller's length may be smaller than the compiled one; what is
- * picked of each batch element goes to the elements that the caller gave. */
+ * Rows go there through REFORMER_SLOT_ROW, since the caller's length may be smaller than the
+ * compiled one; what is picked of each batch element goes to the elements that the caller gave. */
 #include "lower/outputs.h"
 
-/* Whether n has the form that the caller's array has: a column, or rows, or what is picked of each batch element. */
-static bool has_form(const output_t *o, const gnode_t *n, gkind_t kind) {
+/* Whether n has the form that the caller's array has: a column, or rows, or what is
+ * picked of each batch element. */
+static bool has_form(const graph_output_t *o, const gnode_t *n, gkind_t kind) {
     if (o->column) return n->op == G_COLUMN && kind == K_ROW;
     return kind == K_PICK ? n->rank == 2 : n->rank == 3;
 }
 
-/* ---- to the caller --------------------------------------------------------------------------------------- */
+/* ---- to the caller --------------------------------------------------------------------------- */
 
 /* Of each batch element one row: of those that the caller gave. */
 static inst_t *if_given_element(lower_t *L, builder_t *b, const rows_t *r, value_t **out) {
@@ -24,16 +25,16 @@ typedef struct {
     buffer_t *from, *to;
     affine_t row;
     value_t *out;
-} copy_t;
+} row_copy_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const copy_t *c = ctx;
+    const row_copy_t *c = ctx;
     affine_t from[] = {c->row, at}, to[] = {ax_v(c->out), at};
     (void)L;
     b_store(b, c->to, b_load(b, c->from, width, from), to);
 }
 
-static void give_row(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, copy_t *c) {
+static void give_row(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, row_copy_t *c) {
     bool picked = r->region->kind == K_PICK;
     inst_t *given =
         picked ? if_given_element(L, b, r, &c->out) : if_given_row(L, b, r, c->row, &c->out);
@@ -47,14 +48,14 @@ static void give_row(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, copy
 }
 
 bool give_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    const output_t *o = output_of(L, n);
+    const graph_output_t *o = output_of(L, n);
     unsigned losses = wants_of_losses(L, n);
     if (!o && !losses) return true;
     if (o && !has_form(o, n, r->region->kind)) return no_kernel(L, n, "as this output");
     buffer_t *rows = rows_at_hand(L, b, r, n, n->op == G_COLUMN ? n->in[0] : n);
     if (!rows) return is_missing(L, n);
     if (o) {
-        copy_t c = {.from = rows};
+        row_copy_t c = {.from = rows};
         c.to = output_array(L, n, r->region->kind == K_PICK ? dim(L->batch) : output_rows(L));
         inst_t *wanted = if_wanted(L, b, 1u << o->control);
         inst_t *loop = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL);

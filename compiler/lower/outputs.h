@@ -1,4 +1,5 @@
-/* What callers want of a region's values (wanted.c), how they get it (outputs.c), and the losses of it (losses.c). */
+/* What callers want of a region's values (wanted.c), how they get it (outputs.c), and the
+ * losses of it (losses.c). */
 #ifndef REFORMERC_LOWER_OUTPUTS_H
 #define REFORMERC_LOWER_OUTPUTS_H
 
@@ -10,25 +11,28 @@ typedef struct {
     int control; /* REFORMER_WANT_… */
     int slot;
     bool column; /* one element per row */
-} output_t;
-const output_t *output_of(const lower_t *L, const gnode_t *n); /* NULL: it is none */
-/* The caller's array [rows][width], which is made where `rows` is given and none is there; NULL: there is none. */
+} graph_output_t;
+const graph_output_t *output_of(const lower_t *L, const gnode_t *n); /* NULL: it is none */
+/* The caller's array [rows][width], which is made where `rows` is given and none is
+ * there; NULL: there is none. */
 buffer_t *output_array(lower_t *L, const gnode_t *n, dim_t rows);
 
-/* By place in a region's nodes: a bit for each control that wants the node, of which one must be set. ANYWAY: other
- * regions read it. `losses`: whether losses want what they are made of. */
+/* By place in a region's nodes: a bit for each control that wants the node, of which one must be
+ * set. ANYWAY: other regions read it. `losses`: whether losses want what they are made of. */
 unsigned *wants_of(lower_t *L, const region_t *region, bool losses);
 unsigned any_of(const region_t *region, const unsigned *wants); /* what wants the region */
 /* What of a call wants the losses that n goes into; 0: none does. */
 unsigned wants_of_losses(const lower_t *L, const gnode_t *n);
 
-/* A result whose rows are computed: into the caller's array if that is wanted, and to its losses. */
+/* A result whose rows are computed: into the caller's array if that is wanted,
+ * and to its losses. */
 bool give_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n);
 /* Opens a block for the current row where the caller has one for it; *out is that row. */
 inst_t *if_given_row(lower_t *L, builder_t *b, const rows_t *r, affine_t row, value_t **out);
 
-/* Losses (docs/semantics.md 8). Of language models each row of logits is reduced to its loss where it is computed, so that
- * logits are never stored; what other losses are made of is small, and kept. */
+/* Losses (docs/semantics.md 8). Of language models each row of logits is reduced to its loss where
+ * it is computed, so that logits are never stored; what other losses are made
+ * of is small, and kept. */
 void rows_to_losses(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, buffer_t *rows);
 /* What a loss is made of stands there until its kernel runs, and its gradient's: [batch][label], or
  * [start, end][batch][rows]. */

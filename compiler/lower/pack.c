@@ -1,7 +1,8 @@
-/* Buckets that are kept for the backward pass (PACK_BUCKETS), and taken from there (UNPACK_BUCKETS).
+/* Buckets that are kept for the backward pass (PACK_BUCKETS), and taken from
+ * there (UNPACK_BUCKETS).
  *
- * All hashes whose packed buckets have one type and shape share a stack, in which each has a place. There are no 16-bit
- * numbers in Loops: bytes stand in planes of their own, the low ones first. */
+ * All hashes whose packed buckets have one type and shape share a stack, in which each has a place.
+ * There are no 16-bit numbers in Loops: bytes stand in planes of their own, the low ones first. */
 #include <string.h>
 
 #include "lower/lower_int.h"
@@ -79,7 +80,7 @@ void make_pack(lower_t *L, attention_t *a) {
     }
 }
 
-/* ---- kernels --------------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 typedef struct {
     const attention_t *a;
@@ -119,7 +120,7 @@ static void keep_kernel(lower_t *L, attention_t *a) {
     builder_t b =
         build_kernel(L->m, kernel_of(L, a, a->unpacks ? "unpack" : "pack"), 3, tasks, names);
     describe(L, b.fn, a->node->at, "buckets, kept for the backward pass");
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     index_params(L, &b, a->packed, index);
     value_t *group = kernel_param(&b, "group", a->groups);
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);

@@ -20,8 +20,8 @@ buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows, in
     return kernel_scratch(b, "queries", pairs ? E_BF16 : E_F32, 4, d);
 }
 
-/* One vector of lanes: `depth` rows of the transposed panel from row `d`, of which `count` are stored. Pairs are transposed
- * as what has their bits; behind an odd head stands a 0. */
+/* One vector of lanes: `depth` rows of the transposed panel from row `d`, of which `count` are
+ * stored. Pairs are transposed as what has their bits; behind an odd head stands a 0. */
 typedef struct {
     buffer_t *src, *dst;
     affine_t batch, head, slot, panel;

@@ -1,7 +1,7 @@
 /* A register tile: rows x vectors accumulators, carried through one loop over k.
  *
- * In: what gives a scalar of a row and a vector of columns at k. Out: the accumulators. Pairs of bf16 are those of dot2,
- * or of two products one after the other, the odd k first. */
+ * In: what gives a scalar of a row and a vector of columns at k. Out: the accumulators. Pairs of
+ * bf16 are those of dot2, or of two products one after the other, the odd k first. */
 #include "lower/lower_int.h"
 
 value_t *broadcast_pair(lower_t *L, builder_t *b, value_t *pair) {
@@ -73,10 +73,10 @@ static void dot_pairs(lower_t *L, builder_t *b, const product_t *p, affine_t k, 
     }
 }
 
-static void product_step(lower_t *L, builder_t *b, const product_t *p, affine_t k,
+static void product_at_k(lower_t *L, builder_t *b, const product_t *p, affine_t k,
                          value_t *const *acc, value_t **next) {
-    if (p->step) {
-        p->step(L, b, p->ctx, k, acc, next);
+    if (p->at_k) {
+        p->at_k(L, b, p->ctx, k, acc, next);
     } else if (p->order == DOT_PAIRS) {
         dot_pairs(L, b, p, k, acc, next);
     } else if (p->order == ODD_FIRST) {
@@ -96,15 +96,15 @@ static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t 
     inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, acc);
     affine_t k = ax_add(first, ax_v(loop_var(loop)));
     for (int i = 0; i < n; i++) had[i] = loop_arg(loop, i);
-    product_step(L, b, p, k, had, next);
+    product_at_k(L, b, p, k, had, next);
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) acc[i] = loop->results[i];
 }
 
-int64_t cadence(int64_t depth, int64_t most) {
-    for (int64_t every = most; every > 0 && 3 * every >= 2 * most; every--)
+int64_t cadence(int64_t depth, int64_t max) {
+    for (int64_t every = max; every > 0 && 3 * every >= 2 * max; every--)
         if (depth % every == 0) return every;
-    return most;
+    return max;
 }
 
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc) {

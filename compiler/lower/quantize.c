@@ -1,12 +1,13 @@
 /* Rows of f32 → rows of i8, each with one scale: QUANTIZE (support/i8.h is the rule).
  *
- * m, the greatest of a row, is found on the bits without their sign, as integers: NaN is greater than infinity there. Then
- * scale = m / 127 and inverse = 127 / m, and each element is the integer nearest to x * inverse: a number is added that
- * leaves no room for a fraction, and the sum's last bits are the integer. A row with m < 2^-100 is all 0, one whose m is
- * not finite has a scale that is NaN, and whatever bytes: as floats they have to be numbers, too, which sums become i32.
+ * m, the greatest of a row, is found on the bits without their sign, as integers: NaN is greater
+ * than infinity there. Then scale = m / 127 and inverse = 127 / m, and each element is the integer
+ * nearest to x * inverse: a number is added that leaves no room for a fraction, and the sum's last
+ * bits are the integer. A row with m < 2^-100 is all 0, one whose m is not finite has a scale that
+ * is NaN, and whatever bytes: as floats they have to be numbers, too, which sums become i32.
  *
- * A row stands as u8, each 128 more than it is, where the target has dot4; else as f32. Zeros fill it up to a tile, and
- * behind them stands the scale (lower_int.h). */
+ * A row stands as u8, each 128 more than it is, where the target has dot4; else as f32. Zeros fill
+ * it up to a tile, and behind them stands the scale (lower_int.h). */
 #include "lower/quantize.h"
 
 /* 1.5 * 2^23: in the sum with it the last bit counts ones. */
@@ -25,7 +26,7 @@ static value_t *in_lanes(builder_t *b, value_t *scalar, int width) {
     return width > 1 ? b_broadcast(b, scalar, width) : scalar;
 }
 
-/* ---- the greatest -------------------------------------------------------------------------------- */
+/* ---- the greatest ---------------------------------------------------------------------------- */
 
 static value_t *greater_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                              value_t *acc) {
@@ -37,7 +38,7 @@ static value_t *greater_span(lower_t *L, builder_t *b, void *ctx, affine_t at, i
     return b_binary(b, OP_MAX, b_binary(b, OP_AND, bits, size), acc);
 }
 
-/* ---- elements ------------------------------------------------------------------------------------ */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 static value_t *as_bytes(builder_t *b, const quantize_t *q, value_t *x, int width) {
     value_t *sum = b_binary(b, OP_ADD, x, b_const(b, x->type, NO_FRACTION + OFFSET));
@@ -62,7 +63,7 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     b_store(b, q->to, (q->to->elem == E_U8 ? as_bytes : as_floats)(b, q, x, width), ix);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void store_scale(lower_t *L, builder_t *b, const quantize_t *q, value_t *scale,
                         int64_t width) {
@@ -85,12 +86,12 @@ void quantize_row(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from,
     ltype_t f = SCALAR(E_F32), i = SCALAR(E_I32);
     quantize_t q = {.at = at, .from = from, .to = to, .from_row = from_row, .to_row = to_row};
     value_t *bits = fold_integers(L, b, width, OP_MAX, 0, greater_span, &q);
-    value_t *most = b_name(b_bitcast(b, E_F32, bits), "most"), *all = b_const(b, f, 127);
+    value_t *max = b_name(b_bitcast(b, E_F32, bits), "most"), *all = b_const(b, f, 127);
     value_t *tiny = b_compare(b, OP_LT, bits, b_iconst(b, i, (127 - 100) << 23));
     q.whole = b_name(b_compare(b, OP_LT, bits, b_iconst(b, i, 0x7f800000)), "finite");
     value_t *zero = b_const(b, f, 0), *nan = b_const(b, f, (double)NAN);
-    value_t *scale = b_select(b, q.whole, b_binary(b, OP_DIV, most, all), nan);
-    q.inverse = b_select(b, tiny, zero, b_binary(b, OP_DIV, all, most));
+    value_t *scale = b_select(b, q.whole, b_binary(b, OP_DIV, max, all), nan);
+    q.inverse = b_select(b, tiny, zero, b_binary(b, OP_DIV, all, max));
     store_scale(L, b, &q, b_name(b_select(b, tiny, zero, scale), "scale"), width);
     b_name(q.inverse, "inverse");
     for_span(L, b, width, write_span, &q);

@@ -48,7 +48,7 @@ static void check_read(cut_t *c) {
     }
 }
 
-/* ---- what is stored ----------------------------------------------------------------------------- */
+/* ---- what is stored -------------------------------------------------------------------------- */
 
 static void find_phases(cut_t *c) {
     c->phase = ARENA_ARRAY(c->arena, int, c->g->n_nodes);
@@ -77,7 +77,7 @@ static bool is_stored(const cut_t *c, const gnode_t *n) {
     return (n->op == G_ADD || n->op == G_SUB) && c->r->stored[n->in[0]->id];
 }
 
-/* ---- attentions ------------------------------------------------------------------------------------ */
+/* ---- attentions ------------------------------------------------------------------------------ */
 
 /* The first that goes on with n: nobody who only keeps it. */
 static const gnode_t *first_reader(const cut_t *c, const gnode_t *n) {
@@ -97,8 +97,8 @@ const gnode_t *attention_input(const gnode_t *n, int k) {
     return k < n->n_in ? n->in[k] : NULL;
 }
 
-/* The attention that a mixer belongs to: hash and sort to the one that they sort for, its gradient to it. NULL: it keeps
- * what others mix. */
+/* The attention that a mixer belongs to: hash and sort to the one that they sort for, its gradient
+ * to it. NULL: it keeps what others mix. */
 static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
     if (graph_is_keep(mix)) return NULL;
     while (mix->op == G_LSH_HASH || mix->op == G_LSH_SORT || mix->op == G_UNPACK_BUCKETS ||
@@ -110,7 +110,7 @@ static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
     return graph_is_attention_gradient(mix) ? mix->in[1] : mix;
 }
 
-/* ---- what is computed together -------------------------------------------------------------------- */
+/* ---- what is computed together --------------------------------------------------------------- */
 
 /* The operands of a MIX op, as far as they have the same rows and may be had at once. */
 static void join_operands(cut_t *c, const gnode_t *n) {
@@ -214,8 +214,8 @@ static int by_id(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* What a region needs and nobody stores is computed in it, though it may be elsewhere too: what a PICK picks from, for the
- * rows that it picks; light values of the backward pass. */
+/* What a region needs and nobody stores is computed in it, though it may be elsewhere too: what a
+ * PICK picks from, for the rows that it picks; light values of the backward pass. */
 static void widen(cut_t *c, region_t *region) {
     growing_t all = {0};
     int had = region->nodes.n, seen = ++c->walks;
@@ -251,7 +251,7 @@ static void drop_empty(regions_t *r) {
     r->n_regions = kept;
 }
 
-/* ---- values that have to be stored after all ------------------------------------------------------------------ */
+/* ---- values that have to be stored after all ------------------------------------------------- */
 
 /* Whether n is an operand but for a ROUND, which is stored: by heads, and n with it. */
 static bool is_rounded_operand(const cut_t *c, const gnode_t *n) {
@@ -278,8 +278,8 @@ static bool is_row_program(const region_t *region) {
     return region->kind == K_ROW || region->kind == K_SUM;
 }
 
-/* Whether the region has to do with more than one attention, or with both ends of one. What the backward pass reads of the
- * forward's operands is kept for it. */
+/* Whether the region has to do with more than one attention, or with both ends of one. What the
+ * backward pass reads of the forward's operands is kept for it. */
 static bool is_mixed_up(const cut_t *c, const region_t *region) {
     const gnode_t *met = NULL;
     for (int i = 0; i < region->reads.n; i++) {
@@ -397,7 +397,7 @@ bool picks_rows(const region_t *region) {
     return false;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_names(const regions_t *r, const char *before, const nodes_t *list, sbuf_t *out) {
     if (list->n > 0) sbuf_puts(out, before);

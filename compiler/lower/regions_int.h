@@ -1,4 +1,5 @@
-/* Between regions.c, which cuts a graph, and backward.c, which knows what is different in the backward pass. */
+/* Between regions.c, which cuts a graph, and backward.c, which knows what is
+ * different in the backward pass. */
 #ifndef REFORMERC_LOWER_REGIONS_INT_H
 #define REFORMERC_LOWER_REGIONS_INT_H
 
@@ -15,12 +16,12 @@ typedef struct {
     int *joined; /* union-find of what is computed together */
     int *marked; /* by which walk it was last seen */
     int walks;
-    bool
-        *anew; /* of a forward's head: the backward pass may compute it again from what is stored */
+    /* Of a forward's head: the backward pass may compute it again from what is stored */
+    bool *anew;
     bool *light; /* of the backward pass: not stored, and made of stored values without a product */
     int *source; /* of a value that is stored or light: the last stored value in it; -1: none */
-    bool
-        *apart; /* not joined with others for their readers' sake: they would wait for each other */
+    /* Not joined with others for their readers' sake: they would wait for each other */
+    bool *apart;
     bool ok;
 } cut_t;
 
@@ -43,7 +44,8 @@ void join_nodes(cut_t *c, const gnode_t *a, const gnode_t *b);
 void find_anew(cut_t *c, const gnode_t *n);
 bool is_kept_for_backward(const cut_t *c, const gnode_t *n);
 void find_light(cut_t *c);
-/* Whether x is computed only where its reader n is: else each region that reads it computes it for itself. */
+/* Whether x is computed only where its reader n is: else each region that reads it
+ * computes it for itself. */
 bool is_joined_with(const cut_t *c, const gnode_t *x, const gnode_t *n);
 bool is_joint_operand(cut_t *c, const gnode_t *first, const gnode_t *x);
 void join_sums(cut_t *c);

@@ -39,7 +39,8 @@ bool passes_into(const cut_t *c, const gnode_t *n, const gnode_t *reader) {
     return is_passing(c, n) && !(c->r->kept[n->id] && is_backward(c, reader));
 }
 
-/* Bytes of a name before "layers.N.", N the number of its layer, and where it goes on behind that. */
+/* Bytes of a name before "layers.N.", N the number of its layer, and where it
+ * goes on behind that. */
 static size_t before_layer(const char *name, int layer, const char **behind) {
     char number[32];
     int n = snprintf(number, sizeof number, "layers.%d.", layer);

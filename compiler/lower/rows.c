@@ -1,10 +1,11 @@
 /* Row programs: a region of ROW nodes on a block of rows at a time.
  *
- * Norms go into scratch rows, dense layers run on scratch rows by register tiles, and what follows a dense layer element
- * by element (bias, activation, sums) is done on its accumulators before they are stored: into scratch for the next
- * layer, into the rows of a stream, or head by head into the operands of attention. The result of attention comes in
- * the same way, a group of heads at a time, and its product is added to a stream group after group, so that no array
- * is ever heads * head_size wide (docs/design.md, memory). */
+ * Norms go into scratch rows, dense layers run on scratch rows by register tiles, and what follows
+ * a dense layer element by element (bias, activation, sums) is done on its accumulators before they
+ * are stored: into scratch for the next layer, into the rows of a stream, or head by head into the
+ * operands of attention. The result of attention comes in the same way, a group of heads at a time,
+ * and its product is added to a stream group after group, so that no array is ever heads *
+ * head_size wide (docs/design.md, memory). */
 #include <string.h>
 
 #include "lower/attention_gradient.h"
@@ -14,7 +15,7 @@
 #include "lower/rows_chain.h"
 #include "lower/rows_sums.h"
 
-/* ---- nodes --------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 /* Where a norm, or a copy, finds the rows of x: scratch, or a home. NULL: nowhere. */
 static buffer_t *source_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n,
@@ -55,7 +56,8 @@ static bool same_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-/* Where the gradient that a PART picks stands by heads: parts follow each other as the op has them. NULL: it is no whole one. */
+/* Where the gradient that a PART picks stands by heads: parts follow each other as the op has them.
+ * NULL: it is no whole one. */
 static buffer_t *gradient_rows(const rows_t *r, const gnode_t *n) {
     const attention_t *a = r->part->from;
     int64_t width = a ? a->heads * a->head_size : 0;
@@ -157,7 +159,8 @@ static bool joined_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-/* What the next dense layer after `place` reads first, if it is as deep as this one; what goes by heads comes later. */
+/* What the next dense layer after `place` reads first, if it is as deep as this one; what
+ * goes by heads comes later. */
 static bool next_panels(const lower_t *L, const rows_t *r, int place, int64_t depth,
                         panels_t *next) {
     for (int i = place + 1; i < r->region->nodes.n; i++) {
@@ -201,7 +204,8 @@ static const gnode_t *operand_of_product(const attention_t *a, const gnode_t *n)
     return n;
 }
 
-/* A dense layer that is computed head by head, at last: what it reads may be written over before. */
+/* A dense layer that is computed head by head, at last: what it reads may be
+ * written over before. */
 static bool prepare_operand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (n->op != G_ROUND && !rows_at_hand(L, b, r, n, n->in[0])) return is_missing(L, n);
     r->done[place_of(r, n)] = true;
@@ -231,7 +235,7 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_operand(a, n) || !goes_by_heads(L->regions, n) || n->op == G_ROUND) continue;
         const gnode_t *operand = operand_of_product(a, n);
-        into.operands[into.n++] = (operand_t){
+        into.operands[into.n++] = (head_operand_t){
             rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]), panels_of(r->part, r->index, n),
             operand_buffer(a, n), operand == n ? NULL : operand_buffer(a, operand)};
     }
@@ -265,10 +269,10 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
-/* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight or its norm. A
- * graph's own names get a prefix, as no other kernel has. */
+/* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its
+ * weight or its norm. A graph's own names get a prefix, as no other kernel has. */
 const char *rows_name(lower_t *L, const part_t *p) {
     static const char *const known[] = {"feed_forward", "lm_head", "classifier", "qa_outputs",
                                         "final_norm"};
@@ -316,8 +320,8 @@ static const char *rows_doc(lower_t *L, const part_t *p) {
     return arena_printf(L->arena, "on blocks of %lld rows", (long long)L->block);
 }
 
-/* Rows of which batch element, and which of them: a block, of a chunk where sums are made of them, or the first one where
- * rows are picked. */
+/* Rows of which batch element, and which of them: a block, of a chunk where sums are made of them,
+ * or the first one where rows are picked. */
 static builder_t begin_rows(lower_t *L, const part_t *p, rows_t *r) {
     bool picked = picks_rows(r->region), summed = r->region->kind == K_SUM;
     dim_t tasks[] = {dim(L->batch), L->blocks}, blocks[] = {dim(L->chunks.blocks)};
@@ -356,8 +360,8 @@ static bool give_results(lower_t *L, builder_t *b, rows_t *r) {
     return true;
 }
 
-/* Node after node, each in a branch of what wants it where that is not what wants the kernel. What is copied in a branch is
- * there in it alone. */
+/* Node after node, each in a branch of what wants it where that is not what wants the kernel. What
+ * is copied in a branch is there in it alone. */
 static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wants, unsigned any) {
     size_t n_reads = (size_t)r->region->reads.n;
     buffer_t **outside = ARENA_ARRAY(L->arena, buffer_t *, n_reads + 1);

@@ -1,15 +1,15 @@
 /* What follows a dense layer on its accumulators: see rows_chain.h.
  *
- * In a forward a value with one reader is computed on and stored at the end. Where sums are made of rows, values have several
- * readers: each elementwise one whose other operands are there is computed with the chain, and what others read is stored on
- * the way. */
+ * In a forward a value with one reader is computed on and stored at the end. Where sums are made of
+ * rows, values have several readers: each elementwise one whose other operands are there is
+ * computed with the chain, and what others read is stored on the way. */
 #include "lower/rows_chain.h"
 
 #include "lower/dropout.h"
 #include "lower/outputs.h"
 #include "lower/rows_sums.h"
 
-/* ---- links ------------------------------------------------------------------------------------------ */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 /* Whether n writes over rows that a node before it has yet to read. */
 static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
@@ -40,11 +40,12 @@ buffer_t *factor_rows(lower_t *L, builder_t *b, const rows_t *r, const gnode_t *
     return *factors = dropout_rows(L, b, &r->at, &of, layer, name);
 }
 
-/* Whether a reader of x, a value of the chain, can go on where that was computed: after its other operands' places. */
+/* Whether a reader of x, a value of the chain, can go on where that was computed: after its
+ * other operands' places. */
 static bool can_link(lower_t *L, builder_t *b, const rows_t *r, chain_t *c, const gnode_t *x,
                      const gnode_t *next) {
     int place = place_of(r, next);
-    if (c->n_links == MOST_LINKS || place < 0 || r->done[place]) return false;
+    if (c->n_links == MAX_LINKS || place < 0 || r->done[place]) return false;
     if (!is_elementwise(next) || is_too_early(L, r, next)) return false;
     buffer_t **with = c->with[c->n_links];
     for (int k = 0; k < element_operands(next); k++) {
@@ -97,7 +98,7 @@ static void add_branches(lower_t *L, builder_t *b, rows_t *r, chain_t *c, const 
     }
 }
 
-/* ---- where values go -------------------------------------------------------------------------------- */
+/* ---- where values go ------------------------------------------------------------------------- */
 
 /* Whether a node goes on with x where it was computed, as the chain's value `v`. */
 static bool is_link_of(const chain_t *c, const gnode_t *n, int v) {

@@ -15,7 +15,7 @@ static int operands_of(const gnode_t *sum) {
     return sum->op == G_OUTER ? 2 : 1;
 }
 
-/* ---- panels ----------------------------------------------------------------------------------------- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
 static bool is_summed(const rows_t *r, const gnode_t *x) {
     for (int i = 0; i < r->region->nodes.n; i++) {
@@ -116,8 +116,9 @@ void finish_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
     if (panels) fill_last_panel(L, b, r, panels, width_of(x));
 }
 
-/* ---- pairs of rows ----------------------------------------------------------------------------------
- * A register tile has rows of any number, so that its rows are brought together behind it, from scratch. */
+/* ---- pairs of rows
+ * ---------------------------------------------------------------------------------- A register
+ * tile has rows of any number, so that its rows are brought together behind it, from scratch. */
 
 /* Where a row of the chunk stands among pairs: in which, and whether it is the second. */
 typedef struct {
@@ -146,7 +147,8 @@ static void zero_half(lower_t *L, builder_t *b, buffer_t *to, const half_t *h) {
     b_end_for(b, panels, NULL);
 }
 
-/* A row by itself, where blocks are not of whole pairs; the last one of an odd number has none beside it. */
+/* A row by itself, where blocks are not of whole pairs; the last one of an odd
+ * number has none beside it. */
 static void put_row_apart(lower_t *L, builder_t *b, const panel_t *p, int64_t width) {
     const rows_t *r = p->r;
     half_t h = half_of(r, b, p->row);
@@ -217,7 +219,7 @@ static void put_pairs(lower_t *L, builder_t *b, panel_t *p, int64_t width) {
     b_end_for(b, rows, NULL);
 }
 
-/* ---- values ----------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool put_in_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum,
                           const gnode_t *x) {
@@ -245,7 +247,7 @@ bool summed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum) {
     return r->done[place_of(r, sum)] = true;
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 int64_t chunks_of(const lower_t *L, const region_t *region) {
     return picks_rows(region) ? 1 : L->chunks.n;
@@ -305,7 +307,7 @@ void end_chunk(lower_t *L, builder_t *b, rows_t *r) {
     b_end_if(b, r->branch, NULL);
 }
 
-/* ---- results -------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
     const nodes_t *nodes = &r->region->nodes;
@@ -321,8 +323,8 @@ bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
 
 /* Panels of both operands that a task takes: as many as leave tasks for many threads. */
 static int64_t panels_of_task(const row_sums_t *s) {
-    enum { MOST_PANELS = 4, ENOUGH_TASKS = 64 };
-    int64_t outs = s->dy->dims[0].c, ins = s->x->dims[0].c, n = MOST_PANELS;
+    enum { MAX_PANELS = 4, ENOUGH_TASKS = 64 };
+    int64_t outs = s->dy->dims[0].c, ins = s->x->dims[0].c, n = MAX_PANELS;
     while (n > 1 && (outs % n || ins % n || outs / n * (ins / n) < ENOUGH_TASKS)) n /= 2;
     return n;
 }

@@ -12,8 +12,8 @@ buffer_t *tile_of(const rows_t *r, const gnode_t *x) {
     return place < 0 ? NULL : r->tiles[place];
 }
 
-/* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere
- * too. NULL: nowhere. */
+/* Where a node finds the rows of x in memory: they may have been written over in the meantime, and
+ * stand elsewhere too. NULL: nowhere. */
 buffer_t *home_for(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x) {
     const homes_t *homes = &L->regions->homes[x->id];
     int place = place_of(r, x);
@@ -50,7 +50,7 @@ void settle(const lower_t *L, rows_t *r, const gnode_t *n) {
     r->ready[place_of(r, n)] = r->done[place_of(r, n)] = true;
 }
 
-/* ---- scratch -------------------------------------------------------------------------------------------- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 
 buffer_t *scratch_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return r->tiles[place_of(r, n)] = scratch_rows(L, b, n, r->at.m);
@@ -104,8 +104,8 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     b_end_for(b, loop, NULL);
 }
 
-/* A finished tile: columns beyond its width are zeros where they are read, also of a pair, and it goes into the homes of its
- * value. */
+/* A finished tile: columns beyond its width are zeros where they are read, also of a pair, and it
+ * goes into the homes of its value. */
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     stored_t homes = homes_to_write(L, r, n);
     int64_t width = round_up(width_of(n), L->tile);
@@ -125,7 +125,8 @@ value_t *place_in_stacks(const rows_t *r) {
     return r->part->stacked ? r->index[r->part->stack_vector] : NULL;
 }
 
-/* Scratch with the result of attention, where it is computed in one group, or the group's part of it. */
+/* Scratch with the result of attention, where it is computed in one group, or
+ * the group's part of it. */
 buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
     int read = nodes_find(&r->region->reads, x);
     if (graph_kind(x) != K_MIX || !r->part->from) return NULL;

@@ -1,25 +1,26 @@
-/* The schedule: the embedding, the layers, the heads; of a train step, the layers of the backward pass from the last down to
- * the first, with what stands before and behind them. For each layer the kernels of its regions, in their order, with the
- * layer's places in the stacks of weights. Layers whose regions are of the same classes are one form; the schedule is a loop over layers with a
+/* The schedule: the embedding, the layers, the heads; of a train step, the layers of the backward
+ * pass from the last down to the first, with what stands before and behind them. For each layer the
+ * kernels of its regions, in their order, with the layer's places in the stacks of weights. Layers
+ * whose regions are of the same classes are one form; the schedule is a loop over layers with a
  * branch per form, so that its size does not depend on depth. */
 #include "lower/schedule.h"
 #include "lower/totals.h"
 
-/* ---- layers ------------------------------------------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 /* Regions of layer `layer`: from, and how many. */
 typedef struct {
     int first, n;
-} span_t;
+} region_span_t;
 
-static bool same_form(const regions_t *r, span_t a, span_t b) {
+static bool same_form(const regions_t *r, region_span_t a, region_span_t b) {
     for (int i = 0; i < a.n && a.n == b.n; i++)
         if (r->regions[a.first + i]->class != r->regions[b.first + i]->class) return false;
     return a.n == b.n;
 }
 
 /* How many regions at the end all forms have in common, whole bands only. */
-static int common_end(const sched_t *s, const span_t *forms, int n_forms) {
+static int common_end(const sched_t *s, const region_span_t *forms, int n_forms) {
     const regions_t *r = s->L->regions;
     int common = 0;
     for (int k = 1; k <= forms[0].n; k++) {
@@ -38,9 +39,9 @@ static int common_end(const sched_t *s, const span_t *forms, int n_forms) {
     return common;
 }
 
-/* How many at the beginning, that are at no end of an attention: what they leave behind is theirs alone, and lives no
- * longer than that. */
-static int common_begin(const sched_t *s, const span_t *forms, int n_forms) {
+/* How many at the beginning, that are at no end of an attention: what they leave behind is theirs
+ * alone, and lives no longer than that. */
+static int common_begin(const sched_t *s, const region_span_t *forms, int n_forms) {
     const regions_t *r = s->L->regions;
     for (int k = 0; k < forms[0].n; k++) {
         const region_t *region = r->regions[forms[0].first + k];
@@ -56,8 +57,8 @@ static int common_begin(const sched_t *s, const span_t *forms, int n_forms) {
     return forms[0].n;
 }
 
-/* The caller may take gradients behind the region that they are made in: no other one writes or reads the caller's memory.
- * Without a branch of its own, so that calls tell them in one order. */
+/* The caller may take gradients behind the region that they are made in: no other one writes or
+ * reads the caller's memory. Without a branch of its own, so that calls tell them in one order. */
 static void tell_ready(sched_t *s, const region_t *region) {
     const nodes_t *nodes = &region->class->pattern->nodes;
     for (int i = 0; i < nodes->n; i++) {
@@ -76,14 +77,14 @@ static int schedule_next(sched_t *s, int i) {
     return next;
 }
 
-static void schedule_span(sched_t *s, span_t span) {
+static void schedule_span(sched_t *s, region_span_t span) {
     for (int i = span.first; i < span.first + span.n;) i = schedule_next(s, i);
 }
 
 /* if (form is k) … else if … */
-static void schedule_forms(sched_t *s, const span_t *forms, int k, int n_forms, int common,
+static void schedule_forms(sched_t *s, const region_span_t *forms, int k, int n_forms, int common,
                            value_t *form) {
-    span_t own = {forms[k].first, forms[k].n - common};
+    region_span_t own = {forms[k].first, forms[k].n - common};
     if (k + 1 == n_forms) {
         s->n_known = 0;
         schedule_span(s, own);
@@ -115,7 +116,7 @@ static value_t *form_of_layer(sched_t *s, const int32_t *form, int n_forms) {
 typedef struct {
     int first, end;
     bool back;
-} pass_t;
+} layer_pass_t;
 
 static int layers_of(const regions_t *r) {
     int n = 0;
@@ -124,12 +125,12 @@ static int layers_of(const regions_t *r) {
     return n;
 }
 
-static bool follows(const pass_t *pass, int layer, int last) {
+static bool follows(const layer_pass_t *pass, int layer, int last) {
     return last < 0 || (pass->back ? layer <= last : layer >= last);
 }
 
 /* The spans of all layers, of which some may do nothing; false: they do not follow each other. */
-static bool find_layers(lower_t *L, const pass_t *pass, span_t *layers) {
+static bool find_layers(lower_t *L, const layer_pass_t *pass, region_span_t *layers) {
     const regions_t *r = L->regions;
     int last = -1;
     bool after = false;
@@ -165,7 +166,8 @@ static const int *find_turns(lower_t *L) {
     return turn;
 }
 
-/* What has no layer, from region `from` up to the first that has one, or to the end, but for embedding and heads. */
+/* What has no layer, from region `from` up to the first that has one, or to the end, but
+ * for embedding and heads. */
 static void schedule_outside(sched_t *s, int from, int end) {
     const regions_t *r = s->L->regions;
     int i = from;
@@ -175,10 +177,10 @@ static void schedule_outside(sched_t *s, int from, int end) {
     }
 }
 
-static void schedule_loop(sched_t *s, const span_t *layers, bool back) {
+static void schedule_loop(sched_t *s, const region_span_t *layers, bool back) {
     lower_t *L = s->L;
     int32_t *form = ARENA_ARRAY(L->arena, int32_t, s->n_layers);
-    span_t *forms = ARENA_ARRAY(L->arena, span_t, s->n_layers);
+    region_span_t *forms = ARENA_ARRAY(L->arena, region_span_t, s->n_layers);
     int n_forms = 0;
     for (int i = 0; i < s->n_layers; i++) {
         int k = 0;
@@ -193,22 +195,22 @@ static void schedule_loop(sched_t *s, const span_t *layers, bool back) {
         s->layer = b_name(b_index(s->b, down), "layer");
     }
     int begin = back && n_forms > 1 ? common_begin(s, forms, n_forms) : 0;
-    schedule_span(s, (span_t){forms[0].first, begin});
+    schedule_span(s, (region_span_t){forms[0].first, begin});
     for (int f = 0; f < n_forms; f++)
-        forms[f] = (span_t){forms[f].first + begin, forms[f].n - begin};
+        forms[f] = (region_span_t){forms[f].first + begin, forms[f].n - begin};
     int common = n_forms > 1 ? common_end(s, forms, n_forms) : 0;
     schedule_forms(s, forms, 0, n_forms, common,
                    n_forms > 1 ? form_of_layer(s, form, n_forms) : NULL);
     s->n_known = 0;
-    schedule_span(s, (span_t){forms[0].first + forms[0].n - common, common});
+    schedule_span(s, (region_span_t){forms[0].first + forms[0].n - common, common});
     b_end_for(s->b, loop, NULL);
     s->layer = NULL;
     s->n_known = 0;
 }
 
-static bool schedule_layers(sched_t *s, const pass_t *pass) {
+static bool schedule_layers(sched_t *s, const layer_pass_t *pass) {
     const regions_t *r = s->L->regions;
-    span_t *layers = ARENA_ARRAY(s->L->arena, span_t, s->n_layers + 1);
+    region_span_t *layers = ARENA_ARRAY(s->L->arena, region_span_t, s->n_layers + 1);
     if (!find_layers(s->L, pass, layers)) return false;
     int first = pass->first;
     while (first < pass->end && r->regions[first]->layer < 0) first++;
@@ -227,7 +229,7 @@ static int forward_regions(const regions_t *r) {
     return n;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* What stands in no layer has no places to be told. */
 static void schedule_head(sched_t *s, const head_stages_t *head) {
@@ -247,8 +249,8 @@ bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads) {
     sched_t s = {.L = L, .b = &b, .trace = t, .turn = find_turns(L), .n_layers = layers_of(r)};
     launch(&b, L->parts[embed->class->id].kernel, NULL, "embed", NULL);
     trace_after(L, t, &b, embed, NULL);
-    if (!schedule_layers(&s, &(pass_t){0, forward, false})) return false;
+    if (!schedule_layers(&s, &(layer_pass_t){0, forward, false})) return false;
     for (int i = 0; i < n_heads; i++) schedule_head(&s, &heads[i]);
     run_always(&s);
-    return !trained || schedule_layers(&s, &(pass_t){forward, r->n_regions, true});
+    return !trained || schedule_layers(&s, &(layer_pass_t){forward, r->n_regions, true});
 }

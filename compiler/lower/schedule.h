@@ -1,4 +1,5 @@
-/* The entry as it is written: schedule.c, layer after layer; schedule_band.c, regions; schedule_launch.c, launches. */
+/* The entry as it is written: schedule.c, layer after layer; schedule_band.c, regions;
+ * schedule_launch.c, launches. */
 #ifndef REFORMERC_LOWER_SCHEDULE_H
 #define REFORMERC_LOWER_SCHEDULE_H
 
@@ -16,7 +17,7 @@ typedef struct {
         const buffer_t *table;
         int64_t bound;
         value_t *value;
-    } known[MOST_INDICES * 4];
+    } known[MAX_INDICES * 4];
     int n_known;
     /* The branch that is open, of what runs when. */
     when_t open;
@@ -28,7 +29,8 @@ part_t *part_of(const sched_t *s, const region_t *region);
 /* "layer#.lsh.hash"; `what` may be "". */
 const char *launch_label(const sched_t *s, const char *part, const char *what);
 
-/* What follows runs then: opens, goes on with or ends branches. A value that is looked up in one ends with it. */
+/* What follows runs then: opens, goes on with or ends branches. A value that is looked
+ * up in one ends with it. */
 void run_when(sched_t *s, when_t when);
 void run_always(sched_t *s);
 /* Looks the region's places in stacks up, to know them in branches that follow too. */

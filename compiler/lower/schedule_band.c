@@ -1,5 +1,5 @@
-/* Regions in a schedule: a row program by itself; attention with what makes its operands and what takes its result, group
- * after group of heads where nothing else runs between them. */
+/* Regions in a schedule: a row program by itself; attention with what makes its operands and what
+ * takes its result, group after group of heads where nothing else runs between them. */
 #include "lower/attention_dropout.h"
 #include "lower/schedule.h"
 
@@ -70,10 +70,11 @@ static void launch_plain(sched_t *s, lfunc_t *kernel, const region_t *region, va
     launch_part(s, kernel, region, group, label);
 }
 
-/* A kernel of attention, which is told where it runs if it drops anything, or reads or writes what is kept. */
+/* A kernel of attention, which is told where it runs if it drops anything, or reads
+ * or writes what is kept. */
 static void launch_mixer(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
                          value_t *const *more, int n_more, const char *label) {
-    value_t *args[MOST_INDICES + 4];
+    value_t *args[MAX_INDICES + 4];
     int n = 0;
     if (is_told(s, region)) {
         for (; n < part_of(s, region)->n_vectors; n++) args[n] = place_of_member(s, region, n);
@@ -127,12 +128,13 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     builder_t *b = s->b;
     const attention_t *a = band->a;
     if (!group) { /* of few rows: it knows its place in the cache */
-        if (a->forgetting)
-            launch_part(s, a->forgetting, band->mix, NULL, launch_label(s, a->name, "forgetting"));
+        if (a->find_lost_offset)
+            launch_part(s, a->find_lost_offset, band->mix, NULL,
+                        launch_label(s, a->name, "forgetting"));
         launch_part(s, a->attend, band->mix, NULL, launch_label(s, a->name, "attention"));
         return;
     }
-    schedule_keep(s, band, a->keep, group, "keep");
+    schedule_keep(s, band, a->store_kv, group, "keep");
     if (a->clear) launch_plain(s, a->clear, band->mix, group, launch_label(s, a->name, "clear"));
     if (a->norms) launch_plain(s, a->norms, band->mix, group, launch_label(s, a->name, "norms"));
     if (!a->lsh || a->exact) {
@@ -141,7 +143,7 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
         return;
     }
     schedule_sorted(s, band, group);
-    schedule_keep(s, band, a->file, group, "file");
+    schedule_keep(s, band, a->append_to_buckets, group, "file");
     if (is_told(s, band->mix)) know_places(s, band->mix); /* before the loop */
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);
@@ -151,7 +153,7 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
         launch_plain(s, a->keep_sums, band->mix, group, launch_label(s, a->name, "sums"));
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------------ */
+/* ---- regions --------------------------------------------------------------------------------- */
 
 static void schedule_project(sched_t *s, const band_t *band, value_t *group) {
     launch_stages(s, band->project, group, launch_label(s, band->a->name, "project"));
@@ -174,8 +176,9 @@ static const region_t *mixer_behind(const sched_t *s, const region_t *project) {
     bug("a region of operands without attention");
 }
 
-/* The operands' region, the mixer and the result's region, group after group of heads. Of several groups the first
- * computes operands alone, and a sum is seen when the last has added to it; else each region is seen around itself. */
+/* The operands' region, the mixer and the result's region, group after group of heads. Of several
+ * groups the first computes operands alone, and a sum is seen when the last has added to it; else
+ * each region is seen around itself. */
 static const region_t *schedule_band(sched_t *s, const band_t *band) {
     bool once = band->a->groups == 1;
     if (once) trace_before(s->L, s->trace, s->b, band->project);

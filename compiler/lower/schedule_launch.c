@@ -1,8 +1,9 @@
-/* Launches: in which branch of what a call wants they run, and the places in stacks of weights that they are told. */
+/* Launches: in which branch of what a call wants they run, and the places in stacks of
+ * weights that they are told. */
 #include "lower/chunks.h"
 #include "lower/schedule.h"
 
-/* ---- what runs when ----------------------------------------------------------------------------------------------- */
+/* ---- what runs when -------------------------------------------------------------------------- */
 
 /* By which costs are told, a forward is the rule. */
 static inst_t *if_forward(const sched_t *s) {
@@ -41,10 +42,10 @@ void run_always(sched_t *s) {
     run_when(s, (when_t){ANY_CALL, 0});
 }
 
-/* ---- places in stacks ------------------------------------------------------------------------------------------- */
+/* ---- places in stacks ------------------------------------------------------------------------ */
 
-/* Whether a table says the same of the members' layers, where it says something. Of several in one layer, each turn has a
- * table of its own. */
+/* Whether a table says the same of the members' layers, where it says something. Of several in one
+ * layer, each turn has a table of its own. */
 static bool agrees(const sched_t *s, const int32_t *said, const part_t *p, int vector, int turn) {
     for (int m = 0; m < p->class->count; m++) {
         const region_t *member = p->class->members[m];
@@ -71,7 +72,8 @@ static void add_table(sched_t *s) {
     L->said[k] = said;
 }
 
-/* The table of indices by layer that has the vector's; layers of other classes may have their own in it. */
+/* The table of indices by layer that has the vector's; layers of other classes
+ * may have their own in it. */
 static buffer_t *table_with(sched_t *s, const part_t *p, int vector, int turn) {
     const lower_t *L = s->L;
     int k = 0;
@@ -114,7 +116,7 @@ void know_places(sched_t *s, const region_t *region) {
 
 static void launch_with(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
                         value_t *chunk, const char *label) {
-    value_t *args[MOST_INDICES + 2];
+    value_t *args[MAX_INDICES + 2];
     int n = 0;
     for (; n < part_of(s, region)->n_vectors; n++) args[n] = place_of_member(s, region, n);
     if (group) args[n++] = group;
@@ -127,7 +129,7 @@ void launch_part(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *g
     launch_with(s, kernel, region, group, NULL, label);
 }
 
-/* ---- kernels of a part -------------------------------------------------------------------------------------------- */
+/* ---- kernels of a part ----------------------------------------------------------------------- */
 
 part_t *part_of(const sched_t *s, const region_t *region) {
     return &s->L->parts[region->class->id];

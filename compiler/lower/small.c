@@ -1,14 +1,17 @@
-/* Dense layers of small factors: how a register tile goes through rows of panels that hold several k of each column.
+/* Dense layers of small factors: how a register tile goes through rows of panels that hold
+ * several k of each column.
  *
- * bf16: a row holds a pair of k. With dot2 a step has as many loads, broadcasts and dot2 as one of f32, for twice the
- * products; without it both factors of a pair become f32 in turn, the odd one first: as dot2 does it, so every target does.
+ * bf16: a row holds a pair of k. With dot2 a step has as many loads, broadcasts and dot2 as one of
+ * f32, for twice the products; without it both factors of a pair become f32 in turn, the odd one
+ * first: as dot2 does it, so every target does.
  *
- * i8: a row holds four k. Sums are of integers, and exact, so that all targets have the same ones, whatever they add up
- * first. With dot4 rows of x stand as u8, 128 more than they are: accumulators begin with what that is too much, the
- * weights' `starts`. Without it x stands as integers in f32, weights become such, and a slice of k is as deep as
- * f32 takes exactly: 127 * 127 * 1,024 < 2^24; slices are added up in i32. Then both scales, of the row and of the
- * column, are multiplied by each other, and the sum by that: mul, and no fma with the bias behind it, which some
- * targets have not. A row of x has its scale behind it (scale_column). */
+ * i8: a row holds four k. Sums are of integers, and exact, so that all targets have the same ones,
+ * whatever they add up first. With dot4 rows of x stand as u8, 128 more than they are: accumulators
+ * begin with what that is too much, the weights' `starts`. Without it x stands as integers in f32,
+ * weights become such, and a slice of k is as deep as f32 takes exactly: 127 * 127 * 1,024 < 2^24;
+ * slices are added up in i32. Then both scales, of the row and of the column, are multiplied by
+ * each other, and the sum by that: mul, and no fma with the bias behind it, which some targets have
+ * not. A row of x has its scale behind it (scale_column). */
 #include "lower/dense_int.h"
 
 enum { EXACT = 1024 }; /* products of two i8 whose sum f32 holds */
@@ -22,7 +25,7 @@ static value_t *side_by_side(lower_t *L, builder_t *b, const dense_ctx_t *c, int
 }
 
 /* Of bf16 and of i8. */
-static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+static void dot_at_k(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                      value_t **next) {
     const dense_ctx_t *c = ctx;
     value_t *col[MAX_VECTORS];
@@ -36,7 +39,7 @@ static void dot_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *c
     }
 }
 
-static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+static void widened_at_k(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                          value_t **next) {
     const dense_ctx_t *c = ctx;
     value_t *col[MAX_VECTORS];
@@ -53,7 +56,7 @@ static void widened_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_
     }
 }
 
-/* ---- i8 -------------------------------------------------------------------------------------------- */
+/* ---- i8 -------------------------------------------------------------------------------------- */
 
 bool is_of_integers(const dense_t *d) {
     return d->w.w->elem == E_I8;
@@ -66,7 +69,7 @@ static value_t *widened_quad(builder_t *b, value_t *quads, int n) {
     return b_convert(b, E_F32, b_shift(b, OP_SAR, bits, 24));
 }
 
-static void widened_quad_step(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
+static void widened_quad_at_k(lower_t *L, builder_t *b, void *ctx, affine_t k, value_t *const *acc,
                               value_t **next) {
     const dense_ctx_t *c = ctx;
     value_t *quad[MAX_VECTORS], *col[MAX_VECTORS];
@@ -83,17 +86,17 @@ static void widened_quad_step(lower_t *L, builder_t *b, void *ctx, affine_t k, v
     }
 }
 
-tile_step_fn *small_step(const dense_t *d) {
+tile_at_k_fn *small_at_k(const dense_t *d) {
     bool dot = d->a->elem != E_F32;
-    if (d->w.w->elem == E_I8) return dot ? dot_step : widened_quad_step;
-    if (d->w.w->elem == E_BF16) return dot ? dot_step : widened_step;
+    if (d->w.w->elem == E_I8) return dot ? dot_at_k : widened_quad_at_k;
+    if (d->w.w->elem == E_BF16) return dot ? dot_at_k : widened_at_k;
     return NULL;
 }
 
 /* How many slices of rows of panels a product without dot4 takes. */
 static int64_t slices_of(const dense_t *d) {
-    int64_t rows = panel_rows(&d->w, d->k), most = EXACT / values_in_row(d->w.w);
-    return d->a->elem == E_F32 ? (rows + most - 1) / most : 1;
+    int64_t rows = panel_rows(&d->w, d->k), max = EXACT / values_in_row(d->w.w);
+    return d->a->elem == E_F32 ? (rows + max - 1) / max : 1;
 }
 
 buffer_t *sums_of_slices(lower_t *L, builder_t *b, const dense_t *d) {

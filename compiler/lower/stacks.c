@@ -1,5 +1,6 @@
-/* Weights of a class: in which stack each stands, and where its members find theirs. Members that find all of their
- * weights at the same places share one list of indices, which the kernel takes as one parameter. */
+/* Weights of a class: in which stack each stands, and where its members find theirs. Members that
+ * find all of their weights at the same places share one list of indices, which the kernel
+ * takes as one parameter. */
 #include <string.h>
 
 #include "lower/lower_int.h"
@@ -12,7 +13,7 @@ int part_vector(part_t *p, const int32_t *at, int64_t bound) {
         if (bound < p->bound[i]) p->bound[i] = bound; /* below both */
         return i;
     }
-    if (p->n_vectors == MOST_INDICES) {
+    if (p->n_vectors == MAX_INDICES) {
         p->crowded = true;
         return 0;
     }
@@ -209,7 +210,7 @@ bool part_is_crowded(lower_t *L, const part_t *p) {
     if (!p->crowded) return false;
     diag_error(L->d, n->at,
                "%s: the weights that it is computed with stand in more than %d different orders",
-               n->name, MOST_INDICES);
+               n->name, MAX_INDICES);
     return true;
 }
 

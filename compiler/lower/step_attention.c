@@ -1,5 +1,6 @@
-/* Attention of a step: one query per row and head against what the cache holds (docs/semantics.md 11). Here what both
- * kinds share, and the local one: the token's chunk and those before it, from the ring.
+/* Attention of a step: one query per row and head against what the cache holds (docs/semantics.md
+ * 11). Here what both kinds share, and the local one: the token's chunk and those
+ * before it, from the ring.
  *
  * Task: one head of one row. */
 #include "lower/step_attention.h"
@@ -7,17 +8,17 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-static void load_query(lower_t *L, builder_t *b, step_t *s) {
+static void load_query(lower_t *L, builder_t *b, decode_step_t *s) {
     s->n = (int)(key_width(L, s->a) / L->lanes);
-    if (s->n <= MOST_VECTORS) /* of others loaded where they are used */
+    if (s->n <= MAX_HEAD_VECTORS) /* of others loaded where they are used */
         for (int i = 0; i < s->n; i++) s->q[i] = query_part(L, b, s, ax((int64_t)i * L->lanes));
     if (s->a->cache->rounded && s->a->lsh) measure_query(L, b, s);
 }
 
-/* ---- keys and values -------------------------------------------------------------------------------------- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 /* The same for heads of more vectors than there are registers: a loop over them. */
-static value_t *dot_wide_key(lower_t *L, builder_t *b, const step_t *s, const keys_t *k,
+static value_t *dot_wide_key(lower_t *L, builder_t *b, const decode_step_t *s, const keys_t *k,
                              affine_t *ix) {
     value_t *sum = splat(b, L, 0);
     inst_t *loop = b_for(b, "part", dim(0), dim(s->n), 1, &sum);
@@ -29,10 +30,11 @@ static value_t *dot_wide_key(lower_t *L, builder_t *b, const step_t *s, const ke
     return reduce(b, L, OP_ADD, loop->results[0]);
 }
 
-static value_t *dot_key(lower_t *L, builder_t *b, const step_t *s, const keys_t *k, affine_t *ix) {
+static value_t *dot_key(lower_t *L, builder_t *b, const decode_step_t *s, const keys_t *k,
+                        affine_t *ix) {
     value_t *sum = NULL;
     ix[k->from->rank - 2] = ax(0);
-    if (s->n > MOST_VECTORS) return dot_wide_key(L, b, s, k, ix);
+    if (s->n > MAX_HEAD_VECTORS) return dot_wide_key(L, b, s, k, ix);
     for (int i = 0; i < s->n; i++) {
         ix[k->from->rank - 1] = ax((int64_t)i * L->lanes);
         value_t *x = b_load(b, k->from, L->lanes, ix);
@@ -41,7 +43,7 @@ static value_t *dot_key(lower_t *L, builder_t *b, const step_t *s, const keys_t 
     return reduce(b, L, OP_ADD, sum);
 }
 
-void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
+void key_scores(lower_t *L, builder_t *b, decode_step_t *s, const keys_t *k) {
     if (s->a->cache->rounded) {
         rounded_scores(L, b, s, k);
         return;
@@ -73,7 +75,7 @@ void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
     b_end_for(b, loop, NULL);
 }
 
-value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
+value_t *soften(lower_t *L, builder_t *b, decode_step_t *s, int64_t n) {
     if (s->a->cache->rounded) return rounded_weights(L, b, s, n);
     dim_t vectors = dim(round_up(n, L->lanes) / L->lanes);
     value_t *acc = splat(b, L, LOWEST);
@@ -81,8 +83,8 @@ value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
     affine_t at = ax_scale(ax_v(loop_var(loop)), L->lanes);
     value_t *next = b_binary(b, OP_MAX, b_load(b, s->scores, L->lanes, &at), loop_arg(loop, 0));
     b_end_for(b, loop, &next);
-    value_t *most = b_name(reduce(b, L, OP_MAX, loop->results[0]), "most");
-    value_t *shift = b_broadcast(b, most, L->lanes);
+    value_t *max = b_name(reduce(b, L, OP_MAX, loop->results[0]), "most");
+    value_t *shift = b_broadcast(b, max, L->lanes);
     acc = splat(b, L, 0);
     loop = b_for(b, "v", dim(0), vectors, 1, &acc);
     at = ax_scale(ax_v(loop_var(loop)), L->lanes);
@@ -90,7 +92,7 @@ value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
     next = b_binary(b, OP_ADD, loop_arg(loop, 0), m_exp(L, b, b_binary(b, OP_SUB, x, shift)));
     b_end_for(b, loop, &next);
     value_t *sum = reduce(b, L, OP_ADD, loop->results[0]);
-    value_t *lse = b_name(b_binary(b, OP_ADD, m_log(L, b, sum), most), "lse");
+    value_t *lse = b_name(b_binary(b, OP_ADD, m_log(L, b, sum), max), "lse");
     shift = b_broadcast(b, lse, L->lanes);
     loop = b_for(b, "v", dim(0), vectors, 0, NULL);
     at = ax_scale(ax_v(loop_var(loop)), L->lanes);
@@ -101,19 +103,19 @@ value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
 }
 
 void for_vectors(lower_t *L, builder_t *b, int n, vectors_t *body, void *ctx) {
-    int whole = n / MOST_VECTORS;
+    int whole = n / MAX_HEAD_VECTORS;
     if (whole > 1) {
         inst_t *loop = b_for(b, "part", dim(0), dim(whole), 0, NULL);
-        affine_t at = ax_scale(ax_v(loop_var(loop)), (int64_t)MOST_VECTORS * L->lanes);
-        body(L, b, ctx, at, MOST_VECTORS);
+        affine_t at = ax_scale(ax_v(loop_var(loop)), (int64_t)MAX_HEAD_VECTORS * L->lanes);
+        body(L, b, ctx, at, MAX_HEAD_VECTORS);
         b_end_for(b, loop, NULL);
-    } else if (whole) body(L, b, ctx, ax(0), MOST_VECTORS);
-    int rest = n - whole * MOST_VECTORS;
-    if (rest) body(L, b, ctx, ax((int64_t)whole * MOST_VECTORS * L->lanes), rest);
+    } else if (whole) body(L, b, ctx, ax(0), MAX_HEAD_VECTORS);
+    int rest = n - whole * MAX_HEAD_VECTORS;
+    if (rest) body(L, b, ctx, ax((int64_t)whole * MAX_HEAD_VECTORS * L->lanes), rest);
 }
 
 typedef struct {
-    step_t *s;
+    decode_step_t *s;
     const keys_t *k;
     buffer_t *to;
     affine_t *to_ix;
@@ -121,10 +123,10 @@ typedef struct {
 
 static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int n) {
     const mixing_t *m = ctx;
-    step_t *s = m->s;
+    decode_step_t *s = m->s;
     const keys_t *k = m->k;
-    value_t *acc[MOST_VECTORS] = {NULL}, *next[MOST_VECTORS];
-    ltype_t types[MOST_VECTORS];
+    value_t *acc[MAX_HEAD_VECTORS] = {NULL}, *next[MAX_HEAD_VECTORS];
+    ltype_t types[MAX_HEAD_VECTORS];
     affine_t ix[MAX_RANK];
     for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0), types[i] = vec(L);
     inst_t *loop = b_for(b, "j", dim(0), dim(k->n), n, acc), *some = NULL;
@@ -155,7 +157,7 @@ static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int
     }
 }
 
-void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *to,
+void key_values(lower_t *L, builder_t *b, decode_step_t *s, const keys_t *k, buffer_t *to,
                 affine_t *to_ix) {
     mixing_t m = {s, k, to, to_ix};
     for_vectors(L, b, s->n, mix_vectors, &m);
@@ -163,21 +165,21 @@ void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *
 
 static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const step_t *s = ctx;
+    const decode_step_t *s = ctx;
     affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
     b_store(b, s->a->out, b_load(b, s->out, width, &at), to);
 }
 
-/* ---- both kinds ------------------------------------------------------------------------------------------------ */
+/* ---- both kinds ------------------------------------------------------------------------------ */
 
-builder_t open_step(lower_t *L, const attention_t *a, step_t *s, const char *name) {
+builder_t open_step(lower_t *L, const attention_t *a, decode_step_t *s, const char *name) {
     dim_t tasks[] = {L->rows, dim(a->heads)};
     const char *names[] = {"row", "head"};
     builder_t b = build_kernel(L->m, name, 2, tasks, names);
-    *s = (step_t){.a = a};
+    *s = (decode_step_t){.a = a};
     s->row = ax_v(b.fn->task[0]);
     s->head = ax_v(b.fn->task[1]);
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     index_params(L, &b, a->own, index);
     s->index = ax_v(index[a->number]);
     if (a->rotations) s->drawn = ax_v(index[a->rotations->vector]);
@@ -187,9 +189,10 @@ builder_t open_step(lower_t *L, const attention_t *a, step_t *s, const char *nam
 }
 
 /* if (the row gets a token) */
-inst_t *if_row(lower_t *L, builder_t *b, step_t *s) {
+inst_t *if_row(lower_t *L, builder_t *b, decode_step_t *s) {
     affine_t ix[] = {ax(0), s->row};
-    value_t *wanted = b_compare(b, OP_GE, load1(b, L->row, 2, ix), b_iconst(b, SCALAR(E_I32), 0));
+    value_t *wanted =
+        b_compare(b, OP_GE, load1(b, L->output_row, 2, ix), b_iconst(b, SCALAR(E_I32), 0));
     inst_t *some = b_if(b, wanted, 0, NULL);
     value_t *position = load1(b, L->position, 2, ix);
     s->position = b_name(b_convert(b, E_I64, position), "position");
@@ -199,39 +202,39 @@ inst_t *if_row(lower_t *L, builder_t *b, step_t *s) {
 
 static void zero_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const step_t *s = ctx;
+    const decode_step_t *s = ctx;
     affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
     b_store(b, s->a->out, b_const(b, (ltype_t){E_F32, width}, 0), to);
 }
 
 /* A row that rests goes through the dense layers with the others. */
-void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some) {
+void end_row(lower_t *L, builder_t *b, decode_step_t *s, inst_t *some) {
     for_span(L, b, s->a->head_size, copy_out_span, s);
     b_else(b, some, NULL);
     for_span(L, b, s->a->head_size, zero_out_span, s);
     b_end_if(b, some, NULL);
 }
 
-/* ---- local ------------------------------------------------------------------------------------------------------- */
+/* ---- local ----------------------------------------------------------------------------------- */
 
 /* Place j of the window: position start + j, where the window starts `before` chunks back. */
-static value_t *window_position(builder_t *b, const step_t *s, value_t *j) {
+static value_t *window_position(builder_t *b, const decode_step_t *s, value_t *j) {
     int64_t chunk = s->a->chunk;
     value_t *own = b_idiv(b, s->position, dim(chunk));
     affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -s->a->before * chunk);
     return b_index(b, ax_add(start, ax_v(j)));
 }
 
-/* A window that begins before the first token has all of them; Hugging Face slices the list of what came before with
- * its start, which then counts from the list's end (Q7). */
-static value_t *first_position(builder_t *b, const step_t *s) {
+/* A window that begins before the first token has all of them; Hugging Face slices the list of what
+ * came before with its start, which then counts from the list's end (Q7). */
+static value_t *first_position(builder_t *b, const decode_step_t *s) {
     value_t *start = window_position(b, s, i64(b, 0)), *zero = i64(b, 0);
-    if (!s->a->cache->upstream) return zero;
+    if (!s->a->cache->as_huggingface) return zero;
     value_t *sliced = b_binary(b, OP_ADD, start, s->position);
     return b_select(b, b_compare(b, OP_LT, start, zero), sliced, zero);
 }
 
-static value_t *local_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
+static value_t *local_valid(lower_t *L, builder_t *b, decode_step_t *s, value_t *j) {
     (void)L;
     value_t *p = window_position(b, s, j);
     value_t *begun = b_binary(b, OP_AND, b_compare(b, OP_GE, p, first_position(b, s)),
@@ -239,7 +242,7 @@ static value_t *local_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
     return b_binary(b, OP_AND, begun, b_compare(b, OP_LE, p, s->position));
 }
 
-static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
+static void local_at(lower_t *L, builder_t *b, decode_step_t *s, value_t *j, affine_t *ix) {
     (void)L;
     value_t *p = within(b, window_position(b, s, j), s->a->cache->positions - 1);
     ix[0] = s->row;
@@ -248,15 +251,15 @@ static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *
     ix[3] = ax_v(b_irem(b, p, dim(s->a->cache->ring)));
 }
 
-void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
-                 const affine_t *to_ix) {
+void store_token(lower_t *L, builder_t *b, decode_step_t *s, value_t *scale, buffer_t *key,
+                 buffer_t *to, const affine_t *to_ix) {
     affine_t kx[] = {s->row, in_row(s, 0)}, vx[] = {s->row, in_row(s, 0)};
     put_key_value(L, b, s->a, key, kx, scale, s->a->v, vx, to, to_ix);
 }
 
 void lower_local_step(lower_t *L, attention_t *a) {
     const cache_t *c = a->cache;
-    step_t s;
+    decode_step_t s;
     builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,
              "local attention of one token: its chunk of %lld and %lld before", (long long)a->chunk,

@@ -1,12 +1,13 @@
-/* LSH attention of a step, first half: which tokens a new one attends to, per round. It joins its bucket; its place
- * in the sorted order of all tokens is the sum of the counts up to there; its window are the tokens from the start of
- * `before` chunks back, around the ends of the order, found by walking the buckets, back to its start and then ahead.
- * The cost depends on the window and on the number of buckets, not on what came before. */
+/* LSH attention of a step, first half: which tokens a new one attends to, per round. It joins its
+ * bucket; its place in the sorted order of all tokens is the sum of the counts up to there; its
+ * window are the tokens from the start of `before` chunks back, around the ends of the order, found
+ * by walking the buckets, back to its start and then ahead. The cost depends on the window and on
+ * the number of buckets, not on what came before. */
 #include "lower/step_attention.h"
 
 enum { COLUMNS_AT_ONCE = 4, GROUPS_UNROLLED = 8, WALK = 32, AHEAD = 12 };
 
-/* ---- hashing ------------------------------------------------------------------------------------------------ */
+/* ---- hashing --------------------------------------------------------------------------------- */
 
 /* A vector to hash: elements of a row of a buffer. */
 typedef struct {
@@ -22,7 +23,7 @@ static value_t *hashed_element(builder_t *b, const hashed_t *x, affine_t d) {
 }
 
 /* rotated[first …] of `n` neighbouring groups of `width` columns: sums over the head in order. */
-static void rotate_columns(builder_t *b, const step_t *s, const hashed_t *x, affine_t round,
+static void rotate_columns(builder_t *b, const decode_step_t *s, const hashed_t *x, affine_t round,
                            affine_t first, int n, int width) {
     value_t *acc[COLUMNS_AT_ONCE], *next[COLUMNS_AT_ONCE];
     for (int i = 0; i < n; i++) acc[i] = b_const(b, (ltype_t){E_F32, width}, 0);
@@ -42,9 +43,10 @@ static void rotate_columns(builder_t *b, const step_t *s, const hashed_t *x, aff
     }
 }
 
-/* The widest vectors that fit, then narrower ones; many groups are a loop, or code would grow with them. */
-static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x, affine_t round,
-                   int64_t columns) {
+/* The widest vectors that fit, then narrower ones; many groups are a loop, or
+ * code would grow with them. */
+static void rotate(lower_t *L, builder_t *b, const decode_step_t *s, const hashed_t *x,
+                   affine_t round, int64_t columns) {
     int64_t at = 0, group = (int64_t)COLUMNS_AT_ONCE * L->lanes, groups = columns / group;
     if (groups > GROUPS_UNROLLED) {
         inst_t *loop = b_for(b, "group", dim(0), dim(groups), 0, NULL);
@@ -63,17 +65,18 @@ static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
 }
 
 /* argmax over columns first … and their negatives; the first of equals. */
-static value_t *factor_bucket(builder_t *b, const step_t *s, int64_t first, int64_t columns) {
+static value_t *factor_bucket(builder_t *b, const decode_step_t *s, int64_t first,
+                              int64_t columns) {
     value_t *init[] = {f32(b, LOWEST), i64(b, 0), f32(b, -LOWEST), i64(b, 0)};
     inst_t *loop = b_for(b, "column", dim(0), dim(columns), 4, init);
     static const char *const names[] = {"most", "most_at", "least", "least_at"};
     for (int k = 0; k < 4; k++) b_name(loop_arg(loop, k), names[k]);
-    value_t *most = loop_arg(loop, 0), *least = loop_arg(loop, 2), *column = loop_var(loop);
+    value_t *max = loop_arg(loop, 0), *min = loop_arg(loop, 2), *column = loop_var(loop);
     affine_t at = ax_plus(ax_v(column), first);
     value_t *x = b_load(b, s->rotated, 1, &at);
-    value_t *more = b_compare(b, OP_GT, x, most), *less = b_compare(b, OP_LT, x, least);
-    value_t *next[] = {b_binary(b, OP_MAX, x, most), b_select(b, more, column, loop_arg(loop, 1)),
-                       b_binary(b, OP_MIN, x, least), b_select(b, less, column, loop_arg(loop, 3))};
+    value_t *more = b_compare(b, OP_GT, x, max), *less = b_compare(b, OP_LT, x, min);
+    value_t *next[] = {b_binary(b, OP_MAX, x, max), b_select(b, more, column, loop_arg(loop, 1)),
+                       b_binary(b, OP_MIN, x, min), b_select(b, less, column, loop_arg(loop, 3))};
     b_end_for(b, loop, next);
     value_t *opposite = b_unary(b, OP_NEG, loop->results[2]);
     value_t *negative = b_compare(b, OP_GT, opposite, loop->results[0]);
@@ -81,7 +84,7 @@ static value_t *factor_bucket(builder_t *b, const step_t *s, int64_t first, int6
     return b_select(b, negative, other, loop->results[1]);
 }
 
-static value_t *bucket_of(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
+static value_t *bucket_of(lower_t *L, builder_t *b, const decode_step_t *s, const hashed_t *x,
                           affine_t round) {
     const attention_t *a = s->a;
     int64_t columns = 0, scale = 1, first = 0;
@@ -98,31 +101,33 @@ static value_t *bucket_of(lower_t *L, builder_t *b, const step_t *s, const hashe
     return b_name(within(b, bucket, a->buckets - 1), "bucket");
 }
 
-/* Where the new token is filed: its bucket, or with Hugging Face's bookkeeping one that is lower by its round. */
-static value_t *filed_bucket(lower_t *L, builder_t *b, const step_t *s, value_t *bucket,
+/* Where the new token is filed: its bucket, or with Hugging Face's bookkeeping one
+ * that is lower by its round. */
+static value_t *filed_bucket(lower_t *L, builder_t *b, const decode_step_t *s, value_t *bucket,
                              affine_t round) {
     const cache_t *c = s->a->cache;
-    if (!c->upstream) return bucket;
+    if (!c->as_huggingface) return bucket;
     affine_t ix = ax(0);
-    value_t *forgot = b_load(b, L->forgot, 1, &ix), *zero = i64(b, 0);
+    value_t *forgot = b_load(b, L->lost_offset, 1, &ix), *zero = i64(b, 0);
     value_t *lower = b_select(b, forgot, b_index(b, round), zero);
     bucket = b_binary(b, OP_SUB, b_index(b, ax_plus(ax_v(bucket), c->shift)), lower);
     return within(b, bucket, c->buckets - 1);
 }
 
-static bucket_at_t bucket_list(const step_t *s, affine_t round) {
+static bucket_at_t bucket_list(const decode_step_t *s, affine_t round) {
     return (bucket_at_t){s->row, s->index, s->head, round};
 }
 
-void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
+void hash_all(lower_t *L, builder_t *b, decode_step_t *s, int64_t max) {
     const cache_t *c = s->a->cache;
     inst_t *rounds = b_for(b, "round", dim(0), dim(s->a->rounds), 0, NULL);
     bucket_at_t at = bucket_list(s, ax_v(loop_var(rounds)));
     clear_buckets(b, c, &at, b_iconst(b, SCALAR(E_I32), 0));
-    inst_t *tokens = b_for(b, "t", dim(0), dim(most), 0, NULL);
+    inst_t *tokens = b_for(b, "t", dim(0), dim(max), 0, NULL);
     value_t *t = loop_var(tokens);
     inst_t *real = b_if(b, b_compare(b, OP_LE, t, s->position), 0, NULL);
-    /* a key is its vector, scaled: the direction is all that counts; but not one that was rounded */
+    /* a key is its vector, scaled: the direction is all that counts; but not
+     * one that was rounded */
     hashed_t x = {c->records, {ax_v(t), s->row, s->index, s->head, ax(0), ax(0)}};
     hashed_t early = {c->early, {s->row, s->index, s->head, ax_v(t), ax(0)}};
     if (c->early) x = early;
@@ -133,7 +138,7 @@ void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
     b_end_for(b, rounds, NULL);
 }
 
-/* ---- the window ------------------------------------------------------------------------------------------------ */
+/* ---- the window ------------------------------------------------------------------------------ */
 
 static value_t *count_at(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *bucket) {
     affine_t ix[] = {at->row, at->index, at->head, at->round, ax_v(bucket)};
@@ -178,18 +183,19 @@ static value_t *tokens_before(lower_t *L, builder_t *b, const cache_t *c, const 
     return b_name(b_convert(b, E_I64, sum), "before");
 }
 
-/* From the new token, the last of its bucket, back to the first of its window: `before` chunks before its own chunk
- * of the order. Where that is more than the tokens there are, it is a place that comes around again (Q23). */
-static value_t *steps_back(builder_t *b, const cache_t *c, const step_t *s, value_t *before,
+/* From the new token, the last of its bucket, back to the first of its window: `before` chunks
+ * before its own chunk of the order. Where that is more than the tokens there are, it is a place
+ * that comes around again (Q23). */
+static value_t *steps_back(builder_t *b, const cache_t *c, const decode_step_t *s, value_t *before,
                            value_t *count) {
-    int64_t chunk = c->first, most = c->latest;
+    int64_t chunk = c->first, max = c->latest;
     value_t *place = b_index(b, ax_plus(ax_add(ax_v(before), ax_v(count)), -1));
     value_t *in_chunk = b_irem(b, within(b, place, c->positions - 1), dim(chunk));
     value_t *back = b_index(b, ax_plus(ax_v(in_chunk), s->a->before * chunk));
     value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1));
     ltype_t type = SCALAR(E_I64);
     inst_t *around = b_if(b, b_compare(b, OP_GE, back, tokens), 1, &type);
-    inst_t *loop = b_for(b, "turn", dim(0), dim(most), 1, &back);
+    inst_t *loop = b_for(b, "turn", dim(0), dim(max), 1, &back);
     value_t *x = b_name(loop_arg(loop, 0), "left"), *less = b_binary(b, OP_SUB, x, tokens);
     value_t *next = b_select(b, b_compare(b, OP_GE, x, tokens), less, x);
     b_end_for(b, loop, &next);
@@ -198,20 +204,20 @@ static value_t *steps_back(builder_t *b, const cache_t *c, const step_t *s, valu
     return b_name(around->results[0], "back");
 }
 
-/* A walk along the order: `n` values of state, changed by `move` as long as `goes_on`. Loops have literal bounds, so
- * it goes in legs, and those after its end are skipped. */
+/* A walk along the order: `n` values of state, changed by `move` as long as `goes_on`. Loops have
+ * literal bounds, so it goes in legs, and those after its end are skipped. */
 typedef struct {
     const cache_t *c;
-    const step_t *s;
+    const decode_step_t *s;
     const bucket_at_t *list;
     value_t *target;
     const char *names[4]; /* of the state */
     value_t *(*goes_on)(builder_t *b, const void *walk, value_t *const *state);
     void (*move)(lower_t *L, builder_t *b, const void *walk, value_t *const *state, value_t **next);
-} walk_t;
+} bucket_walk_t;
 enum { STATE = 4 };
 
-static void walk(lower_t *L, builder_t *b, const walk_t *w, int64_t moves, value_t **state) {
+static void walk(lower_t *L, builder_t *b, const bucket_walk_t *w, int64_t moves, value_t **state) {
     ltype_t types[STATE];
     value_t *from[STATE], *next[STATE];
     for (int k = 0; k < STATE; k++) types[k] = SCALAR(E_I64);
@@ -248,7 +254,7 @@ static void fetch_latest(builder_t *b, const cache_t *c, const bucket_at_t *list
 
 static void back_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
                       value_t **next) {
-    const walk_t *w = walk;
+    const bucket_walk_t *w = walk;
     (void)L;
     value_t *first = b_compare(b, OP_EQ, state[0], i64(b, 0));
     value_t *bucket =
@@ -262,14 +268,14 @@ static void back_move(lower_t *L, builder_t *b, const void *walk, value_t *const
 
 /* Ahead: [bucket, token of it, its tokens, tokens found], until `target` are found. */
 static value_t *ahead_goes_on(builder_t *b, const void *walk, value_t *const *state) {
-    const walk_t *w = walk;
+    const bucket_walk_t *w = walk;
     return b_compare(b, OP_LT, state[3], w->target);
 }
 
 static void ahead_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
                        value_t **next) {
     (void)L;
-    const walk_t *w = walk;
+    const bucket_walk_t *w = walk;
     const cache_t *c = w->c;
     ltype_t types[] = {SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64)};
     value_t *bucket = within(b, state[0], c->buckets - 1);
@@ -295,7 +301,7 @@ static void ahead_move(lower_t *L, builder_t *b, const void *walk, value_t *cons
 }
 
 /* Windows of fewer tokens than places repeat them (Q23). */
-static void repeat_keys(builder_t *b, const cache_t *c, const step_t *s, affine_t round) {
+static void repeat_keys(builder_t *b, const cache_t *c, const decode_step_t *s, affine_t round) {
     value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1));
     inst_t *few = b_if(b, b_compare(b, OP_LT, tokens, i64(b, c->window)), 0, NULL);
     inst_t *loop = b_for(b, "j", dim(0), dim(c->window), 0, NULL);
@@ -309,7 +315,7 @@ static void repeat_keys(builder_t *b, const cache_t *c, const step_t *s, affine_
     b_end_if(b, few, NULL);
 }
 
-void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
+void find_window(lower_t *L, builder_t *b, const decode_step_t *s, affine_t round) {
     const cache_t *c = s->a->cache;
     bucket_at_t list = bucket_list(s, round);
     hashed_t x = {s->a->q, {s->row, in_row(s, 0)}};
@@ -319,12 +325,12 @@ void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
     value_t *back = steps_back(b, c, s, tokens_before(L, b, c, &list, bucket), count);
     value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1)), *zero = i64(b, 0);
     value_t *state[] = {bucket, count, back, zero};
-    walk_t w = {.c = c,
-                .s = s,
-                .list = &list,
-                .names = {"in_bucket", "tokens_to_here", "to_go", "none"},
-                .goes_on = back_goes_on,
-                .move = back_move};
+    bucket_walk_t w = {.c = c,
+                       .s = s,
+                       .list = &list,
+                       .names = {"in_bucket", "tokens_to_here", "to_go", "none"},
+                       .goes_on = back_goes_on,
+                       .move = back_move};
     walk(L, b, &w, c->buckets + 1, state);
     state[1] = b_index(b, ax_plus(ax_v(b_binary(b, OP_SUB, state[1], state[2])), -1));
     state[2] = count_at(b, c, &list, within(b, state[0], c->buckets - 1));

@@ -1,26 +1,29 @@
-/* LSH attention of a step, second half: softmax per round, rounds weighed by their log-sum-exp. All rounds' windows are
- * found first (step_buckets.c); what the next round reads is asked for while one is worked on. A row that holds less
- * than a chunk has no buckets: it sees every token, and when it reaches a chunk, all tokens get theirs. */
+/* LSH attention of a step, second half: softmax per round, rounds weighed by their log-sum-exp. All
+ * rounds' windows are found first (step_buckets.c); what the next round reads is asked for while
+ * one is worked on. A row that holds less than a chunk has no buckets: it sees every token, and
+ * when it reaches a chunk, all tokens get theirs. */
 #include "lower/math.h"
 #include "lower/step_attention.h"
 
-/* ---- windows ------------------------------------------------------------------------------------------------ */
+/* ---- windows --------------------------------------------------------------------------------- */
 
-static void record_at(const step_t *s, affine_t token, affine_t *ix) {
+static void record_at(const decode_step_t *s, affine_t token, affine_t *ix) {
     ix[0] = token;
     ix[1] = s->row;
     ix[2] = s->index;
     ix[3] = s->head;
 }
 
-static void window_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
+static void window_at(lower_t *L, builder_t *b, decode_step_t *s, value_t *j, affine_t *ix) {
     (void)L;
     affine_t kx[] = {s->round, ax_v(j)};
     record_at(s, ax_v(b_name(b_load(b, s->keys, 1, kx), "token")), ix);
 }
 
-/* Key and value of place j in the window of `round`: memory that nothing but a request brings near. */
-static void fetch_record(lower_t *L, builder_t *b, const step_t *s, affine_t round, value_t *j) {
+/* Key and value of place j in the window of `round`: memory that nothing but
+ * a request brings near. */
+static void fetch_record(lower_t *L, builder_t *b, const decode_step_t *s, affine_t round,
+                         value_t *j) {
     affine_t kx[] = {round, ax_v(j)};
     value_t *token = b_load(b, s->keys, 1, kx);
     for (int part = 0; part < 2; part++) {
@@ -29,19 +32,19 @@ static void fetch_record(lower_t *L, builder_t *b, const step_t *s, affine_t rou
     }
 }
 
-static void fetch_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
+static void fetch_window(lower_t *L, builder_t *b, const decode_step_t *s, affine_t round) {
     inst_t *loop = b_for(b, "j", dim(0), dim(s->a->cache->window), 0, NULL);
     fetch_record(L, b, s, round, loop_var(loop));
     b_end_for(b, loop, NULL);
 }
 
 /* The next round's, while this one's is worked on. */
-static void fetch_next_round(lower_t *L, builder_t *b, step_t *s, value_t *j) {
+static void fetch_next_round(lower_t *L, builder_t *b, decode_step_t *s, value_t *j) {
     value_t *next = at_most(b, ax_plus(s->round, 1), dim(s->a->rounds - 1));
     fetch_record(L, b, s, ax_v(next), j);
 }
 
-static void attend_window(lower_t *L, builder_t *b, step_t *s) {
+static void attend_window(lower_t *L, builder_t *b, decode_step_t *s) {
     const cache_t *c = s->a->cache;
     keys_t k = {.n = c->window,
                 .at = window_at,
@@ -55,21 +58,21 @@ static void attend_window(lower_t *L, builder_t *b, step_t *s) {
 }
 
 /* Weights of the rounds, exp(L_r - lse(L)), from their log-sum-exps (docs/semantics.md 6.6). */
-static void weigh_rounds(lower_t *L, builder_t *b, const step_t *s) {
+static void weigh_rounds(lower_t *L, builder_t *b, const decode_step_t *s) {
     dim_t rounds = dim(s->a->rounds);
     value_t *init = f32(b, LOWEST);
     inst_t *loop = b_for(b, "round", dim(0), rounds, 1, &init);
     affine_t r = ax_v(loop_var(loop));
     value_t *next = b_binary(b, OP_MAX, b_load(b, s->weights, 1, &r), loop_arg(loop, 0));
     b_end_for(b, loop, &next);
-    value_t *most = loop->results[0];
+    value_t *max = loop->results[0];
     init = f32(b, 0);
     loop = b_for(b, "round", dim(0), rounds, 1, &init);
     r = ax_v(loop_var(loop));
-    value_t *x = b_binary(b, OP_SUB, b_load(b, s->weights, 1, &r), most);
+    value_t *x = b_binary(b, OP_SUB, b_load(b, s->weights, 1, &r), max);
     next = b_binary(b, OP_ADD, loop_arg(loop, 0), m_exp(L, b, x));
     b_end_for(b, loop, &next);
-    value_t *all = b_binary(b, OP_ADD, m_log(L, b, loop->results[0]), most);
+    value_t *all = b_binary(b, OP_ADD, m_log(L, b, loop->results[0]), max);
     loop = b_for(b, "round", dim(0), rounds, 0, NULL);
     r = ax_v(loop_var(loop));
     x = b_binary(b, OP_SUB, b_load(b, s->weights, 1, &r), all);
@@ -78,8 +81,8 @@ static void weigh_rounds(lower_t *L, builder_t *b, const step_t *s) {
 }
 
 static void combine_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int n) {
-    const step_t *s = ctx;
-    value_t *acc[MOST_VECTORS], *next[MOST_VECTORS];
+    const decode_step_t *s = ctx;
+    value_t *acc[MAX_HEAD_VECTORS], *next[MAX_HEAD_VECTORS];
     for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0);
     inst_t *loop = b_for(b, "round", dim(0), dim(s->a->rounds), n, acc);
     affine_t r = ax_v(loop_var(loop));
@@ -96,31 +99,31 @@ static void combine_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first,
     }
 }
 
-static void combine_rounds(lower_t *L, builder_t *b, step_t *s) {
+static void combine_rounds(lower_t *L, builder_t *b, decode_step_t *s) {
     if (s->a->rounds > 1) weigh_rounds(L, b, s);
     for_vectors(L, b, s->n, combine_vectors, s);
 }
 
-/* ---- a row without buckets ------------------------------------------------------------------------------------- */
+/* ---- a row without buckets ------------------------------------------------------------------- */
 
-static value_t *early_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
+static value_t *early_valid(lower_t *L, builder_t *b, decode_step_t *s, value_t *j) {
     (void)L;
     return b_compare(b, OP_LE, j, s->position);
 }
 
-static void early_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
+static void early_at(lower_t *L, builder_t *b, decode_step_t *s, value_t *j, affine_t *ix) {
     (void)L, (void)b;
     record_at(s, ax_v(j), ix);
 }
 
 /* Tokens that a row without buckets can have, this one counted. */
-static int64_t most_early(const cache_t *c) {
+static int64_t max_early(const cache_t *c) {
     return c->first + 1 < c->positions ? c->first + 1 : c->positions;
 }
 
-static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
+static void lsh_early(lower_t *L, builder_t *b, decode_step_t *s) {
     const cache_t *c = s->a->cache;
-    keys_t k = {.n = most_early(c),
+    keys_t k = {.n = max_early(c),
                 .valid = early_valid,
                 .at = early_at,
                 .from = c->records,
@@ -147,11 +150,12 @@ static value_t *has_buckets(lower_t *L, builder_t *b, const attention_t *a, cons
     return b_compare(b, OP_GT, longest, b_iconst(b, SCALAR(E_I32), a->cache->first));
 }
 
-/* The greatest bucket that is filed, counted over the rounds as Hugging Face does where padding had buckets too. */
+/* The greatest bucket that is filed, counted over the rounds as Hugging Face does where
+ * padding had buckets too. */
 static value_t *greatest_bucket(builder_t *b, const attention_t *a, affine_t index) {
     const cache_t *c = a->cache;
-    value_t *most = i64(b, 0);
-    inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 1, &most);
+    value_t *max = i64(b, 0);
+    inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 1, &max);
     value_t *x = loop_arg(heads, 0);
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 1, &x);
     x = loop_arg(rounds, 0);
@@ -167,12 +171,12 @@ static value_t *greatest_bucket(builder_t *b, const attention_t *a, affine_t ind
     return heads->results[0];
 }
 
-static lfunc_t *lower_forgetting(lower_t *L, const attention_t *a) {
+static lfunc_t *lower_lost_offset(lower_t *L, const attention_t *a) {
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, kernel_of(L, a, "forgetting"), 1, &one, &name);
     describe(L, b.fn, a->node->at, "Hugging Face's guess whether padding had buckets");
-    value_t *indices[MOST_INDICES];
+    value_t *indices[MAX_INDICES];
     index_params(L, &b, a->own, indices);
     affine_t index = ax_v(indices[a->number]), at = ax(0), hx[] = {ax(0), ax(0)};
     ltype_t i32 = SCALAR(E_I32);
@@ -186,14 +190,14 @@ static lfunc_t *lower_forgetting(lower_t *L, const attention_t *a) {
     b_end_if(&b, padded, &never);
     b_else(&b, hashed, &padded->results[0]);
     b_end_if(&b, hashed, &never);
-    b_store(&b, L->forgot, hashed->results[0], &at);
+    b_store(&b, L->lost_offset, hashed->results[0], &at);
     return b.fn;
 }
 
-static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
+static void lsh_scratch(lower_t *L, builder_t *b, decode_step_t *s) {
     const cache_t *c = s->a->cache;
-    int64_t most = c->window > most_early(c) ? c->window : most_early(c), columns = 0;
-    dim_t keys = dim(round_up(most, L->lanes));
+    int64_t max = c->window > max_early(c) ? c->window : max_early(c), columns = 0;
+    dim_t keys = dim(round_up(max, L->lanes));
     s->scores = kernel_scratch(b, "scores", E_F32, 1, &keys);
     if (c->rounded) s->squares = kernel_scratch(b, "squares", E_F32, 1, &keys);
     if (!c->counts) return;
@@ -209,7 +213,7 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
 
 void lower_lsh_step(lower_t *L, attention_t *a) {
     const cache_t *c = a->cache;
-    step_t s;
+    decode_step_t s;
     builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,
              "LSH attention of one token: %lld rounds, windows of %lld tokens",
@@ -243,5 +247,5 @@ void lower_lsh_step(lower_t *L, attention_t *a) {
     if (hashed) b_end_if(&b, hashed, NULL);
     end_row(L, &b, &s, some);
     a->attend = b.fn;
-    if (L->forgot && c->counts) a->forgetting = lower_forgetting(L, a);
+    if (L->lost_offset && c->counts) a->find_lost_offset = lower_lost_offset(L, a);
 }

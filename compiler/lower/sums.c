@@ -1,7 +1,7 @@
 /* Sums over rows, a chunk at a time. See sums.h. */
 #include "lower/sums.h"
 
-enum { MOST_CHUNKS = 1 << 30, DEPTH = 128 };
+enum { MAX_CHUNKS = 1 << 30, DEPTH = 128 };
 
 typedef struct {
     const row_sums_t *s;
@@ -14,8 +14,8 @@ typedef struct {
     int64_t dy_share, x_share; /* of the next rows that a pass of a tile fetches of them */
     affine_t dy_pass, x_pass, tile;
     bool pairs; /* rows of panels are pairs of rows: as below */
-    buffer_t
-        *so_far; /* scratch [outs * PANEL][ins * PANEL], without x [1][PANEL]: the chunk's sums */
+    /* Scratch [outs * PANEL][ins * PANEL], without x [1][PANEL]: the chunk's sums */
+    buffer_t *so_far;
     value_t *later; /* whether others were added up before this chunk */
 } sums_t;
 
@@ -35,7 +35,8 @@ static value_t *x_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     return b_load(b, c->s->x, L->lanes * each, ix);
 }
 
-/* The tiles of these rows, of all pairs that a panel is part of, share the work of fetching its next rows, a row at a time. */
+/* The tiles of these rows, of all pairs that a panel is part of, share the work of fetching its
+ * next rows, a row at a time. */
 static void fetch_row_of(builder_t *b, const sums_t *c, buffer_t *of, affine_t panel, affine_t pass,
                          int64_t share, affine_t step) {
     affine_t next = ax_add(ax_plus(c->k0, c->depth), ax_scale(pass, share));
@@ -56,8 +57,8 @@ static int64_t passes_of(const lower_t *L) {
     return PANEL / L->tile * row_tiles(L, PANEL);
 }
 
-/* Rows, or pairs of them, one after the other; of bf16 that stands as f32 the odd one of a pair is added first, as dot2 does
- * it. */
+/* Rows, or pairs of them, one after the other; of bf16 that stands as f32 the odd one of a pair is
+ * added first, as dot2 does it. */
 static void order_rows(const sums_t *c, product_t *p) {
     p->order = c->pairs ? DOT_PAIRS : c->s->rounded ? ODD_FIRST : ONE_BY_ONE;
     if (p->order != ODD_FIRST) return;
@@ -98,7 +99,8 @@ static void outer_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     for (int i = 0; i < n; i++) b_store(b, c->so_far, sums[i], at[i]);
 }
 
-/* A loop over the task's panels of one operand: `*at` of them, panel `*panel`. NULL: there is one. */
+/* A loop over the task's panels of one operand: `*at` of them, panel `*panel`.
+ * NULL: there is one. */
 static inst_t *for_panels(builder_t *b, int64_t n, affine_t task, affine_t *at, affine_t *panel) {
     *at = ax(0);
     *panel = task;
@@ -113,7 +115,8 @@ static void end_panels(builder_t *b, inst_t *loop) {
     if (loop) b_end_for(b, loop, NULL);
 }
 
-/* As many rows of two panels as the first-level cache holds; of all of the task's, the second-level one. */
+/* As many rows of two panels as the first-level cache holds; of all of the task's,
+ * the second-level one. */
 static void outer_rows(lower_t *L, builder_t *b, sums_t *c, affine_t first, int64_t depth) {
     int64_t passes = passes_of(L), of_dy = passes * c->ins, of_x = passes * c->outs;
     c->k0 = first;
@@ -143,7 +146,7 @@ static void clear(lower_t *L, builder_t *b, const sums_t *c) {
     b_end_for(b, rows, NULL);
 }
 
-/* ---- results ------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* Elements of a row of sums: from column `first` of the result on, as far as it goes. */
 typedef struct {
@@ -210,7 +213,7 @@ static void put_panels(lower_t *L, builder_t *b, sums_t *c) {
     b_end_for(b, rows, NULL);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
     int64_t rows = c->s->dy->dims[1].c, whole = rows / DEPTH;
@@ -240,10 +243,10 @@ static value_t *add_row(lower_t *L, builder_t *b, const sums_t *c, affine_t row,
 static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {
     dim_t d[] = {dim(1), dim(PANEL)};
     c->so_far = kernel_scratch(b, "so_far", E_F32, 2, d);
-    enum { MOST = 8 }; /* sums at once, which do not wait for each other */
-    int64_t n = PANEL / L->lanes < MOST ? PANEL / L->lanes : MOST;
+    enum { MAX = 8 }; /* sums at once, which do not wait for each other */
+    int64_t n = PANEL / L->lanes < MAX ? PANEL / L->lanes : MAX;
     for (int64_t first = 0; first < PANEL; first += n * L->lanes) {
-        value_t *sums[MOST];
+        value_t *sums[MAX];
         for (int64_t i = 0; i < n; i++) sums[i] = splat(b, L, 0);
         inst_t *rows = b_for(b, "k", dim(0), c->s->dy->dims[1], (int)n, sums);
         for (int64_t i = 0; i < n; i++) {
@@ -266,7 +269,7 @@ lfunc_t *lower_row_sums(lower_t *L, const char *name, const row_sums_t *s) {
     const char *names[] = {"out", "in"};
     builder_t b = build_kernel(L->m, name, s->x ? 2 : 1, tasks, names);
     value_t *place = kernel_param(&b, "place", s->to->dims[0].c);
-    value_t *chunk = kernel_param(&b, "chunk", MOST_CHUNKS);
+    value_t *chunk = kernel_param(&b, "chunk", MAX_CHUNKS);
     sums_t c = {.s = s, .place = ax_v(place), .outs = outs, .ins = ins};
     c.pairs = s->dy->elem == E_BF16;
     c.dy_panel = ax_v(b.fn->task[0]);

@@ -1,7 +1,8 @@
 /* The gradients of embedding tables: see tables.h.
  *
- * A task has the columns of one panel and goes through the rows in their order, so that nothing is added up twice at once. Of
- * words, which may come often, a chunk is added up by itself, beside the table; entries of positions have few rows. */
+ * A task has the columns of one panel and goes through the rows in their order, so that nothing is
+ * added up twice at once. Of words, which may come often, a chunk is added up by itself, beside the
+ * table; entries of positions have few rows. */
 #include "lower/tables.h"
 
 #include "lower/chunks.h"
@@ -32,7 +33,7 @@ static value_t *dy_at(builder_t *b, const tables_t *t, affine_t at, int width) {
     return b_load(b, t->s->dy, width, ix);
 }
 
-/* ---- what is done to an entry ------------------------------------------------------------------- */
+/* ---- what is done to an entry ---------------------------------------------------------------- */
 
 static void add_to_table(builder_t *b, const tables_t *t, affine_t at, value_t *x, int width) {
     affine_t ix[] = {t->place, t->entry, ax_add(ax_scale(t->panel, PANEL), at)};
@@ -70,7 +71,7 @@ static void move_own(lower_t *L, builder_t *b, void *ctx, affine_t at, int width
     clear_own(L, b, ctx, at, width);
 }
 
-/* ---- rows and their entries --------------------------------------------------------------------- */
+/* ---- rows and their entries ------------------------------------------------------------------ */
 
 static affine_t word_of(lower_t *L, builder_t *b, affine_t batch, affine_t row) {
     affine_t ix[] = {batch, row};

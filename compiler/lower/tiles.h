@@ -1,7 +1,7 @@
 /* How kernels are cut for a target: register tiles, rows and chunks per task.
  *
- * The analytic choice follows from facts of the target; `reformerc tune` measures others on a machine.
- * Results depend on none of it, to the bit. */
+ * The analytic choice follows from facts of the target; `reformerc tune` measures others on a
+ * machine. Results depend on none of it, to the bit. */
 #ifndef REFORMERC_LOWER_TILES_H
 #define REFORMERC_LOWER_TILES_H
 
@@ -12,13 +12,13 @@ enum { MAX_VECTORS = 4, MAX_TILE = 32 }; /* accumulators: of all targets, no mor
 /* Raised when kernels change shape: what was measured of others says nothing about them. */
 enum { LOWERING_VERSION = 1 };
 
-enum { MAX_ROWS_PER_TASK = 512, MAX_RUN = 64 };
+enum { MAX_ROWS_PER_TASK = 512, MAX_CHUNKS_PER_TASK = 64 };
 
 typedef struct {
-    int vectors; /* columns of a register tile, in vectors; vectors * lanes divides PANEL */
-    int rows;    /* most rows of a register tile */
-    int block;   /* most rows per task of dense kernels, 2 … MAX_ROWS_PER_TASK */
-    int run;     /* chunks per task of LSH attention, 1 … MAX_RUN */
+    int vectors;         /* columns of a register tile, in vectors; vectors * lanes divides PANEL */
+    int rows;            /* most rows of a register tile */
+    int block;           /* most rows per task of dense kernels, 2 … MAX_ROWS_PER_TASK */
+    int chunks_per_task; /* chunks per task of LSH attention, 1 … MAX_CHUNKS_PER_TASK */
 } tiles_t;
 
 /* The analytic choice: the tile that multiplies most per load. */

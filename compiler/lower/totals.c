@@ -1,9 +1,10 @@
 /* Where sums go, and sums of sums: see totals.h. */
 #include "lower/totals.h"
 
-/* ---- the caller's gradients ------------------------------------------------------------------------- */
+/* ---- the caller's gradients ------------------------------------------------------------------ */
 
-/* The array of a stack of gradients. Stacks whose names differ in '.' and '_' alone are numbered. */
+/* The array of a stack of gradients. Stacks whose names differ in '.' and '_'
+ * alone are numbered. */
 static buffer_t *gradient_buffer(lower_t *L, const layout_entry_t *e) {
     const char *base = arena_printf(L->arena, "g_%s", identifier(L, e->name)), *name = base;
     buffer_t *made;
@@ -34,7 +35,7 @@ buffer_t *gradient_array(lower_t *L, part_t *p, int place, int *vector) {
     return gradient_buffer(L, stack);
 }
 
-/* ---- parts of sums ------------------------------------------------------------------------------------ */
+/* ---- parts of sums --------------------------------------------------------------------------- */
 
 static bool is_part(const lower_t *L, const gnode_t *sum) {
     const nodes_t *readers = &L->regions->readers[sum->id];
@@ -90,7 +91,7 @@ buffer_t *sum_array(lower_t *L, part_t *p, int place, int *vector) {
     return parts_of(L, p, place, -1, vector);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 typedef struct {
     buffer_t *array[3]; /* the result, the two that it is of */
@@ -120,7 +121,7 @@ bool lower_total(lower_t *L, part_t *p) {
     dim_t rows = n->rank > 1 ? n->shape[0] : dim(1);
     builder_t b = build_kernel(L->m, free_name(L, "total"), 1, &rows, NULL);
     describe(L, b.fn, n->at, "the gradient of a param that several read");
-    value_t *index[MOST_INDICES];
+    value_t *index[MAX_INDICES];
     index_params(L, &b, p, index);
     for (int k = 0; k < 3; k++) t.place[k] = ax_v(index[vector[k]]);
     t.row = ax_v(b.fn->task[0]);

@@ -1,5 +1,6 @@
 /* --dump-activations: copies padded buffers into dense arrays and hands them to the caller's trace
- * function under Hugging Face's names. Attention and feed-forward show as what they added to their stream. */
+ * function under Hugging Face's names. Attention and feed-forward show as what
+ * they added to their stream. */
 #include <string.h>
 
 #include "lower/lower_int.h"
@@ -16,11 +17,11 @@ struct trace {
 typedef struct {
     buffer_t *stream, *old, *dst;
     affine_t batch, row;
-} copy_t;
+} trace_copy_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const copy_t *c = ctx;
+    const trace_copy_t *c = ctx;
     affine_t ix[] = {c->batch, c->row, at};
     value_t *x = b_convert(b, E_F32, b_load(b, c->stream, width, ix));
     if (c->old) x = b_binary(b, OP_SUB, x, b_load(b, c->old, width, ix));
@@ -33,7 +34,7 @@ static lfunc_t *copy_kernel(lower_t *L, const char *name, buffer_t *stream, buff
     const char *names[] = {"batch", "row"};
     builder_t b = build_kernel(L->m, name, 2, tasks, names);
     b.fn->comment = "copy for --dump-activations";
-    copy_t c = {stream, old, dst, ax_v(b.fn->task[0]), ax_v(b.fn->task[1])};
+    trace_copy_t c = {stream, old, dst, ax_v(b.fn->task[0]), ax_v(b.fn->task[1])};
     for_span(L, &b, dst->dims[2].c, copy_span, &c);
     return b.fn;
 }
@@ -92,8 +93,8 @@ static const gnode_t *sum_of(const lower_t *L, const gnode_t *n) {
     return alone ? sum : NULL;
 }
 
-/* n or the sum that it goes into stands behind its region where it was written; -1: neither does, or it is no row per
- * token. */
+/* n or the sum that it goes into stands behind its region where it was written; -1: neither does,
+ * or it is no row per token. */
 static int home_shown(const lower_t *L, const gnode_t *n, bool *sum) {
     const gnode_t *into = n->rank == 3 ? sum_of(L, n) : NULL;
     *sum = into != NULL;

@@ -1,12 +1,14 @@
-/* An update as Loops. Params, gradients, their sum and what the optimiser keeps are flat arrays; tensors of one shape are a
- * group, with kernels whose tasks are slices of its tensors, and groups of one shape share them, so that code size depends
- * on how many shapes there are and never on depth. Where a group begins is told by each launch. What changes from step to
- * step is read from the coefficients, all else is literal; what lies between tensors is never touched.
+/* An update as Loops. Params, gradients, their sum and what the optimiser keeps are flat arrays;
+ * tensors of one shape are a group, with kernels whose tasks are slices of its tensors, and groups
+ * of one shape share them, so that code size depends on how many shapes there are and never on
+ * depth. Where a group begins is told by each launch. What changes from step to step is read from
+ * the coefficients, all else is literal; what lies between tensors is never touched.
  *
- * In: an update_t, where everything stands, a target. Out: a module whose entry runs the phases that a call asks for. */
+ * In: an update_t, where everything stands, a target. Out: a module whose entry runs the
+ * phases that a call asks for. */
 #include "lower/update_int.h"
 
-/* ---- what there is ------------------------------------------------------------------------------ */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 static int64_t floats(int64_t bytes) {
     return bytes / (int64_t)sizeof(float);
@@ -36,7 +38,7 @@ static void make_groups(updater_t *U) {
         U->groups[U->n] = group_of(U, U->n, number);
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------ */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static buffer_t *flat_slot(updater_t *U, bufkind_t kind, int slot, const char *name, elem_t e,
                            int64_t elements, const char *doc) {
@@ -82,12 +84,12 @@ static void make_buffers(updater_t *U) {
             U->state[k] =
                 flat_slot(U, BUF_STATE, REFORMER_SLOT_STATE + k, U->update->states[k].name, E_F32,
                           floats(U->o->states[k]->data_end), "kept by the optimiser");
-    dim_t parts = dim(most_squares(U));
+    dim_t parts = dim(max_squares(U));
     U->squares = workspace(&U->L, "squares", E_F64, 1, &parts, "of a slice, added up");
     if (U->update->rule.weight_decay != 0) make_decays(U);
 }
 
-/* ---- phases ------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static void scale_sum(updater_t *U) {
     lower_accumulate(U, false);

@@ -1,5 +1,5 @@
-/* The module that updates weights: Loops of an update_t, with an entry whose phases the caller asks for
- * (REFORMER_PHASE_…). See update.c. */
+/* The module that updates weights: Loops of an update_t, with an entry whose phases the caller asks
+ * for (REFORMER_PHASE_…). See update.c. */
 #ifndef REFORMERC_LOWER_UPDATE_H
 #define REFORMERC_LOWER_UPDATE_H
 

@@ -1,9 +1,9 @@
-/* Adafactor, of transformers and of trax. Of a matrix it keeps the mean square of each row and each column, of a vector that
- * of each element; sums and means are in double. A group takes some passes, each of which reads what all slices of a tensor
- * gave before:
+/* Adafactor, of transformers and of trax. Of a matrix it keeps the mean square of each row and each
+ * column, of a vector that of each element; sums and means are in double. A group takes some
+ * passes, each of which reads what all slices of a tensor gave before:
  *
- *   sums      rows' state; of each slice of rows, sums of columns and of squared weights. Vectors: the elements' state, and
- *             sums of squared updates
+ *   sums      rows' state; of each slice of rows, sums of columns and of squared weights. Vectors:
+ *             the elements' state, and sums of squared updates
  *   columns   their state, and factors of updates; means of the rows' state
  *   squares   of updates, of each slice of rows
  *   rates     of a tensor, from the root mean squares of its weights and of its update
@@ -12,7 +12,7 @@
  * A slice is of whole rows of one of a tensor's matrices; of a vector, of elements. */
 #include "lower/update_adafactor.h"
 
-/* ---- what there is ------------------------------------------------------------------------------ */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 static slices_t slices_of_group(const group_t *g) {
     return g->vector ? slices_of(g->elements, SLICE) : slices_of(g->rows, SLICE / g->columns);
@@ -49,9 +49,9 @@ void make_adafactor(updater_t *U) {
     a->scales = room(U, "scales", E_F32, tensors, "[tensor]: of updates");
 }
 
-/* ---- rates ------------------------------------------------------------------------------------------ */
+/* ---- rates ----------------------------------------------------------------------------------- */
 
-static value_t *root_mean_square(const pass_t *p, builder_t *b, buffer_t *squares) {
+static value_t *root_mean_square(const adafactor_pass_t *p, builder_t *b, buffer_t *squares) {
     int64_t n = p->g->matrices * p->slices.n;
     affine_t first = ax_scale(ax_v(b->fn->task[0]), n);
     value_t *sum = sum_parts(b, squares, first, 1, n, 1);
@@ -64,7 +64,7 @@ static value_t *at_least(builder_t *b, value_t *x, double limit) {
     return b_binary(b, OP_MAX, x, b_const(b, x->type, limit));
 }
 
-static void find_rates(pass_t *p, builder_t *b) {
+static void find_rates(adafactor_pass_t *p, builder_t *b) {
     const reformer_optimizer_t *o = rule_of(p);
     adafactor_t *a = p->U->adafactor;
     affine_t tensor = ax_v(b->fn->task[0]);
@@ -83,7 +83,7 @@ static void find_rates(pass_t *p, builder_t *b) {
     b_store(b, a->scales, b_convert(b, E_F32, scale), &tensor);
 }
 
-static void adafactor_rates(pass_t *p) {
+static void adafactor_rates(adafactor_pass_t *p) {
     const group_t *g = p->g;
     int64_t sizes[] = {g->count, g->matrices * p->slices.n, g->elements};
     const char *name = shape_name(p->U, "rates", 3, sizes);
@@ -93,10 +93,10 @@ static void adafactor_rates(pass_t *p) {
     launch_update(p->U, p->kernel, 0, NULL, "update.weights");
 }
 
-/* ---- a group ------------------------------------------------------------------------------------ */
+/* ---- a group --------------------------------------------------------------------------------- */
 
 void lower_adafactor(updater_t *U, const group_t *g) {
-    pass_t p = {.U = U, .g = g, .slices = slices_of_group(g)};
+    adafactor_pass_t p = {.U = U, .g = g, .slices = slices_of_group(g)};
     adafactor_sums(&p);
     if (!g->vector) {
         adafactor_columns(&p);

@@ -30,30 +30,31 @@ typedef struct {
     affine_t sums;                         /* of columns at hand: the first */
     value_t *row_factor;
     value_t *scale, *decay; /* of the tensor */
-} pass_t;
+} adafactor_pass_t;
 
-static inline const reformer_optimizer_t *rule_of(const pass_t *p) {
+static inline const reformer_optimizer_t *rule_of(const adafactor_pass_t *p) {
     return &p->U->update->rule;
 }
-static inline bool is_trax(const pass_t *p) {
+static inline bool is_trax(const adafactor_pass_t *p) {
     return rule_of(p)->dialect == REFORMER_TRAX;
 }
 
 /* Tasks are pieces of matrices; a vector is one. False: the kernel is there already. */
-bool open_pass(pass_t *p, const char *what, const char *doc, int64_t pieces, builder_t *b);
-void launch_pass(const pass_t *p);
+bool open_pass(adafactor_pass_t *p, const char *what, const char *doc, int64_t pieces,
+               builder_t *b);
+void launch_pass(const adafactor_pass_t *p);
 /* A loop over rows of the task's matrix: p->row, p->base. */
-inst_t *for_rows(pass_t *p, builder_t *b, affine_t first, int64_t n, int carried,
+inst_t *for_rows(adafactor_pass_t *p, builder_t *b, affine_t first, int64_t n, int carried,
                  value_t *const *init);
 /* A state where it is used, and what gradients are multiplied by for it. */
-value_t *used(const pass_t *p, builder_t *b, value_t *state);
+value_t *used(const adafactor_pass_t *p, builder_t *b, value_t *state);
 value_t *one_over_root(builder_t *b, value_t *x);
-value_t *vector_update(const pass_t *p, builder_t *b, value_t *state, value_t *g);
+value_t *vector_update(const adafactor_pass_t *p, builder_t *b, value_t *state, value_t *g);
 
-void adafactor_sums(pass_t *p); /* update_means.c */
-void adafactor_columns(pass_t *p);
-void adafactor_row_means(pass_t *p);
-void adafactor_squares(pass_t *p); /* update_apply.c */
-void adafactor_apply(pass_t *p);
+void adafactor_sums(adafactor_pass_t *p); /* update_means.c */
+void adafactor_columns(adafactor_pass_t *p);
+void adafactor_row_means(adafactor_pass_t *p);
+void adafactor_squares(adafactor_pass_t *p); /* update_apply.c */
+void adafactor_apply(adafactor_pass_t *p);
 
 #endif

@@ -1,5 +1,6 @@
-/* Updates of single elements: sums over micro-batches, AdamW, Adam, SGD. Each rounding is torch's, whose order of operations
- * and fused multiply-adds these are. State has the shapes of the weights and stands as they do. */
+/* Updates of single elements: sums over micro-batches, AdamW, Adam, SGD. Each rounding is torch's,
+ * whose order of operations and fused multiply-adds these are. State has the shapes of the
+ * weights and stands as they do. */
 #include "lower/update_int.h"
 
 /* A kernel over all elements of a group: scalars are loaded once, at the beginning. */
@@ -39,7 +40,7 @@ static void lower_flat(updater_t *U, const group_t *g, const flat_t *f) {
     launch_update(U, made, n_args, args, f->label);
 }
 
-/* ---- sums over micro-batches -------------------------------------------------------------------- */
+/* ---- sums over micro-batches ----------------------------------------------------------------- */
 
 static void begin_accumulate(updater_t *U, builder_t *b, void *ctx, affine_t number) {
     value_t **share = ctx;
@@ -69,7 +70,7 @@ void lower_accumulate(updater_t *U, bool more) {
     for (int i = 0; i < U->n; i++) lower_flat(U, &U->groups[i], &f);
 }
 
-/* ---- decay ------------------------------------------------------------------------------------ */
+/* ---- decay ----------------------------------------------------------------------------------- */
 
 /* NULL: none. What a weight is multiplied by; what of it joins its gradient. */
 typedef struct {
@@ -93,7 +94,7 @@ static value_t *decayed(builder_t *b, const decay_t *d, value_t *p, value_t **g)
     return d->kept ? b_binary(b, OP_MUL, p, b_broadcast(b, d->kept, width)) : p;
 }
 
-/* ---- Adam ------------------------------------------------------------------------------------- */
+/* ---- Adam ------------------------------------------------------------------------------------ */
 
 typedef struct {
     value_t *clip, *step, *root;
@@ -145,7 +146,7 @@ void lower_adam(updater_t *U, const group_t *g) {
     lower_flat(U, g, &f);
 }
 
-/* ---- SGD -------------------------------------------------------------------------------------- */
+/* ---- SGD ------------------------------------------------------------------------------------- */
 
 typedef struct {
     value_t *clip, *step, *old, *joining;

@@ -1,4 +1,5 @@
-/* Shared by the files that lower updates: what is updated, the buffers, kernels over parts of tensors. */
+/* Shared by the files that lower updates: what is updated, the buffers, kernels
+ * over parts of tensors. */
 #ifndef REFORMERC_LOWER_UPDATE_INT_H
 #define REFORMERC_LOWER_UPDATE_INT_H
 
@@ -27,14 +28,15 @@ typedef struct {
     buffer_t *phases, *coefficients, *norm; /* slots */
     buffer_t *decays;                       /* [tensors] 0 or 1; NULL: nothing decays */
     buffer_t *squares; /* workspace, f64 [parts]: of each slice, to be added up */
-    /* The weights file: what is moved when it is packed or unpacked; tables of all moves' pairs (update_pack.c). */
+    /* The weights file: what is moved when it is packed or unpacked; tables of all
+     * moves' pairs (update_pack.c). */
     struct move *moves;
     int n_moves;
     buffer_t *param_at, *packed_at;
     struct adafactor *adafactor; /* its buffers; NULL: it is not the rule */
 } updater_t;
 
-/* ---- kernels: update_kernel.c ----------------------------------------------------------------- */
+/* ---- kernels: update_kernel.c ---------------------------------------------------------------- */
 
 /* "adam_6x512x2048": what one kernel does for all groups of one shape; n sizes. */
 const char *shape_name(updater_t *U, const char *what, int n, const int64_t *sizes);
@@ -58,7 +60,7 @@ typedef struct {
     int64_t size, full, rest, n;
 } slices_t;
 enum { SLICE = 16384 };                                  /* elements that a task takes */
-slices_t slices_of(int64_t elements, int64_t most);      /* all of one size, if a divisor is near */
+slices_t slices_of(int64_t elements, int64_t max);       /* all of one size, if a divisor is near */
 slices_t slices_of_size(int64_t elements, int64_t size); /* exactly this size */
 /* Builds the body for a slice: twice where the last one is shorter. */
 typedef void slice_fn(updater_t *U, builder_t *b, void *ctx, affine_t first, int64_t n);
@@ -69,9 +71,10 @@ typedef void element_fn(updater_t *U, builder_t *b, void *ctx, affine_t at, int 
 void each_element(updater_t *U, builder_t *b, affine_t base, int64_t n, element_fn *body,
                   void *ctx);
 
-/* ---- sums in double: update_sums.c ------------------------------------------------------------ */
+/* ---- sums in double: update_sums.c ----------------------------------------------------------- */
 
-/* f32: elements at … at + width - 1 of 0 … n-1. Their squares are added up, or, `plain`, they themselves. */
+/* f32: elements at … at + width - 1 of 0 … n-1. Their squares are added up, or,
+ * `plain`, they themselves. */
 typedef value_t *term_fn(updater_t *U, builder_t *b, void *ctx, affine_t at, int width);
 typedef void addend_fn(updater_t *U, builder_t *b, void *ctx, affine_t at, value_t *addend);
 typedef struct {
@@ -87,10 +90,10 @@ value_t *sum_in_double(updater_t *U, builder_t *b, const sum_t *s, int64_t n);
 value_t *sum_parts(builder_t *b, buffer_t *parts, affine_t first, int64_t step, int64_t n,
                    int width);
 /* Squares of which there are at most so many at a time. */
-int64_t most_squares(const updater_t *U);
+int64_t max_squares(const updater_t *U);
 void lower_update_norm(updater_t *U);
 
-/* ---- one file each: launches, and the kernels for them ------------------------------------------- */
+/* ---- one file each: launches, and the kernels for them --------------------------------------- */
 
 void lower_accumulate(updater_t *U, bool more); /* update_flat.c */
 void lower_adam(updater_t *U, const group_t *g);

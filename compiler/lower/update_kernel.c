@@ -54,16 +54,16 @@ value_t *gradient_at(updater_t *U, builder_t *b, value_t *clip, affine_t at, int
     return clip ? b_binary(b, OP_MUL, g, b_broadcast(b, clip, width)) : g;
 }
 
-/* ---- slices ----------------------------------------------------------------------------------- */
+/* ---- slices ---------------------------------------------------------------------------------- */
 
 slices_t slices_of_size(int64_t elements, int64_t size) {
     slices_t s = {size, elements / size, elements % size, (elements + size - 1) / size};
     return s;
 }
 
-slices_t slices_of(int64_t elements, int64_t most) {
-    if (most < 1) most = 1;
-    int64_t size = elements < most ? elements : most;
+slices_t slices_of(int64_t elements, int64_t max) {
+    if (max < 1) max = 1;
+    int64_t size = elements < max ? elements : max;
     for (int64_t d = size; d > size / 4; d--)
         if (elements % d == 0) return slices_of_size(elements, d);
     return slices_of_size(elements, size);
@@ -84,7 +84,7 @@ void in_slice(updater_t *U, builder_t *b, const slices_t *s, value_t *slice, sli
     b_end_if(b, whole, NULL);
 }
 
-/* ---- elements --------------------------------------------------------------------------------- */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 typedef struct {
     updater_t *U;

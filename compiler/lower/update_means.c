@@ -1,20 +1,23 @@
-/* Adafactor's means of squared gradients: of rows and columns, of elements of vectors. Sums are in double, of a slice of rows
- * each, and then of slices. On the way the squares of weights are added up, and of vectors those of updates. */
+/* Adafactor's means of squared gradients: of rows and columns, of elements of vectors. Sums are in
+ * double, of a slice of rows each, and then of slices. On the way the squares of weights are added
+ * up, and of vectors those of updates. */
 #include "lower/update_adafactor.h"
 
 enum { COLUMN_SLICE = 1024 };
 
-/* ---- means -------------------------------------------------------------------------------------- */
+/* ---- means ----------------------------------------------------------------------------------- */
 
-/* Of `sum` over n squares, as it joins the state; transformers adds eps here, trax where the mean is used. */
-static value_t *mean_of(const pass_t *p, builder_t *b, value_t *sum, int64_t n) {
+/* Of `sum` over n squares, as it joins the state; transformers adds eps here, trax
+ * where the mean is used. */
+static value_t *mean_of(const adafactor_pass_t *p, builder_t *b, value_t *sum, int64_t n) {
     ltype_t type = sum->type;
     value_t *mean = b_binary(b, OP_DIV, sum, b_const(b, type, (double)n));
     if (!is_trax(p)) mean = b_binary(b, OP_ADD, mean, b_const(b, type, rule_of(p)->eps[0]));
     return b_convert(b, E_F32, mean);
 }
 
-static value_t *join(const pass_t *p, builder_t *b, buffer_t *state, affine_t at, value_t *mean) {
+static value_t *join(const adafactor_pass_t *p, builder_t *b, buffer_t *state, affine_t at,
+                     value_t *mean) {
     int width = mean->type.lanes;
     value_t *old = b_broadcast(b, coefficient(p->U, b, REFORMER_RATE_OLD), width);
     value_t *joining = b_broadcast(b, coefficient(p->U, b, REFORMER_RATE_NEW), width);
@@ -24,28 +27,28 @@ static value_t *join(const pass_t *p, builder_t *b, buffer_t *state, affine_t at
     return x;
 }
 
-/* ---- sums: of matrices ---------------------------------------------------------------------------- */
+/* ---- sums: of matrices ----------------------------------------------------------------------- */
 
 static value_t *gradient_term(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
-    const pass_t *p = ctx;
+    const adafactor_pass_t *p = ctx;
     return gradient_at(U, b, p->clip, ax_add(p->base, at), width);
 }
 
 static value_t *weight_term(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
-    const pass_t *p = ctx;
+    const adafactor_pass_t *p = ctx;
     affine_t ix = ax_add(p->base, at);
     return b_load(b, U->params, width, &ix);
 }
 
 static void add_to_column(updater_t *U, builder_t *b, void *ctx, affine_t at, value_t *square) {
-    const pass_t *p = ctx;
+    const adafactor_pass_t *p = ctx;
     buffer_t *columns = U->adafactor->columns;
     affine_t ix = ax_add(p->sums, at);
     value_t *so_far = b_load(b, columns, square->type.lanes, &ix);
     b_store(b, columns, b_binary(b, OP_ADD, so_far, square), &ix);
 }
 
-static void clear_columns(pass_t *p, builder_t *b) {
+static void clear_columns(adafactor_pass_t *p, builder_t *b) {
     buffer_t *columns = p->U->adafactor->columns;
     p->sums = ax_v(b_index(b, ax_scale(p->part, p->g->columns)));
     inst_t *loop = b_for(b, "column", dim(0), dim(p->g->columns), 0, NULL);
@@ -54,7 +57,7 @@ static void clear_columns(pass_t *p, builder_t *b) {
     b_end_for(b, loop, NULL);
 }
 
-static void square_weights(pass_t *p, builder_t *b, affine_t base, int64_t n) {
+static void square_weights(adafactor_pass_t *p, builder_t *b, affine_t base, int64_t n) {
     if (!rule_of(p)->scale_parameter) return;
     p->base = ax_v(b_index(b, base));
     sum_t s = {.term = weight_term, .ctx = p};
@@ -63,7 +66,7 @@ static void square_weights(pass_t *p, builder_t *b, affine_t base, int64_t n) {
 }
 
 static void sum_rows(updater_t *U, builder_t *b, void *ctx, affine_t first, int64_t n) {
-    pass_t *p = ctx;
+    adafactor_pass_t *p = ctx;
     const group_t *g = p->g;
     sum_t s = {.term = gradient_term, .each = add_to_column, .ctx = p};
     clear_columns(p, b);
@@ -75,10 +78,10 @@ static void sum_rows(updater_t *U, builder_t *b, void *ctx, affine_t first, int6
     square_weights(p, b, ax_add(p->first, ax_scale(row, g->columns)), n * g->columns);
 }
 
-/* ---- sums: of vectors ----------------------------------------------------------------------------- */
+/* ---- sums: of vectors ------------------------------------------------------------------------ */
 
 static value_t *joined_term(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
-    pass_t *p = ctx;
+    adafactor_pass_t *p = ctx;
     value_t *g = gradient_at(U, b, p->clip, ax_add(p->base, at), width);
     value_t *square = b_binary(b, OP_MUL, g, g);
     if (!is_trax(p)) square = b_binary(b, OP_ADD, square, real(b, rule_of(p)->eps[0], width));
@@ -87,7 +90,7 @@ static value_t *joined_term(updater_t *U, builder_t *b, void *ctx, affine_t at, 
 }
 
 static void sum_elements(updater_t *U, builder_t *b, void *ctx, affine_t first, int64_t n) {
-    pass_t *p = ctx;
+    adafactor_pass_t *p = ctx;
     affine_t at = ax_add(ax_scale(p->matrix, p->g->elements), first);
     affine_t base = ax_add(p->first, at);
     p->base = ax_v(b_index(b, base));
@@ -97,7 +100,7 @@ static void sum_elements(updater_t *U, builder_t *b, void *ctx, affine_t first, 
     square_weights(p, b, base, n);
 }
 
-void adafactor_sums(pass_t *p) {
+void adafactor_sums(adafactor_pass_t *p) {
     builder_t b;
     bool vector = p->g->vector;
     const char *doc = vector ? "squares of gradients join their means"
@@ -107,9 +110,9 @@ void adafactor_sums(pass_t *p) {
     launch_pass(p);
 }
 
-/* ---- columns, rows' means -------------------------------------------------------------------------- */
+/* ---- columns, rows' means -------------------------------------------------------------------- */
 
-static void one_column(pass_t *p, builder_t *b, affine_t column, int width) {
+static void one_column(adafactor_pass_t *p, builder_t *b, affine_t column, int width) {
     const group_t *g = p->g;
     adafactor_t *a = p->U->adafactor;
     affine_t sums = ax_add(ax_scale(p->matrix, p->slices.n * g->columns), column);
@@ -133,7 +136,7 @@ static void join_columns(updater_t *U, builder_t *b, void *ctx, affine_t first, 
     b_end_for(b, loop, NULL);
 }
 
-void adafactor_columns(pass_t *p) {
+void adafactor_columns(adafactor_pass_t *p) {
     slices_t s = slices_of(p->g->columns, COLUMN_SLICE);
     builder_t b;
     if (open_pass(p, "columns", "squares of gradients join the means of columns", s.n, &b))
@@ -142,12 +145,12 @@ void adafactor_columns(pass_t *p) {
 }
 
 static value_t *state_term(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
-    const pass_t *p = ctx;
+    const adafactor_pass_t *p = ctx;
     affine_t ix = ax_add(p->base, at);
     return b_load(b, U->state[ROWS], width, &ix);
 }
 
-void adafactor_row_means(pass_t *p) {
+void adafactor_row_means(adafactor_pass_t *p) {
     const group_t *g = p->g;
     builder_t b;
     if (open_pass(p, "row_means", "the means of the rows' means", 1, &b)) {

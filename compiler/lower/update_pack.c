@@ -1,10 +1,11 @@
-/* Params into the weights file, in every arrangement that weights/layout.h gives them there, and back. Panels are transposed in
- * registers, a square of lanes at a time, whole lines of the rows that they are of; columns keep their order and move in
- * runs of a panel's width. Padding is what the file's writer left there: zeros. Of bf16 a pair stands where a float would,
- * and is written as one that has its bits; back go the floats that stand beside (weights/layout.h).
+/* Params into the weights file, in every arrangement that weights/layout.h gives them there, and
+ * back. Panels are transposed in registers, a square of lanes at a time, whole lines of the rows
+ * that they are of; columns keep their order and move in runs of a panel's width. Padding is what
+ * the file's writer left there: zeros. Of bf16 a pair stands where a float would, and is written as
+ * one that has its bits; back go the floats that stand beside (weights/layout.h).
  *
- * An entry of the file's layout takes its members from one stack of params; which of them from where, tables say, since
- * there may be members that are not trained. */
+ * An entry of the file's layout takes its members from one stack of params; which of them from
+ * where, tables say, since there may be members that are not trained. */
 #include "lower/update_int.h"
 
 enum { MAX_LANES_F32 = 16, LINE_FLOATS = LINE / (int)sizeof(float) };
@@ -17,7 +18,7 @@ typedef struct move {
     int pairs, at;
 } move_t;
 
-/* ---- what is moved ------------------------------------------------------------------------------ */
+/* ---- what is moved --------------------------------------------------------------------------- */
 
 typedef struct {
     int32_t *param, *packed;
@@ -48,19 +49,19 @@ static move_t move_of(const updater_t *U, const layout_entry_t *e, bool unpack, 
 
 static buffer_t *table(updater_t *U, const char *name, const int32_t *data, int n) {
     dim_t d = dim(n);
-    int32_t most = 0;
-    for (int i = 0; i < n; i++) most = data[i] > most ? data[i] : most;
+    int32_t max = 0;
+    for (int i = 0; i < n; i++) max = data[i] > max ? data[i] : max;
     buffer_t *b = module_buffer(U->L.m, BUF_TABLE, name, E_I32, 1, &d);
     b->data = data;
-    set_range(b, dim(0), dim(most));
+    set_range(b, dim(0), dim(max));
     return b;
 }
 
 void make_moves(updater_t *U) {
     const layout_t *l = U->o->weights;
-    int most = 0;
-    for (int i = 0; i < l->n; i++) most += 2 * l->entries[i].count;
-    pairs_t pairs = {ARENA_ARRAY(U->L.arena, int32_t, most), ARENA_ARRAY(U->L.arena, int32_t, most),
+    int max = 0;
+    for (int i = 0; i < l->n; i++) max += 2 * l->entries[i].count;
+    pairs_t pairs = {ARENA_ARRAY(U->L.arena, int32_t, max), ARENA_ARRAY(U->L.arena, int32_t, max),
                      0};
     U->moves = ARENA_ARRAY(U->L.arena, move_t, 2 * l->n);
     for (int i = 0; i < 2 * l->n; i++) {
@@ -71,7 +72,7 @@ void make_moves(updater_t *U) {
     U->packed_at = table(U, "packed_at", pairs.packed, pairs.n);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 typedef struct {
     updater_t *U;
@@ -148,7 +149,7 @@ static void launch_move(const mover_t *c) {
     launch_update(c->U, c->kernel, 3, args, m->unpack ? "update.unpack" : "update.pack");
 }
 
-/* ---- rows --------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const mover_t *c = ctx;
@@ -171,7 +172,7 @@ static void move_rows(mover_t *c) {
     if (open_move(c, "rows", 1, &b)) in_slice(c->U, &b, &c->slices, b.fn->task[2], copy_slice, c);
 }
 
-/* ---- panels ------------------------------------------------------------------------------------- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
 /* Row `row` of a panel, element k of it; of bf16 pair k. */
 static affine_t in_params(const mover_t *c, affine_t row, affine_t k) {
@@ -286,7 +287,7 @@ static void move_panels(mover_t *c) {
         in_slice(c->U, &b, &c->slices, b.fn->task[2], move_panel, c);
 }
 
-/* ---- columns ------------------------------------------------------------------------------------ */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* Rows of one panel, `width` wide, of bf16 in pairs. */
 static void pair_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {

@@ -1,9 +1,11 @@
-/* A pass over a group of Adafactor's: its kernel, opened and launched, and what all passes compute. */
+/* A pass over a group of Adafactor's: its kernel, opened and launched, and what
+ * all passes compute. */
 #include "lower/update_adafactor.h"
 
-/* Tasks are pieces of matrices; a vector is a matrix. Params: where the weights begin, their rows' state, their columns'
- * state, the first tensor's number. */
-bool open_pass(pass_t *p, const char *what, const char *doc, int64_t pieces, builder_t *b) {
+/* Tasks are pieces of matrices; a vector is a matrix. Params: where the weights begin, their rows'
+ * state, their columns' state, the first tensor's number. */
+bool open_pass(adafactor_pass_t *p, const char *what, const char *doc, int64_t pieces,
+               builder_t *b) {
     static const char *const names[] = {"matrix", "piece"};
     const group_t *g = p->g;
     updater_t *U = p->U;
@@ -26,7 +28,7 @@ bool open_pass(pass_t *p, const char *what, const char *doc, int64_t pieces, bui
     return true;
 }
 
-void launch_pass(const pass_t *p) {
+void launch_pass(const adafactor_pass_t *p) {
     int64_t args[4] = {p->g->first, p->g->state[ROWS]};
     int n = 2;
     if (!p->g->vector) args[n++] = p->g->state[COLUMNS];
@@ -34,7 +36,7 @@ void launch_pass(const pass_t *p) {
     launch_update(p->U, p->kernel, n, args, "update.weights");
 }
 
-inst_t *for_rows(pass_t *p, builder_t *b, affine_t first, int64_t n, int carried,
+inst_t *for_rows(adafactor_pass_t *p, builder_t *b, affine_t first, int64_t n, int carried,
                  value_t *const *init) {
     const group_t *g = p->g;
     inst_t *loop = b_for(b, "row", dim(0), dim(n), carried, init);
@@ -44,7 +46,7 @@ inst_t *for_rows(pass_t *p, builder_t *b, affine_t first, int64_t n, int carried
     return loop;
 }
 
-value_t *used(const pass_t *p, builder_t *b, value_t *mean) {
+value_t *used(const adafactor_pass_t *p, builder_t *b, value_t *mean) {
     int width = mean->type.lanes;
     if (!is_trax(p)) return mean;
     return b_binary(b, OP_ADD, mean, real(b, rule_of(p)->eps[0], width));
@@ -54,6 +56,6 @@ value_t *one_over_root(builder_t *b, value_t *x) {
     return b_binary(b, OP_DIV, real(b, 1, x->type.lanes), b_unary(b, OP_SQRT, x));
 }
 
-value_t *vector_update(const pass_t *p, builder_t *b, value_t *state, value_t *g) {
+value_t *vector_update(const adafactor_pass_t *p, builder_t *b, value_t *state, value_t *g) {
     return b_binary(b, OP_MUL, one_over_root(b, used(p, b, state)), g);
 }

@@ -1,8 +1,9 @@
 /* Sums in double: the norm of the gradients, and what Adafactor asks for.
  *
- * An addend belongs to one of 16 sums, whatever the width of vectors, and these are added up one after the other: the same
- * bits on every target. A slice of a tensor gives one sum, and a kernel of one task adds those up: the same bits for any
- * number of threads. Squares of floats are exact in double. */
+ * An addend belongs to one of 16 sums, whatever the width of vectors, and these are added up one
+ * after the other: the same bits on every target. A slice of a tensor gives one sum, and a kernel
+ * of one task adds those up: the same bits for any number of threads. Squares of
+ * floats are exact in double. */
 #include "lower/update_int.h"
 
 enum { SUMS = 16 };
@@ -57,7 +58,7 @@ value_t *sum_parts(builder_t *b, buffer_t *parts, affine_t first, int64_t step, 
     return loop->results[0];
 }
 
-/* ---- the norm --------------------------------------------------------------------------------- */
+/* ---- the norm -------------------------------------------------------------------------------- */
 
 typedef struct {
     affine_t base, part;
@@ -94,7 +95,7 @@ static lfunc_t *square_kernel(updater_t *U, const group_t *g, const slices_t *s)
     return made;
 }
 
-int64_t most_squares(const updater_t *U) {
+int64_t max_squares(const updater_t *U) {
     int64_t n = 0;
     for (int i = 0; i < U->n; i++)
         n += U->groups[i].count * slices_of(U->groups[i].elements, SLICE).n;

@@ -3,14 +3,14 @@
 
 #include "lower/outputs.h"
 
-static const output_t outputs[] = {
+static const graph_output_t outputs[] = {
     {"last_hidden_state", REFORMER_WANT_HIDDEN, REFORMER_SLOT_HIDDEN, false},
     {"logits", REFORMER_WANT_LOGITS, REFORMER_SLOT_LOGITS, false},
     {"start_logits", REFORMER_WANT_LOGITS, REFORMER_SLOT_START, true},
     {"end_logits", REFORMER_WANT_END, REFORMER_SLOT_END, true},
 };
 
-const output_t *output_of(const lower_t *L, const gnode_t *n) {
+const graph_output_t *output_of(const lower_t *L, const gnode_t *n) {
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         const char *name = outputs[i].name;
         if (strcmp(n->name, name) == 0 && graph_output(L->g, name) == n) return &outputs[i];
@@ -19,7 +19,7 @@ const output_t *output_of(const lower_t *L, const gnode_t *n) {
 }
 
 buffer_t *output_array(lower_t *L, const gnode_t *n, dim_t rows) {
-    const output_t *o = output_of(L, n);
+    const graph_output_t *o = output_of(L, n);
     if (!o) return NULL;
     buffer_t *made = module_find_buffer(L->m, o->name);
     dim_t d[] = {rows, n->shape[n->rank - 1]};
@@ -42,7 +42,7 @@ unsigned *wants_of(lower_t *L, const region_t *region, bool losses) {
     unsigned *wants = ARENA_ARRAY(L->arena, unsigned, nodes->n);
     for (int i = 0; i < region->results.n; i++) {
         const gnode_t *n = region->results.at[i];
-        const output_t *o = output_of(L, n);
+        const graph_output_t *o = output_of(L, n);
         unsigned *w = &wants[nodes_find(nodes, n)];
         if (o) *w |= 1u << o->control;
         if (losses) *w |= wants_of_losses(L, n);
@@ -65,7 +65,7 @@ unsigned any_of(const region_t *region, const unsigned *wants) {
 inst_t *if_given_row(lower_t *L, builder_t *b, const rows_t *r, affine_t row, value_t **out) {
     affine_t ix[] = {r->at.batch, ax_add(r->at.row0, row)};
     value_t *zero = b_iconst(b, SCALAR(E_I32), 0),
-            *own = b_name(load1(b, L->row, 2, ix), "out_row");
+            *own = b_name(load1(b, L->output_row, 2, ix), "out_row");
     inst_t *given = b_if(b, b_compare(b, OP_GE, own, zero), 0, NULL);
     *out = b_binary(b, OP_MAX, own, zero);
     return given;

@@ -40,7 +40,7 @@ int64_t pairs_of(int64_t chunk) {
     return (chunk + 1) / 2;
 }
 
-int64_t steps_of(order_t order, int64_t depth) {
+int64_t trips_of(order_t order, int64_t depth) {
     return order == ONE_BY_ONE ? depth : order == DOT_PAIRS ? pairs_of(depth) : depth / 2;
 }
 
@@ -81,21 +81,21 @@ value_t *comparable(builder_t *b, value_t *x) {
     return b_binary(b, OP_MIN, x, b_const(b, x->type, GREATEST));
 }
 
-value_t *far_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum) {
-    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, sum), most);
-    return m_exp(L, b, b_binary(b, OP_SUB, most, lse));
+value_t *far_scale(lower_t *L, builder_t *b, value_t *max, value_t *sum) {
+    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, sum), max);
+    return m_exp(L, b, b_binary(b, OP_SUB, max, lse));
 }
 
-value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum) {
-    value_t *size = b_binary(b, OP_MAX, most, b_unary(b, OP_NEG, most));
-    value_t *far = b_compare(b, OP_GT, size, b_const(b, most->type, FAR));
-    value_t *near = b_binary(b, OP_DIV, b_const(b, most->type, 1), sum);
-    return b_select(b, far, far_scale(L, b, most, sum), near);
+value_t *softmax_scale(lower_t *L, builder_t *b, value_t *max, value_t *sum) {
+    value_t *size = b_binary(b, OP_MAX, max, b_unary(b, OP_NEG, max));
+    value_t *far = b_compare(b, OP_GT, size, b_const(b, max->type, FAR));
+    value_t *near = b_binary(b, OP_DIV, b_const(b, max->type, 1), sum);
+    return b_select(b, far, far_scale(L, b, max, sum), near);
 }
 
 value_t *rounded_shift(builder_t *b, value_t *norm, value_t *top) {
     value_t *is_shift =
-        b_binary(b, OP_AND, b_compare(b, OP_LE, norm, b_const(b, norm->type, MOST_SHIFT)),
+        b_binary(b, OP_AND, b_compare(b, OP_LE, norm, b_const(b, norm->type, MAX_SHIFT)),
                  b_compare(b, OP_GT, top, b_const(b, top->type, -FAR)));
     return b_select(b, is_shift, norm, top);
 }
@@ -126,14 +126,15 @@ void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, 
     b_end_for(b, loop, NULL);
 }
 
-/* ---- scores ------------------------------------------------------------------------------------- */
+/* ---- scores ---------------------------------------------------------------------------------- */
 
 typedef struct {
     window_t *w;
     value_t *o;
-    affine_t run, key, pair; /* first key of the tile, within the run; the pair that it begins */
-    affine_t ordinal;        /* of the tile, within the window */
-    int64_t calls;           /* of w->ahead per tile */
+    /* First key of the tile, within the stretch; the pair that it begins */
+    affine_t stretch, key, pair;
+    affine_t ordinal;            /* of the tile, within the window */
+    int64_t calls;               /* of w->ahead per tile */
     value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
     value_t *self[MAX_VECTORS];  /* their scores as their own keys */
     value_t *raise[MAX_VECTORS]; /* what makes good that they were lessened */
@@ -150,7 +151,7 @@ typedef struct {
 
 static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const scores_t *s = ctx;
-    return s->w->key_at(L, b, s->w, s->run, ax_plus(s->key, row), k);
+    return s->w->key_at(L, b, s->w, s->stretch, ax_plus(s->key, row), k);
 }
 
 static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
@@ -210,16 +211,16 @@ static void put_weight(lower_t *L, builder_t *b, scores_t *s, const key_t *key, 
     b_store(b, s->w->scores, p, key->at[j]);
 }
 
-/* ---- weights of bf16 ------------------------------------------------------------------------------ */
+/* ---- weights of bf16 ------------------------------------------------------------------------- */
 
-/* Weights of a pair of keys, which are given as f32, and where they go: p[1] NULL: there is no second one. Returns the sum
- * with them, the second one's first. */
+/* Weights of a pair of keys, which are given as f32, and where they go: p[1] NULL: there is no
+ * second one. Returns the sum with them, the second one's first. */
 typedef struct {
     affine_t score[2], pair; /* rows of scores, of weights */
     value_t *p[2];
-} pair_t;
+} key_pair_t;
 
-static value_t *put_pair(lower_t *L, builder_t *b, const window_t *w, const pair_t *pair, int j,
+static value_t *put_pair(lower_t *L, builder_t *b, const window_t *w, const key_pair_t *pair, int j,
                          value_t *sum) {
     value_t *p[2] = {bf16_valued(b, pair->p[0]), NULL};
     if (pair->p[1]) p[1] = bf16_valued(b, pair->p[1]);
@@ -246,9 +247,9 @@ static affine_t behind(const scores_t *s, int64_t per_chunk, affine_t at) {
 /* The keys of tile rows i and i + 1, or i alone. */
 static void put_pairs(lower_t *L, builder_t *b, scores_t *s, const key_t *keys, int i, int rows) {
     const window_t *w = s->w;
-    affine_t in_run = ax_plus(s->pair, i / 2);
-    pair_t pair = {.pair =
-                       behind(s, pairs_of(w->chunk), ax_add(ax_scale(s->run, w->run / 2), in_run))};
+    affine_t in_stretch = ax_plus(s->pair, i / 2);
+    key_pair_t pair = {.pair = behind(s, pairs_of(w->chunk),
+                                      ax_add(ax_scale(s->stretch, w->contiguous / 2), in_stretch))};
     for (int j = 0; j < L->tiles->vectors; j++) {
         for (int k = 0; k < 2; k++) {
             bool is = i + k < rows;
@@ -260,11 +261,11 @@ static void put_pairs(lower_t *L, builder_t *b, scores_t *s, const key_t *keys, 
     }
 }
 
-/* ---- tiles of scores ------------------------------------------------------------------------------ */
+/* ---- tiles of scores ------------------------------------------------------------------------- */
 
 static key_t key_of_row(lower_t *L, builder_t *b, const scores_t *s, int i) {
     window_t *w = s->w;
-    affine_t index = ax_add(ax_scale(s->run, w->run), ax_plus(s->key, i));
+    affine_t index = ax_add(ax_scale(s->stretch, w->contiguous), ax_plus(s->key, i));
     key_t key = {.scale = b_broadcast(b, w->key_scale(L, b, w, index), L->lanes),
                  .pos = b_broadcast(b, w->key_pos(L, b, w, index), L->lanes)};
     if (w->exclude_self && !s->weights)
@@ -305,9 +306,9 @@ static void close_fold(lower_t *L, builder_t *b, scores_t *s, inst_t *loop) {
     for (int j = 0; j < L->tiles->vectors; j++) s->fold[j] = loop->results[j];
 }
 
-int split_pairs(const lower_t *L, int64_t keys, int size[MOST_SHAPES], int64_t count[MOST_SHAPES]) {
-    int64_t pairs = keys / 2, most = L->tiles->rows > 1 ? L->tiles->rows / 2 : 1;
-    int64_t tiles = (pairs + most - 1) / most;
+int split_pairs(const lower_t *L, int64_t keys, int size[MAX_SHAPES], int64_t count[MAX_SHAPES]) {
+    int64_t pairs = keys / 2, max = L->tiles->rows > 1 ? L->tiles->rows / 2 : 1;
+    int64_t tiles = (pairs + max - 1) / max;
     int n = 0;
     if (tiles > 0 && pairs % tiles > 0)
         size[n] = 2 * (int)(pairs / tiles + 1), count[n++] = pairs % tiles;
@@ -317,25 +318,25 @@ int split_pairs(const lower_t *L, int64_t keys, int size[MOST_SHAPES], int64_t c
 }
 
 /* Tiles over `keys` keys: of bf16 of whole pairs. */
-static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int size[MOST_SHAPES],
-                      int64_t count[MOST_SHAPES]) {
+static int split_keys(const lower_t *L, const window_t *w, int64_t keys, int size[MAX_SHAPES],
+                      int64_t count[MAX_SHAPES]) {
     return w->order == ONE_BY_ONE ? split_rows(L, keys, size, count)
                                   : split_pairs(L, keys, size, count);
 }
 
 static int64_t key_tiles(const lower_t *L, const window_t *w, int64_t keys) {
-    int size[MOST_SHAPES];
-    int64_t count[MOST_SHAPES], all = 0;
+    int size[MAX_SHAPES];
+    int64_t count[MAX_SHAPES], all = 0;
     if (keys == 0) return 0;
     int shapes = split_keys(L, w, keys, size, count);
     for (int i = 0; i < shapes; i++) all += count[i];
     return all;
 }
 
-/* `keys` keys, those of run `s->run`, in tiles. */
-static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
-    int size[MOST_SHAPES];
-    int64_t count[MOST_SHAPES], first = 0, before = 0;
+/* `keys` keys, those of stretch `s->stretch`, in tiles. */
+static void score_stretch(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
+    int size[MAX_SHAPES];
+    int64_t count[MAX_SHAPES], first = 0, before = 0;
     affine_t ordinal = s->ordinal;
     int shapes = split_keys(L, s->w, keys, size, count);
     bool by_pairs = s->w->order == ODD_FIRST;
@@ -364,11 +365,13 @@ static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
     }
 }
 
-/* All keys of the window against the panel; fold[j]: maxima of the scores, or with a shift sums of weights. */
+/* All keys of the window against the panel; fold[j]: maxima of the scores, or with
+ * a shift sums of weights. */
 static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, double start,
                       value_t **fold) {
-    int64_t runs = w->chunk / w->run, rest = w->chunk % w->run;
-    int64_t per_run = key_tiles(L, w, w->run), per_chunk = runs * per_run + key_tiles(L, w, rest);
+    int64_t stretches = w->chunk / w->contiguous, rest = w->chunk % w->contiguous;
+    int64_t per_stretch = key_tiles(L, w, w->contiguous),
+            per_chunk = stretches * per_stretch + key_tiles(L, w, rest);
     scores_t s = {.w = w, .weights = shift, .calls = (L->tile - 1) / (w->span * per_chunk) + 1};
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t px[] = {w->query_slot, ax_plus(panel_lane(L, w), (int64_t)j * L->lanes)};
@@ -383,25 +386,25 @@ static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shi
     s.o = loop_var(chunks);
     w->open_chunk(L, b, w, s.o);
     affine_t before = ax_scale(ax_v(s.o), per_chunk);
-    if (runs > 0) {
-        inst_t *loop = open_fold(L, b, &s, "run", runs);
-        s.run = ax_v(loop_var(loop));
-        s.ordinal = ax_add(before, ax_scale(s.run, per_run));
-        score_run(L, b, &s, w->run);
+    if (stretches > 0) {
+        inst_t *loop = open_fold(L, b, &s, "run", stretches);
+        s.stretch = ax_v(loop_var(loop));
+        s.ordinal = ax_add(before, ax_scale(s.stretch, per_stretch));
+        score_stretch(L, b, &s, w->contiguous);
         close_fold(L, b, &s, loop);
     }
     if (rest > 0) {
-        s.run = ax(runs);
-        s.ordinal = ax_plus(before, runs * per_run);
-        score_run(L, b, &s, rest);
+        s.stretch = ax(stretches);
+        s.ordinal = ax_plus(before, stretches * per_stretch);
+        score_stretch(L, b, &s, rest);
     }
     close_fold(L, b, &s, chunks);
     for (int j = 0; j < L->tiles->vectors; j++) fold[j] = s.fold[j];
 }
 
-void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
-    over_keys(L, b, w, NULL, LOWEST, most);
-    for (int j = 0; j < L->tiles->vectors; j++) b_name(most[j], "most");
+void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **max) {
+    over_keys(L, b, w, NULL, LOWEST, max);
+    for (int j = 0; j < L->tiles->vectors; j++) b_name(max[j], "most");
 }
 
 void window_weights(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
@@ -413,7 +416,8 @@ void window_weights(lower_t *L, builder_t *b, window_t *w, value_t *const *shift
 static void exp_pair(lower_t *L, builder_t *b, const window_t *w, const scores_t *s,
                      value_t *const *shift, affine_t at, int keys, value_t **sum) {
     affine_t first = behind(s, w->chunk, ax_scale(at, 2));
-    pair_t pair = {.score = {first, ax_plus(first, 1)}, .pair = behind(s, pairs_of(w->chunk), at)};
+    key_pair_t pair = {.score = {first, ax_plus(first, 1)},
+                       .pair = behind(s, pairs_of(w->chunk), at)};
     for (int j = 0; j < L->tiles->vectors; j++) {
         for (int k = 0; k < keys; k++) {
             affine_t sx[] = {pair.score[k], ax((int64_t)j * L->lanes)};
@@ -459,18 +463,18 @@ void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, va
     for (int j = 0; j < nv; j++) sum[j] = b_name(loop->results[j], "sum");
 }
 
-/* ---- product with V ------------------------------------------------------------------------------- */
+/* ---- product with V -------------------------------------------------------------------------- */
 
 typedef struct {
     window_t *w;
     window_rows_fn *epilogue;
     value_t *o;
     affine_t row, panel;
-} values_t;
+} weighed_values_t;
 
 static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine_t key) {
     (void)L;
-    const values_t *v = ctx;
+    const weighed_values_t *v = ctx;
     if (v->w->order == DOT_PAIRS) {
         affine_t pair = ax_add(ax_scale(ax_v(v->o), pairs_of(v->w->chunk)), key);
         affine_t wx[] = {pair, ax_scale(ax_plus(v->row, row), 2)};
@@ -482,14 +486,14 @@ static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine
 }
 
 static value_t *value_row(lower_t *L, builder_t *b, void *ctx, int j, affine_t key) {
-    const values_t *v = ctx;
+    const weighed_values_t *v = ctx;
     return v->w->value_at(L, b, v->w, key, v->panel, (int64_t)j * L->lanes);
 }
 
 static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                         affine_t ordinal) {
     (void)ordinal;
-    values_t *v = ctx;
+    weighed_values_t *v = ctx;
     int n = rows * L->tiles->vectors;
     value_t *acc[MAX_TILE] = {NULL};
     v->row = row;
@@ -514,7 +518,8 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     v->epilogue(L, b, v->w, row, ax_scale(v->panel, L->tile), rows, acc);
 }
 
-/* Of a pair of weights one is nothing where the factor is: the second where the key is the second of its chunk's pair. */
+/* Of a pair of weights one is nothing where the factor is: the second where the key is the
+ * second of its chunk's pair. */
 static void drop_of_pair(lower_t *L, builder_t *b, const window_t *w, affine_t key, int j,
                          value_t *factor) {
     value_t *at = b_index(b, key), *lane = b_irem(b, at, dim(w->chunk));
@@ -545,7 +550,7 @@ static void drop_weight(lower_t *L, builder_t *b, void *ctx, affine_t key, int j
 }
 
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue) {
-    values_t v = {.w = w, .epilogue = epilogue};
+    weighed_values_t v = {.w = w, .epilogue = epilogue};
     int64_t keys = w->span * w->chunk;
     if (w->kept) {
         affine_t first = w->first ? w->first(L, b, w) : ax(0);

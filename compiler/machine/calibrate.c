@@ -1,7 +1,8 @@
 /* Calibration kernels: a plan of hand-made modules through an executor.
  *
- * In: a target, a back end. Out: flops, cycles and bytes per second. What is run is counted from the
- * loop IR (loops_cost, loops_kernel_streams), as it is for models, so that both may be compared. */
+ * In: a target, a back end. Out: flops, cycles and bytes per second. What is run is counted from
+ * the loop IR (loops_cost, loops_kernel_streams), as it is for models, so that
+ * both may be compared. */
 #include "machine/calibrate.h"
 
 #include <stdio.h>
@@ -19,13 +20,13 @@ enum {
     LINKS = 200000,  /* steps of the chain */
     BLOCK = 1 << 14, /* floats of a task that streams */
     SUMS = 8,        /* accumulators of the sum: adding must not be what it waits for */
-    MOST_SUMS = 24,  /* of any kernel */
+    MAX_SUMS = 24,   /* of any kernel */
     ARRAYS = 3,      /* of the triad; the sum reads as much in one */
-    LEAST_ARRAY = 32 << 20,
-    MOST_ARRAY = 256 << 20 /* bytes */
+    MIN_ARRAY = 32 << 20,
+    MAX_ARRAY = 256 << 20 /* bytes */
 };
 
-/* ---- modules --------------------------------------------------------------------------------------- */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 static int lanes_of(const target_t *t) {
     return t->vector_bytes / (int)sizeof(float);
@@ -34,7 +35,7 @@ static int lanes_of(const target_t *t) {
 /* Enough to cover the latency of two units, and with two operands and a product no more than the
  * registers. */
 static int accumulators(const target_t *t) {
-    return t->registers >= 32 ? MOST_SUMS : 12;
+    return t->registers >= 32 ? MAX_SUMS : 12;
 }
 
 /* Zero, which no compiler knows: the id of the only token. */
@@ -72,8 +73,8 @@ static void store_sum(module_t *m, builder_t *b, dim_t tasks, value_t *sum) {
     b_store(b, module_buffer(m, BUF_WORKSPACE, "sums", E_F32, 2, dims), sum, at);
 }
 
-/* acc = acc * p + q, not acc + p * q: targets without fma would take the product out of the loop. The
- * accumulators differ, so that none is computed for another, and approach 1. */
+/* acc = acc * p + q, not acc + p * q: targets without fma would take the product out of the loop.
+ * The accumulators differ, so that none is computed for another, and approach 1. */
 static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
     module_t *m = module_new(a, "fma", t, (units_t){0, 0});
     int lanes = lanes_of(t), n = accumulators(t);
@@ -83,7 +84,7 @@ static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
     value_t *zero = b_broadcast(&b, b_convert(&b, E_F32, unknown_zero(m, &b)), lanes);
     value_t *p = b_binary(&b, OP_ADD, zero, b_const(&b, vector, 0.75));
     value_t *q = b_binary(&b, OP_ADD, zero, b_const(&b, vector, 0.25));
-    value_t *acc[MOST_SUMS], *next[MOST_SUMS];
+    value_t *acc[MAX_SUMS], *next[MAX_SUMS];
     for (int k = 0; k < n; k++) acc[k] = b_const(&b, vector, k);
     inst_t *loop = b_for(&b, "step", dim(0), dim(STEPS), n, acc);
     for (int k = 0; k < n; k++) next[k] = b_fma(&b, loop_arg(loop, k), p, q);
@@ -92,7 +93,8 @@ static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
     return launch_it(m, &b);
 }
 
-/* A module of instructions that add products of small numbers: ints in every 32 bits, which hold them in pairs or fours. */
+/* A module of instructions that add products of small numbers: ints in every 32 bits, which hold
+ * them in pairs or fours. */
 static module_t *dot_module(arena_t *a, const target_t *t, int threads, op_t op, int64_t x,
                             int64_t y) {
     const char *name = op == OP_DOT2 ? "dot2" : "dot4";
@@ -107,7 +109,7 @@ static module_t *dot_module(arena_t *a, const target_t *t, int threads, op_t op,
         b_bitcast(&b, floats ? E_BF16 : E_U8, b_binary(&b, OP_ADD, zero, b_iconst(&b, words, x)));
     value_t *q =
         b_bitcast(&b, floats ? E_BF16 : E_I8, b_binary(&b, OP_ADD, zero, b_iconst(&b, words, y)));
-    value_t *acc[MOST_SUMS], *next[MOST_SUMS];
+    value_t *acc[MAX_SUMS], *next[MAX_SUMS];
     for (int k = 0; k < n; k++) acc[k] = floats ? b_const(&b, sums, k) : b_iconst(&b, sums, k);
     inst_t *loop = b_for(&b, "step", dim(0), dim(STEPS), n, acc);
     for (int k = 0; k < n; k++)
@@ -128,8 +130,8 @@ static module_t *dot4_module(arena_t *a, const target_t *t, int threads) {
     return dot_module(a, t, threads, OP_DOT4, 0x01010101, 0x01010101);
 }
 
-/* x = (x + c) ^ d in turns: each takes a cycle and waits for the one before. Constants that need four
- * bytes: small ones are added for nothing by some CPUs while they rename registers. */
+/* x = (x + c) ^ d in turns: each takes a cycle and waits for the one before. Constants that need
+ * four bytes: small ones are added for nothing by some CPUs while they rename registers. */
 static module_t *clock_module(arena_t *a, const target_t *t, int threads) {
     (void)threads;
     module_t *m = module_new(a, "clock", t, (units_t){0, 0});
@@ -157,9 +159,9 @@ static int64_t last_cache(void) {
 
 /* Of the triad: twice the last cache, as far as the system tells. */
 static int64_t array_bytes(void) {
-    int64_t cache = last_cache(), bytes = cache > 0 ? 2 * cache : 4 * (int64_t)LEAST_ARRAY;
-    if (bytes < LEAST_ARRAY) bytes = LEAST_ARRAY;
-    return bytes > MOST_ARRAY ? MOST_ARRAY : bytes;
+    int64_t cache = last_cache(), bytes = cache > 0 ? 2 * cache : 4 * (int64_t)MIN_ARRAY;
+    if (bytes < MIN_ARRAY) bytes = MIN_ARRAY;
+    return bytes > MAX_ARRAY ? MAX_ARRAY : bytes;
 }
 
 int64_t calibration_array_bytes(void) {
@@ -234,7 +236,7 @@ bool rate_exists(const target_t *t, rate_t which) {
     return which >= RATE_CLOCK || target_has_product(t, (factor_t)which);
 }
 
-/* ---- a plan of them -------------------------------------------------------------------------------- */
+/* ---- a plan of them -------------------------------------------------------------------------- */
 
 /* A model with nothing in it, whose forward is whatever its modules do. */
 struct calibration {
@@ -275,8 +277,8 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
     return true;
 }
 
-/* One workspace for all, as large as those that were run need, of the pages that models get: touched, and no number that is
- * slow to compute with. */
+/* One workspace for all, as large as those that were run need, of the pages that models get:
+ * touched, and no number that is slow to compute with. */
 static bool make_room(calibration_t *c, rate_t which, int threads, diag_t *d) {
     size_t bytes = exec_workspace_bytes(c->exec, (size_t)c->at[which] + 1, threads);
     if (bytes > 0 && bytes <= c->room) return true;
@@ -312,7 +314,7 @@ void calibration_close(calibration_t *c) {
     heap_free(c);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------------ */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_t *pool,
                         double seconds, diag_t *d) {

@@ -112,7 +112,7 @@ const char *label_kind(const char *label) {
     return p > digits && *p == '.' ? p + 1 : label;
 }
 
-/* ---- the trace ------------------------------------------------------------------------------------ */
+/* ---- the trace ------------------------------------------------------------------------------- */
 
 static double first_start(const profile_t *p) {
     double first = p->n ? p->events[0].start : 0;

@@ -78,7 +78,8 @@ static bool multiplies(const loaded_model_t *m, bool trains, dtype_t d, gtype_t 
     return trains ? m->spec->train.dtype == d : spec_has_dtype(m->spec, d);
 }
 
-/* Of the types of products, of the model or of any layer, the smallest, where that is not float32: "-bfloat16". */
+/* Of the types of products, of the model or of any layer, the smallest, where that is
+ * not float32: "-bfloat16". */
 static const char *dtype_text(const loaded_model_t *m, bool trains) {
     if (multiplies(m, trains, DTYPE_INT8, G_I8)) return "-int8";
     return multiplies(m, trains, DTYPE_BFLOAT16, G_BF16) ? "-bfloat16" : "";
@@ -110,10 +111,11 @@ const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m, bool trains) {
 }
 
 const char *tiles_text(arena_t *a, const tiles_t *c) {
-    return arena_printf(a, "tile %dx%d, block %d, run %d", c->vectors, c->rows, c->block, c->run);
+    return arena_printf(a, "tile %dx%d, block %d, run %d", c->vectors, c->rows, c->block,
+                        c->chunks_per_task);
 }
 
-/* ---- entries that are not used ---------------------------------------------------------------------- */
+/* ---- entries that are not used --------------------------------------------------------------- */
 
 typedef enum { FRESH, OTHER_LOWERING, TOO_LARGE, OTHER_CPU, REASONS } staleness_t;
 
@@ -153,7 +155,7 @@ void tuning_warn(const tuning_t *t, const char *cpu, diag_t *d) {
     }
 }
 
-/* ---- entries that are ------------------------------------------------------------------------------- */
+/* ---- entries that are ------------------------------------------------------------------------ */
 
 bool tuning_open(options_t *o, diag_t *d) {
     arena_t *a = o->arena;

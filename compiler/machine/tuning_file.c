@@ -1,4 +1,5 @@
-/* The file of tuning.h: text ↔ entries. Everything wrong in it is reported at its line and column. */
+/* The file of tuning.h: text ↔ entries. Everything wrong in it is reported at
+ * its line and column. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +12,16 @@
 #include "support/heap.h"
 
 static const char magic[] = "# reformerc tuning 1", any_version[] = "# reformerc tuning ";
-enum { MOST_BYTES = 16 << 20, MOST_NUMBER = 1000000 };
+enum { MAX_BYTES = 16 << 20, MAX_NUMBER = 1000000 };
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool take_number(const char *text, int *x) {
     char *stop;
     if (*text < '0' || *text > '9') return false;
     errno = 0;
     long value = strtol(text, &stop, 10);
-    if (errno || *stop || value > MOST_NUMBER) return false;
+    if (errno || *stop || value > MAX_NUMBER) return false;
     *x = (int)value;
     return true;
 }
@@ -56,7 +57,7 @@ static bool take_block(arena_t *a, const char *value, tuning_entry_t *e) {
 
 static bool take_run(arena_t *a, const char *value, tuning_entry_t *e) {
     (void)a;
-    return take_number(value, &e->tiles.run);
+    return take_number(value, &e->tiles.chunks_per_task);
 }
 
 static bool take_gain(arena_t *a, const char *value, tuning_entry_t *e) {
@@ -90,7 +91,7 @@ static const struct {
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
-/* ---- lines ----------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 typedef struct {
     tuning_t *t;
@@ -100,9 +101,9 @@ typedef struct {
     size_t n_slots;
     bool versioned, foreign; /* a version was read; it is not ours */
     diag_t *d;
-} reader_t;
+} tuning_reader_t;
 
-static srcloc_t place(const reader_t *r, const char *at) {
+static srcloc_t place(const tuning_reader_t *r, const char *at) {
     return (srcloc_t){r->t->path, r->number, 1 + (int)(at - r->line)};
 }
 
@@ -121,7 +122,7 @@ static int field_find(const char *p, size_t n) {
     return -1;
 }
 
-static bool refuse_key(const reader_t *r, const char *p, size_t n, bool equals) {
+static bool refuse_key(const tuning_reader_t *r, const char *p, size_t n, bool equals) {
     const char *names[N_FIELDS], *word = arena_strndup(r->t->arena, p, n);
     for (int f = 0; f < N_FIELDS; f++) names[f] = fields[f].key;
     diag_error(r->d, place(r, p), equals ? "'%s' is no field of an entry" : "'%s' is not KEY=VALUE",
@@ -132,7 +133,7 @@ static bool refuse_key(const reader_t *r, const char *p, size_t n, bool equals) 
 }
 
 /* KEY=VALUE at *p, which moves behind it. */
-static bool read_field(const reader_t *r, const char **p, tuning_entry_t *e, bool *seen) {
+static bool read_field(const tuning_reader_t *r, const char **p, tuning_entry_t *e, bool *seen) {
     const char *at = *p;
     size_t n = strcspn(at, "= \t");
     *p = at + n;
@@ -168,14 +169,14 @@ static uint64_t key_hash(const tuning_entry_t *e) {
 }
 
 /* Where the entry of this key stands, or would: a file of many lines takes linear time. */
-static int *slot_of(const reader_t *r, const tuning_entry_t *e) {
+static int *slot_of(const tuning_reader_t *r, const tuning_entry_t *e) {
     size_t at = (size_t)key_hash(e) & (r->n_slots - 1);
     while (r->slots[at] && !same_key(&r->t->entries[r->slots[at] - 1], e))
         at = (at + 1) & (r->n_slots - 1);
     return &r->slots[at];
 }
 
-static void add_entry(const reader_t *r, const tuning_entry_t *e) {
+static void add_entry(const tuning_reader_t *r, const tuning_entry_t *e) {
     int *slot = slot_of(r, e);
     if (*slot) {
         const tuning_entry_t *other = &r->t->entries[*slot - 1];
@@ -188,7 +189,7 @@ static void add_entry(const reader_t *r, const tuning_entry_t *e) {
     *slot = (int)r->t->n;
 }
 
-static void read_entry(const reader_t *r) {
+static void read_entry(const tuning_reader_t *r) {
     tuning_entry_t e = {.line = r->number};
     bool seen[N_FIELDS] = {false};
     for (const char *p = r->line; *(p += strspn(p, " \t"));)
@@ -208,24 +209,24 @@ static bool is_idle(const char *line) {
 }
 
 /* Files that were put one behind the other have more than one of these. */
-static void read_version(reader_t *r) {
+static void read_version(tuning_reader_t *r) {
     r->versioned = true;
     r->foreign = strcmp(r->line, magic) != 0;
     if (r->foreign)
         diag_error(r->d, place(r, r->line), "of another version: this program reads '%s'", magic);
 }
 
-static void read_line(reader_t *r) {
+static void read_line(tuning_reader_t *r) {
     if (strncmp(r->line, any_version, sizeof any_version - 1) == 0) read_version(r);
     else if (r->line[strspn(r->line, " \t")] == '#')
         ARENA_PUSH(r->t->arena, r->t->comments, r->t->n_comments, r->t->cap_comments) = r->line;
     else if (!is_idle(r->line)) read_entry(r);
 }
 
-/* Blank lines and comments may stand before the version, nothing else: what is no file of tuning gets one
- * message. */
+/* Blank lines and comments may stand before the version, nothing else: what is no file of tuning
+ * gets one message. */
 static void read_lines(tuning_t *t, const char *text, diag_t *d) {
-    reader_t r = {.t = t, .d = d, .n_slots = 2};
+    tuning_reader_t r = {.t = t, .d = d, .n_slots = 2};
     size_t lines = 1;
     for (const char *p = text; (p = strchr(p, '\n')); p++) lines++;
     while (r.n_slots < 2 * lines) r.n_slots *= 2;
@@ -249,7 +250,7 @@ tuning_t *tuning_read(arena_t *a, const char *path, bool may_lack, diag_t *d) {
     if (may_lack && !file_exists(path)) return t;
     size_t bytes;
     int before = diag_errors(d);
-    char *read = file_read(path, MOST_BYTES, &bytes, d);
+    char *read = file_read(path, MAX_BYTES, &bytes, d);
     if (!read) return NULL;
     char *text = arena_copy(a, read, bytes + 1); /* messages quote it */
     heap_free(read);
@@ -260,7 +261,7 @@ tuning_t *tuning_read(arena_t *a, const char *path, bool may_lack, diag_t *d) {
     return diag_errors(d) == before ? t : NULL;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void tuning_put(tuning_t *t, const tuning_entry_t *e) {
     tuning_entry_t *old = find_key(t, e);
@@ -280,7 +281,7 @@ static const char *entry_text(arena_t *a, const tuning_entry_t *e) {
                         "cpu=\"%s\" target=%s shapes=%s tile=%dx%d block=%d run=%d gain=%.1f%% "
                         "lowering=%d",
                         e->cpu, e->target->name, e->shapes, e->tiles.vectors, e->tiles.rows,
-                        e->tiles.block, e->tiles.run, e->gain, e->lowering);
+                        e->tiles.block, e->tiles.chunks_per_task, e->gain, e->lowering);
 }
 
 static int by_text(const void *a, const void *b) {

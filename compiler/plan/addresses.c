@@ -1,5 +1,6 @@
-/* Whether a plan fits what its target can address: size_t of wasm32 has 32 bits, and what does not fit would be cut off in
- * generated code. Sizes that grow with the length are summed up, and refused, by the runtime. */
+/* Whether a plan fits what its target can address: size_t of wasm32 has 32 bits, and what does not
+ * fit would be cut off in generated code. Sizes that grow with the length are summed up, and
+ * refused, by the runtime. */
 #include "plan/plan.h"
 
 static bool fits(double bytes, const char *what, const char *where, diag_t *d) {
@@ -19,10 +20,10 @@ static bool variant_fits(const reformer_variant_t *v, const char *where, diag_t 
 }
 
 static double greatest(const size_t *parts, int n) {
-    double most = 0;
+    double max = 0;
     for (int i = 0; i < n; i++)
-        if ((double)parts[i] > most) most = (double)parts[i];
-    return most;
+        if ((double)parts[i] > max) max = (double)parts[i];
+    return max;
 }
 
 bool plan_check_addresses(const plan_t *p, const char *where, diag_t *d) {

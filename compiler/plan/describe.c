@@ -1,6 +1,6 @@
-/* The runtime's descriptor of a lowered plan. In: plan, modules, layout. Out: reformer_desc_t and its
- * variants, as runtime/reformer_rt.h says. The order of variants is that of generated code: better
- * targets first, each by ascending length. */
+/* The runtime's descriptor of a lowered plan. In: plan, modules, layout. Out: reformer_desc_t and
+ * its variants, as runtime/reformer_rt.h says. The order of variants is that of generated code:
+ * better targets first, each by ascending length. */
 #include "plan/plan.h"
 
 #include <stdlib.h>
@@ -25,9 +25,9 @@ int plan_parts(const plan_t *p) {
     return groups * plan_count(p) + ((p->step != NULL) + p->updates) * p->n_targets;
 }
 
-part_t plan_part(const plan_t *p, int part) {
+part_kind_t plan_part(const plan_t *p, int part) {
     int group = part / plan_count(p), n = 0;
-    part_t kinds[3] = {PART_FORWARD};
+    part_kind_t kinds[3] = {PART_FORWARD};
     if (has_prefills(p)) kinds[++n] = PART_PREFILL;
     if (has_trains(p)) kinds[++n] = PART_TRAIN;
     if (group <= n) return kinds[group];
@@ -35,7 +35,7 @@ part_t plan_part(const plan_t *p, int part) {
 }
 
 /* One for each target, not one for each length. */
-static bool is_single(part_t kind) {
+static bool is_single(part_kind_t kind) {
     return kind == PART_STEP || kind == PART_UPDATE;
 }
 
@@ -45,7 +45,7 @@ int plan_target(const plan_t *p, int part) {
 }
 
 const char *plan_part_name(const plan_t *p, int part, arena_t *a) {
-    part_t kind = plan_part(p, part);
+    part_kind_t kind = plan_part(p, part);
     if (is_single(kind)) return kind == PART_STEP ? "step" : "update";
     const variant_plan_t *v = plan_variant(p, part);
     const char *length = "";
@@ -56,8 +56,8 @@ const char *plan_part_name(const plan_t *p, int part, arena_t *a) {
     return arena_printf(a, "%s%s%s", what, *length ? "_" : "", length);
 }
 
-/* Index into plan->targets of the target that stands at `rank`: higher ids are better, and the first of
- * another architecture is as good a place as any. */
+/* Index into plan->targets of the target that stands at `rank`: higher ids are better, and the
+ * first of another architecture is as good a place as any. */
 static int target_at(const plan_t *p, int rank) {
     for (int t = 0; t < p->n_targets; t++) {
         int better = 0;
@@ -68,7 +68,7 @@ static int target_at(const plan_t *p, int rank) {
 }
 
 const variant_plan_t *plan_variant(const plan_t *p, int part) {
-    part_t kind = plan_part(p, part);
+    part_kind_t kind = plan_part(p, part);
     variant_plan_t *v = kind == PART_PREFILL ? p->prefills
                         : kind == PART_TRAIN ? p->trains
                                              : p->variants;
@@ -77,7 +77,7 @@ const variant_plan_t *plan_variant(const plan_t *p, int part) {
 
 const module_t *plan_module(const plan_t *p, int part) {
     int t = target_at(p, plan_target(p, part));
-    part_t kind = plan_part(p, part);
+    part_kind_t kind = plan_part(p, part);
     if (is_single(kind)) return (kind == PART_STEP ? p->step_modules : p->update_modules)[t];
     module_t **m = kind == PART_PREFILL ? p->prefill_modules
                    : kind == PART_TRAIN ? p->train_modules
@@ -108,7 +108,7 @@ static void split(dim_t d, size_t *fixed, size_t *per_unit) {
 static reformer_variant_t describe_variant(const plan_t *p, int k) {
     const module_t *m = plan_module(p, k);
     reformer_variant_t r = {.target = cpu_of(m->target)};
-    part_t kind = plan_part(p, k);
+    part_kind_t kind = plan_part(p, k);
     if (kind == PART_STEP) {
         r.max_length = r.padded = 1;
         r.rows = p->batch;
@@ -217,14 +217,15 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     describe_labels(f, desc);
 }
 
-/* Parts of the cache, whose shapes the step's buffers have: bytes per row of those that stand from `slot` on. */
-static const size_t *describe_parts(const plan_t *p, int slot, int most, int64_t per, int *n) {
+/* Parts of the cache, whose shapes the step's buffers have: bytes per row of those
+ * that stand from `slot` on. */
+static const size_t *describe_parts(const plan_t *p, int slot, int max, int64_t per, int *n) {
     const module_t *m = p->step_modules[0];
-    size_t *bytes = ARENA_ARRAY(p->arena, size_t, most);
+    size_t *bytes = ARENA_ARRAY(p->arena, size_t, max);
     *n = 0;
     for (size_t i = 0; i < m->n_buffers; i++) {
         const buffer_t *b = m->buffers[i];
-        if (b->kind != BUF_STATE || b->slot < slot || b->slot >= slot + most) continue;
+        if (b->kind != BUF_STATE || b->slot < slot || b->slot >= slot + max) continue;
         bytes[b->slot - slot] = (size_t)(buffer_bytes(b).c / per);
         if (b->slot - slot >= *n) *n = b->slot - slot + 1;
     }
@@ -238,9 +239,10 @@ static void describe_cache(const plan_t *p, reformer_desc_t *d) {
                                      p->batch * p->positions, &d->n_record_parts);
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------ */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
-/* The number behind "layers." in a tensor's name, and what stands around it; false: there is none. */
+/* The number behind "layers." in a tensor's name, and what stands around it;
+ * false: there is none. */
 static bool split_name(const char *name, int *before, int32_t *layer, const char **behind) {
     static const char word[] = "layers.";
     const char *at = strstr(name, word);

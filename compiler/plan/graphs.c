@@ -1,4 +1,5 @@
-/* Graphs of a plan from its spec: of a number of tokens, with the number type of what the plan is for. */
+/* Graphs of a plan from its spec: of a number of tokens, with the number type
+ * of what the plan is for. */
 #include "plan/plan_int.h"
 
 graph_t *plan_with_dtype(const plan_t *p, graph_t *g, diag_t *d) {

@@ -17,9 +17,10 @@ static const struct {
     [KEPT_NORMED] = {"normed inputs", true, false},
 };
 
-/* ---- which values ------------------------------------------------------------------------------ */
+/* ---- which values ---------------------------------------------------------------------------- */
 
-/* `sums`: floats of each row and head that are kept with a result, as lowering has its log-sum-exp. */
+/* `sums`: floats of each row and head that are kept with a result, as lowering
+ * has its log-sum-exp. */
 static const struct {
     gop_t op;
     const char *name;
@@ -65,7 +66,7 @@ static bool belongs(const kept_values_t *v, size_t id, const kept_row_t *row) {
     return v->kind[id] == row->kind && (row->of == G_COUNT || v->of[id] == row->of);
 }
 
-static void add_row(kept_t *k, const kept_values_t *v, kept_row_t row) {
+static void add_row(kept_choice_t *k, const kept_values_t *v, kept_row_t row) {
     for (size_t i = 0; i < v->g->n_nodes; i++) {
         if (!belongs(v, i, &row)) continue;
         row.values++;
@@ -74,7 +75,7 @@ static void add_row(kept_t *k, const kept_values_t *v, kept_row_t row) {
     if (row.values > 0) k->rows[k->n++] = row;
 }
 
-static void find_rows(kept_t *k, const kept_values_t *v) {
+static void find_rows(kept_choice_t *k, const kept_values_t *v) {
     for (kept_kind_t kind = KEPT_NONE + 1; kind < KEPT_KINDS; kind++) {
         kept_row_t row = {
             .kind = kind, .of = G_COUNT, .name = kinds[kind].name, .lowered = kinds[kind].lowered};
@@ -94,7 +95,7 @@ static kept_values_t find_values(arena_t *a, const graph_t *forward) {
                            .of = find_attentions(a, forward)};
 }
 
-/* ---- what they save ---------------------------------------------------------------------------- */
+/* ---- what they save -------------------------------------------------------------------------- */
 
 /* Flops of a step that keeps these; below 0 after errors in d. */
 static double work_with(const kept_values_t *v, const bool *keep, const char *loss, diag_t *d) {
@@ -107,7 +108,7 @@ static double work_with(const kept_values_t *v, const bool *keep, const char *lo
     return work_total(&w);
 }
 
-static bool measure_rows(kept_t *k, const kept_values_t *v, const char *loss, diag_t *d) {
+static bool measure_rows(kept_choice_t *k, const kept_values_t *v, const char *loss, diag_t *d) {
     double all = work_with(v, NULL, loss, d);
     for (int i = 0; i < k->n && all >= 0; i++) {
         bool *keep = ARENA_ARRAY(v->arena, bool, v->g->n_nodes);
@@ -128,7 +129,7 @@ bool kept_pays(const kept_row_t *row) {
 }
 
 /* By insertion: there are few. Of equals, the first of the table stays first. */
-static void sort_rows(kept_t *k) {
+static void sort_rows(kept_choice_t *k) {
     for (int i = 1; i < k->n; i++)
         for (int j = i; j > 0 && gain(&k->rows[j]) > gain(&k->rows[j - 1]); j--) {
             kept_row_t row = k->rows[j];
@@ -137,9 +138,9 @@ static void sort_rows(kept_t *k) {
         }
 }
 
-/* ---- the choice -------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
-static void set_flags(kept_t *k, const kept_values_t *v) {
+static void set_flags(kept_choice_t *k, const kept_values_t *v) {
     bool *keep = ARENA_ARRAY(v->arena, bool, v->g->n_nodes);
     k->bytes = 0;
     k->keep = NULL;
@@ -152,11 +153,11 @@ static void set_flags(kept_t *k, const kept_values_t *v) {
     }
 }
 
-kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double room, bool lowered,
-                    diag_t *d) {
-    kept_t *k = ARENA_NEW(a, kept_t);
+kept_choice_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double room,
+                           bool lowered, diag_t *d) {
+    kept_choice_t *k = ARENA_NEW(a, kept_choice_t);
     kept_values_t v = find_values(a, forward);
-    *k = (kept_t){.room = room};
+    *k = (kept_choice_t){.room = room};
     find_rows(k, &v);
     if (!measure_rows(k, &v, loss, d)) return NULL;
     sort_rows(k);
@@ -170,13 +171,13 @@ kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double
     return k;
 }
 
-void kept_mark(arena_t *a, kept_t *k, const graph_t *forward) {
+void kept_mark(arena_t *a, kept_choice_t *k, const graph_t *forward) {
     kept_values_t v = find_values(a, forward);
     set_flags(k, &v);
 }
 
-kept_t *kept_all(arena_t *a, const kept_t *of, const graph_t *forward, bool lowered) {
-    kept_t *k = ARENA_NEW(a, kept_t);
+kept_choice_t *kept_all(arena_t *a, const kept_choice_t *of, const graph_t *forward, bool lowered) {
+    kept_choice_t *k = ARENA_NEW(a, kept_choice_t);
     *k = *of;
     k->room = INFINITY;
     for (int i = 0; i < k->n; i++) k->rows[i].kept = k->rows[i].lowered || !lowered;

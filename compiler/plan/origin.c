@@ -1,5 +1,5 @@
-/* Where an artefact comes from, in one line without date or path: the versions that it goes with, and a digest of the spec
- * that it was translated from. */
+/* Where an artefact comes from, in one line without date or path: the versions that it goes with,
+ * and a digest of the spec that it was translated from. */
 #include "plan/plan.h"
 #include "reformer_rt.h"
 #include "support/hash.h"

@@ -1,9 +1,9 @@
-/* What one artefact specialises for: the variants of compile.sequence_length, their graphs, the buckets
- * all of them share, the weights layout; then their modules, per target.
+/* What one artefact specialises for: the variants of compile.sequence_length, their graphs, the
+ * buckets all of them share, the weights layout; then their modules, per target.
  *
- * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
- * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
- * all chunks wraps in a degenerate way. */
+ * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the
+ * lengths where the symbolic form would be wrong: inputs that fit one chunk see every key, and a
+ * window that reaches beyond all chunks wraps in a degenerate way. */
 #include "plan/plan_int.h"
 
 static variant_plan_t variant_of(graph_t *g) {
@@ -24,7 +24,8 @@ static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shor
     return true;
 }
 
-/* Whether U lengths of lcm need a literal form: some layer sees all keys, or wraps beyond itself. */
+/* Whether U lengths of lcm need a literal form: some layer sees all keys, or
+ * wraps beyond itself. */
 static bool needs_literal(const spec_t *s, int64_t units) {
     int64_t length = spec_lcm(s) * units;
     for (int i = 0; i < s->n_layers; i++) {
@@ -42,8 +43,8 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
     if (shortest > longest) shortest = longest;
     /* Hugging Face pads nothing up to here */
     if (!add_variant(p, shortest, (units_t){0, 0}, SHORTER_ABSENT, d)) return false;
-    int64_t u = 1, most = longest / lcm;
-    for (; u <= most && needs_literal(s, u); u++) {
+    int64_t u = 1, max = longest / lcm;
+    for (; u <= max && needs_literal(s, u); u++) {
         if (p->n_variants >= MAX_LENGTHS) {
             diag_error(d, s->at[KEY_compile_sequence_length],
                        "windows of this many chunks need too many special lengths for `dynamic`");
@@ -53,12 +54,13 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
         if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, SHORTER_UNPADDED, d))
             return false;
     }
-    if (u > most) return true;
-    units_t units = {u, most};
-    return add_variant(p, longest, u < most ? units : (units_t){0, 0}, SHORTER_UNPADDED, d);
+    if (u > max) return true;
+    units_t units = {u, max};
+    return add_variant(p, longest, u < max ? units : (units_t){0, 0}, SHORTER_UNPADDED, d);
 }
 
-/* As in Hugging Face the padding token matters where a length has to be filled up, and nowhere else. */
+/* As in Hugging Face the padding token matters where a length has to be filled
+ * up, and nowhere else. */
 static bool check_padding(const plan_t *p, int64_t length, diag_t *d) {
     const spec_t *s = p->spec;
     int64_t padded = spec_padded_length(s, length);
@@ -119,10 +121,10 @@ static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
     return true;
 }
 
-/* ---- from graphs ----------------------------------------------------------------------------------- */
+/* ---- from graphs ----------------------------------------------------------------------------- */
 
-/* Whether the artefact needs this graph, of those between it and the next shorter one: `compile.sequence_length` names
- * lengths of inputs. */
+/* Whether the artefact needs this graph, of those between it and the next shorter one:
+ * `compile.sequence_length` names lengths of inputs. */
 static bool is_asked_for(const spec_t *s, const graph_t *shorter, const graph_t *g) {
     if (s->compile.n_lengths == 0) return true;
     for (int i = 0; i < s->compile.n_lengths; i++)
@@ -162,7 +164,7 @@ static bool take_graphs(plan_t *p, const loaded_model_t *m, diag_t *d) {
     return true;
 }
 
-/* ---- generation ------------------------------------------------------------------------------------ */
+/* ---- generation ------------------------------------------------------------------------------ */
 
 /* What a prefill of one row runs: where the forward's batch is 1, the forward. */
 static bool add_prefills(plan_t *p, diag_t *d) {
@@ -213,7 +215,7 @@ static bool add_step(plan_t *p, diag_t *d) {
     return add_prefills(p, d);
 }
 
-/* ---- a plan ---------------------------------------------------------------------------------------- */
+/* ---- a plan ---------------------------------------------------------------------------------- */
 
 static bool make_variants(plan_t *p, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
     p->variants = ARENA_ARRAY(p->arena, variant_plan_t, MAX_GRAPHS);

@@ -1,8 +1,10 @@
-/* Train steps of a plan: the graph of each variant's, with what train.memory lets it keep (memory.h); where gradients stand.
+/* Train steps of a plan: the graph of each variant's, with what train.memory lets it keep
+ * (memory.h); where gradients stand.
  *
- * A size is one of workspaces, and only lowering knows how large those are. So a step that keeps nothing is lowered first; what
- * it leaves is room for kept values, and where the step that keeps them turns out too large, they are taken one kind after the
- * other. That is done for one thread, whose number must not decide about roundings, and for every target. */
+ * A size is one of workspaces, and only lowering knows how large those are. So a step that keeps
+ * nothing is lowered first; what it leaves is room for kept values, and where the step that keeps
+ * them turns out too large, they are taken one kind after the other. That is done for one thread,
+ * whose number must not decide about roundings, and for every target. */
 #include "plan/plan_int.h"
 
 #include <float.h>
@@ -11,7 +13,7 @@
 #include "spec/patterns.h"
 #include "weights/weights.h"
 
-/* ---- graphs ------------------------------------------------------------------------------------ */
+/* ---- graphs ---------------------------------------------------------------------------------- */
 
 /* Dropout is the spec's: a graph that says its own is taken as it stands. */
 static const graph_t *forward_of(const plan_t *p, const variant_plan_t *v, diag_t *d) {
@@ -27,7 +29,7 @@ static bool derive(arena_t *a, variant_plan_t *v, const bool *keep, diag_t *d) {
     return v->graph != NULL;
 }
 
-/* ---- which tensors are trained ----------------------------------------------------------------- */
+/* ---- which tensors are trained --------------------------------------------------------------- */
 
 /* Those that the loss depends on, whether they are trained or not: params by name. */
 typedef struct {
@@ -82,7 +84,7 @@ static bool freeze(const plan_t *p, const tensors_t *all, diag_t *d) {
     return true;
 }
 
-/* ---- workspaces -------------------------------------------------------------------------------- */
+/* ---- workspaces ------------------------------------------------------------------------------ */
 
 plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int t) {
     plan_t *alone = ARENA_NEW(a, plan_t);
@@ -124,22 +126,22 @@ static double workspace_for(const plan_t *p, const variant_plan_t *v, int t, dia
 }
 
 static double workspace_of(const plan_t *p, const variant_plan_t *v, diag_t *d) {
-    double most = 0;
-    for (int t = 0; t < p->n_targets; t++) most = fmax(most, workspace_for(p, v, t, d));
-    return most;
+    double max = 0;
+    for (int t = 0; t < p->n_targets; t++) max = fmax(max, workspace_for(p, v, t, d));
+    return max;
 }
 
-/* ---- a size ------------------------------------------------------------------------------------ */
+/* ---- a size ---------------------------------------------------------------------------------- */
 
-static bool too_small(const plan_t *p, const variant_plan_t *v, double least, diag_t *d) {
+static bool too_small(const plan_t *p, const variant_plan_t *v, double min, diag_t *d) {
     const spec_t *s = p->spec;
     const double mib = 1048576;
     diag_error(
         d, s->at[KEY_train_memory],
         "'train.memory' is %.2f MiB; a train step of %lld x %lld tokens takes %.2f MiB even if "
         "it keeps nothing",
-        s->train.memory_bytes / mib, (long long)p->batch, (long long)v->max_length, least / mib);
-    diag_hint(d, "--set train.memory=%.0fMiB, or a smaller batch or length", ceil(least / mib));
+        s->train.memory_bytes / mib, (long long)p->batch, (long long)v->max_length, min / mib);
+    diag_hint(d, "--set train.memory=%.0fMiB, or a smaller batch or length", ceil(min / mib));
     return false;
 }
 
@@ -154,40 +156,42 @@ static double bytes_with(const plan_t *p, variant_plan_t *v, graph_t *nothing) {
     return bytes;
 }
 
-/* Each that pays, as long as the step with it is lowered, and into `most` bytes. */
-static void fit_one_by_one(const plan_t *p, variant_plan_t *v, graph_t *nothing, double most) {
-    kept_t *k = v->kept;
+/* Each that pays, as long as the step with it is lowered, and into `max` bytes. */
+static void fit_one_by_one(const plan_t *p, variant_plan_t *v, graph_t *nothing, double max) {
+    kept_choice_t *k = v->kept;
     for (int i = 0; i < k->n; i++) k->rows[i].kept = false;
     k->bytes = 0;
     for (int i = 0; i < k->n; i++) {
         kept_row_t *row = &k->rows[i];
         row->kept = row->lowered && kept_pays(row) && k->bytes + row->bytes <= k->room;
         double bytes = row->kept ? bytes_with(p, v, nothing) : 0;
-        if (bytes <= most) continue;
+        if (bytes <= max) continue;
         row->kept = false;
         row->lowered = isfinite(bytes);
         (void)bytes_with(p, v, nothing);
     }
 }
 
-/* v: a step that keeps nothing, and later the one that is taken. Mostly the whole choice fits at once. */
-static bool fit(const plan_t *p, variant_plan_t *v, double room, double most, diag_t *d) {
+/* v: a step that keeps nothing, and later the one that is taken. Mostly the whole
+ * choice fits at once. */
+static bool fit(const plan_t *p, variant_plan_t *v, double room, double max, diag_t *d) {
     graph_t *nothing = v->graph;
     v->kept = kept_choose(p->arena, v->derived, v->loss, room, true, d);
     if (!v->kept) return false;
-    if (v->kept->keep && bytes_with(p, v, nothing) > most) fit_one_by_one(p, v, nothing, most);
+    if (v->kept->keep && bytes_with(p, v, nothing) > max) fit_one_by_one(p, v, nothing, max);
     return true;
 }
 
 static bool fit_size(const plan_t *p, variant_plan_t *v, diag_t *d) {
-    double size = p->spec->train.memory_bytes, least = workspace_of(p, v, d);
-    if (!isfinite(least)) return false; /* d knows */
-    return least > size ? too_small(p, v, least, d) : fit(p, v, size - least, size, d);
+    double size = p->spec->train.memory_bytes, min = workspace_of(p, v, d);
+    if (!isfinite(min)) return false; /* d knows */
+    return min > size ? too_small(p, v, min, d) : fit(p, v, size - min, size, d);
 }
 
-/* ---- one choice -------------------------------------------------------------------------------- */
+/* ---- one choice ------------------------------------------------------------------------------ */
 
-/* What a spec makes is lowered whatever is kept; of graphs that users write some are only if nothing is. */
+/* What a spec makes is lowered whatever is kept; of graphs that users write some
+ * are only if nothing is. */
 static bool fit_auto(const plan_t *p, variant_plan_t *v, diag_t *d) {
     if (p->spec->of_graph) return fit(p, v, KEPT_BY_AUTO, DBL_MAX, d);
     v->kept = kept_choose(p->arena, v->derived, v->loss, KEPT_BY_AUTO, true, d);
@@ -203,10 +207,10 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
     return fit_auto(p, v, d);
 }
 
-/* ---- updates ----------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
-/* Decay is a matter of the spec's patterns, where it has any: they may name what is frozen, too. Without them trax spares
- * no tensor. */
+/* Decay is a matter of the spec's patterns, where it has any: they may name what is frozen, too.
+ * Without them trax spares no tensor. */
 static bool choose_decays(const plan_t *p, const tensors_t *all, update_t *u, diag_t *d) {
     const spec_t *s = p->spec;
     bool *spared = ARENA_ARRAY(p->arena, bool, all->n), listed = s->train.no_decay.given;
@@ -246,9 +250,9 @@ static void refuse_type(const plan_t *p, int layer, bool own, diag_t *d) {
     diag_hint(d, "%s--set %s=%s", instead, key, trained);
 }
 
-/* What forwards beside a training, or in it, compute is of the type that is trained, so that one packed file serves both: a
- * compile.dtype that says something else would have no effect. float32 is what it is where nobody says; of a layer's own
- * type somebody did. */
+/* What forwards beside a training, or in it, compute is of the type that is trained, so that one
+ * packed file serves both: a compile.dtype that says something else would have no effect. float32
+ * is what it is where nobody says; of a layer's own type somebody did. */
 bool plan_type_is_trained(const plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     for (int i = -1; i < s->n_layers; i++) {

@@ -13,7 +13,7 @@ static double width_of(const gnode_t *n, int64_t units) {
     return (double)dim_at(n->shape[n->rank - 1], units);
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static double of_dense(const gnode_t *n, int64_t units) {
     double bias = n->n_in > 2 && n->in[2] ? 1 : 0;
@@ -24,7 +24,7 @@ static double of_outer(const gnode_t *n, int64_t units) {
     return 2 * work_elements(n->in[0], units) * width_of(n->in[1], units);
 }
 
-/* ---- attention --------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static double of_hash(const gnode_t *n, int64_t units) {
     double columns = 0, tokens = work_elements(n->in[0], units) / width_of(n->in[0], units);
@@ -53,7 +53,7 @@ static double of_attention_grad(const gnode_t *n, int64_t units) {
     return pairs_of(n, n->in[0], units) * (double)(10 * n->head_size + SOFTMAX);
 }
 
-/* ---- all ops ----------------------------------------------------------------------------------- */
+/* ---- all ops --------------------------------------------------------------------------------- */
 
 typedef double count_fn(const gnode_t *n, int64_t units);
 
@@ -61,8 +61,8 @@ static double of_input(const gnode_t *n, int64_t units) {
     return work_elements(n->in[0], units);
 }
 
-/* `each`: per element of the result; what stands here with neither moves, reads or rounds, a *_LSE is one kernel with its
- * attention. */
+/* `each`: per element of the result; what stands here with neither moves, reads or rounds, a *_LSE
+ * is one kernel with its attention. */
 static const struct {
     double each;
     count_fn *count;
@@ -111,7 +111,8 @@ double work_of(const gnode_t *n, int64_t units) {
     return counts[n->op].each > 0 ? counts[n->op].each * work_elements(n, units) : 0;
 }
 
-/* The forward ends where the loss's own gradient stands. What does not depend on that is of the forward, made again. */
+/* The forward ends where the loss's own gradient stands. What does not depend on that is of
+ * the forward, made again. */
 train_work_t work_of_train(const graph_t *train) {
     train_work_t w = {0};
     bool *derived = heap_new(train->n_nodes, sizeof *derived), behind = false;

@@ -1,9 +1,9 @@
 /* Work of a train step, counted on its Graph: what each part asks for, before anything is lowered.
  *
- * Counted are the flops of definitions: products, windows of attention, functions element by element (a division or an
- * exponential counts one, as much as an addition); not padding of tiles, sorting, or drawing masks. Kernels are counted
- * from their loops (cost/kernels.h): that is what a machine does. This is for choices between graphs, and for parts that one
- * kernel does together. */
+ * Counted are the flops of definitions: products, windows of attention, functions element by
+ * element (a division or an exponential counts one, as much as an addition); not padding of tiles,
+ * sorting, or drawing masks. Kernels are counted from their loops (cost/kernels.h): that is what a
+ * machine does. This is for choices between graphs, and for parts that one kernel does together. */
 #ifndef REFORMERC_PLAN_WORK_H
 #define REFORMERC_PLAN_WORK_H
 

@@ -1,9 +1,10 @@
 /* Ranks by MPI: see ranks.h. No other file includes <mpi.h>.
  *
- * A sum is cut into pieces, which ranks own in turn. Gradients go to the owners piece by piece, as soon as all of a piece is
- * there; who adds them up in the order of the ranks, and sends the sum to everybody. So a rank sends and receives what the best
- * of all-reduces does where a step has one micro-batch per rank, and the order of additions is that of the ranks, whatever
- * arrives first. Messages go on when somebody calls: no thread of ours waits for them. */
+ * A sum is cut into pieces, which ranks own in turn. Gradients go to the owners piece by piece, as
+ * soon as all of a piece is there; who adds them up in the order of the ranks, and sends the sum to
+ * everybody. So a rank sends and receives what the best of all-reduces does where a step has one
+ * micro-batch per rank, and the order of additions is that of the ranks, whatever arrives first.
+ * Messages go on when somebody calls: no thread of ours waits for them. */
 #include "ranks/ranks.h"
 
 #include <mpi.h>
@@ -12,18 +13,14 @@
 
 #include "support/heap.h"
 
-enum {
-    LEAST = 1024,
-    MOST = 1 << 18,
-    LINE = 16
-};                          /* floats of a piece; what they are rounded up to */
-enum { PARTS = 4 };         /* pieces of each rank, where they are not too large */
-enum { WINDOW = 4 };        /* own pieces, the gradients of which come in at once */
-enum { MOST_TAGS = 32767 }; /* that every MPI has */
+enum { MIN = 1024, MAX = 1 << 18, LINE = 16 }; /* floats of a piece; what they are rounded up to */
+enum { PARTS = 4 };        /* pieces of each rank, where they are not too large */
+enum { WINDOW = 4 };       /* own pieces, the gradients of which come in at once */
+enum { MAX_TAGS = 32767 }; /* that every MPI has */
 
 typedef struct {
     int piece, waits; /* -1: none; gradients that are to come */
-} window_t;
+} sum_window_t;
 
 struct ranks {
     int rank, size;
@@ -43,12 +40,13 @@ struct ranks {
     bool *sums_come; /* [n_pieces] of others: the gradient is with its owner, and the sum is next */
     int *queue;      /* [n_own]: own pieces as they became ready */
     int queued, opened;
-    window_t window[WINDOW];
-    /* [n_pieces]: gradients that go out, then sums that come; [WINDOW][size]: gradients that come; [n_own][size]: sums that go */
+    sum_window_t window[WINDOW];
+    /* [n_pieces]: gradients that go out, then sums that come; [WINDOW][size]: gradients that come;
+     * [n_own][size]: sums that go */
     MPI_Request *requests;
     int n_requests, *done;
-    int begun, before,
-        arrived; /* pieces that were sent: so far, before the latest call, and are there */
+    /* Pieces that were sent: so far, before the latest call, and are there */
+    int begun, before, arrived;
     ranks_sent_t sent;
 };
 
@@ -71,7 +69,7 @@ static void free_sum(ranks_t *r) {
     heap_free(r->done);
 }
 
-/* ---- processes --------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 ranks_t *ranks_open(diag_t *d) {
     ranks_t *r = heap_new(1, sizeof *r);
@@ -105,18 +103,19 @@ int ranks_size(const ranks_t *r) {
     return r ? r->size : 1;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static size_t round_up_to(size_t n, size_t unit) {
     return (n + unit - 1) / unit * unit;
 }
 
-/* PARTS for each rank, but not so small that messages cost more than what is in them, nor so large that they wait for much. */
+/* PARTS for each rank, but not so small that messages cost more than what is in them, nor so large
+ * that they wait for much. */
 static size_t piece_size(size_t n, int size) {
     size_t piece = n / ((size_t)size * PARTS) + 1;
-    if (piece < LEAST) piece = LEAST;
-    if (piece > MOST) piece = MOST;
-    if (piece < n / MOST_TAGS + 1) piece = n / MOST_TAGS + 1;
+    if (piece < MIN) piece = MIN;
+    if (piece > MAX) piece = MAX;
+    if (piece < n / MAX_TAGS + 1) piece = n / MAX_TAGS + 1;
     return round_up_to(piece, LINE);
 }
 
@@ -164,10 +163,10 @@ static void make_sum(ranks_t *r, size_t n) {
     for (int w = 0; w < WINDOW; w++) r->window[w].piece = -1;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
-/* The first error stays, and nothing begins behind it. A message's tag is its piece: of a pair of ranks the owner gets a
- * gradient, the other one the sum. */
+/* The first error stays, and nothing begins behind it. A message's tag is its piece: of a pair of
+ * ranks the owner gets a gradient, the other one the sum. */
 static void send(ranks_t *r, int request, const float *from, int p, int to) {
     if (r->code == MPI_SUCCESS)
         r->code = MPI_Isend(from, floats_of(r, p), MPI_FLOAT, to, p, MPI_COMM_WORLD,
@@ -192,12 +191,13 @@ static int sum_request(const ranks_t *r, int p, int rank) {
     return r->n_pieces + (WINDOW + own_of(r, p)) * r->size + rank;
 }
 
-/* Own pieces that are ready, in that order, as long as there is room for what the others have of them. */
+/* Own pieces that are ready, in that order, as long as there is room for what
+ * the others have of them. */
 static void open_windows(ranks_t *r) {
     for (int w = 0; w < WINDOW && r->opened < r->queued; w++) {
         if (r->window[w].piece >= 0) continue;
         int p = r->queue[r->opened++];
-        r->window[w] = (window_t){p, r->size - 1};
+        r->window[w] = (sum_window_t){p, r->size - 1};
         for (int k = 1; k < r->size; k++) {
             int from = (r->rank + r->size - k) % r->size;
             receive(r, inbox_request(r, w, from), inbox_of(r, w, from), p, from);
@@ -222,7 +222,8 @@ static void add_piece(ranks_t *r, int w) {
     }
 }
 
-/* What follows a message: of the last micro-batch's piece that is with its owner, the sum comes back to where it was. */
+/* What follows a message: of the last micro-batch's piece that is with its owner, the sum
+ * comes back to where it was. */
 static void ended(ranks_t *r, int request) {
     int p = request, w = (request - r->n_pieces) / r->size;
     if (p < r->n_pieces) {
@@ -247,7 +248,7 @@ static bool progress(ranks_t *r, bool wait) {
     return true;
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static void begin_piece(ranks_t *r, int p) {
     if (owner_of(r, p) == r->rank) {
@@ -297,7 +298,8 @@ void ranks_ready(ranks_t *r, size_t first, size_t floats) {
     (void)progress(r, false);
 }
 
-/* Everybody sends everything, whatever the order in which it became ready, so that whoever waits for a piece gets it. */
+/* Everybody sends everything, whatever the order in which it became ready, so that whoever
+ * waits for a piece gets it. */
 bool ranks_end(ranks_t *r, diag_t *d) {
     if (!r->summing) bug("ranks_end: nothing has begun");
     (void)progress(r, false);
@@ -317,7 +319,7 @@ ranks_sent_t ranks_sent(const ranks_t *r) {
     return r ? r->sent : (ranks_sent_t){0};
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d) {
     if (ranks_size(r) == 1) {

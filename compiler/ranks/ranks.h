@@ -1,12 +1,14 @@
 /* The processes that train together: mpirun -n RANKS reformerc train …
  *
- * Each has the whole model, and micro-batches of its own of every step. What a step computes is a matter of its
- * micro-batches alone, in their order, and not of how many processes have them: micro-batch number m of a step is that of
- * rank m mod RANKS. Its gradients are added up in that order, by the formula of one process that accumulates them, so that
- * weights have the same bits. docs/ranks.md says what that costs.
+ * Each has the whole model, and micro-batches of its own of every step. What a step computes is a
+ * matter of its micro-batches alone, in their order, and not of how many processes have them:
+ * micro-batch number m of a step is that of rank m mod RANKS. Its gradients are added up in that
+ * order, by the formula of one process that accumulates them, so that weights have the same bits.
+ * docs/ranks.md says what that costs.
  *
- * In: gradients of this rank's micro-batches. Out: their sum over all ranks, on all ranks. Outside of mpirun there is one
- * rank, and nothing of MPI runs. A rank that ends without ranks_close() ends all of them. */
+ * In: gradients of this rank's micro-batches. Out: their sum over all ranks, on all ranks. Outside
+ * of mpirun there is one rank, and nothing of MPI runs. A rank that ends without
+ * ranks_close() ends all of them. */
 #ifndef REFORMERC_RANKS_RANKS_H
 #define REFORMERC_RANKS_RANKS_H
 
@@ -23,7 +25,8 @@ typedef enum {
     RANKS_DOUBLE, /* in double, then to single: the reference */
 } ranks_form_t;
 
-/* NULL after an error in d: mpirun has started us, and this build has no MPI. Everywhere else NULL is one rank. */
+/* NULL after an error in d: mpirun has started us, and this build has no MPI.
+ * Everywhere else NULL is one rank. */
 ranks_t *ranks_open(diag_t *d);
 /* well: all ranks come here. Else this one ends all of them, and itself at once. */
 void ranks_close(ranks_t *r, bool well);
@@ -35,13 +38,14 @@ bool ranks_take(const ranks_t *r, size_t n, diag_t *d);
 
 /* All of these are called by all ranks, in one order. False after an error in d. */
 
-/* sum += shares[rank] * gradient, over the ranks in their order. [n] floats, [size] shares; both stay until ranks_end(), with
- * which the gradients of one micro-batch per rank are added up. last: of the step, and the gradient becomes the sum, of all
- * since the last one before. */
+/* sum += shares[rank] * gradient, over the ranks in their order. [n] floats, [size] shares; both
+ * stay until ranks_end(), with which the gradients of one micro-batch per rank are added up. last:
+ * of the step, and the gradient becomes the sum, of all since the last one before. */
 bool ranks_begin(ranks_t *r, ranks_form_t form, float *gradient, const double *shares, size_t n,
                  bool last, diag_t *d);
-/* In between: floats first … first + floats - 1 are there, nobody writes or reads them any more, and whole pieces of such go
- * out; each float once at most. By one rank at a time, in any order, from the thread that began. Errors are told by ranks_end(). */
+/* In between: floats first … first + floats - 1 are there, nobody writes or reads them any more,
+ * and whole pieces of such go out; each float once at most. By one rank at a time, in any order,
+ * from the thread that began. Errors are told by ranks_end(). */
 void ranks_ready(ranks_t *r, size_t first, size_t floats);
 /* Everything is ready, and on return added up: the gradient's memory is the caller's again. */
 bool ranks_end(ranks_t *r, diag_t *d);

@@ -1,7 +1,8 @@
-/* What needs no MPI of ranks.h: one rank's gradients on top of those before it, and whether there is a launcher.
+/* What needs no MPI of ranks.h: one rank's gradients on top of those before it, and
+ * whether there is a launcher.
  *
- * The formulas are those by which an executor accumulates micro-batches (lower/update_flat.c; the reference:
- * exec/learn_update.c), rounding for rounding. */
+ * The formulas are those by which an executor accumulates micro-batches (lower/update_flat.c; the
+ * reference: exec/learn_update.c), rounding for rounding. */
 #include <stdlib.h>
 
 #include "ranks/ranks.h"

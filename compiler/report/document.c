@@ -34,7 +34,7 @@ static const char *cell(const table_t *t, size_t row, int column) {
     return t->cells[row * (size_t)t->n_columns + (size_t)column];
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Three or four digits that matter. */
 static const char *scaled(arena_t *a, double x, double step, const char *const *units, int n) {
@@ -81,7 +81,7 @@ const char *text_share(arena_t *a, double part) {
     return arena_printf(a, "%.1f %%", 100 * part);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* How wide a terminal shows it: characters, of which each of ours takes one column. */
 static int width_of(const char *text) {
@@ -102,12 +102,12 @@ static void put_printable(sbuf_t *out, const char *text) {
 }
 
 static int column_width(const table_t *t, int c) {
-    int most = t->columns[c].title ? width_of(t->columns[c].title) : 0;
+    int max = t->columns[c].title ? width_of(t->columns[c].title) : 0;
     for (size_t r = 0; r < rows_of(t); r++) {
         int n = width_of(cell(t, r, c));
-        if (n > most) most = n;
+        if (n > max) max = n;
     }
-    return most;
+    return max;
 }
 
 static void put_line(const table_t *t, const int *width, const char *const *cells, sbuf_t *out) {
@@ -177,7 +177,7 @@ void document_text(const document_t *d, sbuf_t *out) {
     }
 }
 
-/* ---- HTML ------------------------------------------------------------------------------------------ */
+/* ---- HTML ------------------------------------------------------------------------------------ */
 
 void put_escaped(sbuf_t *out, const char *text) {
     for (const char *p = text, *end = p + strlen(p); p < end;) {

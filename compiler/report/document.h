@@ -1,5 +1,5 @@
-/* A report of headings, lines and tables, written once and shown twice: as text for a terminal, as a
- * page of HTML.
+/* A report of headings, lines and tables, written once and shown twice: as text for a terminal, as
+ * a page of HTML.
  *
  * Everything lives in the arena. Texts may come from specs: both renderers make them harmless. */
 #ifndef REFORMERC_REPORT_DOCUMENT_H

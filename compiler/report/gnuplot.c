@@ -23,8 +23,8 @@ bool gnuplot_check(const char *path, diag_t *d) {
     return false;
 }
 
-/* Between single quotes nothing is special but the quote, which is doubled; at the beginning two of them would be an
- * empty string, so those that lead stand apart. */
+/* Between single quotes nothing is special but the quote, which is doubled; at the beginning two of
+ * them would be an empty string, so those that lead stand apart. */
 void put_gnuplot(sbuf_t *out, const char *text) {
     size_t leading = strspn(text, "'");
     if (leading) sbuf_printf(out, "\"%.*s\" . ", (int)leading, text);

@@ -26,11 +26,11 @@ static int columns_of_terminal(void) {
 static void draw(progress_t *p, int64_t done, int64_t total, const char *said) {
     static const char full[] = "########################################";
     char line[LINE];
-    int most = columns_of_terminal(), width = most < 2 * WIDTH ? WIDTH / 4 : WIDTH;
+    int max = columns_of_terminal(), width = max < 2 * WIDTH ? WIDTH / 4 : WIDTH;
     int n = (int)(width * done / total), before = p->columns;
     int wanted = snprintf(line, sizeof line, "[%-*.*s] %3d %%  %s", width, n, full,
                           (int)(100 * done / total), said);
-    p->columns = wanted < most ? wanted : most;
+    p->columns = wanted < max ? wanted : max;
     fprintf(stderr, "\r%.*s", p->columns, line);
     if (before > p->columns) fprintf(stderr, "%*s", before - p->columns, "");
     fflush(stderr);

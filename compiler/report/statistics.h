@@ -8,7 +8,8 @@ typedef struct {
 
 /* Of n >= 1 samples, in any order; quantiles between two samples are interpolated. */
 spread_t spread_of(const double *samples, int n);
-/* Half the way from low to high as a share of the median: the number after "±". 0 for a median of 0. */
+/* Half the way from low to high as a share of the median: the number after "±".
+ * 0 for a median of 0. */
 double spread_width(spread_t s);
 
 #endif

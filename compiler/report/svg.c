@@ -49,7 +49,7 @@ const char *svg_close(sbuf_t *out, arena_t *a) {
     return text;
 }
 
-void svg_rect(sbuf_t *out, box_t b, const char *class) {
+void svg_rect(sbuf_t *out, svg_box_t b, const char *class) {
     sbuf_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
                 class, b.x0, b.y0, b.x1 - b.x0, b.y1 - b.y0);
 }
@@ -72,14 +72,14 @@ void svg_text(sbuf_t *out, double x, double y, const char *anchor, const char *c
     sbuf_puts(out, "</text>\n");
 }
 
-double nice_step(double range, int most) {
-    double step = pow(10, floor(log10(range / most)));
+double nice_step(double range, int max) {
+    double step = pow(10, floor(log10(range / max)));
     static const double times[] = {1, 2, 5, 10};
     for (int k = 0; k < 4; k++)
-        if (range / (step * times[k]) <= most) return step * times[k];
+        if (range / (step * times[k]) <= max) return step * times[k];
     return step * 10;
 }
 
-bool boxes_meet(box_t a, box_t b) {
+bool boxes_meet(svg_box_t a, svg_box_t b) {
     return a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1;
 }

@@ -9,7 +9,7 @@
 
 typedef struct {
     double x0, y0, x1, y1;
-} box_t;
+} svg_box_t;
 
 /* Pixels that a line of text takes at most, in the font and size of svg_open(). */
 double svg_text_width(const char *text);
@@ -17,15 +17,15 @@ enum { SVG_LINE = 15 }; /* height of a line */
 
 void svg_open(sbuf_t *out, double width, double height, const char *title);
 const char *svg_close(sbuf_t *out, arena_t *a); /* the text, in the arena; frees out */
-void svg_rect(sbuf_t *out, box_t b, const char *class);
+void svg_rect(sbuf_t *out, svg_box_t b, const char *class);
 void svg_line(sbuf_t *out, double x0, double y0, double x1, double y1, const char *class);
 void svg_circle(sbuf_t *out, double x, double y, double radius, const char *class);
 /* anchor: "start", "middle", "end"; x, y: of the base line. */
 void svg_text(sbuf_t *out, double x, double y, const char *anchor, const char *class,
               const char *text);
 
-/* 1, 2 or 5 times a power of ten, such that `range` has at most `most` of them. */
-double nice_step(double range, int most);
-bool boxes_meet(box_t a, box_t b);
+/* 1, 2 or 5 times a power of ten, such that `range` has at most `max` of them. */
+double nice_step(double range, int max);
+bool boxes_meet(svg_box_t a, svg_box_t b);
 
 #endif

@@ -1,7 +1,7 @@
 /* Gradients of a train step, as commands ask for them and write them.
  *
- * In: a model, an input with labels, the memory that a train step has filled. Out: what the plan is to derive; a
- * safetensors file under Hugging Face's names. */
+ * In: a model, an input with labels, the memory that a train step has filled. Out: what the plan is
+ * to derive; a safetensors file under Hugging Face's names. */
 #ifndef REFORMERC_SESSION_GRADIENTS_H
 #define REFORMERC_SESSION_GRADIENTS_H
 

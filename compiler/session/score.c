@@ -6,7 +6,7 @@
 #include "support/clock.h"
 #include "support/heap.h"
 
-/* ---- the text ----------------------------------------------------------------------------------- */
+/* ---- the text -------------------------------------------------------------------------------- */
 
 static bool enough(const text_t *text, const tokens_t *t, const char *path, diag_t *d) {
     if (t->n >= 2) return true;
@@ -24,7 +24,7 @@ bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
     return ok;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static bool check_causal(const session_t *s) {
     if (s->model.facts.head == ARCH_CAUSAL_LM) return true;
@@ -63,7 +63,7 @@ score_t score_new(const session_t *s) {
     return (score_t){.window = p->variants[p->n_variants - 1].max_length, .batch = p->batch};
 }
 
-/* ---- scoring ------------------------------------------------------------------------------------ */
+/* ---- scoring --------------------------------------------------------------------------------- */
 
 double score_nats(const score_t *sc) {
     return sc->nats / (double)sc->bytes;
@@ -116,7 +116,8 @@ static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at,
     return true;
 }
 
-/* A character that is written as several tokens may be counted to the first, from which nothing is scored. */
+/* A character that is written as several tokens may be counted to the first, from
+ * which nothing is scored. */
 static bool check_bytes(const session_t *s, const score_t *sc) {
     if (sc->bytes > 0) return true;
     diag_error(s->d, IN_FILE(s->o->text[OPT_TEXT]),

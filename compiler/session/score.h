@@ -1,7 +1,7 @@
 /* How well a causal language model predicts a text: what `eval` prints and `sweep` compares.
  *
- * The text is cut into consecutive windows of the compiled length; each is scored on its tokens 2 … L,
- * as Hugging Face's loss does. The last, shorter window counts if it has two tokens. */
+ * The text is cut into consecutive windows of the compiled length; each is scored on its tokens 2 …
+ * L, as Hugging Face's loss does. The last, shorter window counts if it has two tokens. */
 #ifndef REFORMERC_SESSION_SCORE_H
 #define REFORMERC_SESSION_SCORE_H
 
@@ -33,7 +33,8 @@ bool score_spec(session_t *s);
 bool score_plan(session_t *s, const tokens_t *t);
 /* The empty score of the session's plan. */
 score_t score_new(const session_t *s);
-/* Of an open session. False after an error, which a loss that is no finite number is too, or when `watch` ended it. */
+/* Of an open session. False after an error, which a loss that is no finite number is too,
+ * or when `watch` ended it. */
 bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *watch, void *ctx);
 
 #endif

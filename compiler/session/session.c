@@ -31,7 +31,7 @@ int session_threads(const options_t *o) {
     return o->threads ? o->threads : reformer_default_threads();
 }
 
-/* ---- spec and weights' names ------------------------------------------------------------------- */
+/* ---- spec and weights' names ----------------------------------------------------------------- */
 
 /* What the spec names is read too. */
 static bool spare_text_model(const session_t *s) {
@@ -85,7 +85,7 @@ bool session_need_weights(session_t *s) {
     return false;
 }
 
-/* ---- plan, loops, weights, executor --------------------------------------------------------------- */
+/* ---- plan, loops, weights, executor ---------------------------------------------------------- */
 
 /* The reference walks no loops. */
 static void choose_tiles(const session_t *s, const tiles_t *given, plan_options_t *p) {
@@ -194,7 +194,7 @@ bool session_open(session_t *s) {
     return true;
 }
 
-/* ---- profiles ------------------------------------------------------------------------------------- */
+/* ---- profiles -------------------------------------------------------------------------------- */
 
 static void tell(session_t *s, reformer_io_t *io) {
     if (!s->profile) return;

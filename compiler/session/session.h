@@ -1,4 +1,5 @@
-/* What translation, run and eval share: spec or graphs → weights' names → plan → weights → executor.
+/* What translation, run and eval share: spec or graphs → weights' names → plan
+ * → weights → executor.
  *
  * Each step is one function, called in this order; each returns false after errors in the session's
  * diag. session_free() at any point. --dump of a stage happens where the stage is made. */
@@ -24,8 +25,8 @@ typedef struct {
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
     bool no_cache; /* compile anew, to see how long it takes */
-    bool
-        trains; /* train.weights of the spec comes before a checkpoint's own; what weights lack is drawn */
+    /* train.weights of the spec comes before a checkpoint's own; what weights lack is drawn */
+    bool trains;
     bool resumes;       /* the weights are a checkpoint of this training, which lacks none */
     bool advises;       /* lowering warns of settings that waste much time */
     profile_t *profile; /* launches of instrumented code are told to it; NULL: they are not */
@@ -38,8 +39,9 @@ void session_free(session_t *s);
 bool session_spec(session_t *s);
 /* What runs at once cannot do without weights: an error unless there are some. */
 bool session_need_weights(session_t *s);
-/* `exact_length` and `exact_batch`: as in plan_options_t. `runs`: targets default to native and only
- * the best one that this CPU has is kept. `product`: they default to all levels of this architecture. */
+/* `exact_length` and `exact_batch`: as in plan_options_t. `runs`: targets default to native and
+ * only the best one that this CPU has is kept. `product`: they default to all
+ * levels of this architecture. */
 typedef struct {
     const char *name;
     int64_t exact_length, exact_batch;
@@ -50,8 +52,8 @@ typedef struct {
     const char *train_loss; /* as in plan_options_t */
     const tiles_t *tiles;   /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;
-/* What a translation asks for, but for its name; so does `pack`, whose file is the one that the code takes. A product is
- * of any length, unless somebody says so. */
+/* What a translation asks for, but for its name; so does `pack`, whose file is the one that the
+ * code takes. A product is of any length, unless somebody says so. */
 session_plan_t session_translation(session_t *s, bool product);
 bool session_plan(session_t *s, const session_plan_t *want);
 /* Of the planned session, for the warnings of spec/buckets.h. */
@@ -66,8 +68,9 @@ bool session_forward(session_t *s, reformer_io_t *io);
 bool session_gradients(session_t *s, reformer_io_t *io, float *gradients);
 /* A prefill or step with what the session adds to it: its threads, workers and profile. */
 reformer_decode_t session_decode_io(const session_t *s, const reformer_decode_t *io);
-/* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can be
- * written; writes it as one of the command's outputs when all went well. False after an error in d. */
+/* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can
+ * be written; writes it as one of the command's outputs when all went well. False
+ * after an error in d. */
 bool session_profile_open(session_t *s);
 bool session_profile_put(session_t *s, output_set_t *set);
 

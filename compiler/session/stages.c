@@ -1,5 +1,5 @@
-/* Printing of stages. Spec: the effective config.json. Graph and loops: their text forms. Passes: the
- * pass driver prints after each, told by pass_options_t. */
+/* Printing of stages. Spec: the effective config.json. Graph and loops: their text forms. Passes:
+ * the pass driver prints after each, told by pass_options_t. */
 #include "session/stages.h"
 
 #include <stdlib.h>
@@ -98,7 +98,8 @@ bool print_graphs(const plan_t *p, const char *path, sbuf_t *out, diag_t *d) {
     return true;
 }
 
-/* A step is no part of the model's text: it follows from the forward, and so stands there as comments. */
+/* A step is no part of the model's text: it follows from the forward, and so
+ * stands there as comments. */
 static void print_step(const graph_t *step, sbuf_t *out) {
     sbuf_t text = {0};
     graph_print(step, &text);

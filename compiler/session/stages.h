@@ -10,7 +10,8 @@ pass_options_t pass_options_of(const options_t *o);
 
 /* Each prints to stderr when --dump asks for it. */
 bool dump_spec(const options_t *o, const spec_t *spec, diag_t *d); /* false: of graphs, an error */
-/* What -o PATH writes, and reads as a model; path NULL: wherever it will be. False after an error in d. */
+/* What -o PATH writes, and reads as a model; path NULL: wherever it will be.
+ * False after an error in d. */
 bool print_graphs(const plan_t *p, const char *path, sbuf_t *out, diag_t *d);
 bool dump_graphs(const options_t *o, const plan_t *p, diag_t *d);
 void dump_loops(const options_t *o, const plan_t *p);

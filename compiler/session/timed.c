@@ -9,7 +9,7 @@
 #include "support/clock.h"
 #include "support/heap.h"
 
-const double least_seconds = 0.02;
+const double min_seconds = 0.02;
 
 bool timed_backend(backend_t b, const char *where, diag_t *d) {
     if (b == BACKEND_JIT || b == BACKEND_C) return true;
@@ -115,9 +115,10 @@ double timed_forward(timed_t *x, int inner, int threads, const pool_t *pool) {
     return seconds > 0 ? seconds : 1e-9;
 }
 
-/* ---- updates ----------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
-/* Updates by gradients of zero: however many there are, the weights are what they were, but for some decay. */
+/* Updates by gradients of zero: however many there are, the weights are what they
+ * were, but for some decay. */
 bool timed_learn(timed_t *x, int threads, const pool_t *pool) {
     reformer_io_t io = io_of(x, threads, pool);
     diag_t *d = x->s.d;
@@ -138,10 +139,10 @@ double timed_update(timed_t *x, int inner) {
     return seconds > 0 ? seconds : 1e-9;
 }
 
-/* ---- repetitions ------------------------------------------------------------------------------- */
+/* ---- repetitions ----------------------------------------------------------------------------- */
 
 int timed_inner(double seconds) {
     if (seconds <= 0) return 0;
-    double inner = ceil(least_seconds / seconds);
+    double inner = ceil(min_seconds / seconds);
     return inner > MAX_INNER ? MAX_INNER : (int)inner;
 }

@@ -1,10 +1,11 @@
-/* The warnings of buckets.h. In: what an artefact takes, and the length of an input. Out: a warning at the key, with
- * both numbers and what to write.
+/* The warnings of buckets.h. In: what an artefact takes, and the length of an input. Out: a warning
+ * at the key, with both numbers and what to write.
  *
- * Hugging Face's rule (LSHSelfAttention._set_num_buckets) looks at the padded length of the first input that is long
- * enough to be hashed, and keeps what it found there. An artefact's number is part of its weights' fingerprint (the
- * rotations are drawn for it), so that it is one for all lengths. An artefact for one length is equal to Hugging
- * Face's model for inputs padded to it: nothing is to be said of it. */
+ * Hugging Face's rule (LSHSelfAttention._set_num_buckets) looks at the padded length of the first
+ * input that is long enough to be hashed, and keeps what it found there. An artefact's number is
+ * part of its weights' fingerprint (the rotations are drawn for it), so that it is one for all
+ * lengths. An artefact for one length is equal to Hugging Face's model for inputs padded to it:
+ * nothing is to be said of it. */
 #include "spec/buckets.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ typedef struct {
     int64_t factors[MAX_FACTORS];
 } bucket_choice_t;
 
-static bucket_choice_t upstream(const buckets_taken_t *t, int64_t length) {
+static bucket_choice_t of_huggingface(const buckets_taken_t *t, int64_t length) {
     const spec_t *s = t->spec;
     bucket_choice_t c = {0};
     int64_t padded = spec_padded_length(s, length);
@@ -57,7 +58,7 @@ static bool open_to_all(const buckets_taken_t *t) {
 
 bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag_t *d) {
     if (!open_to_all(t)) return false;
-    bucket_choice_t here = chosen(t), theirs = upstream(t, length);
+    bucket_choice_t here = chosen(t), theirs = of_huggingface(t, length);
     if (theirs.n == 0 || same(&here, &theirs)) return false;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],
@@ -74,9 +75,9 @@ bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag
 /* With mixed chunks, what is longer than the shortest one may be padded beyond an LSH chunk. */
 int64_t buckets_first_hashed(const buckets_taken_t *t, int64_t from) {
     const spec_t *s = t->spec;
-    int64_t least = spec_min_chunk(s) + 1, chunk = spec_layer(s, t->layer).chunk_length;
-    if (spec_padded_length(s, least) <= chunk) least = chunk + 1;
-    return from > least ? from : least;
+    int64_t min = spec_min_chunk(s) + 1, chunk = spec_layer(s, t->layer).chunk_length;
+    if (spec_padded_length(s, min) <= chunk) min = chunk + 1;
+    return from > min ? from : min;
 }
 
 /* The shortest input that is meant to come and is hashed; 0: none is shorter than others. */
@@ -84,14 +85,14 @@ static int64_t shortest(const buckets_taken_t *t) {
     const spec_t *s = t->spec;
     if (s->compile.length_mode == LENGTH_DYNAMIC) return buckets_first_hashed(t, 1);
     for (int i = 0; s->compile.length_mode == LENGTH_LIST && i < s->compile.n_lengths; i++)
-        if (upstream(t, s->compile.lengths[i]).n) return s->compile.lengths[i];
+        if (of_huggingface(t, s->compile.lengths[i]).n) return s->compile.lengths[i];
     return 0;
 }
 
 void buckets_warn_ahead(const buckets_taken_t *t, diag_t *d) {
     int64_t length = open_to_all(t) ? shortest(t) : 0;
     if (length == 0) return;
-    bucket_choice_t here = chosen(t), theirs = upstream(t, length);
+    bucket_choice_t here = chosen(t), theirs = of_huggingface(t, length);
     if (theirs.n == 0 || same(&here, &theirs)) return;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],

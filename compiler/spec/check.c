@@ -239,16 +239,16 @@ static void too_long(reader_t *r, spec_key_t key, srcloc_t at, int64_t length) {
 static void check_lengths(reader_t *r) {
     const spec_t *s = r->spec;
     if (!length_keys_usable(r)) return;
-    int64_t most = spec_max_length(s);
+    int64_t max = spec_max_length(s);
     const node_t *n = r->nodes[KEY_compile_sequence_length];
     for (int i = 0; i < s->compile.n_lengths && USABLE(r, KEY_compile_sequence_length); i++) {
         int64_t length = s->compile.lengths[i];
         if (n->kind == NODE_LIST) length = atoll(n->items[i]->text);
-        if (length > most)
+        if (length > max)
             too_long(r, KEY_compile_sequence_length, item_at(r, KEY_compile_sequence_length, i),
                      length);
     }
-    if (USABLE(r, KEY_train_sequence_length) && s->train.sequence_length > most)
+    if (USABLE(r, KEY_train_sequence_length) && s->train.sequence_length > max)
         too_long(r, KEY_train_sequence_length, s->at[KEY_train_sequence_length],
                  s->train.sequence_length);
 }

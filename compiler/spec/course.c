@@ -1,7 +1,8 @@
-/* What the keys of `train.schedule:` mean together: which of them a schedule reads, when it ends, its defaults.
+/* What the keys of `train.schedule:` mean together: which of them a schedule reads,
+ * when it ends, its defaults.
  *
- * In: a reader whose values have converted, and whose rule is settled. Out: spec->train.schedule with every number said, or
- * errors at the values. */
+ * In: a reader whose values have converted, and whose rule is settled. Out: spec->train.schedule
+ * with every number said, or errors at the values. */
 #include <string.h>
 
 #include "spec/train_int.h"

@@ -26,12 +26,12 @@ int64_t spec_lcm(const spec_t *s) {
 }
 
 int64_t spec_min_chunk(const spec_t *s) {
-    int64_t least = INT64_MAX;
+    int64_t min = INT64_MAX;
     for (int i = 0; i < s->n_layers; i++) {
         int64_t chunk = spec_layer(s, i).chunk_length;
-        if (chunk < least) least = chunk;
+        if (chunk < min) min = chunk;
     }
-    return least;
+    return min;
 }
 
 int64_t spec_padded_length(const spec_t *s, int64_t length) {
@@ -46,17 +46,17 @@ int64_t spec_pad_token(const spec_t *s) {
 
 /* Positions: the table of the absolute ones, and the axial grid. */
 int64_t spec_positions(const spec_t *s) {
-    int64_t most = s->max_position_embeddings, grid = 1;
-    if (!s->axial_pos_embds) return most;
-    for (int i = 0; i < s->n_axial && grid < most; i++)
+    int64_t max = s->max_position_embeddings, grid = 1;
+    if (!s->axial_pos_embds) return max;
+    for (int i = 0; i < s->n_axial && grid < max; i++)
         if (__builtin_mul_overflow(grid, s->axial_pos_shape[i], &grid)) grid = INT64_MAX;
-    return grid < most ? grid : most;
+    return grid < max ? grid : max;
 }
 
 /* Multiples of the lcm pad to themselves; sequences up to the shortest chunk are never padded. */
 int64_t spec_max_length(const spec_t *s) {
-    int64_t most = spec_positions(s), minc = spec_min_chunk(s);
-    int64_t padded = most - most % spec_lcm(s), whole = minc < most ? minc : most;
+    int64_t max = spec_positions(s), minc = spec_min_chunk(s);
+    int64_t padded = max - max % spec_lcm(s), whole = minc < max ? minc : max;
     return padded > whole ? padded : whole;
 }
 

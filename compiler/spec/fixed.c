@@ -1,5 +1,6 @@
-/* Which keys a training has for good (spec_fixed_values). Everything that decides a number of a later step is one of
- * them; what decides when the training ends and what is told and kept of it is none. */
+/* Which keys a training has for good (spec_fixed_values). Everything that decides a number of a
+ * later step is one of them; what decides when the training ends and what is told
+ * and kept of it is none. */
 #include <string.h>
 
 #include "spec/schema.h"

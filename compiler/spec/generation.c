@@ -1,8 +1,9 @@
 /* generation_config.json of a checkpoint folder → what ends texts.
  *
- * In: a spec that was read from a folder. Out: its end and padding tokens as Hugging Face's `generate` has them: where
- * that file is, it alone says them, and a key that it lacks is null. Its other keys ask for ways of choosing tokens,
- * which are the command line's here: a warning names those that ask for something. */
+ * In: a spec that was read from a folder. Out: its end and padding tokens as Hugging Face's
+ * `generate` has them: where that file is, it alone says them, and a key that it lacks is null. Its
+ * other keys ask for ways of choosing tokens, which are the command line's here: a warning names
+ * those that ask for something. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 
 enum { GENERATION_LIMIT = 1 << 20 };
 
-/* Keys with an effect in `generate`: a value that asks for nothing; the option that says the same, or NULL. */
+/* Keys with an effect in `generate`: a value that asks for nothing; the option that
+ * says the same, or NULL. */
 static const struct {
     const char *key, *nothing, *option;
 } choices[] = {

@@ -1,7 +1,8 @@
 /* What stands before the graphs of a .graph file: keys of a spec that no node says.
  *
- * In: a spec, or the text of such a head. Out: the head as YAML, which reads back as the same head; what is read is
- * a spec_t of those keys alone (spec_t.of_graph): whoever wants the model's sizes asks the graph (graph/facts.h). */
+ * In: a spec, or the text of such a head. Out: the head as YAML, which reads back as the same head;
+ * what is read is a spec_t of those keys alone (spec_t.of_graph): whoever wants the model's sizes
+ * asks the graph (graph/facts.h). */
 #include <string.h>
 
 #include "spec/numbers.h"
@@ -27,8 +28,8 @@ static const spec_key_t keys[] = {
     KEY_compile_batch_size,
     KEY_compile_sequence_length,
 };
-/* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written,
- * like all of train: but memory and number type. */
+/* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and
+ * not written, like all of train: but memory and number type. */
 enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 15 };
 
 const spec_key_t spec_generation_keys[N_GENERATION_KEYS] = {KEY_compile_decode,
@@ -56,7 +57,7 @@ bool spec_key_of_graph(spec_key_t key) {
     return false;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put_list(const spec_t *s, sbuf_t *out) {
     sbuf_puts(out, "[");
@@ -65,9 +66,9 @@ static void put_list(const spec_t *s, sbuf_t *out) {
     sbuf_puts(out, "]");
 }
 
-static void put_budget(double most, bool strict, const char *unit, sbuf_t *out) {
+static void put_budget(double max, bool strict, const char *unit, sbuf_t *out) {
     sbuf_printf(out, "\"%s ", strict ? "<" : "<=");
-    print_real(out, most);
+    print_real(out, max);
     sbuf_printf(out, "%s\"", unit);
 }
 

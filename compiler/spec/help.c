@@ -22,7 +22,8 @@ static const struct {
 };
 enum { N_TITLES = sizeof titles / sizeof titles[0], WIDTH = 96, INDENT = 6 };
 
-/* Words of `text` in lines of WIDTH characters, all indented; `quotes`: with its backquotes, which are for Markdown only. */
+/* Words of `text` in lines of WIDTH characters, all indented; `quotes`: with its backquotes,
+ * which are for Markdown only. */
 static void fill(sbuf_t *out, const char *text, int indent, bool quotes) {
     size_t column = WIDTH;
     for (const char *p = text; *p;) {
@@ -186,7 +187,7 @@ void spec_reference_page(sbuf_t *out) {
     page_ignored(out);
 }
 
-/* ---- for completion --------------------------------------------------------------------------- */
+/* ---- for completion -------------------------------------------------------------------------- */
 
 void spec_list_keys(sbuf_t *out) {
     for (int k = 0; k < KEY_COUNT; k++)

@@ -1,7 +1,8 @@
 /* Values that layers have of their own: the list of extensions.layers, with a mapping per layer.
  *
- * In: its node, or a --set of one of its values. Out: struct layer_settings; the list as text. What stands in a mapping
- * converts and prints as the model's keys do: values.c and print.c come here for the list, and are called for its values. */
+ * In: its node, or a --set of one of its values. Out: struct layer_settings; the list as text. What
+ * stands in a mapping converts and prints as the model's keys do: values.c and print.c come here
+ * for the list, and are called for its values. */
 #include <stdlib.h>
 #include <string.h>
 

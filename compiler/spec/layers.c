@@ -1,7 +1,7 @@
 /* The layers of a spec: what each is, by the model's keys and by extensions.layers.
  *
- * In: the values of keys, and those that layers have of their own (layer_settings.c). Out: what each layer is
- * (spec_layer_t), where its values stood, which layers are alike. */
+ * In: the values of keys, and those that layers have of their own (layer_settings.c). Out: what
+ * each layer is (spec_layer_t), where its values stood, which layers are alike. */
 #include <string.h>
 
 #include "spec/layers_int.h"

@@ -1,4 +1,5 @@
-/* Between layers.c, which says what a layer is, and layer_settings.c, which reads what layers have of their own. */
+/* Between layers.c, which says what a layer is, and layer_settings.c, which reads what
+ * layers have of their own. */
 #ifndef REFORMERC_SPEC_LAYERS_INT_H
 #define REFORMERC_SPEC_LAYERS_INT_H
 

@@ -1,4 +1,5 @@
-/* What a spec says of text, and where the files stand that it names. In: a spec, a key's value. Out: a kind, a path. */
+/* What a spec says of text, and where the files stand that it names. In: a spec, a key's
+ * value. Out: a kind, a path. */
 #include <string.h>
 
 #include "spec/spec.h"

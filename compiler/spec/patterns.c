@@ -1,5 +1,6 @@
-/* Patterns against names (patterns.h). fnmatch() would do, but for the locale of the program that links us, and for
- * patterns that take exponential time; here a text is looked at once for each star. */
+/* Patterns against names (patterns.h). fnmatch() would do, but for the locale of the program that
+ * links us, and for patterns that take exponential time; here a text is looked
+ * at once for each star. */
 #include "spec/patterns.h"
 
 #include <string.h>

@@ -214,7 +214,8 @@ static void print_extensions(const spec_t *s, sbuf_t *out) {
     if (n) sbuf_puts(out, "}");
 }
 
-/* Our own section, which Hugging Face keeps and never reads: without it nobody knew how text becomes tokens. */
+/* Our own section, which Hugging Face keeps and never reads: without it nobody knew
+ * how text becomes tokens. */
 static void print_text(const spec_t *s, const char *pieces, sbuf_t *out) {
     if (s->compile.text == TEXT_UNSET) return;
     sbuf_puts(out, ",\n  \"compile\": {\"text\": \"");

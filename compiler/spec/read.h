@@ -32,13 +32,13 @@ void convert_value(reader_t *r, spec_key_t key);
 
 /* The list of extensions.layers: each mapping's values convert as the model's do. */
 bool convert_layer_settings(reader_t *r, const node_t *n);
-/* "layers.2.num_hashes", "layers.2": puts the value into the list of nodes[KEY_extensions_layers], which others that
- * share its nodes do not see. False: the name is of another form. */
+/* "layers.2.num_hashes", "layers.2": puts the value into the list of nodes[KEY_extensions_layers],
+ * which others that share its nodes do not see. False: the name is of another form. */
 bool set_layer(reader_t *r, const char *name, srcloc_t at, node_t *value);
 bool spec_key_of_graph(spec_key_t key); /* header.c */
 
-/* train.c: what a setting of optimizer.type or schedule.type makes meaningless is dropped; defaults that depend on
- * them, and which of the keys have an effect. */
+/* train.c: what a setting of optimizer.type or schedule.type makes meaningless is dropped; defaults
+ * that depend on them, and which of the keys have an effect. */
 void drop_of_other_rules(reader_t *r);
 void settle_train(reader_t *r);
 void check_train_of(reader_t *r); /* what depends on the architecture */

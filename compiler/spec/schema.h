@@ -62,7 +62,8 @@ typedef struct {
 #define NO_PLACE SIZE_MAX
 
 extern const key_info_t schema[KEY_COUNT];
-/* "", "extensions", "compile", "train", "train.optimizer" … NULL: one with a dot is a mapping inside another. */
+/* "", "extensions", "compile", "train", "train.optimizer" … NULL: one with a dot is a
+ * mapping inside another. */
 extern const char *const sections[];
 bool is_nested(const char *section);
 /* Words that one key alone takes stand in its row. */
@@ -71,7 +72,8 @@ extern const word_t act_words[], architecture_words[], layer_words[], problem_wo
     dtype_words[], train_dtype_words[], decode_words[], target_words[], length_words[],
     optimizer_words[], schedule_words[], factor_words[], byte_units[], flop_units[];
 
-/* The section of this name in `outer`, "" for the top level: "train.optimizer" for "train", "optimizer"; NULL: none. */
+/* The section of this name in `outer`, "" for the top level: "train.optimizer" for "train",
+ * "optimizer"; NULL: none. */
 const char *section_inside(const char *outer, const char *name);
 /* The key of this name in this section, or KEY_COUNT. */
 spec_key_t schema_find(const char *section, const char *name);

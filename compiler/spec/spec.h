@@ -94,8 +94,9 @@ typedef struct {
 } spec_patterns_t;
 
 typedef struct {
-    bool
-        of_graph; /* the head of a graph: paths, the keys that no node says, and our sections; all others are zero */
+    /* The head of a graph: paths, the keys that no node says, and our sections;
+     * all others are zero */
+    bool of_graph;
     const char *path;            /* as the user gave it, for messages and comments */
     const char *weights_path;    /* checkpoint folder: its model.safetensors, else NULL */
     const char *generation_path; /* and its generation_config.json */
@@ -129,8 +130,8 @@ typedef struct {
     int n_bucket_factors; /* 0: num_buckets is null, chosen from the length */
     int64_t num_buckets[MAX_FACTORS];
     int64_t num_hashes, num_labels;
-    const char *
-        *label_names; /* [num_labels] of id2label; NULL: not given, or not numbered 0, 1 … */
+    /* [num_labels] of id2label; NULL: not given, or not numbered 0, 1 … */
+    const char **label_names;
     problem_t problem_type;
     bool tie_word_embeddings, use_cache;
 
@@ -174,8 +175,8 @@ typedef struct {
         double save_minutes;            /* 0: no checkpoint by the clock */
         int64_t batch_size, accumulate; /* rows of a micro-batch; micro-batches of a step */
         int64_t sequence_length;        /* -1: not given */
-        int64_t eval_every, eval_windows, eval_num_hashes, patience, save_every, keep,
-            log_every; /* windows -1: all */
+        /* Windows -1: all */
+        int64_t eval_every, eval_windows, eval_num_hashes, patience, save_every, keep, log_every;
         int64_t sample_every, sample_tokens, seed;
         bool overfit_batch, new_head;
     } train;
@@ -216,20 +217,22 @@ typedef struct {
     const char *shown; /* how messages call it, an option that stands for it; NULL: --set KEY */
 } setting_t;
 
-/* Reads `path`: a file, a checkpoint folder, or "-" (stdin). NULL after errors, all of them in d. */
+/* Reads `path`: a file, a checkpoint folder, or "-" (stdin). NULL after errors,
+ * all of them in d. */
 spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d);
-/* The spec's, but a checkpoint folder's generation_config.json comes before its config.json, as in Hugging Face; settings
- * come before both. Warns of what else that file asks of generation, which is left to the command line. False after
- * errors. */
+/* The spec's, but a checkpoint folder's generation_config.json comes before its config.json, as in
+ * Hugging Face; settings come before both. Warns of what else that file asks of generation, which
+ * is left to the command line. False after errors. */
 bool spec_ends(arena_t *a, const spec_t *s, ends_t *ends, diag_t *d);
 /* What compile.text says, else what a vocabulary of this size means; TEXT_UNSET: unknown. */
 text_kind_t spec_text_kind(const spec_t *s, int64_t vocab);
-/* Of a file that the key's value names: a relative one starts in the spec's folder; one of --set that is not there, and one
- * of another option, in the current folder; free(). */
+/* Of a file that the key's value names: a relative one starts in the spec's folder; one of --set
+ * that is not there, and one of another option, in the current folder; free(). */
 char *spec_file_path(const spec_t *s, spec_key_t key, const char *name);
 /* Of the SentencePiece model that a spec with TEXT_SENTENCEPIECE names; free(). */
 char *text_model_path(const spec_t *s);
-/* What was read of a file or of stdin, `shown` in messages; text[bytes] is NUL, and the text lives as long as d. */
+/* What was read of a file or of stdin, `shown` in messages; text[bytes] is NUL, and the
+ * text lives as long as d. */
 spec_t *spec_from_text(arena_t *a, const char *shown, const char *text, size_t bytes,
                        const setting_t *sets, int n_sets, diag_t *d);
 /* The head of a graph: its text, which is YAML, ends before the first graph. */
@@ -244,7 +247,8 @@ spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
 bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,
                                diag_t *d);
 
-/* The facts of layer 0 … n_layers - 1: nobody else asks what kind of layer it is, and which keys are the kind's. */
+/* The facts of layer 0 … n_layers - 1: nobody else asks what kind of layer it is, and
+ * which keys are the kind's. */
 spec_layer_t spec_layer(const spec_t *s, int layer);
 /* Whether it has a value of its own, and not the model's. */
 bool spec_layer_has(const spec_t *s, int layer, spec_key_t key);
@@ -257,12 +261,14 @@ typedef struct {
 window_keys_t spec_window_keys(bool lsh);
 int spec_layers_of(const spec_t *s, bool lsh);   /* how many of a kind */
 int spec_first_layer(const spec_t *s, bool lsh); /* -1: none of that kind */
-/* The layers that are unlike all before them: their numbers in `first` [n_layers]. Returns how many. */
+/* The layers that are unlike all before them: their numbers in `first` [n_layers].
+ * Returns how many. */
 int spec_layer_forms(const spec_t *s, int *first);
 /* The spec of that layer alone. */
 spec_t spec_of_layer(arena_t *a, const spec_t *s, int layer);
 
-/* The number type of a layer's products; of what is no layer's, -1, and of layers beyond: the model's. */
+/* The number type of a layer's products; of what is no layer's, -1, and of layers
+ * beyond: the model's. */
 dtype_t spec_dtype(const spec_t *s, int layer);
 bool spec_has_dtype(const spec_t *s, dtype_t dtype); /* of the model, or of a layer */
 
@@ -275,9 +281,10 @@ int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding
 /* The padding token; -1: there is none in the vocabulary. */
 int64_t spec_pad_token(const spec_t *s);
 int64_t spec_positions(const spec_t *s); /* that have an embedding */
-int64_t
-spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
-/* An LSH layer's factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */
+/* Greatest length whose padded length fits the positions */
+int64_t spec_max_length(const spec_t *s);
+/* An LSH layer's factors for sequences of this padded length: the given, or Hugging
+ * Face's choice. Returns n. */
 int spec_bucket_factors(const spec_t *s, int layer, int64_t padded_length,
                         int64_t factors[MAX_FACTORS]);
 const char *arch_hf_name(arch_t a); /* "ReformerModelWithLMHead" … */
@@ -289,31 +296,35 @@ void spec_help(sbuf_t *out);           /* --help-spec */
 void spec_json_schema(sbuf_t *out);    /* reformerc schema */
 void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
-/* For completion: what --set takes before its "=", a line each; the words that a key takes, a line each: none of most. */
+/* For completion: what --set takes before its "=", a line each; the words that a key takes, a
+ * line each: none of most. */
 void spec_list_keys(sbuf_t *out);
 void spec_list_words(const char *key, sbuf_t *out);
-/* The keys that a training has for good, with their values as text: those of the model, and of train: all but where it
- * ends, what it shows and keeps, and the paths of its files. Returns how many. */
+/* The keys that a training has for good, with their values as text: those of the model, and of
+ * train: all but where it ends, what it shows and keeps, and the paths of its
+ * files. Returns how many. */
 typedef struct {
     const char *key, *value;
     srcloc_t at;
-    const char *
-        before; /* of a key that is a word: its default, which it had before there was such a key; NULL: not told */
+    /* Of a key that is a word: its default, which it had before there was such
+     * a key; NULL: not told */
+    const char *before;
 } spec_value_t;
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
-/* A number that specs have in common where they agree in all of these, and in what `compile:` gives. */
+/* A number that specs have in common where they agree in all of these, and in
+ * what `compile:` gives. */
 uint64_t spec_digest(const spec_t *s);
 void spec_free_keys(sbuf_t *out); /* of train: all others, "text, steps, …" */
 /* A schedule whose course ends at `total`. */
 bool schedule_ends(reformer_schedule_type_t type);
 const char *schedule_behind_end(reformer_schedule_type_t type); /* what its rate does there */
-/* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are one. `factors` as
- * above. */
+/* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are
+ * one. `factors` as above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);
 /* The spec as a Hugging Face config.json. */
 void spec_to_config_json(const spec_t *s, sbuf_t *out);
-/* The same for a checkpoint folder, in which `pieces` is the name of a SentencePiece model's copy: with what becomes of
- * text, where the spec says it. */
+/* The same for a checkpoint folder, in which `pieces` is the name of a SentencePiece model's copy:
+ * with what becomes of text, where the spec says it. */
 void spec_to_checkpoint_json(const spec_t *s, const char *pieces, sbuf_t *out);
 
 #endif

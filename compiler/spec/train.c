@@ -1,9 +1,10 @@
-/* What the keys of `train:` mean together: defaults that depend on the rule and the schedule, keys that one of them
- * alone has, rules that join several.
+/* What the keys of `train:` mean together: defaults that depend on the rule and the schedule, keys
+ * that one of them alone has, rules that join several.
  *
- * In: a reader whose values have converted. Out: spec->train with every number said, or errors at the values. Defaults
- * are torch's, transformers' and trax's own. In a section of ours no key stands without effect; but what a setting of
- * `type` makes meaningless in the file is not held against it. */
+ * In: a reader whose values have converted. Out: spec->train with every number said, or errors at
+ * the values. Defaults are torch's, transformers' and trax's own. In a section of ours no key
+ * stands without effect; but what a setting of `type` makes meaningless in the file
+ * is not held against it. */
 #include <string.h>
 
 #include "spec/train_int.h"
@@ -28,7 +29,7 @@ static const struct {
 
 enum { N_RULE_KEYS = sizeof rule_keys / sizeof *rule_keys };
 
-/* ---- what a setting makes meaningless ---------------------------------------------------------- */
+/* ---- what a setting makes meaningless -------------------------------------------------------- */
 
 void drop_of_other_rules(reader_t *r) {
     int rule = set_type(r, KEY_OF(type));
@@ -41,7 +42,7 @@ void drop_of_other_rules(reader_t *r) {
     drop_of_other_courses(r);
 }
 
-/* ---- the rule ---------------------------------------------------------------------------------- */
+/* ---- the rule -------------------------------------------------------------------------------- */
 
 /* Adafactor's own rate and a given one exclude each other, as in transformers. */
 static void settle_relative_step(reader_t *r) {
@@ -171,7 +172,7 @@ static void settle_rule(reader_t *r) {
     if (o->type == REFORMER_ADAFACTOR) settle_adafactor(r);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 /* Rows of a step have numbers of 32 bits. */
 static void check_batch(reader_t *r) {
@@ -183,7 +184,8 @@ static void check_batch(reader_t *r) {
                  (long long)rows, INT32_MAX);
 }
 
-/* Evaluations end a run that has several of them. What a setting takes away from a file is not held against it. */
+/* Evaluations end a run that has several of them. What a setting takes away from a file
+ * is not held against it. */
 static void check_patience(reader_t *r) {
     const spec_t *s = r->spec;
     bool held = s->train.eval_fraction != 0 || s->train.eval_text || s->train.task;

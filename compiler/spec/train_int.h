@@ -41,7 +41,8 @@ static inline bool has_rate_of_its_own(const reader_t *r) {
     return o->type == REFORMER_ADAFACTOR && o->relative_step;
 }
 
-/* course.c: keys of a schedule that a setting makes meaningless; the schedule's defaults and errors. */
+/* course.c: keys of a schedule that a setting makes meaningless; the schedule's
+ * defaults and errors. */
 void drop_of_other_courses(reader_t *r);
 void settle_course(reader_t *r);
 

@@ -1,8 +1,8 @@
 /* The tree of a YAML or JSON text: what yaml.c makes and values.c reads.
  *
  * Rules that no reader needs to know of any more: aliases are resolved (a node may be reached
- * twice, never from itself), merge keys `<<` are expanded, no name stands twice in a mapping, nesting
- * and size are bounded. Everything lives in the arena. */
+ * twice, never from itself), merge keys `<<` are expanded, no name stands twice in a mapping,
+ * nesting and size are bounded. Everything lives in the arena. */
 #ifndef REFORMERC_SPEC_TREE_H
 #define REFORMERC_SPEC_TREE_H
 
@@ -30,7 +30,7 @@ enum {
     MAX_DEPTH = 64,      /* levels of nesting */
     MAX_NODES = 1000000, /* values in one file, those that merge keys repeat included */
     MAX_ANCHORS = 1000,
-    MAX_ERRORS = DIAG_MOST_PRINTED /* reported for one file */
+    MAX_ERRORS = DIAG_MAX_PRINTED /* reported for one file */
 };
 
 /* The tree of `text`; NULL after an error in d that ended the reading (others leave a tree: compare

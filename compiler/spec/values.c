@@ -1,8 +1,8 @@
 /* One value of a spec: node → member of spec_t, by the kind of its key.
  *
  * In: the node of a key. Out: the member set and in the range of schema.def, or errors at the
- * value's own place. Rules: schema.h for the kinds; a quoted scalar is never a number; only true and
- * false are booleans. What joins two keys is check.c's. */
+ * value's own place. Rules: schema.h for the kinds; a quoted scalar is never a number; only true
+ * and false are booleans. What joins two keys is check.c's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

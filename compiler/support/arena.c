@@ -1,7 +1,8 @@
 /* A bump allocator over a list of blocks. Paper: none; the textbook region allocator.
  *
- * Blocks double, up to a size that malloc() still cuts from its heap: many arenas are of one short task. Memory is
- * zeroed where it is handed out, since what comes back from the last task is not. */
+ * Blocks double, up to a size that malloc() still cuts from its heap: many arenas are of one short
+ * task. Memory is zeroed where it is handed out, since what comes back from the
+ * last task is not. */
 #include "support/arena.h"
 
 #include <stdint.h>
@@ -71,7 +72,8 @@ static size_t next_size(const arena_t *a) {
     return a->head->size < BLOCK_BYTES / 2 ? 2 * a->head->size : BLOCK_BYTES;
 }
 
-/* NULL: so much is not to be had. Pages of a large block are zero, and are there, when they are touched. */
+/* NULL: so much is not to be had. Pages of a large block are zero, and are there,
+ * when they are touched. */
 static void *take(arena_t *a, size_t bytes, bool zero) {
     if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;

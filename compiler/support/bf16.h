@@ -1,6 +1,6 @@
-/* bfloat16: a float whose last 16 bits are 0. The one rule by which a float becomes one, that of the processors that
- * multiply them: to the nearest, ties to even; what is below the least normal float, 2^-126, is 0 of its sign; beyond the
- * greatest it is infinite; NaN stays NaN, and quiet. */
+/* bfloat16: a float whose last 16 bits are 0. The one rule by which a float becomes one, that of
+ * the processors that multiply them: to the nearest, ties to even; what is below the least normal
+ * float, 2^-126, is 0 of its sign; beyond the greatest it is infinite; NaN stays NaN, and quiet. */
 #ifndef REFORMERC_SUPPORT_BF16_H
 #define REFORMERC_SUPPORT_BF16_H
 
@@ -9,10 +9,10 @@
 
 /* The upper half of the rounded float. */
 static inline uint16_t bf16_bits(float x) {
-    uint32_t bits, least = 0x00800000, infinite = 0x7f800000;
+    uint32_t bits, min = 0x00800000, infinite = 0x7f800000;
     memcpy(&bits, &x, sizeof bits);
     uint32_t magnitude = bits & 0x7fffffff;
-    if (magnitude < least) return (uint16_t)(bits >> 16 & 0x8000);
+    if (magnitude < min) return (uint16_t)(bits >> 16 & 0x8000);
     if (magnitude > infinite) return (uint16_t)(bits >> 16 | 0x0040);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }

@@ -20,8 +20,8 @@ double clock_cpu(void) {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* Field 22 of /proc/self/stat: when it began, in ticks since the system did. The second field is the
- * program's name and may hold anything, but ends with the last ')'. */
+/* Field 22 of /proc/self/stat: when it began, in ticks since the system did. The second field is
+ * the program's name and may hold anything, but ends with the last ')'. */
 double clock_process(void) {
     char text[1024];
     FILE *f = fopen("/proc/self/stat", "re");

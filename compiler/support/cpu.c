@@ -1,4 +1,5 @@
-/* /proc/cpuinfo → a name. x86 has a line for it; ARM has numbers, of which vendor and part make the model. */
+/* /proc/cpuinfo → a name. x86 has a line for it; ARM has numbers, of which vendor
+ * and part make the model. */
 #include "support/cpu.h"
 
 #include <stdbool.h>

@@ -77,7 +77,8 @@ static const message_t *first_of(const diag_t *d, const char *file) {
     return NULL;
 }
 
-/* Whatever a message quotes: not longer than a person reads, nor than memory holds of thousands of them. */
+/* Whatever a message quotes: not longer than a person reads, nor than memory
+ * holds of thousands of them. */
 static const char *message_text(diag_t *d, const char *fmt, va_list ap) {
     sbuf_t whole = {0};
     sbuf_vprintf(&whole, fmt, ap);
@@ -118,7 +119,8 @@ bool diag_ran_out(const diag_t *d) {
     return d->ran_out;
 }
 
-/* What concerns a whole file, such as the compile cache, is said once however many models meet it. */
+/* What concerns a whole file, such as the compile cache, is said once however
+ * many models meet it. */
 static bool said_already(const diag_t *d, const message_t *last) {
     for (const message_t *m = d->messages; m < last && last->at.line == 0; m++)
         if (m->at.line == 0 && m->file_rank == last->file_rank && strcmp(m->text, last->text) == 0)
@@ -188,7 +190,8 @@ static int by_place(const void *pa, const void *pb) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* User's text goes through here: one '?' for whatever could drive the terminal, or cannot be seen on it. */
+/* User's text goes through here: one '?' for whatever could drive the terminal,
+ * or cannot be seen on it. */
 static const char *put_character(const char *p, const char *end, sbuf_t *out) {
     bool ok;
     size_t n = printable(p, end, &ok);
@@ -213,8 +216,8 @@ static void put_note(const diag_t *d, const char *note, sbuf_t *out) {
     sbuf_puts(out, "\n");
 }
 
-/* Where the last message stood in its source: the next one, in file order, is looked for from there, so that all of
- * them together take one walk over the text. */
+/* Where the last message stood in its source: the next one, in file order, is looked for from
+ * there, so that all of them together take one walk over the text. */
 typedef struct {
     const quoted_text_t *source;
     const char *line; /* its first byte, and of column `col` */
@@ -228,8 +231,8 @@ static const quoted_text_t *source_of(const diag_t *d, const char *file) {
     return NULL;
 }
 
-/* Moves to a line and column, or to the line's end before it; false where the text has no such line. Columns count
- * characters, as libyaml's marks do. */
+/* Moves to a line and column, or to the line's end before it; false where the text has no such
+ * line. Columns count characters, as libyaml's marks do. */
 static bool move_to(quote_place_t *q, const quoted_text_t *s, int line, int col) {
     const char *end = s->text + s->bytes;
     bool ok;
@@ -246,15 +249,16 @@ static bool move_to(quote_place_t *q, const quoted_text_t *s, int line, int col)
     return q->line < end;
 }
 
-/* What is unusual in the line; nobody reads one that is very long, and it is quoted again and again. */
+/* What is unusual in the line; nobody reads one that is very long, and it is
+ * quoted again and again. */
 static const char *line_note(const diag_t *d, const char *line, const char *end) {
     const char *feed = memchr(line, '\n', (size_t)(end - line));
     if (feed) end = feed;
     return end - line <= NOTED_BYTES ? unusual_in_line(d->arena, line, end) : NULL;
 }
 
-/* Quotes the line with a caret under the column. A long line is cut to a window around it. True: a note says what is
- * unusual in it. */
+/* Quotes the line with a caret under the column. A long line is cut to a window around it. True: a
+ * note says what is unusual in it. */
 static bool quote(const diag_t *d, const message_t *m, quote_place_t *q, sbuf_t *out) {
     const quoted_text_t *s = source_of(d, m->at.file);
     int from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
@@ -287,11 +291,11 @@ static void put_messages(diag_t *d, const message_t *sorted, sbuf_t *out) {
     size_t seen[2] = {0, 0}; /* warnings, errors */
     quote_place_t place = {0};
     for (size_t i = 0; i < d->n; i++)
-        if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MOST_PRINTED)
+        if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MAX_PRINTED)
             print_message(d, &sorted[i], &place, out);
     for (int error = 1; error >= 0; error--)
-        if (seen[error] > DIAG_MOST_PRINTED)
-            sbuf_printf(out, "reformerc: … and %zu more %s\n", seen[error] - DIAG_MOST_PRINTED,
+        if (seen[error] > DIAG_MAX_PRINTED)
+            sbuf_printf(out, "reformerc: … and %zu more %s\n", seen[error] - DIAG_MAX_PRINTED,
                         error ? "errors" : "warnings");
 }
 

@@ -47,13 +47,13 @@ void diag_silence_warnings(diag_t *d); /* from here on, they and their hints are
 /* Attaches "hint: …" to the message reported last. */
 void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The messages of another one behind ours, e.g. of work that several threads did; a warning that stands among
- * ours is not repeated. */
+/* The messages of another one behind ours, e.g. of work that several threads did; a warning that
+ * stands among ours is not repeated. */
 void diag_append(diag_t *d, const diag_t *from);
 
 int diag_errors(const diag_t *d); /* how many errors so far */
 /* More of one kind is noise; who collects errors one by one may stop here. */
-enum { DIAG_MOST_PRINTED = 50 };
+enum { DIAG_MAX_PRINTED = 50 };
 /* Prints all messages not yet printed: by file in order of first report, then by line and column;
  * of errors and of warnings the first DIAG_MOST_PRINTED each, then how many more there are. */
 void diag_print(diag_t *d, FILE *out);

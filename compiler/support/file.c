@@ -1,5 +1,6 @@
-/* Reading and folders as file.h promises, over POSIX calls; writing is in output.c. A host program may fork and start others from another thread at
- * any time: every descriptor is closed on exec from its first moment. */
+/* Reading and folders as file.h promises, over POSIX calls; writing is in output.c. A host program
+ * may fork and start others from another thread at any time: every descriptor is closed on
+ * exec from its first moment. */
 #include "support/file.h"
 
 #include <errno.h>
@@ -51,7 +52,8 @@ static void give_up(void *folder, size_t bytes) {
     temporary_folder_end(folder);
 }
 
-/* mkdtemp() gives mode 0700; what it stands in must not let others put another folder in its place. */
+/* mkdtemp() gives mode 0700; what it stands in must not let others put another
+ * folder in its place. */
 static const char *folder_in(arena_t *a, const char *where, const char **why) {
     char *path = arena_printf(a, "%s/reformerc-XXXXXX", where);
     if (!temporary_make_folder(path)) {

@@ -1,4 +1,5 @@
-/* Files by their first bytes (format.h). Nothing is named that is not certain: magics of two bytes are read on. */
+/* Files by their first bytes (format.h). Nothing is named that is not certain: magics
+ * of two bytes are read on. */
 #include "support/format.h"
 
 #include <ctype.h>
@@ -84,7 +85,7 @@ static const format_t json = {MAGIC(""), "JSON", HINT_NONE, WRITING};
 static const format_t pieces = {MAGIC(""), "a SentencePiece model", HINT_PIECES, NUMBERS};
 static const format_t text = {MAGIC(""), "text", HINT_NONE, WRITING};
 
-/* ---- recognising ------------------------------------------------------------------------------------ */
+/* ---- recognising ----------------------------------------------------------------------------- */
 
 static bool has_word(const unsigned char *p, size_t n, const char *word) {
     size_t length = strlen(word);
@@ -100,7 +101,8 @@ static bool looks_like_safetensors(const unsigned char *p, size_t n) {
     return header >= 2 && header < 100u * 1000 * 1000 && p[4] == 0;
 }
 
-/* Protocols 2 to 5, and what a pickle of a dictionary, a list, an object, a number or a frame goes on with. */
+/* Protocols 2 to 5, and what a pickle of a dictionary, a list, an object, a number
+ * or a frame goes on with. */
 static bool looks_like_pickle(const unsigned char *p, size_t n) {
     return n > 2 && p[0] == 0200 && p[1] >= 2 && p[1] <= 5 && p[2] &&
            strchr("}](cXKJNMq\212\225", p[2]);
@@ -182,7 +184,7 @@ static bool looks_like_text(const char *p, size_t n) {
     return n > 0;
 }
 
-/* ---- what to do ------------------------------------------------------------------------------------- */
+/* ---- what to do ------------------------------------------------------------------------------ */
 
 void format_pickle_hint(diag_t *d, const char *file) {
     diag_hint(d,
@@ -243,7 +245,8 @@ static bool fits(const format_t *f, format_want_t want) {
     return true;
 }
 
-/* Text that is something else too is read, and so are the bytes of an archive by who reads bytes: they may be meant. */
+/* Text that is something else too is read, and so are the bytes of an archive by who reads
+ * bytes: they may be meant. */
 static bool goes_on(const format_t *f, format_want_t want) {
     if (f->class == WRITING) return want == WANT_TEXT || want == WANT_BYTES;
     return f->class == ARCHIVE && want == WANT_BYTES;

@@ -1,4 +1,5 @@
-/* The guards of guard.h: a table of records for each, found by address. Paper: none; open addressing. */
+/* The guards of guard.h: a table of records for each, found by address. Paper:
+ * none; open addressing. */
 #include "support/guard.h"
 
 #include <setjmp.h>
@@ -32,7 +33,7 @@ static _Thread_local guard_t *current;
 static _Thread_local const char *doing;
 static const char gone;
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static size_t place_of(const guard_t *g, const void *what) {
     uint64_t h = (uint64_t)(uintptr_t)what * UINT64_C(0x9E3779B97F4A7C15);
@@ -111,7 +112,7 @@ void guard_disown(const void *what) {
     current->live--;
 }
 
-/* ---- giving up ---------------------------------------------------------------------------------- */
+/* ---- giving up ------------------------------------------------------------------------------- */
 
 static int by_turn(const void *pa, const void *pb) {
     const record_t *a = pa, *b = pb;
@@ -173,9 +174,10 @@ const char *guard_doing(const char *what) {
     return before;
 }
 
-/* ---- a guard ------------------------------------------------------------------------------------ */
+/* ---- a guard --------------------------------------------------------------------------------- */
 
-/* A function of its own: what it is given lies outside of the frame that longjmp() comes back to. */
+/* A function of its own: what it is given lies outside of the frame that longjmp()
+ * comes back to. */
 static void enter(guard_t *g, void (*work)(void *), void *arg) {
     if (setjmp(g->back) == 0) work(arg);
 }
@@ -192,7 +194,7 @@ bool guard_run(void (*work)(void *arg), void *arg, guard_report_t *report) {
     return report->how == GUARD_WENT_WELL;
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 /* Small numbers are no addresses of anything else. */
 static void *key_of(int fd) {

@@ -1,20 +1,24 @@
-/* Calls that can be given up halfway: how the library returns "out of memory", and defects of its own, as errors.
+/* Calls that can be given up halfway: how the library returns "out of memory", and
+ * defects of its own, as errors.
  *
- * guard_run() calls a function. Where memory runs out inside (heap.h), or bug() is called, it returns false, and the
- * caller goes on with the report; nothing between is run to its end (longjmp). What was made meanwhile and would leak
- * is on record, thing by thing with the function that releases it: guard_own() when it is made, guard_disown() when it
- * is released or handed over. Memory, arenas and descriptors do so themselves. After a guard's success its records are
- * dropped: what lives on belongs to whom it was handed.
+ * guard_run() calls a function. Where memory runs out inside (heap.h), or bug() is called, it
+ * returns false, and the caller goes on with the report; nothing between is run to its end
+ * (longjmp). What was made meanwhile and would leak is on record, thing by thing with the function
+ * that releases it: guard_own() when it is made, guard_disown() when it is released or handed over.
+ * Memory, arenas and descriptors do so themselves. After a guard's success its records are dropped:
+ * what lives on belongs to whom it was handed.
  *
- * Rules. First go things with a release function of their own (guard_own), the newest first, then plain ones: memory,
- * arenas, descriptors. A release function frees the plain ones of its thing, if it does, as always, which disowns them;
- * it leaves alone what is on record with a function of its own. It runs before the stack is given up, so things may
- * stand there; it allocates nothing. What belongs to something older than the guard is not on record (heap_regrow). No foreign
- * frame (LLVM's, a library's that calls back) may stand between a guard and what fails inside it. After bug() nothing
- * is released: who knows what is whole.
+ * Rules. First go things with a release function of their own (guard_own), the newest first, then
+ * plain ones: memory, arenas, descriptors. A release function frees the plain ones of its thing, if
+ * it does, as always, which disowns them; it leaves alone what is on record with a function of its
+ * own. It runs before the stack is given up, so things may stand there; it allocates nothing. What
+ * belongs to something older than the guard is not on record (heap_regrow). No foreign frame
+ * (LLVM's, a library's that calls back) may stand between a guard and what fails inside it. After
+ * bug() nothing is released: who knows what is whole.
  *
- * Guards are of their thread and nest; a job on other threads (exec/pool.h) has one for each task, and tells its
- * caller. Without a guard running out of memory prints and ends the process, as the command line's. */
+ * Guards are of their thread and nest; a job on other threads (exec/pool.h) has one for each task,
+ * and tells its caller. Without a guard running out of memory prints and ends the
+ * process, as the command line's. */
 #ifndef REFORMERC_SUPPORT_GUARD_H
 #define REFORMERC_SUPPORT_GUARD_H
 
@@ -34,8 +38,9 @@ bool guard_run(void (*work)(void *arg), void *arg, guard_report_t *report);
 _Noreturn void guard_give_up(const guard_report_t *report);
 /* The same with "out of memory: `bytes` bytes …", 0: nobody knows how many. */
 _Noreturn void guard_no_memory(size_t bytes);
-/* What this thread is about, for that text ("reading the weights"); static text, NULL: nothing worth a word. Returns
- * what it was before, to be set again at the end; a guard's end does so too. */
+/* What this thread is about, for that text ("reading the weights"); static text, NULL: nothing
+ * worth a word. Returns what it was before, to be set again at the end; a guard's
+ * end does so too. */
 const char *guard_doing(const char *what);
 
 typedef void guard_release_fn(void *what, size_t bytes);

@@ -1,6 +1,7 @@
-/* Memory that may run out. Who cannot go on without it asks here: there is no NULL to check, the guard of the call
- * (guard.h) is given up instead, and what it had made is released. Memory of one compilation is in an arena
- * (arena.h); large rooms, whose size a user chose, come from pages.h, which returns NULL. */
+/* Memory that may run out. Who cannot go on without it asks here: there is no NULL to check, the
+ * guard of the call (guard.h) is given up instead, and what it had made is released. Memory of one
+ * compilation is in an arena (arena.h); large rooms, whose size a user chose, come from
+ * pages.h, which returns NULL. */
 #ifndef REFORMERC_SUPPORT_HEAP_H
 #define REFORMERC_SUPPORT_HEAP_H
 

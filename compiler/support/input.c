@@ -1,8 +1,9 @@
 /* The reading half of file.h.
  *
- * In: a path from a user. Out: bytes of our own, or an error that says what stands there instead of a file.
- * Nothing is mapped: a file that shrinks while it is mapped kills the process, and a host program with it. Nothing
- * is waited for that may never come: files are opened without blocking, and a pipe has a second to find its writer. */
+ * In: a path from a user. Out: bytes of our own, or an error that says what stands there instead of
+ * a file. Nothing is mapped: a file that shrinks while it is mapped kills the process, and a host
+ * program with it. Nothing is waited for that may never come: files are opened without blocking,
+ * and a pipe has a second to find its writer. */
 #define _GNU_SOURCE /* MADV_HUGEPAGE */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,8 @@ static ssize_t read_some(int fd, bool pipe, bool begun, void *out, size_t n, boo
             (void)wait_for(fd, -1);
             continue;
         }
-        /* An end at once: a pipe whose writer is gone says so to poll(), one without a writer does not. */
+        /* An end at once: a pipe whose writer is gone says so to poll(), one
+         * without a writer does not. */
         if (got != 0 || !pipe || begun || waited) return got;
         waited = true;
         *alone = !wait_for(fd, WAIT_FOR_WRITER_MS);

@@ -1,4 +1,5 @@
-/* The two places of install.h. CMake tells where the build tree is and how the runtime was built. */
+/* The two places of install.h. CMake tells where the build tree is and how the
+ * runtime was built. */
 #include "support/install.h"
 
 #include <stdio.h>

@@ -16,7 +16,7 @@
 #include "support/sbuf.h"
 #include "support/temporary.h"
 
-enum { NAMES_TO_TRY = 100, MOST_LINKS = 40 };
+enum { NAMES_TO_TRY = 100, MAX_LINKS = 40 };
 
 struct output {
     FILE *file;
@@ -38,9 +38,10 @@ static void release(output_t *o) {
     heap_free(o);
 }
 
-/* ---- where to ------------------------------------------------------------------------------------- */
+/* ---- where to -------------------------------------------------------------------------------- */
 
-/* Descriptors by name: links to a file that is open already, which a rename would cut off from it. */
+/* Descriptors by name: links to a file that is open already, which a rename would
+ * cut off from it. */
 static bool names_descriptor(const char *path) {
     return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/fd/", 8) == 0;
 }
@@ -63,7 +64,7 @@ char *output_target(const char *path) {
     errno = 0;
     if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode))) return NULL;
     char *at = heap_text(path);
-    for (int n = 0; n < MOST_LINKS; n++) {
+    for (int n = 0; n < MAX_LINKS; n++) {
         char *next = follow(at);
         if (!next) {
             errno = 0;
@@ -82,8 +83,9 @@ char *output_target(const char *path) {
     return NULL;
 }
 
-/* A new file beside the output, under the mode that the process's umask leaves; mkstemp() gives 0600, and
- * asking for the umask means changing it for all threads. -1, with errno, when there is none. */
+/* A new file beside the output, under the mode that the process's umask leaves; mkstemp() gives
+ * 0600, and asking for the umask means changing it for all threads. -1, with
+ * errno, when there is none. */
 static int create_temporary(output_t *o) {
     int fd = -1;
     for (int i = 0; i < NAMES_TO_TRY; i++) {
@@ -111,7 +113,8 @@ static output_t *cannot(output_t *o, const char *what) {
     return NULL;
 }
 
-/* A rename asks the folder alone, so that a file could be replaced that its owner has made read-only. */
+/* A rename asks the folder alone, so that a file could be replaced that its owner
+ * has made read-only. */
 static bool is_kept(const char *target) {
     struct stat st;
     return stat(target, &st) == 0 && (st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0;
@@ -147,7 +150,7 @@ output_t *output_open(const char *path, diag_t *d) {
     return o;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool fail(output_t *o, const char *what) {
     if (!o->failed) diag_error(o->diag, IN_FILE(o->path), "%s: %s", what, strerror(errno));
@@ -164,8 +167,8 @@ bool output_write(output_t *o, const void *data, size_t bytes) {
     return bytes == 0 || fwrite(data, 1, bytes, o->file) == bytes || fail(o, "cannot write");
 }
 
-/* stdout, a pipe, a device: there is nothing to rename, so the bytes were held until now. A reader of
- * stdout that has seen enough is no error. */
+/* stdout, a pipe, a device: there is nothing to rename, so the bytes were held until now. A reader
+ * of stdout that has seen enough is no error. */
 static bool write_in_place(output_t *o) {
     FILE *f = strcmp(o->path, "-") == 0 ? stdout : fopen(o->path, "wbe");
     bool ok = f && (o->held.size == 0 || fwrite(o->held.data, 1, o->held.size, f) == o->held.size);
@@ -196,14 +199,14 @@ bool output_finish(output_t *o) {
     return !o->failed;
 }
 
-/* ---- into place, and back ------------------------------------------------------------------------- */
+/* ---- into place, and back -------------------------------------------------------------------- */
 
 static bool move(output_t *o, const char *from, const char *to) {
     return rename(from, to) == 0 || fail(o, "cannot create");
 }
 
-/* The new file and the old one change places, so that there is a way back and never a gap. A file system
- * that cannot do so gets two renames. */
+/* The new file and the old one change places, so that there is a way back and never a gap. A file
+ * system that cannot do so gets two renames. */
 static bool swap(output_t *o) {
     if (renameat2(AT_FDCWD, o->temporary, AT_FDCWD, o->target, RENAME_EXCHANGE) == 0) {
         o->how = SWAPPED;

@@ -1,4 +1,5 @@
-/* Sets of outputs, of file.h. In: paths and bytes. Out: files that are all there, or none of them. */
+/* Sets of outputs, of file.h. In: paths and bytes. Out: files that are all there,
+ * or none of them. */
 #include "support/file.h"
 #include "support/heap.h"
 

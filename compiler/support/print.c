@@ -1,5 +1,5 @@
-/* The conversions of print.h: plain strings, characters and decimal whole numbers. A format with anything else is
- * vsnprintf()'s, all of it. */
+/* The conversions of print.h: plain strings, characters and decimal whole numbers. A format with
+ * anything else is vsnprintf()'s, all of it. */
 #define _GNU_SOURCE /* strchrnul */
 #include "support/print.h"
 
@@ -33,16 +33,16 @@ static void put_signed(printed_t *t, int64_t x) {
 }
 
 /* "lld": its letter d, long twice. */
-typedef enum { OF_INT, OF_LONG, OF_LONG_LONG, OF_SIZE } width_t;
+typedef enum { OF_INT, OF_LONG, OF_LONG_LONG, OF_SIZE } number_width_t;
 
-static width_t take_width(const char **p) {
+static number_width_t take_width(const char **p) {
     if (**p == 'z') return ++*p, OF_SIZE;
     if (**p != 'l') return OF_INT;
     if (*++*p != 'l') return OF_LONG;
     return ++*p, OF_LONG_LONG;
 }
 
-static int64_t take_signed(width_t w, va_list *ap) {
+static int64_t take_signed(number_width_t w, va_list *ap) {
     switch (w) {
     case OF_INT: return va_arg(*ap, int);
     case OF_LONG: return va_arg(*ap, long);
@@ -52,7 +52,7 @@ static int64_t take_signed(width_t w, va_list *ap) {
     return (int64_t)va_arg(*ap, size_t);
 }
 
-static uint64_t take_unsigned(width_t w, va_list *ap) {
+static uint64_t take_unsigned(number_width_t w, va_list *ap) {
     switch (w) {
     case OF_INT: return va_arg(*ap, unsigned);
     case OF_LONG: return va_arg(*ap, unsigned long);
@@ -64,17 +64,17 @@ static uint64_t take_unsigned(width_t w, va_list *ap) {
 
 /* "%.*s" */
 static int put_part(printed_t *t, va_list *ap) {
-    int most = va_arg(*ap, int);
+    int max = va_arg(*ap, int);
     const char *s = va_arg(*ap, const char *);
-    if (most < 0 || !s) return 0;
-    put(t, s, strnlen(s, (size_t)most));
+    if (max < 0 || !s) return 0;
+    put(t, s, strnlen(s, (size_t)max));
     return 1;
 }
 
 /* What stands behind a '%'; 0: it is nothing of ours. */
 static int convert(printed_t *t, const char **p, va_list *ap) {
     if (strncmp(*p, ".*s", 3) == 0) return *p += 3, put_part(t, ap);
-    width_t w = take_width(p);
+    number_width_t w = take_width(p);
     char c = *(*p)++, byte;
     const char *s;
     if (w != OF_INT && c != 'd' && c != 'u') return 0;

@@ -15,13 +15,13 @@ static bool is_control(uint32_t c) {
 }
 
 size_t printable(const char *p, const char *end, bool *ok) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length */
+    static const uint32_t min[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length */
     unsigned char lead = (unsigned char)*p;
     size_t n = announced(lead), i = 1;
     uint32_t c = n > 1 ? lead & (0xFFu >> (n + 1)) : lead;
     for (; i < n && p + i < end && ((unsigned char)p[i] & 0xC0) == 0x80; i++)
         c = c << 6 | ((unsigned char)p[i] & 0x3Fu);
-    *ok = n > 0 && i == n && c >= least[n] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) &&
+    *ok = n > 0 && i == n && c >= min[n] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) &&
           !is_control(c) && (c & 0xFFFE) != 0xFFFE; /* which no XML may hold */
     return i;
 }

@@ -1,5 +1,5 @@
-/* Text from files that nobody vouches for, on its way to a terminal: control characters (C0, DEL and
- * the C1 set, which terminals obey in UTF-8 too) and broken UTF-8 must not get there. */
+/* Text from files that nobody vouches for, on its way to a terminal: control characters (C0, DEL
+ * and the C1 set, which terminals obey in UTF-8 too) and broken UTF-8 must not get there. */
 #ifndef REFORMERC_SUPPORT_PRINTABLE_H
 #define REFORMERC_SUPPORT_PRINTABLE_H
 

@@ -15,11 +15,11 @@ extern char **environ;
 
 enum { ERROR_LINES = 12 };
 
-int process_words(arena_t *a, const char *line, const char **words, int most) {
+int process_words(arena_t *a, const char *line, const char **words, int max) {
     int n = 0;
     for (const char *p = line; *p;) {
         size_t length = strcspn(p, " \t\n");
-        if (length && n == most) break;
+        if (length && n == max) break;
         if (length) words[n++] = arena_strndup(a, p, length);
         p += length + (p[length] != 0);
     }

@@ -1,5 +1,5 @@
-/* Cutting of shorten.h. A word ends at a blank; quotes and brackets around it are not its own, so that what is cut still
- * reads "'xxx… (1000000 bytes)' is not a number". */
+/* Cutting of shorten.h. A word ends at a blank; quotes and brackets around it are not its own, so
+ * that what is cut still reads "'xxx… (1000000 bytes)' is not a number". */
 #include "support/shorten.h"
 
 #include <stdbool.h>
@@ -30,9 +30,9 @@ static void put_cut(sbuf_t *out, const char *p, const char *end, size_t shown) {
 /* Quotes around what is cut stay. */
 static void put_word(sbuf_t *out, const char *p, const char *end) {
     static const char opens[] = "'\"([{", closes[] = "'\")]}?,.;:";
-    size_t bytes = (size_t)(end - p), most = memchr(p, '/', bytes) ? SHORT_PATH : SHORT_WORD;
+    size_t bytes = (size_t)(end - p), max = memchr(p, '/', bytes) ? SHORT_PATH : SHORT_WORD;
     const char *from = p, *to = end;
-    if (bytes <= most) {
+    if (bytes <= max) {
         sbuf_write(out, p, bytes);
         return;
     }
@@ -52,10 +52,10 @@ static void put_words(sbuf_t *out, const char *p, const char *end) {
     }
 }
 
-/* The beginning and the end, which says what is wrong, of what is still longer than `most`. */
-static void put_ends(sbuf_t *out, const sbuf_t *text, size_t most, size_t shown) {
+/* The beginning and the end, which says what is wrong, of what is still longer than `max`. */
+static void put_ends(sbuf_t *out, const sbuf_t *text, size_t max, size_t shown) {
     const char *end = text->data + text->size, *tail = end - TAIL;
-    if (text->size <= most) {
+    if (text->size <= max) {
         sbuf_write(out, text->data, text->size);
         return;
     }

@@ -1,4 +1,5 @@
-/* Words from outside, cut to what a person reads: a message must not be as long as the file it is about. */
+/* Words from outside, cut to what a person reads: a message must not be as long
+ * as the file it is about. */
 #ifndef REFORMERC_SUPPORT_SHORTEN_H
 #define REFORMERC_SUPPORT_SHORTEN_H
 
@@ -12,8 +13,9 @@ enum {
     SHORT_SHOWN = 60    /* bytes of what is longer */
 };
 
-/* The text itself, or a copy in which each word that is too long is its beginning, "… (N bytes)", and each line that
- * is still too long has this in its middle; so has the whole. Characters of UTF-8 stay whole. */
+/* The text itself, or a copy in which each word that is too long is its beginning, "… (N bytes)",
+ * and each line that is still too long has this in its middle; so has the whole.
+ * Characters of UTF-8 stay whole. */
 const char *shortened(arena_t *a, const char *text);
 
 #endif

@@ -1,8 +1,8 @@
-/* The list of temporary.h. A handler may neither wait nor free: it touches the list only where nobody holds
- * signals.
+/* The list of temporary.h. A handler may neither wait nor free: it touches the list only where
+ * nobody holds signals.
  *
- * Rule of the two flags: the handler writes `waiting` before it looks at `state`, go_on() writes `state`
- * before it looks at `waiting`; so one of the two sees the signal. */
+ * Rule of the two flags: the handler writes `waiting` before it looks at `state`, go_on() writes
+ * `state` before it looks at `waiting`; so one of the two sees the signal. */
 #define _GNU_SOURCE /* getdents64 */
 #include "support/temporary.h"
 
@@ -17,14 +17,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MOST = 64 }; /* one more than fits is not removed by a signal, nothing worse */
+enum { MAX = 64 }; /* one more than fits is not removed by a signal, nothing worse */
 enum { FREE, HELD, ENDING };
 
-static char *names[MOST];         /* NULL: free */
+static char *names[MAX];          /* NULL: free */
 static atomic_int state, waiting; /* of what the rule says; waiting: a signal, 0: none */
 static atomic_bool catching;
 
-/* ---- removing, as a handler may ----------------------------------------------------------------- */
+/* ---- removing, as a handler may -------------------------------------------------------------- */
 
 /* opendir() allocates. True: something was removed, there may be more. */
 static bool empty_folder(int fd) {
@@ -53,11 +53,11 @@ static void remove_one(const char *path) {
 
 /* Later ones first: a folder may hold another. */
 static void remove_all(void) {
-    for (int k = MOST; k-- > 0;)
+    for (int k = MAX; k-- > 0;)
         if (names[k]) remove_one(names[k]);
 }
 
-/* ---- signals -------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void die_of(int number) {
     sigset_t this;
@@ -87,7 +87,8 @@ void temporary_catch_signals(void) {
     }
 }
 
-/* Holding is for one thread at a time, and short. While another ends the process no new file may be made. */
+/* Holding is for one thread at a time, and short. While another ends the process
+ * no new file may be made. */
 void temporary_hold(void) {
     if (!atomic_load(&catching)) return;
     int expected = FREE;
@@ -105,20 +106,20 @@ void temporary_go_on(void) {
     if (number) temporary_end(number);
 }
 
-/* ---- the list --------------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 void temporary_note(const char *path) {
     if (!atomic_load(&catching)) return; /* nobody holds: the list is nobody's */
     char *copy = strdup(path);
     int k = 0;
-    while (k < MOST && names[k]) k++;
-    if (k < MOST) names[k] = copy;
+    while (k < MAX && names[k]) k++;
+    if (k < MAX) names[k] = copy;
     else free(copy);
 }
 
 void temporary_forget(const char *path) {
     if (!atomic_load(&catching)) return;
-    for (int k = 0; k < MOST; k++) {
+    for (int k = 0; k < MAX; k++) {
         if (!names[k] || strcmp(names[k], path) != 0) continue;
         free(names[k]);
         names[k] = NULL;

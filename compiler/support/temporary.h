@@ -1,7 +1,8 @@
 /* Temporary files and folders that a signal must not leave behind.
  *
- * A program says once that it wants this; in a library nothing here does anything, since signals belong
- * to its host. A temporary file is made and noted, or renamed and forgotten, while signals are held. */
+ * A program says once that it wants this; in a library nothing here does anything, since signals
+ * belong to its host. A temporary file is made and noted, or renamed and forgotten,
+ * while signals are held. */
 #ifndef REFORMERC_SUPPORT_TEMPORARY_H
 #define REFORMERC_SUPPORT_TEMPORARY_H
 

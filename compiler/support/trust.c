@@ -1,6 +1,6 @@
-/* The checks of trust.h. Each level is judged by the descriptor that was opened from the level above, links not
- * followed: what was judged is what the path names, and goes on naming, since only this user and root can change a
- * level that passed. */
+/* The checks of trust.h. Each level is judged by the descriptor that was opened from the level
+ * above, links not followed: what was judged is what the path names, and goes on naming, since only
+ * this user and root can change a level that passed. */
 #define _GNU_SOURCE /* realpath */
 #include "support/trust.h"
 

@@ -1,5 +1,5 @@
-/* Names of unseen.h. In: UTF-8, perhaps broken. Out: code points and names, as the Unicode standard has them; blocks that
- * follow ASCII or count are computed, the rest is a table. */
+/* Names of unseen.h. In: UTF-8, perhaps broken. Out: code points and names, as the Unicode standard
+ * has them; blocks that follow ASCII or count are computed, the rest is a table. */
 #include "support/unseen.h"
 
 #include <ctype.h>
@@ -32,7 +32,7 @@ static uint32_t decode(const char *p, size_t n) {
     return c;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static int by_code(const void *key, const void *item) {
     uint32_t a = *(const uint32_t *)key, b = ((const unusual_t *)item)->code;
@@ -129,7 +129,7 @@ static void put_name(sbuf_t *out, uint32_t c) {
     }
 }
 
-/* ---- in words of messages --------------------------------------------------------------------------- */
+/* ---- in words of messages -------------------------------------------------------------------- */
 
 bool is_unseen(const char *p, size_t n) {
     return n > 1 && kind_of(decode(p, n)) == UNSEEN;
@@ -172,7 +172,7 @@ const char *unseen_named(arena_t *a, const char *text) {
     return named;
 }
 
-/* ---- notes ------------------------------------------------------------------------------------------ */
+/* ---- notes ----------------------------------------------------------------------------------- */
 
 static bool is_word(const char *p, const char *begin, const char *end) {
     return p >= begin && p < end && (isalnum((unsigned char)*p) || *p == '_');
@@ -191,14 +191,14 @@ typedef struct {
     uint32_t last;
 } note_t;
 
-enum { MOST_NAMED = 3 };
+enum { MAX_NAMED = 3 };
 
 /* Neighbours that are alike count once. */
 static void add(note_t *note, uint32_t c, int column) {
     bool again = note->named && c == note->last && column == note->column + 1;
     note->last = c;
     note->column = column;
-    if (again || ++note->named > MOST_NAMED) return;
+    if (again || ++note->named > MAX_NAMED) return;
     if (note->named > 1) sbuf_puts(&note->out, ", ");
     if (column) sbuf_printf(&note->out, "column %d is ", column);
     put_name(&note->out, c);
@@ -206,7 +206,7 @@ static void add(note_t *note, uint32_t c, int column) {
 
 static const char *finish(arena_t *a, note_t *note, const char *before) {
     if (!note->named) return NULL;
-    int more = note->named - MOST_NAMED;
+    int more = note->named - MAX_NAMED;
     if (more > 0) sbuf_printf(&note->out, ", and %d more", more);
     const char *text = arena_printf(a, "%s%s", before, note->out.data);
     sbuf_free(&note->out);

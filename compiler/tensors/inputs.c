@@ -1,7 +1,7 @@
 /* Input tensors of a forward: a safetensors file → arrays, every value checked against the model.
  *
- * Names, dtypes and shapes are those of Hugging Face's forward(). A message names the tensor, and the
- * position of the first bad value in it. */
+ * Names, dtypes and shapes are those of Hugging Face's forward(). A message names the tensor, and
+ * the position of the first bad value in it. */
 #include <string.h>
 
 #include "tensors/reader.h"
@@ -14,7 +14,7 @@ typedef struct {
     unsigned dtypes;
     const char *dtype_text;
     unsigned archs;
-} known_t;
+} known_tensor_t;
 
 enum {
     LM = 1 << ARCH_CAUSAL_LM | 1 << ARCH_MASKED_LM,
@@ -22,7 +22,7 @@ enum {
     QA = 1 << ARCH_QA,
     ALL = LM | CLASSIFIER | QA | 1 << ARCH_BASE
 };
-static const known_t known[] = {
+static const known_tensor_t known[] = {
     {"input_ids", INTEGERS, "I32 or I64", ALL},
     {"attention_mask", MASKS, "I32, I64, U8 or BOOL", ALL},
     {"labels", INTEGERS | 1 << ST_F32, "I32, I64 or, for regression and several labels, F32",
@@ -64,9 +64,9 @@ static bool shape_is(const st_tensor_t *t, int rank, int64_t s0, int64_t s1) {
     return t->rank == rank && (rank < 1 || t->shape[0] == s0) && (rank < 2 || t->shape[1] == s1);
 }
 
-/* ---- names and dtypes ------------------------------------------------------------------------- */
+/* ---- names and dtypes ------------------------------------------------------------------------ */
 
-static bool check_name(const reader_t *r, const st_tensor_t *t) {
+static bool check_name(const inputs_reader_t *r, const st_tensor_t *t) {
     const char *names[N_KNOWN];
     for (int i = 0; i < N_KNOWN; i++) {
         names[i] = known[i].name;
@@ -87,7 +87,7 @@ static bool check_name(const reader_t *r, const st_tensor_t *t) {
     return false;
 }
 
-static bool check_names(const reader_t *r) {
+static bool check_names(const inputs_reader_t *r) {
     bool ok = true;
     for (size_t i = 0; i < st_count(r->file); i++) ok &= check_name(r, st_at(r->file, i));
     if (st_find(r->file, "input_ids")) return ok;
@@ -95,16 +95,16 @@ static bool check_names(const reader_t *r) {
     return false;
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
-static int32_t *read_integers(const reader_t *r, const st_tensor_t *t) {
+static int32_t *read_integers(const inputs_reader_t *r, const st_tensor_t *t) {
     int32_t *x = ARENA_ARRAY(r->arena, int32_t, t->elements);
     return st_to_i32(t, x, r->path, r->d) ? x : NULL;
 }
 
 /* Every value is in lo … hi or equals `also`; the message ends in `why`. */
-static bool check_range(const reader_t *r, const st_tensor_t *t, const int32_t *x, int64_t lo,
-                        int64_t hi, int64_t also, const char *why) {
+static bool check_range(const inputs_reader_t *r, const st_tensor_t *t, const int32_t *x,
+                        int64_t lo, int64_t hi, int64_t also, const char *why) {
     for (int64_t i = 0; i < t->elements; i++) {
         if ((x[i] >= lo && x[i] <= hi) || x[i] == also) continue;
         diag_error(r->d, IN_FILE(r->path), "%s = %d: %s", tensor_position_text(r->arena, t, i),
@@ -114,11 +114,11 @@ static bool check_range(const reader_t *r, const st_tensor_t *t, const int32_t *
     return true;
 }
 
-static const char *vocab_text(const reader_t *r) {
+static const char *vocab_text(const inputs_reader_t *r) {
     return arena_printf(r->arena, "vocab_size is %lld", (long long)r->facts->vocab);
 }
 
-static bool read_ids(const reader_t *r) {
+static bool read_ids(const inputs_reader_t *r) {
     const st_tensor_t *t = st_find(r->file, "input_ids");
     if (t->rank != 2 || t->elements == 0) {
         diag_error(r->d, IN_FILE(r->path),
@@ -133,7 +133,7 @@ static bool read_ids(const reader_t *r) {
            check_range(r, t, r->in->input_ids, 0, r->facts->vocab - 1, 0, vocab_text(r));
 }
 
-static bool read_mask(const reader_t *r) {
+static bool read_mask(const inputs_reader_t *r) {
     const st_tensor_t *t = st_find(r->file, "attention_mask");
     inputs_t *in = r->in;
     if (!t) return true;
@@ -153,15 +153,15 @@ static bool read_mask(const reader_t *r) {
     return true;
 }
 
-/* ---- labels --------------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
-bool tensor_wrong_shape(const reader_t *r, const st_tensor_t *t, const char *needed) {
+bool tensor_wrong_shape(const inputs_reader_t *r, const st_tensor_t *t, const char *needed) {
     diag_error(r->d, IN_FILE(r->path), "%s: shape %s; %s is needed", t->name,
                tensor_shape_text(r->arena, t->rank, t->shape), needed);
     return false;
 }
 
-static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
+static bool read_lm_labels(const inputs_reader_t *r, const st_tensor_t *t) {
     inputs_t *in = r->in;
     if (t->dtype == ST_F32) {
         diag_error(r->d, IN_FILE(r->path), "labels: dtype F32; I32 or I64 is needed");
@@ -177,7 +177,7 @@ static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
                                      arena_printf(r->arena, "%s (-100: ignored)", vocab_text(r)));
 }
 
-static bool float_shape(const reader_t *r, const st_tensor_t *t) {
+static bool float_shape(const inputs_reader_t *r, const st_tensor_t *t) {
     int64_t labels = r->facts->labels, batch = r->in->batch;
     if ((labels == 1 && shape_is(t, 1, batch, 0)) || shape_is(t, 2, batch, labels)) return true;
     return tensor_wrong_shape(
@@ -185,7 +185,7 @@ static bool float_shape(const reader_t *r, const st_tensor_t *t) {
 }
 
 /* Class numbers; of a regression model numbers to hit. */
-static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
+static bool read_integer_labels(const inputs_reader_t *r, const st_tensor_t *t) {
     const facts_t *f = r->facts;
     inputs_t *in = r->in;
     bool numbers =
@@ -206,7 +206,7 @@ static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
     return true;
 }
 
-static bool read_float_labels(const reader_t *r, const st_tensor_t *t) {
+static bool read_float_labels(const inputs_reader_t *r, const st_tensor_t *t) {
     inputs_t *in = r->in;
     if (!float_shape(r, t)) return false;
     in->labels_f32 = ARENA_ARRAY(r->arena, float, t->elements);
@@ -220,7 +220,7 @@ static bool read_float_labels(const reader_t *r, const st_tensor_t *t) {
     return true;
 }
 
-static bool read_classifier_labels(const reader_t *r, const st_tensor_t *t) {
+static bool read_classifier_labels(const inputs_reader_t *r, const st_tensor_t *t) {
     bool is_float = t->dtype == ST_F32;
     problem_t problem = r->facts->problem;
     bool fits = is_float ? problem != PROBLEM_SINGLE_LABEL : problem != PROBLEM_MULTI_LABEL;
@@ -232,13 +232,13 @@ static bool read_classifier_labels(const reader_t *r, const st_tensor_t *t) {
     return is_float ? read_float_labels(r, t) : read_integer_labels(r, t);
 }
 
-static bool read_labels(const reader_t *r) {
+static bool read_labels(const inputs_reader_t *r) {
     const st_tensor_t *t = st_find(r->file, "labels");
     if (!t) return true;
     return r->facts->head == ARCH_CLASSIFIER ? read_classifier_labels(r, t) : read_lm_labels(r, t);
 }
 
-static bool read_positions(const reader_t *r, const char *name, int32_t **out) {
+static bool read_positions(const inputs_reader_t *r, const char *name, int32_t **out) {
     const st_tensor_t *t = st_find(r->file, name);
     if (!t) return true;
     if (!shape_is(t, 1, r->in->batch, 0) && !shape_is(t, 2, r->in->batch, 1))
@@ -248,7 +248,7 @@ static bool read_positions(const reader_t *r, const char *name, int32_t **out) {
 }
 
 /* Where rows begin. */
-static bool read_begins(const reader_t *r) {
+static bool read_begins(const inputs_reader_t *r) {
     inputs_t *in = r->in;
     int64_t positions = r->facts->positions;
     if (!read_positions(r, "positions", &in->positions)) return false;
@@ -259,7 +259,7 @@ static bool read_begins(const reader_t *r) {
                             (long long)in->length, (long long)positions));
 }
 
-static bool read_answer(const reader_t *r) {
+static bool read_answer(const inputs_reader_t *r) {
     inputs_t *in = r->in;
     if (!read_positions(r, "start_positions", &in->start_positions) ||
         !read_positions(r, "end_positions", &in->end_positions))
@@ -273,7 +273,7 @@ static bool read_answer(const reader_t *r) {
 bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *file,
                  const char *path, diag_t *d) {
     *in = (inputs_t){.path = path};
-    reader_t r = {in, a, f, file, path, d};
+    inputs_reader_t r = {in, a, f, file, path, d};
     return check_names(&r) && read_ids(&r) && read_mask(&r) && read_begins(&r) && read_labels(&r) &&
            read_answer(&r);
 }

@@ -1,7 +1,8 @@
 /* `--input random[:SEED]`: tokens for models that have no text at hand.
  *
- * In: the model and a seed. Out: what inputs_read() would have given for a file of such tensors; the same
- * on every machine. Labels of the head stand with them, so that the loss is computed too. */
+ * In: the model and a seed. Out: what inputs_read() would have given for a file of such tensors;
+ * the same on every machine. Labels of the head stand with them, so that the
+ * loss is computed too. */
 #include "tensors/tensors.h"
 
 /* `open_length` is for code that takes several. */
@@ -20,7 +21,8 @@ static int32_t *draw(arena_t *a, torch_rng_t *g, int64_t n, int64_t below) {
     return x;
 }
 
-/* Which labels a classifier takes when problem_type leaves it open: inputs.c, read_integer_labels. */
+/* Which labels a classifier takes when problem_type leaves it open: inputs.c,
+ * read_integer_labels. */
 static void draw_classes(inputs_t *in, arena_t *a, const facts_t *f, torch_rng_t *g) {
     bool classes =
         f->problem == PROBLEM_SINGLE_LABEL || (f->problem == PROBLEM_UNSET && f->labels > 1);

@@ -75,12 +75,12 @@ bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t
 
 void results_trace(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
                    int rank) {
-    trace_t *t = ctx;
+    trace_sink_t *t = ctx;
     result_t *r = results_add(t->results, name, dtype, rank, shape, t->d);
     if (r) memcpy(r->data, data, r->bytes);
 }
 
-/* ---- what a head gives ------------------------------------------------------------------------------ */
+/* ---- what a head gives ----------------------------------------------------------------------- */
 
 static float *new_output(results_t *r, const char *name, int rank, const int64_t *shape,
                          diag_t *d) {

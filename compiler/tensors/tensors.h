@@ -1,8 +1,8 @@
 /* Tensors of one forward, in and out: files ↔ reformer_io_t.
  *
- * inputs_read checks everything that can be wrong with an input file against the model and names the
- * tensor and the position; what it returns is ready for any executor. results_t collects what comes
- * out, in the order in which it comes. */
+ * inputs_read checks everything that can be wrong with an input file against the model and names
+ * the tensor and the position; what it returns is ready for any executor. results_t collects what
+ * comes out, in the order in which it comes. */
 #ifndef REFORMERC_TENSORS_TENSORS_H
 #define REFORMERC_TENSORS_TENSORS_H
 
@@ -28,13 +28,14 @@ bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, d
 /* Of tensors that are open already; `path`: what messages call them. */
 bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *file,
                  const char *path, diag_t *d);
-/* A spec without a length is specialised for exactly these inputs; one with lengths must hold them. */
+/* A spec without a length is specialised for exactly these inputs; one with lengths
+ * must hold them. */
 bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d);
 /* False after an error in d: they hold what train steps alone take. */
 bool inputs_of_forward(const inputs_t *in, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
- * as the spec's length and batch say. Where the spec takes several lengths `open_length` is meant; 0: its
- * greatest, without a length at most RANDOM_LENGTH. */
+ * as the spec's length and batch say. Where the spec takes several lengths `open_length` is meant;
+ * 0: its greatest, without a length at most RANDOM_LENGTH. */
 enum { RANDOM_LENGTH = 512 };
 bool inputs_random(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *text,
                    int64_t open_length, diag_t *d);
@@ -53,8 +54,8 @@ typedef struct {
     void *data;
     double rounding; /* of a reference: what single precision loses as a value is shown (sides.h) */
     double mean;     /* and the root mean square of that; 0: not judged (lead.h) */
-    double many;  /* and how large a share of its elements may lose more than floats do; 0: any */
-    double least; /* the size that differences are measured by is no less; 0: 1 */
+    double many; /* and how large a share of its elements may lose more than floats do; 0: any */
+    double min;  /* the size that differences are measured by is no less; 0: 1 */
 } result_t;
 
 typedef struct {
@@ -74,11 +75,11 @@ void inputs_give(const inputs_t *in, reformer_io_t *io);
 /* The same, and points it at new results for every output of this head (with labels: loss). */
 bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d);
-/* reformer_trace_fn; ctx is a trace_t. */
+/* reformer_trace_fn; ctx is a trace_sink_t. */
 typedef struct {
     results_t *results;
     diag_t *d;
-} trace_t;
+} trace_sink_t;
 void results_trace(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
                    int rank);
 

@@ -1,5 +1,5 @@
-/* The parts of parts.h. A window of the text is in memory: what is encoded next, with some of what comes before and
- * behind it. */
+/* The parts of parts.h. A window of the text is in memory: what is encoded next, with some of what
+ * comes before and behind it. */
 #include "text/parts.h"
 
 #include <string.h>
@@ -8,8 +8,9 @@
 #include "support/format.h"
 #include "support/heap.h"
 
-/* Parts are short, not for the sake of memory: SentencePiece sums the scores of a text's pieces as float32, and over a
- * hundred thousand bytes nearly equal ways to cut a word are told apart no more. */
+/* Parts are short, not for the sake of memory: SentencePiece sums the scores of a text's pieces as
+ * float32, and over a hundred thousand bytes nearly equal ways to cut a word
+ * are told apart no more. */
 enum {
     PART = 1 << 15,   /* bytes that are encoded at once */
     BESIDE = 1 << 11, /* of the text before and behind a part that its pieces may depend on … */
@@ -29,7 +30,7 @@ typedef struct {
     diag_t *d;
 } parts_t;
 
-/* ---- the window ----------------------------------------------------------------------------------- */
+/* ---- the window ------------------------------------------------------------------------------ */
 
 static bool is_text(const parts_t *p) {
     format_want_t want = text_is_bytes(p->text) ? WANT_BYTES : WANT_TEXT;
@@ -59,7 +60,7 @@ static void move_on(parts_t *p, size_t at) {
     p->n -= at;
 }
 
-/* ---- pieces --------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static int64_t end_of(const tokens_t *t, int64_t i) {
     return t->ends ? t->ends[i] : i + 1;
@@ -87,7 +88,8 @@ static bool agree(const tokens_t *all, const tokens_t *part, int64_t at, int64_t
     return true;
 }
 
-/* Whether the pieces around byte `cut` of the window are the same without what is far from it. *ok: false after an error. */
+/* Whether the pieces around byte `cut` of the window are the same without what is far from it.
+ * *ok: false after an error. */
 static bool may_end(parts_t *p, const tokens_t *all, int64_t cut, bool *ok) {
     int64_t from = cut - BESIDE, to = cut + AGREED + AGREED / 2;
     tokens_t near;
@@ -99,18 +101,19 @@ static bool may_end(parts_t *p, const tokens_t *all, int64_t cut, bool *ok) {
 
 /* The last place in the window where the part may end; -1: none. */
 static int64_t find_end(parts_t *p, const tokens_t *all, bool *ok) {
-    int64_t most = (int64_t)p->n - BESIDE, least = (int64_t)(p->done - p->base) + 2 * BESIDE;
+    int64_t max = (int64_t)p->n - BESIDE, min = (int64_t)(p->done - p->base) + 2 * BESIDE;
     *ok = true;
-    for (int i = 0; *ok && i < TRIES && most >= least; i++, most -= (most - least) / 2 + 1) {
-        int64_t k = pieces_until(all, most), cut = k > 0 ? end_of(all, k - 1) : 0;
-        if (cut >= least && may_end(p, all, cut, ok)) return cut;
+    for (int i = 0; *ok && i < TRIES && max >= min; i++, max -= (max - min) / 2 + 1) {
+        int64_t k = pieces_until(all, max), cut = k > 0 ? end_of(all, k - 1) : 0;
+        if (cut >= min && may_end(p, all, cut, ok)) return cut;
     }
     return -1;
 }
 
-/* ---- parts ---------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
-/* The pieces up to byte `end` of the window that were not taken yet. A piece of no byte may stand before all text. */
+/* The pieces up to byte `end` of the window that were not taken yet. A piece of no byte
+ * may stand before all text. */
 static bool take_until(parts_t *p, const tokens_t *all, int64_t end) {
     int64_t from = p->begun ? pieces_until(all, (int64_t)(p->done - p->base)) : 0;
     int64_t to = p->ended && end == (int64_t)p->n ? all->n : pieces_until(all, end);
@@ -159,7 +162,7 @@ bool text_encode_parts(const text_t *t, const char *path, take_tokens_fn *take, 
     return ok;
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 typedef struct {
     tokens_t *out;

@@ -129,7 +129,7 @@ extern "C" int64_t pieces_count(const pieces_t *p) {
     return p->library.GetPieceSize();
 }
 
-extern "C" piece_kind_t pieces_kind(const pieces_t *p, int32_t id, char *byte) {
+extern "C" token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte) {
     if (id < 0 || id >= p->library.GetPieceSize()) return PIECE_NONE;
     if (p->library.IsControl(id)) return PIECE_EMPTY;
     if (p->library.IsUnknown(id)) return p->unknown_is_empty ? PIECE_EMPTY : PIECE_TEXT;

@@ -1,5 +1,5 @@
-/* What text.c needs of the SentencePiece library, which is C++ and may be missing: one of sentencepiece.cc
- * and sentencepiece_none.c is built. */
+/* What text.c needs of the SentencePiece library, which is C++ and may be missing: one of
+ * sentencepiece.cc and sentencepiece_none.c is built. */
 #ifndef REFORMERC_TEXT_SENTENCEPIECE_H
 #define REFORMERC_TEXT_SENTENCEPIECE_H
 
@@ -23,8 +23,8 @@ typedef enum {
     PIECE_EMPTY, /* has no text: <s>, </s> … */
     PIECE_BYTE,
     PIECE_TEXT
-} piece_kind_t;
-piece_kind_t pieces_kind(const pieces_t *p, int32_t id, char *byte);
+} token_piece_t;
+token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte);
 
 /* The model rewrites what it has decoded: no part of the text is certain before the end. */
 bool pieces_rewrite(const pieces_t *p);

@@ -20,7 +20,7 @@ int64_t pieces_count(const pieces_t *p) {
     return 0;
 }
 
-piece_kind_t pieces_kind(const pieces_t *p, int32_t id, char *byte) {
+token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte) {
     (void)p, (void)id, (void)byte;
     return PIECE_NONE;
 }

@@ -17,7 +17,7 @@ struct text {
     char *path;       /* of the model */
 };
 
-/* ---- opening -------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The folder that the model's file stands in, with or without a '/' at its end. */
 static const char *folder_of(arena_t *a, const spec_t *s) {
@@ -132,7 +132,7 @@ bool text_is_bytes(const text_t *t) {
     return !t->pieces;
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 char *text_read(const text_t *t, const char *path, size_t *bytes, diag_t *d) {
     char *content = file_read(path, 0, bytes, d);
@@ -177,7 +177,7 @@ int64_t tokens_bytes(const tokens_t *t, int64_t from, int64_t to) {
     return t->ends[to - 1] - (from > 0 ? t->ends[from - 1] : 0);
 }
 
-/* ---- text ----------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void put_byte(int32_t id, sbuf_t *out) {
     if (id < TEXT_BYTE_OFFSET || id >= TEXT_BYTE_VOCABULARY) return;
@@ -196,7 +196,7 @@ void text_decode(const text_t *t, const int32_t *ids, int64_t n, sbuf_t *out) {
         for (int64_t i = 0; i < n; i++) put_byte(ids[i], out);
 }
 
-/* ---- text that arrives ---------------------------------------------------------------------------- */
+/* ---- text that arrives ----------------------------------------------------------------------- */
 
 text_stream_t text_stream(const text_t *t) {
     return (text_stream_t){.text = t};
@@ -204,10 +204,10 @@ text_stream_t text_stream(const text_t *t) {
 
 /* These bytes may be the beginning of a character. */
 static bool may_become_one(const char *p, size_t n) {
-    static const unsigned char least = 0x80, most = 0xBF; /* of a byte that continues */
+    static const unsigned char min = 0x80, max = 0xBF; /* of a byte that continues */
     char low[4], high[4];
-    memset(low, least, sizeof low);
-    memset(high, most, sizeof high);
+    memset(low, min, sizeof low);
+    memset(high, max, sizeof high);
     memcpy(low, p, n);
     memcpy(high, p, n);
     return utf8_char(low, low + 4) > n || utf8_char(high, high + 4) > n;
@@ -229,9 +229,10 @@ static void release(text_stream_t *s, bool last, sbuf_t *out) {
 
 /* Appends the text of the piece and of what was remembered before it, and may remember it.
  *
- * The library takes blanks off the first piece, and off later ones as long as there is no text: what comes
- * behind any text, and behind a first piece that was nothing but a blank, is decoded alike. So the first
- * piece with text stands for all of them, with the first one that had none before it. */
+ * The library takes blanks off the first piece, and off later ones as long as there is no text:
+ * what comes behind any text, and behind a first piece that was nothing but a blank, is decoded
+ * alike. So the first piece with text stands for all of them, with the first one
+ * that had none before it. */
 static void put_behind(text_stream_t *s, int32_t id, sbuf_t *whole) {
     int32_t ids[3];
     memcpy(ids, s->before, sizeof s->before);
@@ -269,7 +270,7 @@ void text_feed(text_stream_t *s, int32_t id, sbuf_t *out) {
         sbuf_write(&s->ids, &id, sizeof id);
         return;
     }
-    piece_kind_t kind = pieces_kind(t->pieces, id, &byte);
+    token_piece_t kind = pieces_kind(t->pieces, id, &byte);
     if (kind == PIECE_BYTE) feed_byte(s, id, byte, out);
     else if (kind != PIECE_NONE) release(s, true, out);
     if (kind == PIECE_TEXT) feed_text(s, id, out);

@@ -1,9 +1,9 @@
 /* Text and ids: what `compile.text` of a spec makes of each other.
  *
- * bytes: id = byte + 2; 0 and 1 are padding and end, and no text. sentencepiece:FILE: what the library
- * makes of the whole text with this model (sentencepiece.h). A relative FILE starts in the spec's folder;
- * one of --set that is not there, in the current one. Ids without text (the model knows more ids than the
- * text does) are decoded to nothing. */
+ * bytes: id = byte + 2; 0 and 1 are padding and end, and no text. sentencepiece:FILE: what the
+ * library makes of the whole text with this model (sentencepiece.h). A relative FILE starts in the
+ * spec's folder; one of --set that is not there, in the current one. Ids without text (the model
+ * knows more ids than the text does) are decoded to nothing. */
 #ifndef REFORMERC_TEXT_TEXT_H
 #define REFORMERC_TEXT_TEXT_H
 
@@ -13,8 +13,8 @@
 /* Read only once it is open: any number of threads. */
 typedef struct text text_t;
 
-/* NULL after an error in d: how text becomes ids is unknown, the model's file cannot be read or is none,
- * its ids do not fit into the vocabulary, or this build has no SentencePiece. */
+/* NULL after an error in d: how text becomes ids is unknown, the model's file cannot be read or is
+ * none, its ids do not fit into the vocabulary, or this build has no SentencePiece. */
 text_t *text_open(const loaded_model_t *m, diag_t *d);
 void text_free(text_t *t); /* NULL is fine */
 /* Whether the text of this spec is the same; false after an error in d. */
@@ -28,8 +28,8 @@ typedef struct {
     int64_t n;
 } tokens_t;
 
-/* All of a file that is text to be encoded: NULL after an error in d, also for weights, arrays and (unless a token is a
- * byte) archives; free(). */
+/* All of a file that is text to be encoded: NULL after an error in d, also for weights, arrays and
+ * (unless a token is a byte) archives; free(). */
 char *text_read(const text_t *t, const char *path, size_t *bytes, diag_t *d);
 /* False after an error in d, which is about `path`. */
 bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out, const char *path,
@@ -40,8 +40,8 @@ int64_t tokens_bytes(const tokens_t *t, int64_t from, int64_t to);
 
 void text_decode(const text_t *t, const int32_t *ids, int64_t n, sbuf_t *out);
 
-/* Decoding while ids arrive: all that was appended is what text_decode makes of all ids. A part of a
- * UTF-8 character is kept back until the rest comes, or the end. */
+/* Decoding while ids arrive: all that was appended is what text_decode makes of all ids. A part of
+ * a UTF-8 character is kept back until the rest comes, or the end. */
 typedef struct {
     const text_t *text;
     int32_t before[2]; /* ids before the next one, as far as they matter to it */

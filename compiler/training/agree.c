@@ -1,8 +1,10 @@
-/* Whether all ranks train the same (training.h). Ranks exchange gradients and nothing else, so that one with another seed, text or
- * rate would drift away from the others unnoticed, and one with another number of steps would leave them waiting for ever.
+/* Whether all ranks train the same (training.h). Ranks exchange gradients and nothing else, so that
+ * one with another seed, text or rate would drift away from the others unnoticed, and one with
+ * another number of steps would leave them waiting for ever.
  *
- * In: what decides a step, as names and values, on each rank. Rank 0's go to all; a rank that has others says which one, and ends the
- * rest with itself. What rank 0 alone does (evaluations, checkpoints, logs) and the threads of each rank may differ. */
+ * In: what decides a step, as names and values, on each rank. Rank 0's go to all; a rank that has
+ * others says which one, and ends the rest with itself. What rank 0 alone does (evaluations,
+ * checkpoints, logs) and the threads of each rank may differ. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,7 +18,7 @@ typedef struct {
     size_t n, room;
 } terms_t;
 
-/* ---- comparing ----------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static void add(terms_t *to, const char *key, srcloc_t at, const char *value) {
     ARENA_PUSH(to->arena, to->all, to->n, to->room) =
@@ -103,7 +105,7 @@ static bool agree(const training_t *t, const terms_t *mine) {
     return share(t, mine, &first) && same(t, mine, &first) && wait_for_all(t);
 }
 
-/* ---- what must be the same ------------------------------------------------------------------------- */
+/* ---- what must be the same ------------------------------------------------------------------- */
 
 /* What the ranks do at all: each exchange needs all of them. */
 static void add_options(const training_t *t, terms_t *to) {

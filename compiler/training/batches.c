@@ -1,7 +1,9 @@
-/* Micro-batches of training.h out of a file (--batches): tensors with a first dimension of micro-batches.
+/* Micro-batches of training.h out of a file (--batches): tensors with a first
+ * dimension of micro-batches.
  *
- * In: a file of safetensors, of any size: memory holds the micro-batches of a step. Out: these, every one of which has been
- * looked at before the first step; errors say micro-batch, tensor, row and column. */
+ * In: a file of safetensors, of any size: memory holds the micro-batches of a step. Out: these,
+ * every one of which has been looked at before the first step; errors say micro-batch,
+ * tensor, row and column. */
 #include <string.h>
 
 #include "training/training.h"
@@ -96,7 +98,8 @@ bool feed_file_take(training_t *t, int64_t step) {
     return true;
 }
 
-/* A value that no step can take is told before the first one, not hours later. Then its content is known, too. */
+/* A value that no step can take is told before the first one, not hours later. Then
+ * its content is known, too. */
 static bool check_all(training_t *t) {
     bool fine = true;
     t->feed.print = header_print(st_rows_header(t->feed.file));

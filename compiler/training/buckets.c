@@ -1,7 +1,9 @@
-/* How LSH layers fill their buckets (training.h): the failure that only they have is that most tokens crowd into a few.
+/* How LSH layers fill their buckets (training.h): the failure that only they have is that most
+ * tokens crowd into a few.
  *
- * In: the newest weights, one batch. A forward with traces, in code of its own, shows the buckets. Out: of all layers, rows,
- * heads and rounds together empty buckets as a share of all, and the largest as a multiple of what evenly filled ones hold. */
+ * In: the newest weights, one batch. A forward with traces, in code of its own, shows the buckets.
+ * Out: of all layers, rows, heads and rounds together empty buckets as a share of all, and the
+ * largest as a multiple of what evenly filled ones hold. */
 #include <math.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ typedef struct buckets_watch {
     double tables, empty, buckets, largest;
 } buckets_watch_t;
 
-/* ---- counting ------------------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static const gnode_t *hash_of_layer(const graph_t *g, const char *name) {
     const char *what = name;
@@ -37,7 +39,7 @@ static int64_t buckets_of(const gnode_t *hash) {
 /* One head's round: buckets first … first + n - 1; tokens that are none have the one behind. */
 static void count_table(buckets_watch_t *w, const int32_t *bucket, int64_t tokens, int64_t first,
                         int64_t n) {
-    int64_t all = 0, most = 0;
+    int64_t all = 0, max = 0;
     memset(w->count, 0, (size_t)n * sizeof *w->count);
     for (int64_t i = 0; i < tokens; i++) {
         int64_t k = bucket[i] - first;
@@ -47,10 +49,10 @@ static void count_table(buckets_watch_t *w, const int32_t *bucket, int64_t token
     }
     for (int64_t k = 0; k < n; k++) {
         w->empty += w->count[k] == 0;
-        if (w->count[k] > most) most = w->count[k];
+        if (w->count[k] > max) max = w->count[k];
     }
     w->buckets += (double)n;
-    if (all > 0) w->largest = fmax(w->largest, (double)(most * n) / (double)all);
+    if (all > 0) w->largest = fmax(w->largest, (double)(max * n) / (double)all);
 }
 
 static void look(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
@@ -66,21 +68,22 @@ static void look(void *ctx, const char *name, const void *data, int dtype, const
         count_table(w, table, tokens, i % rounds * (n + masked), n);
 }
 
-/* ---- the forward ----------------------------------------------------------------------------------- */
+/* ---- the forward ----------------------------------------------------------------------------- */
 
-static int64_t most_buckets(const graph_t *g) {
-    int64_t most = 0;
+static int64_t max_buckets(const graph_t *g) {
+    int64_t max = 0;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));)
-        if (buckets_of(n) > most) most = buckets_of(n);
-    return most;
+        if (buckets_of(n) > max) max = buckets_of(n);
+    return max;
 }
 
-/* A training is watched as it learns; what is only judged, by the hashing that it is judged with. */
+/* A training is watched as it learns; what is only judged, by the hashing that
+ * it is judged with. */
 bool buckets_open(training_t *t) {
     bool judged = t->hashing && t->o->given[OPT_EVAL_ONLY];
     const session_t *s = judged ? hashing_session(t->hashing) : t->s;
-    int64_t most = most_buckets(s->plan->variants[0].graph);
-    if (!t->feed.data || most == 0) return true;
+    int64_t max = max_buckets(s->plan->variants[0].graph);
+    if (!t->feed.data || max == 0) return true;
     buckets_watch_t *w = t->buckets = ARENA_NEW(t->arena, buckets_watch_t);
     session_plan_t want = {.name = "model",
                            .exact_length = t->feed.length,
@@ -93,7 +96,7 @@ bool buckets_open(training_t *t) {
     w->session.model = s->model;
     w->session.spec = s->spec;
     w->session.weights = s->weights;
-    w->count = ARENA_ARRAY(t->arena, int64_t, most + 1);
+    w->count = ARENA_ARRAY(t->arena, int64_t, max + 1);
     w->batch = data_batch_new(t->feed.rows, t->feed.length);
     if (!session_plan(&w->session, &want)) return false;
     w->session.exec = exec_open(w->session.plan, NULL, &eo, t->d);

@@ -64,8 +64,9 @@ static bool are_names(const spec_t *s) {
     return false;
 }
 
-/* like: the table whose classes' numbers this one has, too; NULL: those of the model, if it has names. A token of bytes is
- * any byte; SentencePiece would read what is no text as unknown, and say nothing. */
+/* like: the table whose classes' numbers this one has, too; NULL: those of the model, if it has
+ * names. A token of bytes is any byte; SentencePiece would read what is no text as
+ * unknown, and say nothing. */
 static tsv_t *open_table(training_t *t, const char *path, const tsv_t *like,
                          const data_options_t *o) {
     const spec_t *s = t->spec;

@@ -1,14 +1,14 @@
 /* Evaluation of training.h: always the same windows, side by side, without dropout.
  *
- * Of a text the loss is a mean over all labels, and bits are those of the text's bytes that they stand for, as `eval`
- * counts them. A label is right where its logit is the greatest. */
+ * Of a text the loss is a mean over all labels, and bits are those of the text's bytes that they
+ * stand for, as `eval` counts them. A label is right where its logit is the greatest. */
 #include <math.h>
 
 #include "support/heap.h"
 #include "support/pages.h"
 #include "training/training.h"
 
-enum { MOST_LOGITS = 1 << 30 }; /* bytes; beyond them nothing is counted as right or wrong */
+enum { MAX_LOGITS = 1 << 30 }; /* bytes; beyond them nothing is counted as right or wrong */
 
 typedef struct {
     double nats, items, bytes;
@@ -20,7 +20,7 @@ bool train_evaluates(const training_t *t) {
     return t->feed.data && data_eval_windows(t->feed.data) > 0;
 }
 
-/* ---- right and wrong ------------------------------------------------------------------------------ */
+/* ---- right and wrong ------------------------------------------------------------------------- */
 
 static int64_t greatest(const float *x, int64_t n) {
     int64_t best = 0;
@@ -83,7 +83,7 @@ static double f1(const tally_t *y, int64_t labels) {
     return sum / n;
 }
 
-/* ---- windows -------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static bool classifies(const training_t *t) {
     return t->s->model.facts.head == ARCH_CLASSIFIER;
@@ -97,7 +97,7 @@ static float *logits_new(const training_t *t) {
     size_t bytes;
     bool fits = classifies(t) ? checked_product(classes, 2, sizeof(float), &bytes)
                               : checked_product(lm, 3, sizeof(float), &bytes);
-    return fits && bytes <= MOST_LOGITS ? pages_alloc(bytes) : NULL;
+    return fits && bytes <= MAX_LOGITS ? pages_alloc(bytes) : NULL;
 }
 
 static bool run_windows(training_t *t, exec_t *by, tally_t *y, data_batch_t *b, float *logits) {

@@ -1,4 +1,5 @@
-/* Micro-batches of training.h: rows of data (data.c), or those of a file (batches.c); what their losses are means of. */
+/* Micro-batches of training.h: rows of data (data.c), or those of a file (batches.c); what
+ * their losses are means of. */
 #include <math.h>
 
 #include "support/heap.h"
@@ -18,7 +19,8 @@ bool feed_open(training_t *t) {
     return t->o->given[OPT_BATCHES_FILE] ? feed_file_open(t) : feed_data_open(t);
 }
 
-/* What the k-th loss of step `of` is a mean over. Of question answering the mean is over starts and over ends. */
+/* What the k-th loss of step `of` is a mean over. Of question answering the mean is
+ * over starts and over ends. */
 static bool count_items(training_t *t, int64_t of, int64_t k) {
     const feed_t *f = &t->feed;
     const reformer_io_t *io = &f->micros[k];
@@ -45,7 +47,8 @@ static double count_tokens(const reformer_io_t *io) {
     return (double)n;
 }
 
-/* mine: a number of each of this rank's micro-batches, then `more` others, whose sums over the ranks are sums. */
+/* mine: a number of each of this rank's micro-batches, then `more` others, whose sums
+ * over the ranks are sums. */
 static bool gather(const training_t *t, const double *mine, double *all, int more, double *sums) {
     const feed_t *f = &t->feed;
     int64_t width = f->n + more;

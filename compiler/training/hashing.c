@@ -1,8 +1,10 @@
-/* Evaluation with other rounds of hashing than a model learns with (training.h), or with exact attention.
+/* Evaluation with other rounds of hashing than a model learns with (training.h),
+ * or with exact attention.
  *
- * In: a training, and the options that it has, or had before other hashing was asked of it. Out: an executor of the same
- * model with this hashing, which reads the learner's newest weights. Rotations are those that `eval` draws for these
- * settings. Exact attention is that of rows of at most one chunk: chunks are made as long as the longest row. */
+ * In: a training, and the options that it has, or had before other hashing was asked of it. Out: an
+ * executor of the same model with this hashing, which reads the learner's newest weights. Rotations
+ * are those that `eval` draws for these settings. Exact attention is that of rows of at most one
+ * chunk: chunks are made as long as the longest row. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ struct hashing {
     st_file_t *weights; /* the learner's tensors, in its memory */
 };
 
-/* ---- settings -------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* As of a copy, whose list of settings grows without the original's. */
 static void add_setting(options_t *o, const char *key, const char *value) {
@@ -38,9 +40,10 @@ void hashing_settings(options_t *o, const char *hashes) {
     diag_free(silent);
 }
 
-/* ---- the plan -------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
-/* Whether the graph computes what was asked for: a layer may have settings of its own, a row may be shorter than a chunk. */
+/* Whether the graph computes what was asked for: a layer may have settings of its own, a row may
+ * be shorter than a chunk. */
 static bool takes_effect(const graph_t *g, const char *hashes) {
     if (strcmp(hashes, HASHING_FULL) == 0)
         return !graph_next(g, G_LSH_ATTENTION, NULL) && !graph_next(g, G_LOCAL_ATTENTION, NULL);
@@ -101,9 +104,10 @@ bool hashing_of_spec(training_t *t) {
     return t->hashing != NULL;
 }
 
-/* ---- weights --------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
-/* All that the learner's store has (or, where nothing is learnt, the one that was read) but rotations, whose number is another. */
+/* All that the learner's store has (or, where nothing is learnt, the one that was read) but
+ * rotations, whose number is another. */
 static bool take_tensors(training_t *t, hashing_t *h) {
     const graph_t *g = h->session.plan->variants[0].graph;
     const store_t *from = t->learner ? exec_learner_store(t->learner) : t->s->store;

@@ -10,7 +10,7 @@
 
 static const double fade = 0.95; /* of the smoothed loss, per step */
 
-/* ---- one step ------------------------------------------------------------------------------------ */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 static bool not_finite(const training_t *t, double loss, const exec_update_t *u) {
     long long step = (long long)t->step + 1;
@@ -48,7 +48,8 @@ static void take_ready(void *ctx, size_t first, size_t floats) {
     ranks_ready(ctx, first, floats);
 }
 
-/* What fills the memory of gradients up between two tensors is no gradient, and there from the start. */
+/* What fills the memory of gradients up between two tensors is no gradient, and
+ * there from the start. */
 static void take_gaps(const training_t *t) {
     const layout_t *l = t->s->plan->gradients;
     for (int i = 0; i < l->n; i++) {
@@ -58,7 +59,8 @@ static void take_gaps(const training_t *t) {
     }
 }
 
-/* The gradients of this rank's k-th micro-batch by themselves, and its loss; they are told of as they come. */
+/* The gradients of this rank's k-th micro-batch by themselves, and its loss; they
+ * are told of as they come. */
 static bool derive_one(training_t *t, int64_t k, double *loss) {
     reformer_io_t io = t->feed.micros[k];
     float mean = 0;
@@ -71,8 +73,8 @@ static bool derive_one(training_t *t, int64_t k, double *loss) {
     return true;
 }
 
-/* As one rank does it that has all micro-batches: each is added to those before it, wherever it was derived. What is derived
- * goes to the others while the rest is. */
+/* As one rank does it that has all micro-batches: each is added to those before it, wherever it was
+ * derived. What is derived goes to the others while the rest is. */
 static bool derive_together(training_t *t, double all, double *losses) {
     feed_t *f = &t->feed;
     size_t n;
@@ -143,7 +145,7 @@ static bool take_step(training_t *t, metric_t *row) {
     return true;
 }
 
-/* ---- between steps ------------------------------------------------------------------------------- */
+/* ---- between steps --------------------------------------------------------------------------- */
 
 static bool is_due(int64_t every, int64_t step) {
     return every > 0 && step % every == 0;
@@ -206,8 +208,8 @@ static bool write_row(training_t *t, metric_t *row) {
     return metrics_add(&t->metrics, row, t->d);
 }
 
-/* Rows are there before the checkpoint that counts on them, and an interruption leaves none that an uninterrupted run would
- * not have. */
+/* Rows are there before the checkpoint that counts on them, and an interruption leaves none that an
+ * uninterrupted run would not have. */
 static bool settle(training_t *t, metric_t *row, bool last) {
     const spec_t *s = t->spec;
     bool due = last || is_due(s->train.eval_every, t->step), held = train_evaluates(t),
@@ -228,7 +230,8 @@ static bool is_judged(const training_t *t, const metric_t *row) {
            (!t->buckets || isfinite(row->empty));
 }
 
-/* Rank 0 has the clock and has seen evaluations; a signal to any of them is one to all. timed: the clock counts. */
+/* Rank 0 has the clock and has seen evaluations; a signal to any of them is one to all.
+ * timed: the clock counts. */
 static bool ends(training_t *t, bool timed, bool *over) {
     bool mine = !t->follows && ((timed && time_is_up(t)) || !t->patient);
     const double say[] = {interrupt_caught(), mine};
@@ -260,7 +263,8 @@ bool train_loop(training_t *t) {
         peak_look(t);
         if (!t->follows) show_step(t, &row);
         ok = t->follows || settle(t, &row, over && !t->signal);
-        /* Time that is up while something is written ends the run behind one more step, which is evaluated. */
+        /* Time that is up while something is written ends the run behind one more
+         * step, which is evaluated. */
         if (ok && !over) ok = ends(t, is_judged(t, &row), &over);
     }
     if (!t->follows) progress_clear(&t->bar);

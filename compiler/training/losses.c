@@ -1,6 +1,7 @@
-/* The drawing of losses.h. Every loss is a thin line, of many rows what lies between the least and the greatest of a pixel;
- * the smoothed loss and the evaluations stand over it. What a first few steps lose, or a bad one, must not press all others
- * flat: the greatest smoothed loss, or evaluation, is the top. */
+/* The drawing of losses.h. Every loss is a thin line, of many rows what lies between the least and
+ * the greatest of a pixel; the smoothed loss and the evaluations stand over it. What a first few
+ * steps lose, or a bad one, must not press all others flat: the greatest smoothed loss, or
+ * evaluation, is the top. */
 #include "training/losses.h"
 
 #include <math.h>
@@ -22,30 +23,30 @@ typedef struct {
     const metrics_t *m;
     sbuf_t *out;
     double steps, low, high, rate; /* axes: 0 … steps; low … high; 0 … rate */
-} drawing_t;
+} loss_drawing_t;
 
-static double x_of(const drawing_t *g, double step) {
+static double x_of(const loss_drawing_t *g, double step) {
     return LEFT + (WIDTH - LEFT - RIGHT) * step / g->steps;
 }
 
-static double y_of(const drawing_t *g, double loss) {
+static double y_of(const loss_drawing_t *g, double loss) {
     double y = MIDDLE - (MIDDLE - TOP) * (loss - g->low) / (g->high - g->low);
     return fmin(fmax(y, TOP), MIDDLE);
 }
 
-static double y_of_rate(const drawing_t *g, double rate) {
+static double y_of_rate(const loss_drawing_t *g, double rate) {
     return END - (END - BELOW) * rate / g->rate;
 }
 
-/* ---- axes --------------------------------------------------------------------------------------- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
-static void extend(drawing_t *g, double x) {
+static void extend(loss_drawing_t *g, double x) {
     if (!isfinite(x)) return;
     g->low = fmin(g->low, x);
     g->high = fmax(g->high, x);
 }
 
-static void measure(drawing_t *g) {
+static void measure(loss_drawing_t *g) {
     g->steps = 1;
     g->low = INFINITY;
     g->high = -INFINITY;
@@ -66,13 +67,14 @@ static void measure(drawing_t *g) {
     g->high = step * ceil(g->high / step);
 }
 
-static void put_number(const drawing_t *g, double x, double y, const char *anchor, double value) {
+static void put_number(const loss_drawing_t *g, double x, double y, const char *anchor,
+                       double value) {
     char text[32];
     snprintf(text, sizeof text, "%.6g", fabs(value) < 1e-12 ? 0 : value);
     svg_text(g->out, x, y, anchor, "dim", text);
 }
 
-static void draw_axes(const drawing_t *g) {
+static void draw_axes(const loss_drawing_t *g) {
     const double right = WIDTH - RIGHT, step = nice_step(g->high - g->low, 6);
     for (int k = 0; g->low + k * step <= g->high + step / 1000; k++) {
         double loss = g->low + k * step;
@@ -90,10 +92,10 @@ static void draw_axes(const drawing_t *g) {
     svg_text(g->out, right, END + 36, "end", "dim", "updates");
 }
 
-/* ---- lines -------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Of all rows in a column of pixels one stroke. */
-static void draw_raw(const drawing_t *g) {
+static void draw_raw(const loss_drawing_t *g) {
     sbuf_printf(g->out, "<path class=\"raw\" d=\"");
     char command = 'M';
     for (int i = 0; i < g->m->n;) {
@@ -111,8 +113,8 @@ static void draw_raw(const drawing_t *g) {
 }
 
 /* Points, at least half a pixel from each other, of the values that `of` gives. */
-static void draw_line(const drawing_t *g, const char *class, double (*of)(const metric_t *),
-                      double (*y)(const drawing_t *, double)) {
+static void draw_line(const loss_drawing_t *g, const char *class, double (*of)(const metric_t *),
+                      double (*y)(const loss_drawing_t *, double)) {
     double last = -1;
     sbuf_printf(g->out, "<path class=\"%s\" d=\"", class);
     for (int i = 0; i < g->m->n; i++) {
@@ -136,13 +138,13 @@ static double rate_of(const metric_t *r) {
     return r->rate;
 }
 
-static bool has_evaluations(const drawing_t *g) {
+static bool has_evaluations(const loss_drawing_t *g) {
     for (int i = 0; i < g->m->n; i++)
         if (isfinite(g->m->rows[i].eval_loss)) return true;
     return false;
 }
 
-static void draw_evaluations(const drawing_t *g) {
+static void draw_evaluations(const loss_drawing_t *g) {
     draw_line(g, "held", eval_of, y_of);
     double last = -10;
     for (int i = 0; i < g->m->n; i++) {
@@ -154,7 +156,7 @@ static void draw_evaluations(const drawing_t *g) {
     }
 }
 
-static void draw_rate(const drawing_t *g) {
+static void draw_rate(const loss_drawing_t *g) {
     const double right = WIDTH - RIGHT;
     svg_line(g->out, LEFT, END, right, END, "axis");
     svg_line(g->out, LEFT, BELOW, LEFT, END, "axis");
@@ -166,9 +168,9 @@ static void draw_rate(const drawing_t *g) {
     svg_text(g->out, right - 4, BELOW + 14, "end", "dim halo", "learning rate");
 }
 
-/* ---- the key ------------------------------------------------------------------------------------ */
+/* ---- the key --------------------------------------------------------------------------------- */
 
-static void draw_key(const drawing_t *g) {
+static void draw_key(const loss_drawing_t *g) {
     static const struct {
         const char *class, *name;
     } key[] = {{"raw", "loss of a step"}, {"smooth", "smoothed"}, {"held", "held-out text"}};
@@ -182,7 +184,7 @@ static void draw_key(const drawing_t *g) {
 }
 
 void draw_losses(const metrics_t *m, const char *title, sbuf_t *out) {
-    drawing_t g = {.m = m, .out = out};
+    loss_drawing_t g = {.m = m, .out = out};
     measure(&g);
     svg_open(out, WIDTH, HEIGHT, title);
     svg_text(out, LEFT, 20, "start", "", title);

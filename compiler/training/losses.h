@@ -1,4 +1,5 @@
-/* The course of a training run as a drawing: losses over updates, and the learning rate below them. */
+/* The course of a training run as a drawing: losses over updates, and the learning
+ * rate below them. */
 #ifndef REFORMERC_TRAINING_LOSSES_H
 #define REFORMERC_TRAINING_LOSSES_H
 

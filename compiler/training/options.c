@@ -1,7 +1,7 @@
 /* Options of `reformerc train` that are keys of the spec's section `train:`.
  *
- * In: the command line. Out: its settings, those of these options behind those of --set, since they are the more
- * particular word; errors name the option. */
+ * In: the command line. Out: its settings, those of these options behind those of --set, since they
+ * are the more particular word; errors name the option. */
 #include <string.h>
 
 #include "training/training.h"
@@ -37,13 +37,15 @@ static const struct {
 };
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 
-/* What YAML has a meaning for between double quotes: quotes, and the ends of lines, which it would fold. */
+/* What YAML has a meaning for between double quotes: quotes, and the ends of
+ * lines, which it would fold. */
 static const struct {
     const char *bytes, *escape;
 } escapes[] = {{"\"", "\\\""},      {"\\", "\\\\"},          {"\n", "\\n"},          {"\r", "\\r"},
                {"\xc2\x85", "\\N"}, {"\xe2\x80\xa8", "\\L"}, {"\xe2\x80\xa9", "\\P"}};
 
-/* One character; how many bytes it has. All others stay, and what is no text is told by who reads it. */
+/* One character; how many bytes it has. All others stay, and what is no text
+ * is told by who reads it. */
 static size_t put_quoted(sbuf_t *out, const char *p) {
     for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
         size_t n = strlen(escapes[i].bytes);
@@ -84,7 +86,7 @@ static bool excludes(const options_t *o, option_id_t a, const char *shown, optio
     return true;
 }
 
-/* ---- options without effect ------------------------------------------------------------------------ */
+/* ---- options without effect ------------------------------------------------------------------ */
 
 typedef struct {
     option_id_t id;
@@ -133,7 +135,8 @@ static const char *key_of(option_id_t id) {
     return NULL;
 }
 
-/* Given as an option, or as a setting. What the file of the spec says is for its other uses, too. */
+/* Given as an option, or as a setting. What the file of the spec says is for
+ * its other uses, too. */
 static const char *shown_where(const options_t *o, const idle_t *x) {
     const char *key = key_of(x->id);
     if (o->given[x->id]) return x->shown;
@@ -160,7 +163,7 @@ bool train_options_idle(const options_t *o, diag_t *d) {
            HAS_IDLE(o, of_batches, "of --batches nothing is held out to be evaluated", d);
 }
 
-/* ---- what excludes what ---------------------------------------------------------------------------- */
+/* ---- what excludes what ---------------------------------------------------------------------- */
 
 bool train_goes_on(const options_t *o) {
     return o->given[OPT_RESUME] &&

@@ -1,8 +1,9 @@
 /* How much of what the machine can do a training gets out of it (training.h).
  *
- * In: the step's module, and probes: products of each kind that the step has, which touch no memory, on the threads of the training. A probe sees what
- * neighbours leave of the machine just then, and they can only make it slower, so the fastest of several is the peak. They
- * are spread over the first minute, between steps, and take a thousandth of its time. */
+ * In: the step's module, and probes: products of each kind that the step has, which touch no
+ * memory, on the threads of the training. A probe sees what neighbours leave of the machine just
+ * then, and they can only make it slower, so the fastest of several is the peak. They are spread
+ * over the first minute, between steps, and take a thousandth of its time. */
 #include <math.h>
 
 #include "cost/kernels.h"

@@ -1,5 +1,5 @@
-/* What code a training needs (training.h): train steps of exactly its rows, besides forwards for evaluation and steps of
- * generation for samples. */
+/* What code a training needs (training.h): train steps of exactly its rows, besides forwards for
+ * evaluation and steps of generation for samples. */
 #include "training/training.h"
 
 #include "session/gradients.h"

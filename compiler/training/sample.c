@@ -1,4 +1,5 @@
-/* What the model writes while it learns (training.h): a prompt and its continuation, drawn at a mild temperature, on stderr. */
+/* What the model writes while it learns (training.h): a prompt and its continuation, drawn at a
+ * mild temperature, on stderr. */
 #include <string.h>
 
 #include "reformer_generate.h"
@@ -26,7 +27,7 @@ static int step(void *ctx, const reformer_decode_t *io) {
     return exec_step(m->cache, &whole, m->t->d);
 }
 
-/* ---- the prompt ------------------------------------------------------------------------------------ */
+/* ---- the prompt ------------------------------------------------------------------------------ */
 
 static bool given_prompt(training_t *t, const char *prompt, tokens_t *tokens) {
     if (!text_encode(t->text, prompt, strlen(prompt), tokens, "train.sample_prompt", t->d))
@@ -36,7 +37,8 @@ static bool given_prompt(training_t *t, const char *prompt, tokens_t *tokens) {
     return false;
 }
 
-/* A prompt that takes all positions would leave samples without a word, and a longer one has no place. */
+/* A prompt that takes all positions would leave samples without a word, and a
+ * longer one has no place. */
 bool train_sample_check(training_t *t) {
     const char *given = t->spec->train.sample_prompt;
     int64_t positions = t->s->plan->positions;
@@ -69,7 +71,7 @@ static bool held_out_prompt(training_t *t, tokens_t *tokens) {
     return ok;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* The cache has as many rows as the plan; all but the first stay empty. */
 static bool write_text(sampler_t *m, const tokens_t *prompt, int32_t *tokens, int64_t n) {

@@ -1,4 +1,5 @@
-/* Checkpoints of training.h: the learner's arrays, the counters, and what must be the same where a run goes on. */
+/* Checkpoints of training.h: the learner's arrays, the counters, and what must be the
+ * same where a run goes on. */
 #include <dirent.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "support/heap.h"
 #include "training/training.h"
 
-/* ---- what is kept ---------------------------------------------------------------------------------- */
+/* ---- what is kept ---------------------------------------------------------------------------- */
 
 static const struct {
     const char *key;
@@ -123,9 +124,10 @@ static void describe_state(training_t *t) {
     take_arrays(t, state);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------------ */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
-/* What a process that was killed had begun to write beside the checkpoints. Nobody else is at work here. */
+/* What a process that was killed had begun to write beside the checkpoints. Nobody
+ * else is at work here. */
 static void remove_unfinished(const training_t *t) {
     static const char *const names[] = {"loss.svg.tmp-", "metrics.csv.tmp-"};
     DIR *folder = opendir(t->out);

@@ -1,6 +1,8 @@
-/* What one sees of a run (training.h): a bar on a terminal, plain lines elsewhere, DIR/loss.svg, a summary.
+/* What one sees of a run (training.h): a bar on a terminal, plain lines elsewhere,
+ * DIR/loss.svg, a summary.
  *
- * A line is written for the first step, at every tenth of the way, with every evaluation, and when nothing was said for a while. */
+ * A line is written for the first step, at every tenth of the way, with every evaluation, and when
+ * nothing was said for a while. */
 #include <math.h>
 
 #include "cli/name.h"
@@ -11,7 +13,7 @@
 
 static const double quiet = 20; /* seconds without a line, at most, if steps are that short */
 
-/* ---- numbers --------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static double steps_done(const training_t *t) {
     return (double)(t->step - t->first);
@@ -67,7 +69,7 @@ static void put_step(const training_t *t, const metric_t *row, sbuf_t *out) {
     if (isfinite(row->epoch)) sbuf_printf(out, ", epoch %.2f", row->epoch);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 void show_begin(training_t *t) {
     t->bar = progress_new("steps", 0);
@@ -144,7 +146,7 @@ void show_eval(training_t *t, const metric_t *row, bool best) {
     sbuf_free(&said);
 }
 
-/* ---- the end --------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 bool show_plot(training_t *t) {
     if (!t->out) return true;

@@ -1,5 +1,5 @@
-/* A training from its model and data to the learner, and its end (training.h): which length, how many steps, what is checked
- * before anything is written. */
+/* A training from its model and data to the learner, and its end (training.h): which length, how
+ * many steps, what is checked before anything is written. */
 
 #include "training/training.h"
 
@@ -7,7 +7,7 @@
 #include "session/gradients.h"
 #include "support/heap.h"
 
-/* ---- how long -------------------------------------------------------------------------------------- */
+/* ---- how long -------------------------------------------------------------------------------- */
 
 static bool more_than_there_are(const training_t *t, int64_t there) {
     diag_error(t->d, t->spec->at[KEY_train_steps], "%lld steps; %s has micro-batches for %lld",
@@ -52,7 +52,8 @@ static void warn_of_end(const training_t *t) {
     else diag_hint(t->d, "train.schedule.total=%lld, or fewer steps", (long long)t->steps);
 }
 
-/* A schedule that ends must know when, and a clock is no number that a run could be repeated with. */
+/* A schedule that ends must know when, and a clock is no number that a run could
+ * be repeated with. */
 static bool count_steps(training_t *t) {
     reformer_schedule_t *s = &t->spec->train.schedule;
     t->steps = t->spec->train.steps > 0 ? t->spec->train.steps : INT64_MAX;
@@ -69,7 +70,7 @@ static bool count_steps(training_t *t) {
     return false;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static bool check_data(const training_t *t) {
     const spec_t *s = t->spec;
@@ -104,11 +105,11 @@ static bool open_model(training_t *t) {
 
 /* The first token of a row is no label of a causal LM: a row of one has none. */
 static bool check_length(const training_t *t) {
-    int64_t most = t->s->model.facts.longest, length = t->feed.length;
+    int64_t max = t->s->model.facts.longest, length = t->feed.length;
     srcloc_t at = t->feed.file ? IN_FILE(t->feed.path) : t->spec->at[KEY_train_sequence_length];
-    if (length > most) {
+    if (length > max) {
         diag_error(t->d, at, "rows of %lld tokens; the longest this model takes is %lld",
-                   (long long)length, (long long)most);
+                   (long long)length, (long long)max);
         return false;
     }
     if (length > 1 || t->s->model.facts.head != ARCH_CAUSAL_LM) return true;
@@ -131,7 +132,7 @@ static bool open_learner(training_t *t) {
     return t->learner && buckets_open(t);
 }
 
-/* ---- a run ----------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static void describe(const training_t *t) {
     sbuf_t out = {0};
@@ -166,7 +167,7 @@ static bool learn(training_t *t) {
     return train_loop(t);
 }
 
-/* ---- the parts of a run ------------------------------------------------------------------------------ */
+/* ---- the parts of a run ---------------------------------------------------------------------- */
 
 training_t training_new(session_t *s, ranks_t *ranks) {
     s->advises = s->trains = true;

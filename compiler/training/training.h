@@ -31,18 +31,19 @@
 #include "tensors/tensors.h"
 #include "text/text.h"
 
-/* ---- what is learnt ------------------------------------------------------------------------------ */
+/* ---- what is learnt -------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t rows, length; /* of a micro-batch */
-    int64_t
-        n; /* micro-batches of a step that are this rank's: number k of them is number k * ranks + rank of
-                           * the step */
+    /* micro-batches of a step that are this rank's: number k of them is number k *
+     * ranks + rank of the step */
+    int64_t n;
     int rank, ranks;       /* this one; of how many */
     reformer_io_t *micros; /* [n], of the step that was taken last: inputs and labels */
     double *items,
-        *mine; /* what losses are means of: [n * ranks], of all micro-batches of that step; [n + 1], of these, and
-                            * their tokens */
+        /* What losses are means of: [n * ranks], of all micro-batches of that step; [n + 1], of
+         * these, and their tokens */
+        *mine;
     double tokens;   /* of that step, of all ranks: padding is none */
     st_rows_t *file; /* --batches; NULL: data */
     int64_t n_batches;
@@ -56,7 +57,7 @@ typedef struct {
 
 typedef struct hashing hashing_t; /* hashing.c */
 
-/* ---- a run ----------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 /* What goes on where a run is interrupted: in a checkpoint, to the bit. */
 typedef struct {
@@ -111,28 +112,32 @@ typedef struct {
 
 /* training.c.
  *
- * training_options: o with the settings of the options that are keys; with --resume DIR/last has the weights to begin
- * with; rotations of evaluation are those that `eval` draws. training_new: of a session with such options; neither may move.
- * training_open: model, data and plan, nothing of which is written; training_run: DIR, steps, checkpoints. False after errors in d, and
- * then, too, training_free, which frees the session. */
+ * training_options: o with the settings of the options that are keys; with --resume DIR/last has
+ * the weights to begin with; rotations of evaluation are those that `eval` draws. training_new: of
+ * a session with such options; neither may move. training_open: model, data and plan, nothing of
+ * which is written; training_run: DIR, steps, checkpoints. False after errors in d, and then, too,
+ * training_free, which frees the session. */
 options_t training_options(const options_t *o);
 training_t training_new(session_t *s, ranks_t *ranks);
 bool training_open(training_t *t);
 bool training_run(training_t *t);
 void training_free(training_t *t);
 
-/* options.c: what excludes each other, false after errors in d; settings of the options that are keys; --resume, and there
- * is a checkpoint: a run that was killed before its first one begins with the weights that it began with. */
+/* options.c: what excludes each other, false after errors in d; settings of the options that are
+ * keys; --resume, and there is a checkpoint: a run that was killed before its first one begins with
+ * the weights that it began with. */
 bool train_excludes(const options_t *o, diag_t *d);
 bool train_options_idle(const options_t *o, diag_t *d); /* errors: given, and without effect here */
 bool train_goes_on(const options_t *o);
 void train_settings(options_t *o);
 
-/* feed.c: from the spec and the options; false after errors. feed_take: the micro-batches of a step. */
+/* feed.c: from the spec and the options; false after errors. feed_take: the micro-batches
+ * of a step. */
 bool feed_open(training_t *t);
 bool feed_take(training_t *t, int64_t step);
 double feed_items(const training_t *t); /* of the whole step, of all ranks */
-/* all[micros]: a number of each micro-batch of the step, of which mine[n] are these. False after an error in t->d. */
+/* all[micros]: a number of each micro-batch of the step, of which mine[n] are these. False
+ * after an error in t->d. */
 bool feed_gather(const training_t *t, const double *mine, double *all);
 double feed_epoch(const training_t *t, int64_t step);
 void feed_close(feed_t *f);
@@ -159,9 +164,10 @@ bool train_eval_held(training_t *t, metric_t *row); /* by the executor that the 
 
 /* hashing.c: the same model with other rounds of hashing, "1" … "256", or with exact attention.
  *
- * hashing_settings: what that is in settings, behind those of o. hashing_plan: of options as training_options() gives them;
- * NULL after errors in d: it is no such model, or the settings do not make it what was asked for (at `at`). hashing_bind: with
- * the newest weights of the learner; NULL after errors. hashing_session: its model, and behind hashing_bind() its weights.
+ * hashing_settings: what that is in settings, behind those of o. hashing_plan: of options as
+ * training_options() gives them; NULL after errors in d: it is no such model, or the settings do
+ * not make it what was asked for (at `at`). hashing_bind: with the newest weights of the learner;
+ * NULL after errors. hashing_session: its model, and behind hashing_bind() its weights.
  * hashing_of_spec: t->hashing, if the spec asks for one. */
 #define HASHING_FULL "full"
 void hashing_settings(options_t *o, const char *hashes);
@@ -171,7 +177,8 @@ const session_t *hashing_session(const hashing_t *h);
 void hashing_close(hashing_t *h); /* NULL is fine; before training_free() */
 bool hashing_of_spec(training_t *t);
 
-/* buckets.c: of a batch of evaluation, else of training. Opens nothing for a model that does not hash. */
+/* buckets.c: of a batch of evaluation, else of training. Opens nothing for a
+ * model that does not hash. */
 bool buckets_open(training_t *t);
 bool buckets_look(training_t *t, metric_t *row);
 void buckets_close(training_t *t);
@@ -180,8 +187,8 @@ void buckets_close(training_t *t);
 bool train_sample(training_t *t);
 bool train_sample_check(training_t *t); /* its prompt leaves room; false after an error */
 
-/* peak.c: before the first step, and between any two. peak_part: of the steps so far, at most 1; NAN: unknown, or steps
- * were faster than all that was measured. */
+/* peak.c: before the first step, and between any two. peak_part: of the steps so far, at most 1;
+ * NAN: unknown, or steps were faster than all that was measured. */
 void peak_open(training_t *t);
 void peak_look(training_t *t);
 void peak_close(training_t *t);
@@ -195,9 +202,9 @@ bool show_plot(training_t *t);                           /* DIR/loss.svg */
 bool show_judgement(training_t *t, const metric_t *row); /* of --eval-only, on stdout */
 bool show_summary(training_t *t);                        /* false: stdout is closed or full */
 
-/* agree.c: whether all ranks train the same; a rank that differs from rank 0 has an error in t->d, and no rank comes back
- * before all agree. Before the plan: what was asked for, and the data. Before the first step: the weights, and how they are
- * computed. */
+/* agree.c: whether all ranks train the same; a rank that differs from rank 0 has an error in t->d,
+ * and no rank comes back before all agree. Before the plan: what was asked for, and the data.
+ * Before the first step: the weights, and how they are computed. */
 bool agree_on_training(training_t *t);
 bool agree_on_state(training_t *t);
 
@@ -211,8 +218,8 @@ bool save_best(training_t *t);
 void save_close(training_t *t);
 const char *data_print(const training_t *t);   /* which data it learns */
 uint64_t rotations_print(const training_t *t); /* of those that evaluation hashes with */
-const char *
-graphs_text(const training_t *t); /* of a model that is made of graphs; NULL: a spec's */
+/* Of a model that is made of graphs; NULL: a spec's */
+const char *graphs_text(const training_t *t);
 
 /* plan.c: t's plan, of its spec and rows. False after errors. */
 bool training_plan(training_t *t);

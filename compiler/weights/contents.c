@@ -1,9 +1,10 @@
-/* The table of contents at the end of a packed file: what stands where, so that a person with a pager can tell, and so that
- * the file can be read without its model.
+/* The table of contents at the end of a packed file: what stands where, so that a person with a
+ * pager can tell, and so that the file can be read without its model.
  *
- * In and out: a layout; print and parse share the file and its tables. A text that nobody vouches for gives a layout only if
- * each of its arrays lies within the data, has the shape that its arrangement asks for, and the layout prints as that very
- * text: so it holds no more than the table says, and no second spelling of anything. */
+ * In and out: a layout; print and parse share the file and its tables. A text that nobody vouches
+ * for gives a layout only if each of its arrays lies within the data, has the shape that its
+ * arrangement asks for, and the layout prints as that very text: so it holds no more than the table
+ * says, and no second spelling of anything. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ const char *contents_kind(pack_kind_t kind) {
     return kind_names[kind];
 }
 
-/* ---- printing ------------------------------------------------------------------------------------ */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static void print_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
     sbuf_printf(s, " %s=", key);
@@ -51,7 +52,7 @@ void contents_print(const layout_t *l, sbuf_t *s) {
     for (int i = 0; i < l->n; i++) print_entry(&l->entries[i], s);
 }
 
-/* ---- parsing: words of a line ---------------------------------------------------------------------- */
+/* ---- parsing: words of a line ---------------------------------------------------------------- */
 
 typedef struct {
     arena_t *arena;
@@ -76,17 +77,17 @@ static bool skip(contents_reader_t *r, const char *text) {
 
 /* Digits, of a number that no file is as large as. */
 static bool read_number(contents_reader_t *r, int64_t *n) {
-    const int64_t most = INT64_C(1) << 50;
+    const int64_t max = INT64_C(1) << 50;
     const char *from = r->at;
     for (*n = 0; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
-        if ((*n = *n * 10 + (*r->at - '0')) > most) return false;
+        if ((*n = *n * 10 + (*r->at - '0')) > max) return false;
     return r->at > from;
 }
 
-static bool read_dims(contents_reader_t *r, const char *key, int most, int *rank, int64_t *dims) {
+static bool read_dims(contents_reader_t *r, const char *key, int max, int *rank, int64_t *dims) {
     if (!skip(r, key)) return false;
     do
-        if (*rank == most || !read_number(r, &dims[*rank]) || dims[(*rank)++] == 0) return false;
+        if (*rank == max || !read_number(r, &dims[*rank]) || dims[(*rank)++] == 0) return false;
     while (skip(r, "x"));
     return true;
 }
@@ -106,7 +107,7 @@ static bool read_type(contents_reader_t *r, gtype_t *type) {
     return false;
 }
 
-/* ---- parsing: an entry ------------------------------------------------------------------------------ */
+/* ---- parsing: an entry ----------------------------------------------------------------------- */
 
 static bool read_line(contents_reader_t *r, layout_entry_t *e) {
     e->name = read_word(r);
@@ -131,10 +132,10 @@ static bool read_sources(contents_reader_t *r, layout_entry_t *e) {
 
 /* What layout_shape_entry() needs, and that it overflows nothing. */
 static bool is_possible(const layout_entry_t *e) {
-    const int64_t most = INT64_C(1) << 48;
+    const int64_t max = INT64_C(1) << 48;
     int64_t elements = e->count;
     for (int i = 0; i < e->rank; i++)
-        if (__builtin_mul_overflow(elements, e->shape[i], &elements) || elements > most)
+        if (__builtin_mul_overflow(elements, e->shape[i], &elements) || elements > max)
             return false;
     bool matrix = e->kind == PACK_PANELS || e->kind == PACK_HEAD_PANELS || e->kind == PACK_COLUMNS;
     if ((matrix || e->type == G_I8) && e->rank != 2) return false;
@@ -168,7 +169,7 @@ static bool read_entry(contents_reader_t *r) {
     return true;
 }
 
-/* ---- parsing: all of it ------------------------------------------------------------------------------ */
+/* ---- parsing: all of it ---------------------------------------------------------------------- */
 
 /* A tensor of the table, in its order. */
 typedef struct {

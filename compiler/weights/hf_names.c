@@ -1,7 +1,7 @@
 /* What Hugging Face calls a tensor, and the shape that it has there.
  *
- * In: names of weights files and of a layout. Out: what they say (a layer's number, an axial table), and the way back
- * from a layout to the checkpoint that it was packed from. */
+ * In: names of weights files and of a layout. Out: what they say (a layer's number, an axial
+ * table), and the way back from a layout to the checkpoint that it was packed from. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* Weights in several files.
  *
- * In: an index (JSON: {"weight_map": {"tensor name": "file name"}}) that nobody vouches for. Its files lie beside it or
- * below: a name that leads elsewhere is an error before anything is opened. Out: one table of tensors over all of
- * them. Each tensor of the map must be in its file; a name in two files is that of the map. */
+ * In: an index (JSON: {"weight_map": {"tensor name": "file name"}}) that nobody vouches for. Its
+ * files lie beside it or below: a name that leads elsewhere is an error before anything is opened.
+ * Out: one table of tensors over all of them. Each tensor of the map must be in its file; a name in
+ * two files is that of the map. */
 #include <jansson.h>
 #include <string.h>
 

@@ -2,9 +2,9 @@
  *
  * Weights: Linear and Embedding N(0, initializer_range), biases 0, layer norms 1 and 0, axial
  * tables N(0, axial_norm_std); one stream of torch's generator through the params in the Graph's
- * order, those alone that a file lacks where it is to be filled up. Rotations (docs/semantics.md 6.3): with hash_seed the generator is seeded before every layer,
- * so layers of one shape have equal ones; without it one stream serves the layers that draw, in
- * order. */
+ * order, those alone that a file lacks where it is to be filled up. Rotations (docs/semantics.md
+ * 6.3): with hash_seed the generator is seeded before every layer, so layers of one shape have
+ * equal ones; without it one stream serves the layers that draw, in order. */
 #include <string.h>
 
 #include "weights/names.h"

@@ -1,4 +1,5 @@
-/* The bound of json.h. A value costs the parser up to two hundred bytes, and a text of them as little as two each. */
+/* The bound of json.h. A value costs the parser up to two hundred bytes, and a text of
+ * them as little as two each. */
 #include "weights/json.h"
 
 #include <jansson.h>
@@ -8,7 +9,7 @@
 
 #include "support/guard.h"
 
-enum { MOST_VALUES = 4000000 }; /* a tensor's entry has about ten */
+enum { MAX_VALUES = 4000000 }; /* a tensor's entry has about ten */
 
 /* Where the string that opens at p ends. */
 static const char *skip_string(const char *p, const char *end) {
@@ -22,7 +23,7 @@ static bool too_many(const char *text, size_t bytes, size_t *at) {
     for (const char *p = text, *end = text + bytes; p < end; p++) {
         if (*p == '"') p = skip_string(p, end);
         else n += *p == ',' || *p == '[' || *p == '{';
-        if (n <= MOST_VALUES) continue;
+        if (n <= MAX_VALUES) continue;
         *at = (size_t)(p - text);
         return true;
     }
@@ -48,6 +49,6 @@ json_t *json_load_bounded(const char *text, size_t bytes, json_error_t *error) {
         return root;
     }
     *error = (json_error_t){.position = (int)at};
-    snprintf(error->text, sizeof error->text, "more than %d values", MOST_VALUES);
+    snprintf(error->text, sizeof error->text, "more than %d values", MAX_VALUES);
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* The table of the packed weights file, from the PARAMs of a graph: each is stacked with those that have its name but
- * for the layer, its shape and its arrangement. */
+/* The table of the packed weights file, from the PARAMs of a graph: each is stacked with those that
+ * have its name but for the layer, its shape and its arrangement. */
 #include "weights/layout.h"
 
 #include <string.h>
@@ -32,10 +32,10 @@ static layout_index_t table_for(arena_t *a, size_t keys) {
     return t;
 }
 
-/* ---- how a weight is arranged ------------------------------------------------------------------- */
+/* ---- how a weight is arranged ---------------------------------------------------------------- */
 
-/* By node id: of how many heads a value is an operand, as it is or rounded, where nobody else reads it. Readers come behind
- * what they read, so they are known first. */
+/* By node id: of how many heads a value is an operand, as it is or rounded, where nobody else reads
+ * it. Readers come behind what they read, so they are known first. */
 static int64_t *find_heads(arena_t *a, const graph_t *g) {
     int64_t *heads = ARENA_ARRAY(a, int64_t, g->n_nodes);
     bool *elsewhere = ARENA_ARRAY(a, bool, g->n_nodes);
@@ -112,7 +112,7 @@ void layout_shape_entry(layout_entry_t *e) {
     if (e->type == G_I8) e->rows = scaled_rows(e);
 }
 
-/* ---- stacks --------------------------------------------------------------------------------------- */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
 /* "encoder.layers.#.attention.layer_norm.weight": the name without the number of its layer. */
 static const char *pattern_of(arena_t *a, const gnode_t *param) {
@@ -210,7 +210,8 @@ bool layout_is_read(const gnode_t *reader) {
     return reader->op != G_GRADIENT;
 }
 
-/* What is trained is so in float32: those values of a rounded param stand in the file too, before it. */
+/* What is trained is so in float32: those values of a rounded param stand in
+ * the file too, before it. */
 static void add_master(maker_t *m, const graph_t *g, const gnode_t *param, const reads_t *of) {
     for (int k = 0; k < of->n && param->type != G_F32; k++)
         if (g->nodes[of->reader[k]]->op == G_GRADIENT)
@@ -232,8 +233,9 @@ static void add_params(maker_t *m, const graph_t *g) {
     }
 }
 
-/* Of what weights mean and how they stand: the arranged params in order, and what the nodes do with them, as far as it
- * is the same for all lengths. Where a length has no windows, other ops do the same. */
+/* Of what weights mean and how they stand: the arranged params in order, and what the nodes do with
+ * them, as far as it is the same for all lengths. Where a length has no windows,
+ * other ops do the same. */
 static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
     sbuf_t s = {0};
     sbuf_printf(&s, "layout %d\n", REFORMER_WEIGHTS_VERSION);
@@ -264,7 +266,8 @@ static maker_t begin_layout(arena_t *a, const graph_t *g) {
                      .names = table_for(a, 2 * reads)};
 }
 
-/* The sections of a file, in their order; scales of integers are floats, what their sums start at are integers. */
+/* The sections of a file, in their order; scales of integers are floats, what their
+ * sums start at are integers. */
 typedef enum { SECTION_F32, SECTION_BF16, SECTION_INTEGERS } layout_section_t;
 
 static int64_t place(int64_t *offset, int64_t bytes, int64_t at) {

@@ -1,9 +1,10 @@
 /* The weights of one model out of files.
  *
- * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder, or "random[:SEED]";
- * perhaps a file of rotations. Out: the store (store.c) with a value for each. Names (docs/semantics.md 2): `reformer.`
- * present or absent, the mask-value buffers ignored, the bias of the LM head under either or both of its names, axial
- * tables with Hugging Face's dimensions of 1. */
+ * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder,
+ * or "random[:SEED]"; perhaps a file of rotations. Out: the store (store.c) with a value for each.
+ * Names (docs/semantics.md 2): `reformer.` present or absent, the mask-value buffers ignored, the
+ * bias of the LM head under either or both of its names, axial tables with Hugging
+ * Face's dimensions of 1. */
 #include <string.h>
 
 #include "support/format.h"
@@ -32,8 +33,8 @@ static bool is_mask_buffer(const char *name) {
     return starts_with(last, "mask_value_float") || starts_with(last, "self_mask_value_float");
 }
 
-/* One parameter with two names: first the one that counts where both stand. Transformers 5 trains the second's
- * namesake no more, and saves what it was at the start. */
+/* One parameter with two names: first the one that counts where both stand. Transformers 5 trains
+ * the second's namesake no more, and saves what it was at the start. */
 static const char *const bias_names[] = {"lm_head.decoder.bias", "lm_head.bias"};
 
 static bool has_two_names(const char *name) {
@@ -233,19 +234,19 @@ bool store_fits(const graph_t *g, const char *path, diag_t *d) {
     bool bad_seed;
     if (!path || !names_random(path, &seed, &bad_seed)) return true;
     const gnode_t *largest = NULL;
-    double sum = 0, most = 0, limit = (double)memory_limit();
+    double sum = 0, max = 0, limit = (double)memory_limit();
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
         if (n->op != G_PARAM) continue;
         double bytes = sizeof(float);
         for (int k = 0; k < n->rank; k++) bytes *= (double)n->shape[k].c;
         sum += bytes;
-        if (bytes > most) most = bytes, largest = n;
+        if (bytes > max) max = bytes, largest = n;
     }
     if (sum <= limit) return true;
     diag_error(d, largest->at,
                "the weights take %.1f GiB (%.1f of them '%s'), there are %.1f GiB of memory",
-               sum / GIB, most / GIB, largest->name, limit / GIB);
+               sum / GIB, max / GIB, largest->name, limit / GIB);
     return false;
 }
 

@@ -1,8 +1,9 @@
 /* float32 → the number types of files that hold fewer bits.
  *
- * In: values, all finite. Out: the nearest numbers of the type, of two that are equally near the one whose last bit is 0;
- * float16 down to its denormals, bfloat16 by the rule of support/bf16.h. A value that would become infinite is an error that
- * names it, and so is one that is not finite to begin with: nobody wants a file of weights that says something else. */
+ * In: values, all finite. Out: the nearest numbers of the type, of two that are equally near the
+ * one whose last bit is 0; float16 down to its denormals, bfloat16 by the rule of support/bf16.h. A
+ * value that would become infinite is an error that names it, and so is one that is not finite to
+ * begin with: nobody wants a file of weights that says something else. */
 #include <math.h>
 #include <string.h>
 

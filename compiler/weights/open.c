@@ -1,9 +1,11 @@
-/* Weights of any kind, opened as one table of tensors: safetensors, an index of several such files, a packed file. */
+/* Weights of any kind, opened as one table of tensors: safetensors, an index of several
+ * such files, a packed file. */
 #include <string.h>
 
 #include "weights/packed_int.h"
 
-/* Whether JSON stands there: a safetensors file begins with its header's length, and none is that long. */
+/* Whether JSON stands there: a safetensors file begins with its header's length,
+ * and none is that long. */
 static bool is_index(const char *path) {
     diag_t *quiet = diag_new();
     input_t in;

@@ -1,8 +1,9 @@
 /* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
  *
  * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
- * weights/layout.h gives each (zeros where a panel is not full), and a table of contents in text (contents.c). Header, data and contents depend on
- * nothing but layout and weights: same weights, same bytes. Unpacking inverts it exactly. */
+ * weights/layout.h gives each (zeros where a panel is not full), and a table of contents in text
+ * (contents.c). Header, data and contents depend on nothing but layout and weights: same weights,
+ * same bytes. Unpacking inverts it exactly. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,8 +163,9 @@ void weights_pack_tensor(const layout_entry_t *e, int index, const float *values
     move_tensor(e, &m);
 }
 
-/* What packing knows besides the layout: how many reads of each tensor are yet to come, and up to where the file's bytes
- * were written. What no tensor fills is zero, so that equal weights are equal bytes. */
+/* What packing knows besides the layout: how many reads of each tensor are yet to come, and up to
+ * where the file's bytes were written. What no tensor fills is zero, so that equal
+ * weights are equal bytes. */
 typedef struct {
     const store_t *s;
     int *readers; /* [s->n] */
@@ -183,7 +185,8 @@ static void zero_to(packer_t *p, size_t end) {
     p->zeroed = end;
 }
 
-/* Where all that stands of tensor `index` ends in the file; what is in arrays beside it does for all of its entry at once. */
+/* Where all that stands of tensor `index` ends in the file; what is in arrays beside it does for
+ * all of its entry at once. */
 static size_t end_of_tensor(const layout_entry_t *e, int index) {
     int64_t end = e->offset + (int64_t)stride_of(e) * (index + 1);
     int64_t last = e->scales_at > e->starts_at ? e->scales_at : e->starts_at;

@@ -1,5 +1,6 @@
-/* Matrices of integers in the packed weights file: arrays of i8, and behind them a scale and, of panels, a start for each
- * row (weights/layout.h). Both directions ask one function where an element stands. */
+/* Matrices of integers in the packed weights file: arrays of i8, and behind them a scale and, of
+ * panels, a start for each row (weights/layout.h). Both directions ask one function
+ * where an element stands. */
 #include "support/i8.h"
 #include "weights/pack_int.h"
 
@@ -51,7 +52,7 @@ void pack_i8(const layout_entry_t *e, int index, const float *values, unsigned c
             sum += q;
         }
         m.scales[to] = by.scale;
-        if (m.starts) m.starts[to] = -(I8_MOST + 1) * sum;
+        if (m.starts) m.starts[to] = -(I8_MAX + 1) * sum;
     }
 }
 

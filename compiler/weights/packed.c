@@ -1,8 +1,9 @@
 /* Packed files, read: by their own table of contents, with no model at hand.
  *
- * In: a path, or bytes and a layout. Out: what stands in the file (packed_open), or its tensors under Hugging Face's names
- * and in Hugging Face's shapes, as if they had come in safetensors (st_open_packed). Of bf16 a tensor is BF16, of everything
- * else F32: integers come back as what they mean, each times its row's scale. */
+ * In: a path, or bytes and a layout. Out: what stands in the file (packed_open), or its tensors
+ * under Hugging Face's names and in Hugging Face's shapes, as if they had come in safetensors
+ * (st_open_packed). Of bf16 a tensor is BF16, of everything else F32: integers come back as what
+ * they mean, each times its row's scale. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "weights/packed_int.h"
 #include "weights/store_int.h"
 
-/* ---- the file ------------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static bool refuse(const packed_file_t *p, diag_t *d, const char *what) {
     diag_error(d, IN_FILE(p->path), "the packed weights file %s", what);
@@ -57,10 +58,10 @@ static bool parse_contents(packed_file_t *p, const void *text, size_t bytes, dia
 
 /* The table alone. */
 static bool read_contents(packed_file_t *p, const input_t *in, diag_t *d) {
-    enum { MOST = 256 << 20 };
+    enum { MAX = 256 << 20 };
     uint64_t at = p->header.data_end;
     size_t n = (size_t)(in->bytes - at);
-    if (n > MOST) return refuse(p, d, "is damaged: its table of contents is too large");
+    if (n > MAX) return refuse(p, d, "is damaged: its table of contents is too large");
     char *text = heap_new(n + 1, 1);
     bool ok = input_read(in, at, text, n, d) && parse_contents(p, text, n, d);
     heap_free(text);
@@ -110,7 +111,7 @@ bool is_packed_file(const char *path) {
     return packed;
 }
 
-/* ---- its tensors ------------------------------------------------------------------------------------------ */
+/* ---- its tensors ----------------------------------------------------------------------------- */
 
 /* Two bytes each in the place of floats, which the first of them does not read again. */
 static void narrow(float *x, int64_t n) {

@@ -10,7 +10,8 @@ layout_t *contents_parse(arena_t *a, const char *text, size_t bytes, int64_t dat
 /* Tables of positions are those of a grid: weights_hf_shape() can tell what each was. */
 bool hf_names_are_right(const layout_t *l);
 
-/* A packed file as if it were one of safetensors (weights.h: st_open_weights); without `values` names, types and shapes. */
+/* A packed file as if it were one of safetensors (weights.h: st_open_weights); without `values`
+ * names, types and shapes. */
 st_file_t *st_open_packed(const char *path, bool values, diag_t *d);
 
 #endif

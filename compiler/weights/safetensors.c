@@ -3,8 +3,9 @@
  * In: a file that nobody vouches for. Every field of its header is checked before any
  * tensor can be reached: lengths, JSON, types, shapes (products with overflow checks), and that the
  * tensors cover the data without overlap, hole or rest, as the format demands. Unknown fields of an
- * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
- * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file. */
+ * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more
+ * than eight dimensions is an error only for whoever uses it. Out: a table of tensors that point
+ * into a copy of the file. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

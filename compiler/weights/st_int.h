@@ -24,14 +24,15 @@ struct st_file {
     size_t n, n_shards;
     const st_tensor_t **by_name;
     const char *unwrapped;
-    arena_t *
-        owned; /* what tensors in memory point into, where it is this file's; NULL: it is somebody else's */
+    /* What tensors in memory point into, where it is this file's; NULL: it is somebody else's */
+    arena_t *owned;
 };
 
 /* One file; without `values` its header only. */
 st_file_t *st_open_one(const char *path, bool values, diag_t *d);
 st_file_t *st_open_index(const char *path, bool values, diag_t *d);
-/* Of tensors in memory that go with it, in `owned`; without `values` they have no data. NULL after an error in d. */
+/* Of tensors in memory that go with it, in `owned`; without `values` they have no data.
+ * NULL after an error in d. */
 st_file_t *st_from_arena(const char *shown, const st_tensor_t *tensors, size_t n, bool values,
                          arena_t *owned, diag_t *d);
 void st_sort(st_file_t *f); /* by_name anew */

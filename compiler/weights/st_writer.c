@@ -1,4 +1,5 @@
-/* Writes the safetensors format: tensors are collected, then one file holds them, whole or not at all. */
+/* Writes the safetensors format: tensors are collected, then one file holds them,
+ * whole or not at all. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

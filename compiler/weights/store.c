@@ -1,7 +1,9 @@
-/* A set of float32 tensors under Hugging Face's names: one for each param of a Graph, in the Graph's order.
+/* A set of float32 tensors under Hugging Face's names: one for each param of a
+ * Graph, in the Graph's order.
  *
- * In: the params, then values for them (load.c, initial.c). Out: tensors whose values are all finite. Aligned float32 data
- * stay where they are, in the file's mapping; the rest is converted once. */
+ * In: the params, then values for them (load.c, initial.c). Out: tensors whose values are all
+ * finite. Aligned float32 data stay where they are, in the file's mapping; the
+ * rest is converted once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Shared by store.c (the set), load.c (values from files) and initial.c (random weights, rotations). */
+/* Shared by store.c (the set), load.c (values from files) and initial.c (random
+ * weights, rotations). */
 #ifndef REFORMERC_WEIGHTS_STORE_INT_H
 #define REFORMERC_WEIGHTS_STORE_INT_H
 

@@ -1,8 +1,8 @@
 /* Names of wrapped modules.
  *
- * In: open tensors. Out: the same under the names that the module inside has: PyTorch's wrappers (data parallel,
- * compiled, fully sharded, checkpointed) put a component of their own before the names of what they wrap, each
- * anew, and no Reformer has a component of such a name. */
+ * In: open tensors. Out: the same under the names that the module inside has: PyTorch's wrappers
+ * (data parallel, compiled, fully sharded, checkpointed) put a component of their own before the
+ * names of what they wrap, each anew, and no Reformer has a component of such a name. */
 #include <string.h>
 
 #include "weights/names.h"

@@ -1,6 +1,7 @@
 /* Weights: Hugging Face tensors in, packed file out.
  *
- * safetensors.c  reads, every header field checked; with st_writer.c, index.c and json.c the only user of <jansson.h>
+ * safetensors.c  reads, every header field checked; with st_writer.c, index.c and json.c the
+ *                only user of <jansson.h>
  * st_writer.c    writes the same
  * st_dtypes.c    types of elements
  * index.c        a checkpoint in several files, by its index
@@ -55,23 +56,25 @@ typedef struct {
 } st_tensor_t;
 
 typedef struct st_file st_file_t;
-/* NULL after errors in d that name the file and the tensor. The bytes are read into memory, whole. */
+/* NULL after errors in d that name the file and the tensor. The bytes are read
+ * into memory, whole. */
 st_file_t *st_open(const char *path, diag_t *d);
-/* A checkpoint's weights: as above, an index file (*.index.json) of several such files, which lie beside it or
- * below, or a packed file. Components of names that wrappers of modules put there (`module.`, `_orig_mod.` …) are taken off. */
+/* A checkpoint's weights: as above, an index file (*.index.json) of several such files, which lie
+ * beside it or below, or a packed file. Components of names that wrappers of modules put there
+ * (`module.`, `_orig_mod.` …) are taken off. */
 st_file_t *st_open_weights(const char *path, diag_t *d);
 st_file_t *st_open_names(const char *path,
                          diag_t *d); /* the same without values, which stay unread */
 /* Takes them off tensors that are open already; false after an error. */
 bool st_unwrap(st_file_t *f, diag_t *d);
-const char *
-st_unwrapped(const st_file_t *f); /* what st_unwrap() took off the first name, NULL: nothing */
-/* Tensors in memory as if they were a file with the name `shown`. Given: name, dtype, rank, shape, data;
- * names are copied, data are not and must outlive it. */
+/* What st_unwrap() took off the first name, NULL: nothing */
+const char *st_unwrapped(const st_file_t *f);
+/* Tensors in memory as if they were a file with the name `shown`. Given: name, dtype, rank, shape,
+ * data; names are copied, data are not and must outlive it. */
 st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d);
 void st_close(st_file_t *f);
-/* A file whose values stay in it: names and shapes are read, rows along the first dimension when they are asked for. The file
- * stays open. NULL or false after errors in d. */
+/* A file whose values stay in it: names and shapes are read, rows along the first dimension when
+ * they are asked for. The file stays open. NULL or false after errors in d. */
 typedef struct st_rows st_rows_t;
 st_rows_t *st_rows_open(const char *path, diag_t *d);
 void st_rows_close(st_rows_t *r); /* NULL is fine */
@@ -89,8 +92,9 @@ bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d);
 /* Elements from … of a tensor of numbers, as they are; 64-bit integers to the nearest. */
 bool st_has_numbers(const st_tensor_t *t);
 void st_to_f64(const st_tensor_t *t, int64_t from, int64_t n, double *out);
-/* (narrow.c) Into `to`, of n elements: F32, F16 or BF16, to the nearest, ties to even. False after an error in d that names
- * the tensor, the element and its value: it is not finite, or would not be. */
+/* (narrow.c) Into `to`, of n elements: F32, F16 or BF16, to the nearest, ties to even. False after
+ * an error in d that names the tensor, the element and its value: it is not finite,
+ * or would not be. */
 bool st_from_f32(st_dtype_t to, const char *name, const float *x, int64_t n, void *out,
                  const char *path, diag_t *d);
 
@@ -105,7 +109,8 @@ void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int ra
 /* The same without a copy: `data` must outlive the writer. */
 void st_writer_borrow(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
                       const int64_t *shape, const void *data);
-/* The file says that its tensors are torch's, which older transformers want to read before they take any. */
+/* The file says that its tensors are torch's, which older transformers want to
+ * read before they take any. */
 void st_writer_for_torch(st_writer_t *w);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
 bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path,
@@ -135,8 +140,8 @@ typedef struct {
     int64_t shape[8];
     int64_t elements;
     const float *data;
-    bool
-        drawn; /* rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
+    /* Rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
+    bool drawn;
     bool from_file; /* and not drawn, by whatever seed */
 } tensor_t;
 
@@ -175,16 +180,16 @@ typedef struct {
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
 /* Copies the values: from here on `tensors` may go. False after an error: no memory. */
 bool store_own(store_t *s, diag_t *d);
-/* Whether random weights fit into memory, before anything is done; false after an error at the key of the largest. A
- * `path` that is a file, or NULL: true. */
+/* Whether random weights fit into memory, before anything is done; false after an error at the key
+ * of the largest. A `path` that is a file, or NULL: true. */
 bool store_fits(const graph_t *g, const char *path, diag_t *d);
-/* The next weights_pack() is the last who reads it: values from a file leave memory as they are packed, so that large
- * weights do not stand there twice. */
+/* The next weights_pack() is the last who reads it: values from a file leave memory as they are
+ * packed, so that large weights do not stand there twice. */
 void store_spend(store_t *s);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
-/* A store of the same tensors, with the same values, in the same order: s outlives it. Its tensors may then be pointed to
- * others, memory of the caller's. */
+/* A store of the same tensors, with the same values, in the same order: s outlives it. Its tensors
+ * may then be pointed to others, memory of the caller's. */
 store_t *store_view(const store_t *s);
 void store_point(store_t *view, const char *name, const float *data);
 
@@ -195,16 +200,17 @@ void store_point(store_t *view, const char *name, const float *data);
 size_t weights_packed_bytes(const layout_t *l);
 /* 64-byte aligned bytes of the weights file, free() them; contents table included. */
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d);
-/* One tensor of the layout's, of this number in this entry, into the bytes of a weights file; the checksum in the header is
- * then another's. */
+/* One tensor of the layout's, of this number in this entry, into the bytes of a weights file; the
+ * checksum in the header is then another's. */
 void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
                          unsigned char *file);
-/* What Hugging Face calls a source of the layout (`reformer.` in front of what a head stands on), and the shape that it
- * has there: at most 8 dimensions, whose number is returned. */
+/* What Hugging Face calls a source of the layout (`reformer.` in front of what a head stands on),
+ * and the shape that it has there: at most 8 dimensions, whose number is returned. */
 const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source);
 int weights_hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
                      int64_t *shape);
-/* And back: an element of bf16 as it was rounded, one of i8 as its integer times its row's scale. */
+/* And back: an element of bf16 as it was rounded, one of i8 as its integer times
+ * its row's scale. */
 void weights_unpack_tensor(const layout_entry_t *e, int index, const unsigned char *file,
                            float *values);
 

@@ -1,5 +1,5 @@
-/* What a module has in place of a libc and an operating system: the memory functions that compilers call, with
- * -mbulk-memory mostly an instruction each, and no threads. */
+/* What a module has in place of a libc and an operating system: the memory functions that compilers
+ * call, with -mbulk-memory mostly an instruction each, and no threads. */
 #include <string.h>
 
 #include "reformer_rt.h"

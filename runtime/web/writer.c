@@ -1,10 +1,12 @@
-/* A causal language model as a WebAssembly module that writes a token per call: what reformer.js calls.
+/* A causal language model as a WebAssembly module that writes a token per call:
+ * what reformer.js calls.
  *
  *     weights() → where the weights file goes, then bind()
  *     prompt(n, tokens) → where n ids go, then begin(…), then next() for each token
  *
- * One model, one text at a time, one thread. What is drawn is what reformer_generate() and the command line draw of the
- * same seed. Functions return 0 or a REFORMER_E_ code, next() a token or a code below 0. */
+ * One model, one text at a time, one thread. What is drawn is what reformer_generate() and the
+ * command line draw of the same seed. Functions return 0 or a REFORMER_E_ code, next() a
+ * token or a code below 0. */
 #include "heap.h"
 #include "model.h"
 #include "reformer_generate.h"
@@ -27,7 +29,8 @@ static struct {
     reformer_sampling_t sampling;
 } text;
 
-/* Weights stand in front and stay; a text takes what is behind them, the next one takes it again. */
+/* Weights stand in front and stay; a text takes what is behind them, the next
+ * one takes it again. */
 static heap_t weights_end, text_end;
 
 EXPORT(vocab) int32_t vocab(void) {

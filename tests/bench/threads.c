@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { MOST_ROUNDS = 1000, MOST_WAYS = 32, PROMPT = 64, STEPS = 20, LENGTH = MODEL_MAX_LENGTH };
+enum { MAX_ROUNDS = 1000, MAX_WAYS = 32, PROMPT = 64, STEPS = 20, LENGTH = MODEL_MAX_LENGTH };
 
 void openmp_with_threads(int threads, reformer_threads_fn *job, void *ctx); /* openmp.c, renamed */
 
@@ -17,7 +17,7 @@ typedef struct {
     const char *name;
     int threads;
     const reformer_pool_t *pool;
-    double forward[MOST_ROUNDS], step[MOST_ROUNDS], cpu_forward, cpu_step;
+    double forward[MAX_ROUNDS], step[MAX_ROUNDS], cpu_forward, cpu_step;
 } way_t;
 
 static model_t model;
@@ -25,7 +25,7 @@ static int32_t ids[LENGTH];
 static float logits[LENGTH * MODEL_VOCAB];
 static void *workspace, *cache;
 static size_t bytes;
-static way_t ways[MOST_WAYS];
+static way_t ways[MAX_WAYS];
 
 static void *allocate(size_t n) {
     void *p = aligned_alloc(64, (n + 63) / 64 * 64);
@@ -105,12 +105,12 @@ static int add_ways(int n, int threads) {
 }
 
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 0, n = 1, most = 1;
-    if (rounds < 1 || rounds > MOST_ROUNDS || argc * 3 > MOST_WAYS) return 2;
+    int rounds = argc > 1 ? atoi(argv[1]) : 0, n = 1, max = 1;
+    if (rounds < 1 || rounds > MAX_ROUNDS || argc * 3 > MAX_WAYS) return 2;
     ways[0] = (way_t){.name = "alone", .threads = 1};
     for (int i = 2; i < argc; i++) {
         n = add_ways(n, atoi(argv[i]));
-        if (atoi(argv[i]) > most) most = atoi(argv[i]);
+        if (atoi(argv[i]) > max) max = atoi(argv[i]);
     }
     FILE *f = fopen("model.weights", "rb");
     void *weights = allocate(MODEL_WEIGHTS_BYTES);
@@ -118,8 +118,8 @@ int main(int argc, char **argv) {
         return 2;
     must(model_bind(&model, weights, MODEL_WEIGHTS_BYTES));
     for (int i = 0; i < LENGTH; i++) ids[i] = 2 + i * 37 % (MODEL_VOCAB - 2);
-    bytes = model_workspace_bytes(LENGTH, most);
-    if (model_decode_bytes(LENGTH, most) > bytes) bytes = model_decode_bytes(LENGTH, most);
+    bytes = model_workspace_bytes(LENGTH, max);
+    if (model_decode_bytes(LENGTH, max) > bytes) bytes = model_decode_bytes(LENGTH, max);
     workspace = allocate(bytes);
     cache = allocate(MODEL_CACHE_BYTES(LENGTH));
     for (int round = 0; round < rounds; round++)

@@ -213,7 +213,7 @@ static size_t memory_held(void) {
 /* However often a training saves. */
 static void holds_no_memory_of_earlier_ones(void **state) {
     (void)state;
-    enum { WARM = 4, SAVES = 40, MOST = 64 << 10 };
+    enum { WARM = 4, SAVES = 40, MAX = 64 << 10 };
     training_t t;
     begin(&t, MODEL TRAIN);
     checkpoints_t *c = checkpoint_open(folder(&t, "often"), false, 1, t.d);
@@ -223,7 +223,7 @@ static void holds_no_memory_of_earlier_ones(void **state) {
         if (step == WARM) before = memory_held();
     }
     size_t now = memory_held();
-    if (now > before + MOST) fail_msg("%d saves hold %zu bytes more", SAVES, now - before);
+    if (now > before + MAX) fail_msg("%d saves hold %zu bytes more", SAVES, now - before);
     checkpoint_close(c);
     end(&t);
 }
@@ -536,14 +536,14 @@ static int64_t look_for_step(training_t *t, int64_t before) {
 /* At moments that lie anywhere in the writing of a few, until there was a number of kills among written ones. */
 static void survives_kill(void **state) {
     (void)state;
-    enum { KILLS = 25, MOST = 1000 };
+    enum { KILLS = 25, MAX = 1000 };
     training_t t;
     begin(&t, MODEL TRAIN);
     assert_int_equal(mkdir(folder(&t, "killed"), 0700), 0);
     double longest = 4 * time_of_writing(&t);
     int64_t step = -1;
     for (int i = 0, counted = 0; counted<KILLS; i++, counted += step> 0) {
-        assert_true(i < MOST);
+        assert_true(i < MAX);
         kill_writer_after(longest * (i * 29 % KILLS) / KILLS, i % 3);
         step = look_for_step(&t, step);
     }

@@ -13,7 +13,7 @@
 
 #include "ranks/ranks.h"
 
-enum { MICROS = 3, MOST = 3 * (1 << 20) + 1000 };
+enum { MICROS = 3, MAX = 3 * (1 << 20) + 1000 };
 
 static diag_t *d;
 
@@ -106,7 +106,7 @@ static void numbers(ranks_t *r) {
 }
 
 /* MPI counts in 32 bits. */
-static void most(const ranks_t *r) {
+static void max(const ranks_t *r) {
     diag_t *quiet = diag_new();
     bool alone = ranks_size(r) == 1;
     must(ranks_take(r, INT32_MAX, d), "the most");
@@ -123,7 +123,7 @@ static ranks_form_t first_form(void) {
 }
 
 int main(int argc, char **argv) {
-    static const size_t sizes[] = {1, 15, 16, 17, 1000, MOST};
+    static const size_t sizes[] = {1, 15, 16, 17, 1000, MAX};
     d = diag_new();
     if (argc < 2) return 2;
     ranks_t *r = ranks_open(d);
@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
                 sum(r, form, sizes[i]);
         if (ranks_size(r) > 1) leaves_early(r);
         numbers(r);
-        most(r);
+        max(r);
         printf("rank %d of %d\n", ranks_rank(r), ranks_size(r));
     } else {
         static float x[5000];

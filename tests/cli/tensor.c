@@ -69,15 +69,15 @@ static int show(arena_t *a, char **argv, diag_t *d) {
 }
 
 static bool within(const part_t *x, const part_t *y, double share) {
-    double most = 1, worst = 0;
+    double max = 1, worst = 0;
     if (share == 0) return memcmp(x->x, y->x, sizeof *x->x * (size_t)x->n) == 0;
     for (int64_t i = 0; i < x->n; i++) {
         double apart = fabs((double)x->x[i] - (double)y->x[i]);
-        most = fmax(most, fabs((double)y->x[i]));
+        max = fmax(max, fabs((double)y->x[i]));
         if (!(apart <= worst)) worst = apart;
     }
-    fprintf(stderr, "within %g of %g\n", worst, most);
-    return worst <= share * most;
+    fprintf(stderr, "within %g of %g\n", worst, max);
+    return worst <= share * max;
 }
 
 static int compare(arena_t *a, char **argv, diag_t *d) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 8, TOKENS = 8, VOCAB = 258 };
+enum { MAX = 8, TOKENS = 8, VOCAB = 258 };
 
 #define NOBODYS(name)                                                                              \
     __attribute__((visibility("default"))) void name(void);                                        \
@@ -74,10 +74,10 @@ static int run(const api_t *a, const void *weights, size_t bytes) {
 int main(int argc, char **argv) {
     int flags = RTLD_NOW | (strcmp(argv[1], "global") == 0 ? RTLD_GLOBAL : RTLD_LOCAL), errors = 0;
     static _Alignas(64) unsigned char weights[1 << 20];
-    api_t api[MOST];
+    api_t api[MAX];
     FILE *f = fopen(argv[2], "rb");
     size_t bytes = f ? fread(weights, 1, sizeof weights, f) : 0;
-    if (!f || fclose(f) != 0 || argc - 3 > MOST) return 2;
+    if (!f || fclose(f) != 0 || argc - 3 > MAX) return 2;
     for (int i = 3; i < argc; i++) open_one(argv[i], flags, &api[i - 3]);
     for (int i = 3; i < argc; i++) errors += run(&api[i - 3], weights, bytes) != 0;
     return errors != 0;

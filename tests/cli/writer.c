@@ -11,7 +11,7 @@
 #include "reformer_generate.h"
 #include "writer.h"
 
-enum { BYTE = 2, MOST = WRITER_MAX_LENGTH, THREADS = 2 };
+enum { BYTE = 2, MAX = WRITER_MAX_LENGTH, THREADS = 2 };
 
 static int fail(const char *what, int code) {
     fprintf(stderr, "%s: %s\n", what, code ? writer_strerror(code) : "no memory");
@@ -50,9 +50,9 @@ int main(int argc, char **argv) {
     int code = writer_bind(&model, weights, bytes);
     if (code) return fail(argv[1], code);
 
-    static int32_t prompt[MOST];
+    static int32_t prompt[MAX];
     size_t length = 0;
-    for (int c; length < MOST && (c = getchar()) != EOF;) prompt[length++] = c + BYTE;
+    for (int c; length < MAX && (c = getchar()) != EOF;) prompt[length++] = c + BYTE;
 
     reformer_bound_decoder_t bound = {
         .size = sizeof bound, .model = &model.model, .length = length + tokens};

@@ -10,10 +10,10 @@
 
 #include "commands/sweep/sweep.h"
 
-enum { TOKENS = 1200, MOST = 4 };
+enum { TOKENS = 1200, MAX = 4 };
 
 static arena_t *arena;
-static point_t points[MOST];
+static point_t points[MAX];
 
 static score_t score_of(double bits, double seconds) {
     return (score_t){.window = 64,

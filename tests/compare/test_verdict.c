@@ -61,14 +61,14 @@ static void small_tensors_have_a_size(void **state) {
     results_t r = {0};
     int64_t one = 1;
     float want = 1e-2F, near = 1.00001e-2F, far = 1.0003e-2F;
-    put(&r, "want", REFORMER_F32, 1, &one, &want)->least = 1e-3;
+    put(&r, "want", REFORMER_F32, 1, &one, &want)->min = 1e-3;
     put(&r, "near", REFORMER_F32, 1, &one, &near);
     put(&r, "far", REFORMER_F32, 1, &one, &far);
     difference_t x = compare_tensors(&r.items[0], &r.items[1]);
     assert_true(difference_allowed(&x, "gradient") && difference_relative(&x) > 0.9e-5);
     x = compare_tensors(&r.items[0], &r.items[2]);
     assert_false(difference_allowed(&x, "gradient"));
-    r.items[0].least = 1;
+    r.items[0].min = 1;
     x = compare_tensors(&r.items[0], &r.items[2]);
     assert_true(difference_allowed(&x, "gradient"));
     results_free(&r);

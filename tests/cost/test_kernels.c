@@ -52,16 +52,16 @@ static void test_roofline(void **state) {
 static void test_products(void **state) {
     (void)state;
     arena_t *a = arena_new();
-    products_t none = {{0}}, plain = {{100}}, most = {{[FACTOR_F32] = 6, [FACTOR_BF16] = 94}},
+    products_t none = {{0}}, plain = {{100}}, max = {{[FACTOR_F32] = 6, [FACTOR_BF16] = 94}},
                nearly = {{[FACTOR_F32] = 0.4, [FACTOR_I8] = 99.6}};
     assert_null(products_text(a, &none));
     assert_string_equal(products_text(a, &plain), "float32");
-    assert_string_equal(products_text(a, &most), "bfloat16 94 %");
+    assert_string_equal(products_text(a, &max), "bfloat16 94 %");
     assert_string_equal(products_text(a, &nearly), "int8");
     assert_false(products_are_mixed(&plain));
     assert_true(products_are_mixed(&nearly));
     sbuf_t out = {0};
-    products_json(&most, &out);
+    products_json(&max, &out);
     assert_string_equal(out.data, ", \"products\": {\"float32\": 6, \"bfloat16\": 94}");
     sbuf_free(&out);
     arena_free(a);

@@ -344,7 +344,7 @@ static void test_masks_of_evaluation(void **unused) {
 }
 
 /* No row is without a label while there is a token that may be masked. */
-static void test_one_mask_at_least(void **unused) {
+static void test_one_mask_at_min(void **unused) {
     (void)unused;
     data_t *data = open_masked(1000, 1000, 0.001);
     data_batch_t b = data_batch_new(1, 50);
@@ -433,7 +433,7 @@ int main(void) {
         cmocka_unit_test(test_shares_of_masks),
         cmocka_unit_test(test_fresh_masks),
         cmocka_unit_test(test_masks_of_evaluation),
-        cmocka_unit_test(test_one_mask_at_least),
+        cmocka_unit_test(test_one_mask_at_min),
         cmocka_unit_test(test_fingerprints),
         cmocka_unit_test(test_fingerprints_of_evaluation),
         cmocka_unit_test(test_description),

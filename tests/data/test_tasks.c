@@ -11,11 +11,11 @@
 #include "data/task.h"
 #include "support/hash.h"
 
-enum { MOST = 4096 };
+enum { MAX = 4096 };
 
 typedef struct {
-    int32_t ids[MOST], labels[MOST];
-    uint8_t mask[MOST];
+    int32_t ids[MAX], labels[MAX];
+    uint8_t mask[MAX];
 } example_t;
 
 static void make(const task_t *t, uint64_t seed, task_split_t split, uint64_t e, example_t *x) {
@@ -111,7 +111,7 @@ static void test_addition_adds(void **unused) {
     (void)unused;
     static example_t x;
     task_t t = task_of(TASK_ADDITION, 40, 7); /* base 4 */
-    assert_true(t.most > 3 && t.most < 129);
+    assert_true(t.max > 3 && t.max < 129);
     for (uint64_t e = 0; e < 200; e++) {
         make(&t, 3, SPLIT_TRAIN, e, &x);
         double sum[3] = {0, 0, 0};

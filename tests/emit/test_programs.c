@@ -427,12 +427,12 @@ static bool
     long_form; /* six times the random programs: compilers build each set of them up to six times */
 
 static void random_programs(const target_t *t, bool optimised) {
-    enum { MOST = 48, FEW = 8 };
-    const int n = long_form ? MOST : FEW;
+    enum { MAX = 48, FEW = 8 };
+    const int n = long_form ? MAX : FEW;
     bench_t b;
     bench_open(&b, "random");
-    module_t *m[MOST];
-    slots_t inputs[MOST] = {{0}};
+    module_t *m[MAX];
+    slots_t inputs[MAX] = {{0}};
     unsigned char *slot = arena_alloc(b.arena, SLOT_BYTES);
     for (int k = 0; k < 512; k++) ((float *)(void *)slot)[k] = (float)(k * 131 % 97) / 32 - 1.4f;
     pass_options_t passes = {.verify_each = true};

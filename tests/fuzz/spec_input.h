@@ -7,11 +7,11 @@
 
 /* Derived facts of an accepted spec are sane, and its config.json is the same spec. */
 static void accepted_is_sane(arena_t *a, spec_t *s, diag_t *d) {
-    int64_t most = spec_max_length(s), factors[MAX_FACTORS];
-    MUST(most >= 1 && spec_padded_length(s, most) <= s->max_position_embeddings);
-    MUST(spec_padded_length(s, most) >= most && spec_lcm(s) >= spec_min_chunk(s));
+    int64_t max = spec_max_length(s), factors[MAX_FACTORS];
+    MUST(max >= 1 && spec_padded_length(s, max) <= s->max_position_embeddings);
+    MUST(spec_padded_length(s, max) >= max && spec_lcm(s) >= spec_min_chunk(s));
     int lsh = spec_first_layer(s, true);
-    int n = lsh < 0 ? 1 : spec_bucket_factors(s, lsh, spec_padded_length(s, most), factors);
+    int n = lsh < 0 ? 1 : spec_bucket_factors(s, lsh, spec_padded_length(s, max), factors);
     MUST(n >= 1 && n <= MAX_FACTORS);
     sbuf_t first = {0}, second = {0};
     spec_to_config_json(s, &first);

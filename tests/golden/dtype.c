@@ -27,7 +27,7 @@ static const char *in_case(const case_t *c, const char *file) {
     return arena_printf(c->a, "%s/%s", c->folder, file);
 }
 
-enum { MOST_SETTINGS = 8 };
+enum { MAX_SETTINGS = 8 };
 
 static int find_settings(arena_t *a, char *const *words, int n, setting_t *sets) {
     for (int i = 0; i < n; i++) {
@@ -94,9 +94,9 @@ static const double *expected(const case_t *c, const char *name, int64_t element
 
 /* How far x is from the float nearest to `want`, beyond what doubles may differ; 0: it is that one. */
 static double off(float x, double want) {
-    double least = fabs((double)nextafterf(x, INFINITY) - x);
+    double min = fabs((double)nextafterf(x, INFINITY) - x);
     double below = fabs((double)nextafterf(x, -INFINITY) - x);
-    double half = (least > below ? least : below) / 2;
+    double half = (min > below ? min : below) / 2;
     return fmax(0, fabs(x - want) - half - tolerance * fmax(1, fabs(want)));
 }
 
@@ -132,8 +132,8 @@ static bool compare(case_t *c) {
 }
 
 int main(int argc, char **argv) {
-    setting_t sets[MOST_SETTINGS];
-    if (argc < 4 || argc > 3 + MOST_SETTINGS) {
+    setting_t sets[MAX_SETTINGS];
+    if (argc < 4 || argc > 3 + MAX_SETTINGS) {
         fputs("usage: golden_dtype CASE EXPECTED KEY=VALUE...\n", stderr);
         return 2;
     }

@@ -311,7 +311,7 @@ static bool compare_all(const case_t *c, const gradients_t *g) {
 
 /* ---- of bf16 --------------------------------------------------------------------------------------- */
 
-static bool is_near(const gradients_t *ours, const gradients_t *want, double most) {
+static bool is_near(const gradients_t *ours, const gradients_t *want, double max) {
     double apart = 0, length = 0;
     bool ok = ours->n == want->n;
     for (size_t i = 0; i < want->n; i++) {
@@ -323,7 +323,7 @@ static bool is_near(const gradients_t *ours, const gradients_t *want, double mos
         }
     }
     double off = sqrt(apart / length);
-    ok = ok && off <= most && fabs(ours->loss - want->loss) <= most;
+    ok = ok && off <= max && fabs(ours->loss - want->loss) <= max;
     printf("%s %zu gradients, off by %.1e of their length; loss %.7f off by %.1e\n",
            ok ? "ok  " : "far ", ours->n, off, ours->loss, fabs(ours->loss - want->loss));
     return ok;

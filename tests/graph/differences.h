@@ -10,7 +10,7 @@
 
 #include "small.h"
 
-enum { MOST_PARAMS = 512, MOST_BUCKETS = 1 << 16 };
+enum { MAX_PARAMS = 512, MAX_BUCKETS = 1 << 16 };
 static const double allowed = 1e-6; /* of the magnitude of what is summed up */
 
 typedef struct {
@@ -19,12 +19,12 @@ typedef struct {
     graph_t *forward, *train;
     reformer_io_t io;
     const graph_dropout_t *dropout; /* NULL: none */
-    const gnode_t *params[MOST_PARAMS];
-    float *values[MOST_PARAMS];
-    double *gradients[MOST_PARAMS];
+    const gnode_t *params[MAX_PARAMS];
+    float *values[MAX_PARAMS];
+    double *gradients[MAX_PARAMS];
     int n_params;
     double loss;
-    int32_t buckets[MOST_BUCKETS];
+    int32_t buckets[MAX_BUCKETS];
     int64_t n_buckets;
     uint64_t seed;
     double size;  /* of params: to one half of it, 1 unless said otherwise; a power of 2 */
@@ -60,7 +60,7 @@ static inline void draw_params(differences_t *x) {
     for (size_t i = 0; i < x->forward->n_nodes; i++) {
         const gnode_t *p = x->forward->nodes[i];
         if (p->op != G_PARAM) continue;
-        assert_true(x->n_params < MOST_PARAMS);
+        assert_true(x->n_params < MAX_PARAMS);
         int64_t n = count_of(p);
         float *v = ARENA_ARRAY(x->a, float, n);
         bool norm = strstr(p->name, "norm") && p->rank == 1 && !strstr(p->name, "bias");
@@ -79,7 +79,7 @@ static inline void take_buckets(void *ctx, const char *name, const void *data, i
     int64_t n = 1;
     if (dtype != REFORMER_I32 || !strstr(name, "buckets")) return;
     for (int i = 0; i < rank; i++) n *= shape[i];
-    assert_true(x->n_buckets + n <= MOST_BUCKETS);
+    assert_true(x->n_buckets + n <= MAX_BUCKETS);
     memcpy(x->buckets + x->n_buckets, data, sizeof *x->buckets * (size_t)n);
     x->n_buckets += n;
 }
@@ -106,12 +106,12 @@ static inline double loss_at(differences_t *x) {
 
 /* A direction for some of the params: NULL for those that stay. */
 typedef struct {
-    float *of[MOST_PARAMS];
+    float *of[MAX_PARAMS];
 } direction_t;
 
 /* The loss so many steps along it. */
 static inline double loss_along(differences_t *x, const direction_t *d, float steps) {
-    float *own[MOST_PARAMS];
+    float *own[MAX_PARAMS];
     memcpy(own, x->values, sizeof own);
     for (int i = 0; i < x->n_params; i++) {
         if (!d->of[i]) continue;

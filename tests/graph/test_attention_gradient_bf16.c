@@ -6,7 +6,7 @@
 #include "small.h"
 #include "support/bf16.h"
 
-enum { D = 5, T = 24, CHUNK = 8, BEFORE = 1, ROUNDS = 2, MOST = ROUNDS * (BEFORE + 1) * CHUNK };
+enum { D = 5, T = 24, CHUNK = 8, BEFORE = 1, ROUNDS = 2, MAX = ROUNDS * (BEFORE + 1) * CHUNK };
 
 enum { QUERY, KEY, VALUE, ORDER, MASK, RESULT, LSE, DY, GRADIENT, N_NODES };
 
@@ -101,9 +101,9 @@ static double rounded(double x) {
 
 /* What a query sees, over all rounds. */
 typedef struct {
-    int n, key[MOST];
-    double score[MOST], factor[MOST];
-    bool set[MOST];
+    int n, key[MAX];
+    double score[MAX], factor[MAX];
+    bool set[MAX];
 } seen_t;
 
 static const double *key_row(const bench_t *b, int t) {
@@ -144,14 +144,14 @@ typedef struct {
 static void derive_query(const bench_t *b, int t, gradients_t *to) {
     seen_t s = seen_by(b, t);
     const double *q = b->q + (ptrdiff_t)t * D, *dy = b->dy + (ptrdiff_t)t * D;
-    double most = -INFINITY, sum = 0, w[MOST], y[D] = {0}, g[D], rest = 0;
-    for (int j = 0; j < s.n; j++) most = fmax(most, s.score[j]);
-    double shift = b->lsh && most > -1e5 && sqrt(dot(q, q)) < 41 ? sqrt(dot(q, q)) : most;
+    double max = -INFINITY, sum = 0, w[MAX], y[D] = {0}, g[D], rest = 0;
+    for (int j = 0; j < s.n; j++) max = fmax(max, s.score[j]);
+    double shift = b->lsh && max > -1e5 && sqrt(dot(q, q)) < 41 ? sqrt(dot(q, q)) : max;
     for (int j = 0; j < s.n; j++) {
         sum += w[j] = rounded(exp(s.score[j] - shift));
         for (int i = 0; i < D; i++) y[i] += w[j] * b->v[s.key[j] * D + i];
     }
-    bool alone = b->lsh && most == -1e5; /* in floats, by Hugging Face: Q2 */
+    bool alone = b->lsh && max == -1e5; /* in floats, by Hugging Face: Q2 */
     if (alone) sum = exp(b->lse[t] - (double)(float)-1e5);
     for (int i = 0; i < D; i++) {
         g[i] = alone ? dy[i] / sum : rounded(dy[i] / sum);

@@ -6,7 +6,7 @@
 #include "graph/evaluate_ops.h"
 #include "small.h"
 
-enum { VOCAB = 12, WIDE = 32, MOST = 48, CHUNK = 8 };
+enum { VOCAB = 12, WIDE = 32, MAX = 48, CHUNK = 8 };
 
 /* ---- models ------------------------------------------------------------------------------------ */
 
@@ -32,7 +32,7 @@ static model_t *begin(spec_t spec, int64_t batch) {
     assert_non_null(m->step);
     assert_true(graph_keep(m->like, m->step, m->d));
     m->w = (weights_t){.g = m->like, .a = m->a};
-    m->c = graph_cache_new(m->step, MOST);
+    m->c = graph_cache_new(m->step, MAX);
     return m;
 }
 
@@ -66,7 +66,7 @@ static graph_next_t into(next_t *x) {
 }
 
 static next_t prefill_on(model_t *m, int64_t row, const graph_t *g, int64_t length) {
-    int32_t ids[MOST];
+    int32_t ids[MAX];
     next_t x;
     graph_next_t next = into(&x);
     for (int64_t t = 0; t < length; t++) ids[t] = token_at(t);
@@ -90,8 +90,8 @@ static next_t step(model_t *m, int64_t row) {
 
 /* What a full forward over `length` tokens says comes next. */
 static next_t forward(const model_t *m, int64_t length) {
-    int32_t ids[MOST];
-    float logits[MOST * VOCAB], hidden[MOST * WIDE];
+    int32_t ids[MAX];
+    float logits[MAX * VOCAB], hidden[MAX * WIDE];
     next_t x;
     for (int64_t t = 0; t < length; t++) ids[t] = token_at(t);
     reformer_io_t io = {.size = sizeof io,
@@ -210,7 +210,7 @@ static void test_prompts(void **unused) {
         for (int i = 0; i < N_PROMPTS; i++) {
             next_t x = prefill(m, 0, prompts[i]), y = forward(m, prompts[i]);
             assert_true(same(&x, &y));
-            for (int64_t t = prompts[i]; t < MOST; t++) {
+            for (int64_t t = prompts[i]; t < MAX; t++) {
                 x = step(m, 0);
                 for (int v = 0; v < VOCAB; v++) assert_true(isfinite(x.logits[v]));
             }
@@ -396,7 +396,7 @@ static void test_local_windows(void **unused) {
     static const int any[] = {0, 0, 0, 0, 0, 0, 0};
     static const struct {
         int64_t last, before;
-        const char *right, *upstream;
+        const char *right, *as_huggingface;
     } cases[] = {
         {1, 1, "01", "01"},      {2, 1, "012", "012"},   {5, 1, "2345", "2345"},
         {6, 1, "456", "456"},    {6, 0, "6", "6"},       {1, 3, "01", "01"},
@@ -404,12 +404,12 @@ static void test_local_windows(void **unused) {
         {5, 3, "012345", "345"}, {3, 3, "0123", "0123"}, {6, 4, "0123456", "456"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int upstream = 0; upstream < 2; upstream++) {
+        for (int as_huggingface = 0; as_huggingface < 2; as_huggingface++) {
             hand_t *h = by_hand(cases[i].last, any, 1, 0);
             h->node.before = cases[i].before;
-            h->node.upstream = upstream;
+            h->node.as_huggingface = as_huggingface;
             run_local(h);
-            assert_sees(h, upstream ? cases[i].upstream : cases[i].right);
+            assert_sees(h, as_huggingface ? cases[i].as_huggingface : cases[i].right);
         }
 }
 
@@ -421,11 +421,11 @@ static void test_upstream_offset(void **unused) {
         bool shifted;
     } cases[] = {{{0, 1, 0, 0, 2, 2}, true}, {{0, 1, 0, 0, 3, 2}, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int upstream = 0; upstream < 2; upstream++) {
+        for (int as_huggingface = 0; as_huggingface < 2; as_huggingface++) {
             hand_t *h = by_hand(6, cases[i].buckets, 2, 5);
-            h->node.upstream = upstream;
+            h->node.as_huggingface = as_huggingface;
             run_lsh(h);
-            bool shifted = upstream && cases[i].shifted;
+            bool shifted = as_huggingface && cases[i].shifted;
             assert_int_equal(h->buckets[12], 0);
             assert_int_equal(h->buckets[13], shifted ? 4 : 5);
             double one = value_of(0) + value_of(2) + value_of(3), two = one;
@@ -449,18 +449,18 @@ static const float *two_buckets(void *ctx, const char *name) {
 static int differing(spec_t spec, graph_param_fn *param, int64_t prompt, int64_t steps) {
     model_t *right = begin(spec, 1);
     spec.compile.decode = DECODE_HUGGINGFACE;
-    model_t *upstream = begin(spec, 1);
-    right->param = upstream->param = param;
-    next_t x = prefill(right, 0, prompt), y = prefill(upstream, 0, prompt);
+    model_t *as_huggingface = begin(spec, 1);
+    right->param = as_huggingface->param = param;
+    next_t x = prefill(right, 0, prompt), y = prefill(as_huggingface, 0, prompt);
     assert_true(same(&x, &y));
     int n = 0;
     for (int64_t t = 0; t < steps; t++) {
         x = step(right, 0);
-        y = step(upstream, 0);
+        y = step(as_huggingface, 0);
         n += !same(&x, &y);
     }
     end(right);
-    end(upstream);
+    end(as_huggingface);
     return n;
 }
 
@@ -572,13 +572,13 @@ static void test_errors(void **unused) {
                      REFORMER_E_LENGTH);
     assert_int_equal(graph_prefill(m->c, 0, m->like, m->param, &m->w, ids, 65, &next),
                      REFORMER_E_LENGTH);
-    assert_int_equal(graph_prefill(m->c, 0, m->like, m->param, &m->w, ids, MOST + 1, &next),
+    assert_int_equal(graph_prefill(m->c, 0, m->like, m->param, &m->w, ids, MAX + 1, &next),
                      REFORMER_E_FULL);
-    prefill(m, 0, MOST - 1);
-    prefill(other, 0, MOST - 1);
+    prefill(m, 0, MAX - 1);
+    prefill(other, 0, MAX - 1);
     assert_int_equal(graph_step(m->c, 0, m->param, &m->w, -1, &next), REFORMER_E_TOKEN);
     assert_int_equal(graph_step(m->c, 0, m->param, &m->w, VOCAB, &next), REFORMER_E_TOKEN);
-    assert_int_equal(graph_cache_tokens(m->c, 0), MOST - 1);
+    assert_int_equal(graph_cache_tokens(m->c, 0), MAX - 1);
     x = step(m, 0);
     y = step(other, 0);
     assert_true(same(&x, &y)); /* the refused ones left nothing */

@@ -2,7 +2,7 @@
  * an element stands and of nothing else. */
 #include "differences.h"
 
-enum { ROWS = 2, MOST_TOKENS = 4 * 24, MOST_TRACES = 64 };
+enum { ROWS = 2, MAX_TOKENS = 4 * 24, MAX_TRACES = 64 };
 
 static const graph_dropout_t masks = {.seed = UINT64_C(0x123456789abcdef), .step = 6};
 
@@ -15,8 +15,8 @@ typedef struct {
 typedef struct {
     differences_t x;
     spec_t spec;
-    int32_t ids[MOST_TOKENS], labels[MOST_TOKENS];
-    traced_t traces[MOST_TRACES];
+    int32_t ids[MAX_TOKENS], labels[MAX_TOKENS];
+    traced_t traces[MAX_TRACES];
     int n_traces;
 } model_t;
 
@@ -58,7 +58,7 @@ static model_t *begin(spec_t spec, int64_t batch, int64_t length) {
     m->x.forward = forward_of(m, batch, length, true);
     m->x.train = derive(m, NULL);
     m->x.dropout = &masks;
-    for (int i = 0; i < MOST_TOKENS; i++) {
+    for (int i = 0; i < MAX_TOKENS; i++) {
         m->ids[i] = 1 + (i * 7 + i / 5) % 11;
         m->labels[i] = (i * 5 + 3) % (spec.architecture == ARCH_CLASSIFIER ? 2 : 12);
     }
@@ -86,7 +86,7 @@ static void take_trace(void *ctx, const char *name, const void *data, int dtype,
     traced_t t = {.name = name, .n = 1};
     for (int i = 0; i < rank; i++) t.n *= shape[i];
     t.data = arena_copy(m->x.a, data, sizeof(float) * (size_t)t.n);
-    assert_true(m->n_traces < MOST_TRACES);
+    assert_true(m->n_traces < MAX_TRACES);
     m->traces[m->n_traces++] = t;
 }
 
@@ -123,12 +123,12 @@ static double *gradients_of(model_t *m, const graph_t *g, int64_t *n) {
 }
 
 static double difference(const double *x, const double *y, int64_t n) {
-    double most = 0, largest = 0;
+    double max = 0, largest = 0;
     for (int64_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(x[i] - y[i]));
+        max = fmax(max, fabs(x[i] - y[i]));
         largest = fmax(largest, fabs(x[i]));
     }
-    return most / largest;
+    return max / largest;
 }
 
 /* How far streams that were made again are from those of the forward, over their magnitude. */
@@ -146,12 +146,12 @@ static double reconstruction(model_t *m) {
         if (strncmp(again->name, "again.", 6) != 0) continue;
         const traced_t *was = trace_of(m, again->name + 6);
         assert_non_null(was);
-        double most = 0, largest = 0;
+        double max = 0, largest = 0;
         for (int64_t k = 0; k < was->n; k++) {
-            most = fmax(most, fabs((double)was->data[k] - (double)again->data[k]));
+            max = fmax(max, fabs((double)was->data[k] - (double)again->data[k]));
             largest = fmax(largest, fabs((double)was->data[k]));
         }
-        worst = fmax(worst, most / largest);
+        worst = fmax(worst, max / largest);
         compared++;
     }
     assert_int_equal(compared, 2 * 2 + 1);

@@ -410,14 +410,14 @@ static void test_params_are_rounded(void **unused) {
     evaluate(b, a, false, bf16);
     evaluate(b, a, true, bf16_rounded);
     assert_memory_equal(bf16, bf16_rounded, sizeof bf16);
-    float weights = 0, both = 0, values = 0, most = 0;
+    float weights = 0, both = 0, values = 0, max = 0;
     for (int i = 0; i < TOKENS * VOCAB; i++) {
         weights = fmaxf(weights, fabsf(plain[i] - plain_rounded[i]));
         values = fmaxf(values, fabsf(bf16[i] - plain_rounded[i]));
         both = fmaxf(both, fabsf(bf16[i] - plain[i]));
-        most = fmaxf(most, fabsf(plain[i]));
+        max = fmaxf(max, fabsf(plain[i]));
     }
-    assert_true(weights > 1e-5F && values > 1e-5F && both > 1e-5F && both < 0.02F * most);
+    assert_true(weights > 1e-5F && values > 1e-5F && both > 1e-5F && both < 0.02F * max);
     diag_free(d);
     arena_free(a);
 }

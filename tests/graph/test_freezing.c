@@ -95,7 +95,7 @@ static void test_others_stay(void **unused) {
     model_t *m = begin(ARCH_CAUSAL_LM);
     m->x.train = derive(m, none);
     find_gradients(&m->x);
-    double *want[MOST_PARAMS];
+    double *want[MAX_PARAMS];
     for (int i = 0; i < m->x.n_params; i++)
         want[i] = arena_copy(m->x.a, m->x.gradients[i],
                              sizeof(double) * (size_t)count_of(m->x.params[i]));

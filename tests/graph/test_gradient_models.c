@@ -115,14 +115,14 @@ static void write_spec(draft_t *m) {
 
 /* ---- a model and its input ----------------------------------------------------------------- */
 
-enum { ROWS = 2, MOST = ROWS * 16 };
+enum { ROWS = 2, MAX = ROWS * 16 };
 
 typedef struct {
     draft_t draft;
     differences_t x;
     spec_t *spec;
-    int32_t ids[MOST], labels[MOST], start[ROWS], end[ROWS];
-    uint8_t mask[MOST];
+    int32_t ids[MAX], labels[MAX], start[ROWS], end[ROWS];
+    uint8_t mask[MAX];
     float numbers[ROWS * 3];
     graph_dropout_t dropout;
 } model_t;

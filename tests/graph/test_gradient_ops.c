@@ -312,10 +312,10 @@ static void test_that_it_can_fail(void **unused) {
     open_case(&x, cases[N_CASES - 1].text, true, false, 1);
     compare_all(&x);
     for (int i = 0; i < x.n_params; i++) {
-        double *most = x.gradients[i];
+        double *max = x.gradients[i];
         for (int64_t k = 1; k < count_of(x.params[i]); k++)
-            if (fabs(x.gradients[i][k]) > fabs(*most)) most = &x.gradients[i][k];
-        *most = -*most;
+            if (fabs(x.gradients[i][k]) > fabs(*max)) max = &x.gradients[i][k];
+        *max = -*max;
         double error = 0; /* a direction may leave an element out */
         for (int again = 0; again < 5; again++) error = fmax(error, compare_param(&x, i));
         assert_true(error > 1000);

@@ -24,7 +24,7 @@ static void quantize(const double *x, int64_t rows, int64_t width, double *y) {
 
 static void test_rows(void **unused) {
     (void)unused;
-    const float by_127 = 1.0f / 127, most = FLT_MAX / 127, least = 0x1p-100f / 127;
+    const float by_127 = 1.0f / 127, max = FLT_MAX / 127, min = 0x1p-100f / 127;
     const double below = 0x1.fffffep-101; /* the float before 2^-100 */
     static const double far = 1e300;
     const struct {
@@ -45,12 +45,12 @@ static void test_rows(void **unused) {
         {2, {127, 0.5 + 0x1p-30}, 1, {127, 0}},
         {2, {127, 1.5 - 0x1p-30}, 1, {127, 2}},
         /* the least greatest magnitude */
-        {2, {0x1p-100, -0x1p-101}, least, {127, -64}},
+        {2, {0x1p-100, -0x1p-101}, min, {127, -64}},
         {3, {below, -below, 0x1p-149}, 0, {0}},
         {2, {1e-300, -1e-300}, 0, {0}},
         {3, {1, 0x1p-127, -0x1p-149}, by_127, {127, 0, 0}}, /* beside denormal floats */
         /* the greatest */
-        {3, {FLT_MAX, -FLT_MAX, FLT_MAX / 2}, most, {127, -127, 64}},
+        {3, {FLT_MAX, -FLT_MAX, FLT_MAX / 2}, max, {127, -127, 64}},
         /* not finite: all of the row is NaN */
         {2, {NAN, 1}, NAN, {0}},
         {2, {-NAN, FLT_MAX}, NAN, {0}},
@@ -171,10 +171,10 @@ static void test_dense(void **unused) {
     evaluate(text, logits);
     for (int t = 0; t < 4; t++)
         for (int o = 0; o < 3; o++) {
-            double most_x = fmax(fabs(x[t][0]), fabs(x[t][1]));
-            double most_w = fmax(fabs(w[o][0]), fabs(w[o][1]));
+            double max_x = fmax(fabs(x[t][0]), fabs(x[t][1]));
+            double max_w = fmax(fabs(w[o][0]), fabs(w[o][1]));
             double want = b[o];
-            for (int k = 0; k < 2; k++) want += q(x[t][k], most_x) * q(w[o][k], most_w);
+            for (int k = 0; k < 2; k++) want += q(x[t][k], max_x) * q(w[o][k], max_w);
             assert_true(fabs(logits[3 * t + o] - want) <= 1e-7 * fabs(want));
         }
 }
@@ -198,8 +198,8 @@ static void test_words(void **unused) {
         evaluate(text, logits);
         for (int t = 0; t < 4; t++)
             for (int k = 0; k < 2; k++) {
-                double most = fmax(fabs((double)words[t][0]), fabs((double)words[t][1]));
-                double word = i8 ? q(words[t][k], most) : (double)bf16_round(words[t][k]);
+                double max = fmax(fabs((double)words[t][0]), fabs((double)words[t][1]));
+                double word = i8 ? q(words[t][k], max) : (double)bf16_round(words[t][k]);
                 assert_true(logits[2 * t + k] == (float)(word + p[t][k]));
             }
     }

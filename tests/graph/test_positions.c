@@ -234,7 +234,7 @@ static void test_text(void **unused) {
 }
 
 /* As many axes as there may be: ids, positions, words and a table for each. */
-static void test_most_axes(void **unused) {
+static void test_max_axes(void **unused) {
     (void)unused;
     model_t *m = begin(GRID, 0);
     graph_options_t o = {.batch = ROWS, .length = TOKENS, .train = true};
@@ -257,7 +257,7 @@ int main(void) {
         cmocka_unit_test(test_embeddings),    cmocka_unit_test(test_gradient_is_derivative),
         cmocka_unit_test(test_whole_columns), cmocka_unit_test(test_no_positions),
         cmocka_unit_test(test_range),         cmocka_unit_test(test_text),
-        cmocka_unit_test(test_most_axes),
+        cmocka_unit_test(test_max_axes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,33 +184,33 @@ static void test_states(void **unused) {
         "w = param() : f32[9,4]\n"
         "p = param() : f32[6,4]\n"
         "x = embed_at(input_ids, positions, w, p) axial_shape=none : f32[1,1,4]\n"
-        "s = local_state() heads=2 head_size=2 chunk=4 before=1 upstream=0 : f32[1,4]\n"
-        "t = lsh_state() heads=2 head_size=2 rounds=1 factors=2 chunk=4 before=1 upstream=0 : "
+        "s = local_state() heads=2 head_size=2 chunk=4 before=1 as_huggingface=0 : f32[1,4]\n"
+        "t = lsh_state() heads=2 head_size=2 rounds=1 factors=2 chunk=4 before=1 as_huggingface=0 : "
         "f32[1,4]\n"
         "r = param() : f32[2,2,1,1]\n";
     static const struct {
         const char *line, *message;
     } cases[] = {
         {"y = local_step(x, x, x, positions, s) heads=2 head_size=2 chunk=4 before=1 after=0 "
-         "upstream=0 : f32[1,1,4]",
+         "as_huggingface=0 : f32[1,1,4]",
          NULL},
         {"y = local_step(x, x, x, positions, s) heads=2 head_size=2 chunk=2 before=1 after=0 "
-         "upstream=0 : f32[1,1,4]",
+         "as_huggingface=0 : f32[1,1,4]",
          "y: chunk differs from that of s"},
         {"y = local_step(x, x, x, positions, t) heads=2 head_size=2 chunk=4 before=1 after=0 "
-         "upstream=0 : f32[1,1,4]",
+         "as_huggingface=0 : f32[1,1,4]",
          "y: input state must not come from lsh_state"},
         {"y = local_step(x, x, x, positions, x) heads=2 head_size=2 chunk=4 before=1 after=0 "
-         "upstream=0 : f32[1,1,4]",
+         "as_huggingface=0 : f32[1,1,4]",
          "y: input state must not come from embed_at"},
         {"y = lsh_step(x, x, positions, t, r) heads=2 head_size=2 rounds=1 factors=2 chunk=4 "
-         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         "before=1 after=0 as_huggingface=0 : f32[1,1,4]",
          NULL},
         {"y = lsh_step(x, x, positions, t, _) heads=2 head_size=2 rounds=1 factors=2 chunk=4 "
-         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         "before=1 after=0 as_huggingface=0 : f32[1,1,4]",
          "y: rotations go with factors"},
         {"y = lsh_step(x, x, positions, t, r) heads=2 head_size=2 rounds=1 factors=4 chunk=4 "
-         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         "before=1 after=0 as_huggingface=0 : f32[1,1,4]",
          "y: factors differs from that of t"},
         {"y = local_keep(x, x, s) heads=2 head_size=2 : f32[1,4]", NULL},
         {"y = local_keep(x, x, s) heads=4 head_size=1 : f32[1,4]",
@@ -218,9 +218,9 @@ static void test_states(void **unused) {
         {"y = lsh_keep(x, x, t, x) heads=2 head_size=2 : f32[1,4]",
          "y: input buckets must not come from embed_at"},
         {"y = add(s, s) : f32[1,4]", "y: input x must not come from local_state"},
-        {"u = local_state() heads=2 head_size=2 chunk=0 before=1 upstream=0 : f32[1,4]",
+        {"u = local_state() heads=2 head_size=2 chunk=0 before=1 as_huggingface=0 : f32[1,4]",
          "u: chunk must be positive"},
-        {"u = lsh_state() heads=2 head_size=2 rounds=1 factors=3 chunk=4 before=1 upstream=0 : "
+        {"u = lsh_state() heads=2 head_size=2 rounds=1 factors=3 chunk=4 before=1 as_huggingface=0 : "
          "f32[1,4]",
          "u: 3 buckets: an even number is needed"},
     };

@@ -8,7 +8,7 @@
 
 #include "library_test.h"
 
-enum { VOCAB = 40, MOST = 8, STEPS = 90 };
+enum { VOCAB = 40, MAX = 8, STEPS = 90 };
 
 static const char spec_text[] = "architectures: [ReformerModelWithLMHead]\n"
                                 "is_decoder: true\n"
@@ -77,8 +77,8 @@ static int32_t token_of(int row, int t) {
 static void write_rows(writer_t *w, const int *lengths, int rows, int steps, int first_row,
                        float *logits /* [steps][MOST][VOCAB] */) {
     enum { LONGEST = 100 };
-    static _Thread_local int32_t ids[MOST * LONGEST];
-    static _Thread_local uint8_t mask[MOST * LONGEST];
+    static _Thread_local int32_t ids[MAX * LONGEST];
+    static _Thread_local uint8_t mask[MAX * LONGEST];
     int length = 0;
     for (int r = 0; r < rows; r++)
         if (lengths[r] > length) length = lengths[r];
@@ -96,12 +96,12 @@ static void write_rows(writer_t *w, const int *lengths, int rows, int steps, int
                             .logits = logits};
     assert_int_equal(reformerc_prefill(w->cache, &io), 0);
     for (int s = 1; s < steps; s++) {
-        int32_t next[MOST];
+        int32_t next[MAX];
         for (int r = 0; r < rows; r++) next[r] = token_of(first_row + r, lengths[r] + s - 1);
         io = (reformer_decode_t){.size = sizeof(reformer_decode_t),
                                  .input_ids = next,
                                  .batch = (size_t)rows,
-                                 .logits = logits + s * MOST * VOCAB};
+                                 .logits = logits + s * MAX * VOCAB};
         if (reformerc_step(w->cache, &io))
             fail_msg("step %d: %s", s, reformerc_context_message(w->context));
     }
@@ -110,22 +110,22 @@ static void write_rows(writer_t *w, const int *lengths, int rows, int steps, int
 }
 
 static float *new_logits(void) {
-    float *x = calloc((size_t)STEPS * MOST * VOCAB, sizeof *x);
+    float *x = calloc((size_t)STEPS * MAX * VOCAB, sizeof *x);
     assert_non_null(x);
     return x;
 }
 
 static const float *at(const float *logits, int step, int row) {
-    return logits + (step * MOST + row) * VOCAB;
+    return logits + (step * MAX + row) * VOCAB;
 }
 
 static void assert_close(const float *x, const float *y, const char *what, int length, int step) {
-    float most = 1, worst = 0;
+    float max = 1, worst = 0;
     for (int i = 0; i < VOCAB; i++) {
-        if (fabsf(y[i]) > most) most = fabsf(y[i]);
+        if (fabsf(y[i]) > max) max = fabsf(y[i]);
         if (!(fabsf(x[i] - y[i]) <= worst)) worst = fabsf(x[i] - y[i]);
     }
-    if (!(worst <= 2e-5F * most))
+    if (!(worst <= 2e-5F * max))
         fail_msg("%s, prompt of %d, step %d: differs by %g", what, length, step, (double)worst);
 }
 
@@ -212,15 +212,15 @@ static void rows_are_alone(void **state) {
     (void)state;
     static const char *const batch[] = {"compile.batch_size=8"};
     static const char *const backends[] = {NULL, "c", "reference"};
-    static const int lengths[MOST] = {1, 3, 4, 5, 8, 13, 24, 61};
+    static const int lengths[MAX] = {1, 3, 4, 5, 8, 13, 24, 61};
     for (int k = 0; k < 3; k++) {
         reformerc_model_t *many = compile(backends[k], batch, 1),
                           *one = compile(backends[k], NULL, 0);
         writer_t w = writer_open(many, 2);
         float *together = new_logits(), *alone = new_logits();
-        write_rows(&w, lengths, MOST, STEPS, 0, together);
+        write_rows(&w, lengths, MAX, STEPS, 0, together);
         writer_close(&w);
-        for (int r = 0; r < MOST; r++) {
+        for (int r = 0; r < MAX; r++) {
             w = writer_open(one, 1);
             write_rows(&w, &lengths[r], 1, STEPS, r, alone);
             writer_close(&w);
@@ -341,18 +341,18 @@ static void *write_alone(void *arg) {
 static void eight_threads_on_one_model(void **state) {
     (void)state;
     reformerc_model_t *m = compile(NULL, NULL, 0);
-    job_t jobs[MOST];
-    pthread_t threads[MOST];
-    for (int i = 0; i < MOST; i++) {
+    job_t jobs[MAX];
+    pthread_t threads[MAX];
+    for (int i = 0; i < MAX; i++) {
         jobs[i] = (job_t){m, i, 1 + i % 2, new_logits()};
         assert_int_equal(pthread_create(&threads[i], NULL, write_alone, &jobs[i]), 0);
     }
-    for (int i = 0; i < MOST; i++) pthread_join(threads[i], NULL);
-    for (int i = 0; i < MOST; i++) {
+    for (int i = 0; i < MAX; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < MAX; i++) {
         job_t again = {m, i, 1, new_logits()};
         write_alone(&again);
         assert_memory_equal(again.logits, jobs[i].logits,
-                            (size_t)STEPS * MOST * VOCAB * sizeof(float));
+                            (size_t)STEPS * MAX * VOCAB * sizeof(float));
         free(again.logits);
         free(jobs[i].logits);
     }

@@ -29,7 +29,7 @@ static bool measure(const trial_t *t, const stir_t *s, const results_t *want, do
                     double *farthest) {
     results_t outputs = {0}, moved = {0};
     reformer_io_t io = {.size = sizeof io};
-    trace_t into = {&moved, t->d};
+    trace_sink_t into = {&moved, t->d};
     bool ok = results_prepare(&outputs, t->inputs, &t->plan->facts, &io, t->d);
     io.trace = results_trace;
     io.trace_ctx = &into;

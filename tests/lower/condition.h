@@ -26,6 +26,6 @@
 double condition_measure(const trial_t *t, side_t *reference, const exec_t *oracle,
                          const store_t *weights);
 
-#define MOST_CONDITION (100 * TENSOR_TOLERANCE) /* beyond it, nothing is decided */
+#define MAX_CONDITION (100 * TENSOR_TOLERANCE) /* beyond it, nothing is decided */
 
 #endif

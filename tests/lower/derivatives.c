@@ -15,7 +15,7 @@
 #include "plan_of.h"
 #include "random_graph.h"
 
-enum { ROWS = 2, MOST_TOKENS = ROWS * 24, VOCAB = 11 };
+enum { ROWS = 2, MAX_TOKENS = ROWS * 24, VOCAB = 11 };
 
 typedef struct {
     differences_t x;
@@ -23,8 +23,8 @@ typedef struct {
     char *text;
     plan_t *plan;
     int64_t length;
-    int32_t ids[MOST_TOKENS], labels[MOST_TOKENS], start[ROWS], end[ROWS];
-    uint8_t mask[MOST_TOKENS];
+    int32_t ids[MAX_TOKENS], labels[MAX_TOKENS], start[ROWS], end[ROWS];
+    uint8_t mask[MAX_TOKENS];
     float numbers[ROWS * 5];
     graph_dropout_t dropout;
 } sample_t;
@@ -48,7 +48,7 @@ static void write_spec(sample_t *m, int64_t *labels, bool *classifies) {
     sbuf_printf(&s, "architectures: [%s]\nis_decoder: %s\nnum_labels: %lld\nvocab_size: %d\n",
                 heads[head], causal ? "true" : "false", (long long)*labels, VOCAB);
     random_chunks(&s, causal, local, lsh);
-    int64_t unit = least_common_multiple(local, lsh), hidden = PICK(8, 11);
+    int64_t unit = min_common_multiple(local, lsh), hidden = PICK(8, 11);
     m->length = 2 + draw(23);
     random_positions(&s, hidden, (m->length + unit - 1) / unit * unit);
     random_buckets(&s);
@@ -158,7 +158,7 @@ static bool check_differences(sample_t *m, double *worst) {
 static bool check_kept(sample_t *m) {
     differences_t *x = &m->x;
     bool *keep = ARENA_ARRAY(x->a, bool, x->forward->n_nodes);
-    double *again[MOST_PARAMS];
+    double *again[MAX_PARAMS];
     for (int i = 0; i < x->n_params; i++) {
         size_t bytes = sizeof(double) * (size_t)count_of(x->params[i]);
         again[i] = arena_copy(x->a, x->gradients[i], bytes);

@@ -46,10 +46,10 @@ enum {
 typedef struct {
     plan_t *plan;
     store_t *store;
-    exec_t *reference, *other[MOST_BACKENDS];
-    bool refused;                    /* an edited graph, with a reason */
-    bool ill;                        /* roundings move it too far to tell (condition.h) */
-    side_t sides[1 + MOST_BACKENDS]; /* the reference, the others */
+    exec_t *reference, *other[MAX_BACKENDS];
+    bool refused;                   /* an edited graph, with a reason */
+    bool ill;                       /* roundings move it too far to tell (condition.h) */
+    side_t sides[1 + MAX_BACKENDS]; /* the reference, the others */
 } model_t;
 
 static bool open_others(model_t *x, const others_t *o, diag_t *d) {
@@ -117,7 +117,7 @@ static void count_beyond(const model_t *x) {
         const result_t *r = &want->items[i], *of = results_find(got, r->name);
         difference_t y = compare_tensors(r, of);
         if (r->mean <= 0 || !y.comparable) continue; /* of others none may */
-        double allowed = tolerance_of(r->name) * fmax(y.least, y.magnitude);
+        double allowed = tolerance_of(r->name) * fmax(y.min, y.magnitude);
         n_elements += result_elements(r);
         for (int64_t k = 0; k < result_elements(r); k++) {
             double a = (double)((const float *)r->data)[k];
@@ -141,7 +141,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
                         diag_t *d) {
     inputs_t in = sample_inputs(m);
     side_t *want = &x->sides[0];
-    const side_t *all[1 + MOST_BACKENDS] = {want};
+    const side_t *all[1 + MAX_BACKENDS] = {want};
     trial_t t = {.plan = x->plan, .inputs = &in, .threads = 1 + (int)draw(2), .d = d};
     if (!side_run(&t, want, x->reference, NULL, NULL)) return false;
     for (int i = 0; i < o->n; i++) {
@@ -157,7 +157,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
         double condition = condition_measure(&t, want, x->reference, x->store);
         printf("  roundings move it by %.1e\n", condition);
         v = verdict_of(all, 1 + o->n);
-        x->ill = v.n_departures == 0 && condition > MOST_CONDITION;
+        x->ill = v.n_departures == 0 && condition > MAX_CONDITION;
     }
     if (v.n_departures == 0) return want->hashed.n > 0 && !x->ill;
     sbuf_t report = {0};
@@ -228,7 +228,7 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 
 /* Of a hundred graphs, so many may be refused; of a hundred elements, so many may be beyond: 0.05 to 0.2 are, and of weights
  * of attention that are not rounded, which the verdict allows, 25. */
-enum { MOST_REFUSED = 5, MOST_BEYOND = 1 };
+enum { MAX_REFUSED = 5, MAX_BEYOND = 1 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
     if (SMALL)
         printf("%lld of %lld elements behind roundings beyond the tolerance\n", (long long)n_beyond,
                (long long)n_elements);
-    if (100 * n_beyond > MOST_BEYOND * n_elements) code = 1;
-    if (n_refused + n_undecided > n_run * MOST_REFUSED / 100 + 1) code = 1;
+    if (100 * n_beyond > MAX_BEYOND * n_elements) code = 1;
+    if (n_refused + n_undecided > n_run * MAX_REFUSED / 100 + 1) code = 1;
     return code;
 }

@@ -36,16 +36,16 @@
 #define BF16 0
 #endif
 
-enum { MOST_ROWS = 20 };
+enum { MAX_ROWS = 20 };
 
 /* Of bf16: by how much of its magnitude a tensor may miss the reference, below which margin a hash may depart, and how many
  * elements of a hundred may miss the tolerance. */
 #define TOLERANCE_BF16 2e-2
 #define NEAR_TIE_BF16  1e-2
-enum { MOST_BEYOND = 10 };
+enum { MAX_BEYOND = 10 };
 static int64_t n_elements, n_beyond;
 /* What is hashed is not rounded: of eight models, so many rows may depart. */
-enum { MOST_DEPARTURES = 1 };
+enum { MAX_DEPARTURES = 1 };
 static int n_departures, n_models;
 
 /* ---- a model ------------------------------------------------------------------------------------------- */
@@ -56,19 +56,20 @@ typedef struct {
     int64_t prompt; /* longest */
     int64_t steps;
     int layers, hashing;
-    bool upstream; /* compile.decode: huggingface */
+    bool as_huggingface; /* compile.decode: huggingface */
     const char *dtype, *cache;
 } sample_t;
 
 static void write_lengths(sbuf_t *s, const sample_t *m) {
     uint32_t mode = draw(4);
-    long long most = m->prompt, some = 1 + draw((uint32_t)most);
+    long long max = m->prompt, some = 1 + draw((uint32_t)max);
     sbuf_printf(s, "compile: {batch_size: %lld, decode: %s, dtype: %s, cache_dtype: %s, ",
-                (long long)m->batch, m->upstream ? "huggingface" : "corrected", m->dtype, m->cache);
+                (long long)m->batch, m->as_huggingface ? "huggingface" : "corrected", m->dtype,
+                m->cache);
     sbuf_puts(s, "sequence_length: ");
     if (mode <= 1 && !EDITS) sbuf_puts(s, "dynamic}\n"); /* edits are for literal lengths */
-    else if (mode == 2 || some == most) sbuf_printf(s, "%lld}\n", most);
-    else sbuf_printf(s, "[%lld, %lld]}\n", some, most);
+    else if (mode == 2 || some == max) sbuf_printf(s, "%lld}\n", max);
+    else sbuf_printf(s, "[%lld, %lld]}\n", some, max);
 }
 
 /* Most often both are bf16. */
@@ -86,8 +87,8 @@ static sample_t make_sample(arena_t *a) {
      * the reference by 1.2e-5 to 2.1e-5 at one token. */
     bool large = !EDITS && !BF16 && draw(4) == 0; /* rows without a norm are large enough */
     m.hidden = PICK(8, 19, 32, 40, 67);
-    m.upstream = draw(3) == 0;
-    m.batch = m.upstream ? 1 : PICK(1, 1, 2, 3, 5, 9, 18);
+    m.as_huggingface = draw(3) == 0;
+    m.batch = m.as_huggingface ? 1 : PICK(1, 1, 2, 3, 5, 9, 18);
     m.local = PICK(1, 2, 3, 4, 5, 8, 12, 16);
     m.lsh = PICK(1, 2, 3, 4, 5, 8, 12, 16);
     m.prompt = PICK(1, 8, 40, 96);
@@ -97,7 +98,7 @@ static sample_t make_sample(arena_t *a) {
     sbuf_puts(&s, "architectures: [ReformerModelWithLMHead]\nis_decoder: true\n");
     m.hashing = random_layers(&s, m.layers);
     random_chunks(&s, true, m.local, m.lsh);
-    int64_t unit = least_common_multiple(m.local, m.lsh);
+    int64_t unit = min_common_multiple(m.local, m.lsh);
     random_positions(&s, m.hidden, (m.prompt + unit - 1) / unit * unit + m.steps);
     random_buckets(&s);
     random_widths(&s);
@@ -124,12 +125,12 @@ typedef struct {
     diag_t *d;
     plan_t *plan;
     store_t *store;
-    side_t sides[1 + MOST_BACKENDS]; /* the reference, the others */
+    side_t sides[1 + MAX_BACKENDS]; /* the reference, the others */
     int n, threads;
     int64_t capacity;
-    int32_t *text[MOST_ROWS];                     /* what each row holds, [capacity] */
-    int64_t tokens[MOST_ROWS], prompt[MOST_ROWS]; /* it holds, it began with */
-    bool tied[MOST_ROWS];                         /* left out */
+    int32_t *text[MAX_ROWS];                    /* what each row holds, [capacity] */
+    int64_t tokens[MAX_ROWS], prompt[MAX_ROWS]; /* it holds, it began with */
+    bool tied[MAX_ROWS];                        /* left out */
     double worst;
     int near_ties, forwards;
 } run_t;
@@ -142,8 +143,8 @@ static bool open_side(run_t *r, const exec_options_t *o) {
     x->exec = exec_open(r->plan, r->store, o, r->d);
     if (!x->exec) return false;
     if (r->n == 1) { /* sometimes as many as there are positions, so that rows fill up */
-        int64_t most = exec_positions(x->exec), usual = r->m->prompt + r->m->steps;
-        r->capacity = draw(3) && usual < most ? usual : most;
+        int64_t max = exec_positions(x->exec), usual = r->m->prompt + r->m->steps;
+        r->capacity = draw(3) && usual < max ? usual : max;
     }
     x->cache = exec_cache_new(x->exec, (size_t)r->capacity, (size_t)r->m->prompt, r->threads, r->d);
     return x->cache != NULL;
@@ -232,7 +233,7 @@ static bool compare_row(run_t *r, int64_t row, const char *what, float *const *o
 
 /* Rows that got tokens. */
 static bool compare_rows(run_t *r, const bool *wrote) {
-    float *logits[1 + MOST_BACKENDS], *hidden[1 + MOST_BACKENDS];
+    float *logits[1 + MAX_BACKENDS], *hidden[1 + MAX_BACKENDS];
     for (int i = 0; i < r->n; i++) {
         logits[i] = r->sides[i].logits;
         hidden[i] = r->sides[i].hidden;
@@ -332,7 +333,7 @@ static bool begin_rows(run_t *r, const bool *begins) {
             r->text[b][t] = (int32_t)draw((uint32_t)m->vocab);
         if (r->tokens[b] > length) length = r->tokens[b];
     }
-    if (!m->upstream && draw(3) == 0) length += draw(5);
+    if (!m->as_huggingface && draw(3) == 0) length += draw(5);
     int32_t *ids = ARENA_ARRAY(r->arena, int32_t, m->batch * length);
     uint8_t *mask = ARENA_ARRAY(r->arena, uint8_t, m->batch * length);
     lay_out(r, begins, length, ids, mask);
@@ -353,9 +354,9 @@ static bool begin_rows(run_t *r, const bool *begins) {
 
 static bool step(run_t *r) {
     const sample_t *m = r->m;
-    int32_t ids[MOST_ROWS];
-    uint8_t mask[MOST_ROWS];
-    bool wrote[MOST_ROWS], all = true, full = false;
+    int32_t ids[MAX_ROWS];
+    uint8_t mask[MAX_ROWS];
+    bool wrote[MAX_ROWS], all = true, full = false;
     for (int64_t b = 0; b < m->batch; b++) {
         bool rests = r->tokens[b] == 0 || (m->batch > 1 && draw(8) == 0);
         ids[b] = rests ? -1 : (int32_t)draw((uint32_t)m->vocab);
@@ -376,10 +377,10 @@ static bool step(run_t *r) {
 
 /* Now and then, of several rows: one begins anew, or becomes a copy of another. */
 static bool disturb(run_t *r) {
-    uint32_t most =
+    uint32_t max =
         r->m->batch < 3 ? (uint32_t)r->m->batch : 3; /* few: the same two again and again */
-    int64_t row = draw(most), from = draw(most);
-    bool begins[MOST_ROWS] = {false};
+    int64_t row = draw(max), from = draw(max);
+    bool begins[MAX_ROWS] = {false};
     if (draw(3) == 0) {
         begins[row] = true;
         return begin_rows(r, begins);
@@ -402,13 +403,13 @@ static bool sees_once(const run_t *r, int64_t n) {
     bool cache_bf16 = strcmp(m->cache, "bfloat16") == 0, bf16 = strcmp(m->dtype, "bfloat16") == 0;
     if (strcmp(m->cache, "null") != 0 && cache_bf16 != bf16) return false; /* it rounds otherwise */
     int64_t padded = variant_padded(v, n), before = r->plan->spec->local_num_chunks_before;
-    bool local = padded <= m->local || (padded / m->local > before && !m->upstream);
+    bool local = padded <= m->local || (padded / m->local > before && !m->as_huggingface);
     return (m->hashing == 0 || padded <= m->lsh) && (m->hashing == m->layers || local);
 }
 
 static bool check_model(run_t *r) {
     const sample_t *m = r->m;
-    bool begins[MOST_ROWS], alone[MOST_ROWS] = {true}, calm = draw(2);
+    bool begins[MAX_ROWS], alone[MAX_ROWS] = {true}, calm = draw(2);
     begins[0] = true;
     for (int64_t b = 1; b < m->batch; b++) begins[b] = draw(6) != 0;
     if (!begin_rows(r, begins)) return false;
@@ -453,6 +454,6 @@ int main(int argc, char **argv) {
     printf("%lld of %lld elements beyond the tolerance\n", (long long)n_beyond,
            (long long)n_elements);
     printf("%d rows left out, of %d models\n", n_departures, n_models);
-    if (8 * n_departures > MOST_DEPARTURES * n_models + 8) code = 1;
-    return 100 * n_beyond > MOST_BEYOND * n_elements ? 1 : code;
+    if (8 * n_departures > MAX_DEPARTURES * n_models + 8) code = 1;
+    return 100 * n_beyond > MAX_BEYOND * n_elements ? 1 : code;
 }

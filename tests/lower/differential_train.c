@@ -38,8 +38,8 @@
 #define BF16 0
 #endif
 
-static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3,
-                    most_moved = BF16 ? 1000 : 100;
+static const double tolerance = 2e-5, loss_tolerance = 1e-5, min = 1e-3,
+                    max_moved = BF16 ? 1000 : 100;
 /* As condition.c has them; of what becomes bf16 as many more. A few factors on the other side do much or little, by which they
  * are, so more forwards are tried. */
 enum { ROUNDINGS = 4, FORWARDS = BF16 ? 16 : 4, TO_BF16 = BF16 ? 256 : 0 };
@@ -48,7 +48,7 @@ enum { UNTOUCHED = 0xA5 }; /* bytes of memory that nobody has written */
 typedef struct {
     plan_t *plan;
     store_t *store;
-    exec_t *reference, *other[MOST_BACKENDS];
+    exec_t *reference, *other[MAX_BACKENDS];
     inputs_t in;
     graph_dropout_t dropout;
     int32_t *imposed; /* NULL: nothing hashes, or it cannot be imposed */
@@ -170,7 +170,7 @@ static void find_buckets(model_t *x) {
 static bool run_reference(model_t *x) {
     float *loss = results_add(&x->shown, "loss", REFORMER_F32, 0, NULL, x->d)->data;
     reformer_io_t io = io_of(x, 1, loss);
-    trace_t into = {&x->shown, x->d};
+    trace_sink_t into = {&x->shown, x->d};
     io.trace = results_trace;
     io.trace_ctx = &into;
     x->want = exec_gradients_new(x->reference, x->d);
@@ -279,7 +279,7 @@ static bool judge(model_t *x, double error, double size, double share, size_t nu
     }
     if (!x->moved && !stir(x)) return false;
     double moved = x->moved[number];
-    bool ill = !(moved <= most_moved * share * size);
+    bool ill = !(moved <= max_moved * share * size);
     x->ill = x->ill || ill;
     return ill || error <= share * size + moved;
 }
@@ -304,7 +304,7 @@ static bool compare_entry(model_t *x, const float *got, int entry, double all, c
         int64_t n, at = 0;
         const float *want = gradient_at(x->plan, x->want, entry, i, &n);
         const float *has = got + (want - x->want);
-        double size = fmax(largest_of(want, n), least * all);
+        double size = fmax(largest_of(want, n), min * all);
         double error = largest_error(x, want, has, n, tolerance * size, &at);
         size_t number = number_of(x->plan, entry, i);
         bool was_ill = x->ill, fine = judge(x, error, size, tolerance, number);
@@ -520,8 +520,8 @@ static void print_model(const sample_t *m, const model_t *x) {
 /* A factor on the other side, at the beginning of a model, is in most of what follows. So each may be off, but not most of them:
  * of fifteen two were, and with one of its factors left unrounded, whichever it was, seven of eight. */
 static bool is_off(const model_t *x) {
-    enum { MOST_BEYOND = 5 }; /* of a hundred elements */
-    return 100 * x->beyond > MOST_BEYOND * x->elements;
+    enum { MAX_BEYOND = 5 }; /* of a hundred elements */
+    return 100 * x->beyond > MAX_BEYOND * x->elements;
 }
 
 static bool run_one(int index, uint64_t seed, const others_t *o) {
@@ -550,7 +550,7 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
 /* Of a hundred models, so many may be undecided, and of graphs refused: more where edited layers keep values one by one, so
  * that attentions share what leads to them. Of bf16 one factor on the other side, of a gradient that is a sum of few rows,
  * is more than tells right from wrong. */
-enum { MOST_ASIDE = BF16 ? 40 : EDITS && KEEPS ? 15 : 5 };
+enum { MAX_ASIDE = BF16 ? 40 : EDITS && KEEPS ? 15 : 5 };
 /* So few models of bf16 say nothing of shares: two or four are run for what back ends have in common, to the bit. */
 enum { ENOUGH = 8 };
 
@@ -558,7 +558,7 @@ int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
     printf("%d refused, %d undecided, %d off of %d\n", n_refused, n_undecided, n_off, n_run);
     if (BF16 && n_run < ENOUGH) return code;
-    if (n_refused * EDITS + n_undecided > n_run * MOST_ASIDE / 100 + 1) code = 1;
+    if (n_refused * EDITS + n_undecided > n_run * MAX_ASIDE / 100 + 1) code = 1;
     if (2 * n_off > n_run) code = 1;
     return code;
 }

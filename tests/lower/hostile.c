@@ -15,7 +15,7 @@
 #include "plan_of.h"
 #include "random_model.h"
 
-enum { STEPS = 12, VOCAB = 23, SIDES = 1 + MOST_BACKENDS };
+enum { STEPS = 12, VOCAB = 23, SIDES = 1 + MAX_BACKENDS };
 
 typedef struct {
     char *text;
@@ -27,7 +27,7 @@ typedef struct {
     const sample_t *m;
     plan_t *plan;
     store_t *store;
-    exec_t *reference, *other[MOST_BACKENDS];
+    exec_t *reference, *other[MAX_BACKENDS];
     int n, threads;
     diag_t *d;
     int32_t *ids;

@@ -14,7 +14,7 @@ float k_random(void) {
 /* ---- nodes ------------------------------------------------------------------------------------------- */
 
 static gnode_t *append(kernels_t *k, gop_t op, const char *name) {
-    if (k->g->n_nodes == MOST_NODES) bug("%s: more than %d nodes", k->what, MOST_NODES);
+    if (k->g->n_nodes == MAX_NODES) bug("%s: more than %d nodes", k->what, MAX_NODES);
     gnode_t *n = graph_append(k->g, op);
     n->name = arena_strdup(k->arena, name);
     if (k->layer >= 0) n->name = arena_printf(k->arena, "layers.%d.%s", k->layer, name);

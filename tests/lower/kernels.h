@@ -9,7 +9,7 @@
 
 #include "exec/exec.h"
 
-enum { MOST_NODES = 512 };
+enum { MAX_NODES = 512 };
 
 typedef struct {
     const char *what; /* for messages */
@@ -19,7 +19,7 @@ typedef struct {
     int layer; /* of the nodes to come; -1: of none */
     int64_t vocab;
     const char *architecture;
-    float *values[MOST_NODES];     /* of PARAMs, by node id: [shape] */
+    float *values[MAX_NODES];      /* of PARAMs, by node id: [shape] */
     int32_t *ids;                  /* [batch][length] */
     uint8_t *mask;                 /* the same; NULL: none is given */
     int32_t *labels, *start, *end; /* NULL: no loss of them is wanted */

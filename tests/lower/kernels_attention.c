@@ -147,9 +147,9 @@ static void check(const case_t *c, int number) {
 
 /* Where one key has all the weight there is no gradient to be compared. */
 static void ask_for_gradient(case_t *c) {
-    double most = c->shared ? 32 : 16;
+    double max = c->shared ? 32 : 16;
     c->gradient = !kernels_bf16;
-    if (c->op != G_LSH_ATTENTION && c->scale > most) c->scale = most;
+    if (c->op != G_LSH_ATTENTION && c->scale > max) c->scale = max;
 }
 
 static void check_all(const case_t *list, size_t n) {

@@ -109,7 +109,7 @@ static plan_t *plan_of(test_t *t, const target_t *target) {
 
 static kernels_t graph_of(test_t *t, graph_t *g, bool *near_tie) {
     kernels_t k = {.what = t->c->what, .arena = t->arena, .g = g, .near_tie = near_tie};
-    assert_true(g->n_nodes <= MOST_NODES);
+    assert_true(g->n_nodes <= MAX_NODES);
     for (size_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->op == G_PARAM)
             k.values[i] = (float *)(uintptr_t)store_find(t->store, g->nodes[i]->name)->data;
@@ -141,8 +141,8 @@ static void keep(const kernels_t *k, const right_t *all, const char *const *name
     const gnode_t *n = graph_find(k->g, names[0]);
     if (!n) n = graph_find(k->g, names[1]);
     size_t bytes = (size_t)(tokens * n->shape[2].c) * sizeof(double);
-    to->v = ARENA_ARRAY(k->arena, double, MOST_TOKENS * n->shape[2].c);
-    to->e = ARENA_ARRAY(k->arena, double, MOST_TOKENS * n->shape[2].c);
+    to->v = ARENA_ARRAY(k->arena, double, MAX_TOKENS * n->shape[2].c);
+    to->e = ARENA_ARRAY(k->arena, double, MAX_TOKENS * n->shape[2].c);
     memcpy(to->v, all[n->id].v, bytes);
     memcpy(to->e, all[n->id].e, bytes);
 }
@@ -227,7 +227,7 @@ static void find_right(test_t *t) {
 /* ---- what executors say -------------------------------------------------------------------------------- */
 
 /* Through all layers any integer may be the next one: then the bound says nothing, and the logits are near all the same. */
-static double at_most_off(const right_t *all) {
+static double at_max_off(const right_t *all) {
     return kernels_i8 ? 0.05 * right_magnitude(all) : INFINITY;
 }
 
@@ -237,12 +237,12 @@ static int count_sharp(const test_t *t) {
     int n = 0;
     for (int call = 0; call <= STEPS; call++)
         for (int row = 0; row < ROWS; row++) {
-            double squares = 0, most = 0;
+            double squares = 0, max = 0;
             for (int i = 0; i < VOCAB; i++) {
                 squares += t->right[call].v[row][i] * t->right[call].v[row][i];
-                most = fmax(most, t->right[call].e[row][i]);
+                max = fmax(max, t->right[call].e[row][i]);
             }
-            n += most <= SHARP * sqrt(squares / VOCAB);
+            n += max <= SHARP * sqrt(squares / VOCAB);
         }
     return n;
 }
@@ -253,15 +253,15 @@ static void compare(const test_t *t, int call, float got[ROWS][VOCAB], const cha
     right_t all = {(double *)(uintptr_t)right->v, (double *)(uintptr_t)right->e, ROWS * VOCAB};
     if (!kernels_i8 && !kernels_bf16 && !right_is_sharp(&all, false))
         fail_msg("%s: the bound says nothing", t->c->what);
-    double near = at_most_off(&all);
+    double near = at_max_off(&all);
     for (int row = 0; row < ROWS; row++)
         for (int i = 0; i < VOCAB; i++) {
-            double most = fmin(near, right->e[row][i]);
-            if (!(fabs((double)got[row][i] - right->v[row][i]) <= most))
+            double max = fmin(near, right->e[row][i]);
+            if (!(fabs((double)got[row][i] - right->v[row][i]) <= max))
                 fail_msg(
                     "%s, %s, %s: %s %d, logits [%d,%d] is %.9g, and should be %.9g within %.2g",
                     t->c->what, target, executor, call ? "step" : "prefill", call, row, i,
-                    (double)got[row][i], right->v[row][i], most);
+                    (double)got[row][i], right->v[row][i], max);
         }
 }
 

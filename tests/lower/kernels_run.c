@@ -14,7 +14,7 @@
 typedef struct {
     kernels_t *k;
     const char *target, *executor;
-    double *seen[MOST_NODES]; /* by node id: NULL, or what was observed */
+    double *seen[MAX_NODES]; /* by node id: NULL, or what was observed */
 } run_t;
 
 static int64_t elements_of(const gnode_t *n) {
@@ -43,24 +43,24 @@ static const char *index_text(const kernels_t *k, const gnode_t *n, int64_t i) {
 
 /* Products of i8 are no selection of what was seen, as others are where attention begins: its operands may be rounded to
  * either side. Then its result is near all the same. */
-static double most_off(const run_t *r, const gnode_t *n, const right_t *want) {
+static double max_off(const run_t *r, const gnode_t *n, const right_t *want) {
     if (right_is_sharp(want, n->op == G_QUANTIZE)) return INFINITY;
     if (!kernels_i8 || graph_kind(n) != K_MIX)
         fail_msg("%s, %s: the bound says nothing", r->k->what, n->name);
     return 0.02 * right_magnitude(want);
 }
 
-static bool is_near(double got, double want, double most) {
-    return fabs(got - want) <= most || got == want || (isnan(got) && isnan(want));
+static bool is_near(double got, double want, double max) {
+    return fabs(got - want) <= max || got == want || (isnan(got) && isnan(want));
 }
 
 static void compare(const run_t *r, const gnode_t *n, const right_t *want) {
     const double *got = r->seen[n->id];
     int64_t wrong = 0, first = 0;
     if (n->rank == 0 && isnan(*got) && isnan(*want->v)) return; /* a mean of nothing */
-    double most = most_off(r, n, want);
+    double max = max_off(r, n, want);
     for (int64_t i = want->elements - 1; i >= 0; i--)
-        if (!is_near(got[i], want->v[i], fmin(most, want->e[i]))) wrong++, first = i;
+        if (!is_near(got[i], want->v[i], fmin(max, want->e[i]))) wrong++, first = i;
     if (wrong)
         fail_msg("%s, %s (%s), %s, %s: %lld of %lld differ, first [%s], which is %.9g, and should "
                  "be %.9g within %.2g",

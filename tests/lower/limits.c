@@ -44,16 +44,16 @@
 
 /* Machines are busy, so it is the time of the process that counts. */
 enum {
-    MOST_UNITS = 120,
+    MAX_UNITS = 120,
     UNITS = 16, /* that are measured together */
-    MOST_MEGABYTES = 1024,
-    MOST_CODE = 64 << 20, /* of C for one target, 64 lengths of it */
-    MOST_SETS = 24,
+    MAX_MEGABYTES = 1024,
+    MAX_CODE = 64 << 20, /* of C for one target, 64 lengths of it */
+    MAX_SETS = 24,
     TOGETHER = 24 /* in one process, as long as all goes well */
 };
 
 typedef struct {
-    setting_t set[MOST_SETS];
+    setting_t set[MAX_SETS];
     int n;
     const char *beyond; /* the key whose value must be refused; NULL: none */
     bool only_read;     /* as a spec: no code depends on it */
@@ -110,7 +110,7 @@ static void set_model(walk_t *w, int model) {
 
 /* ---- values of a key ------------------------------------------------------------------------------------------ */
 
-enum { MOST_VALUES = 64 };
+enum { MAX_VALUES = 64 };
 
 typedef struct {
     arena_t *a;
@@ -119,14 +119,14 @@ typedef struct {
     struct {
         const char *text;
         bool beyond;
-    } v[MOST_VALUES];
+    } v[MAX_VALUES];
     int n;
 } values_t;
 
 static void add(values_t *v, const char *text, bool beyond) {
     for (int k = 0; k < v->n; k++)
         if (strcmp(v->v[k].text, text) == 0) return;
-    if (v->n == MOST_VALUES) return;
+    if (v->n == MAX_VALUES) return;
     v->v[v->n].text = text;
     v->v[v->n++].beyond = beyond;
 }
@@ -417,7 +417,7 @@ static bool translate(arena_t *a, const walk_t *w, bool thorough, diag_t *d) {
     emit_c_options_t eo = {.header_name = "model.h"};
     sbuf_t source = {0}, header = {0};
     emit_c(p, &eo, &source, &header);
-    if (source.size > MOST_CODE) {
+    if (source.size > MAX_CODE) {
         printf("%zu bytes of C\n", source.size);
         exit(3);
     }
@@ -511,8 +511,8 @@ static double unit_seconds(bool thorough) {
     return (process_seconds() - start) / UNITS;
 }
 
-static struct timeval most_time(const count_t *c) {
-    double seconds = MOST_UNITS * c->unit;
+static struct timeval max_time(const count_t *c) {
+    double seconds = MAX_UNITS * c->unit;
     return (struct timeval){(time_t)seconds, (suseconds_t)(1e6 * fmod(seconds, 1))};
 }
 
@@ -535,7 +535,7 @@ static void fail(count_t *c, int at, const char *why, long number) {
 _Noreturn static void be_child(count_t *c, int from) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     for (int k = from; k < c->n_waiting; k++) {
-        struct itimerval clock = {.it_value = most_time(c)};
+        struct itimerval clock = {.it_value = max_time(c)};
         setitimer(ITIMER_PROF, &clock, NULL);
         double start = process_seconds();
         int code = walk_one(&c->waiting[k], c->thorough);
@@ -652,14 +652,14 @@ static const struct {
     {"compile.batch_size", {"1", "3", "65536"}},
     {"compile.decode", {"corrected", "huggingface"}},
 };
-enum { N_SHAPES = sizeof shapes / sizeof *shapes, MOST_SHAPE_VALUES = 6 };
+enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_SHAPE_VALUES = 6 };
 
 static void walk_pairs(count_t *c) {
     int turn = 0;
     for (int x = 0; x < N_SHAPES; x++)
         for (int y = x + 1; y < N_SHAPES; y++)
-            for (int i = 0; i < MOST_SHAPE_VALUES && shapes[x].values[i]; i++)
-                for (int j = 0; j < MOST_SHAPE_VALUES && shapes[y].values[j]; j++, turn++) {
+            for (int i = 0; i < MAX_SHAPE_VALUES && shapes[x].values[i]; i++)
+                for (int j = 0; j < MAX_SHAPE_VALUES && shapes[y].values[j]; j++, turn++) {
                     walk_t w = {.target = turn % T_LEVELS};
                     set_model(&w,
                               turn % 3 ? turn % (N_MODELS / N_KINDS) * N_KINDS : turn % N_MODELS);
@@ -686,7 +686,7 @@ static void walk_random(count_t *c, uint64_t seed, int n) {
         if (draw(2)) set(&w, "axial_pos_embds", "false");
         for (int k = 0; k < KEY_COUNT; k++)
             if (schema[k].role == ROLE_MODEL && schema[k].kind == KIND_INT && draw(3) == 0 &&
-                w.n < MOST_SETS)
+                w.n < MAX_SETS)
                 draw_value(c, &w, &schema[k]);
         if (draw(3) == 0) set(&w, "num_buckets", shapes[15].values[draw(5)]);
         walk(c, &w);
@@ -727,5 +727,5 @@ int main(int argc, char **argv) {
         "small model's, %ld MB\n",
         c.first, c.code, c.refused, c.failed, c.slowest, c.slowest / c.unit, c.largest >> 10);
     arena_free(c.arena);
-    return c.failed > 0 || (SLOWDOWN == 1 && c.largest >> 10 > MOST_MEGABYTES);
+    return c.failed > 0 || (SLOWDOWN == 1 && c.largest >> 10 > MAX_MEGABYTES);
 }

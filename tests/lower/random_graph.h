@@ -5,12 +5,12 @@
 #include "random_model.h"
 
 /* Layers of a few forms: what is drawn for a form is done to all layers of it. */
-enum { MOST_FORMS = 4 };
+enum { MAX_FORMS = 4 };
 typedef struct {
     int n_layers, n_forms;
-    bool lsh[MOST_FORMS];
-    uint64_t seed[MOST_FORMS]; /* of the form's draws */
-    int form[64];              /* by layer */
+    bool lsh[MAX_FORMS];
+    uint64_t seed[MAX_FORMS]; /* of the form's draws */
+    int form[64];             /* by layer */
 } forms_t;
 
 /* One layer, a few of a form each, or `deep`: forty of three forms. Writes attn_layers; returns how many are LSH. */

@@ -23,7 +23,7 @@ int64_t draw_one(const int64_t *from, size_t n) {
     return from[draw((uint32_t)n)];
 }
 
-int64_t least_common_multiple(int64_t a, int64_t b) {
+int64_t min_common_multiple(int64_t a, int64_t b) {
     int64_t x = a, y = b;
     while (y) {
         int64_t rest = x % y;
@@ -35,8 +35,8 @@ int64_t least_common_multiple(int64_t a, int64_t b) {
 
 /* ---- parts of a spec --------------------------------------------------------------------------------- */
 
-enum { MOST_LAYERS = 16 };
-static bool is_lsh[MOST_LAYERS];
+enum { MAX_RANDOM_LAYERS = 16 };
+static bool is_lsh[MAX_RANDOM_LAYERS];
 static int n_layers;
 
 int random_layers(sbuf_t *s, int n) {
@@ -180,7 +180,7 @@ bool others_parse(const char *text, others_t *o) {
     char name[32];
     for (const char *p = text; ok && *p; p += strcspn(p, ","), p += *p == ',') {
         snprintf(name, sizeof name, "%.*s", (int)strcspn(p, ","), p);
-        ok = o->n < MOST_BACKENDS && backend_parse(name, "the test", &o->backend[o->n++], d);
+        ok = o->n < MAX_BACKENDS && backend_parse(name, "the test", &o->backend[o->n++], d);
     }
     diag_print(d, stderr);
     diag_free(d);

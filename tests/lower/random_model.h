@@ -28,12 +28,12 @@ void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention);
 
 /* That this machine has, and models of this number type have a use for. */
 const target_t *random_target(dtype_t dtype);
-int64_t least_common_multiple(int64_t a, int64_t b);
+int64_t min_common_multiple(int64_t a, int64_t b);
 
 /* What is compared with the reference. */
-enum { MOST_BACKENDS = 3 };
+enum { MAX_BACKENDS = 3 };
 typedef struct {
-    backend_t backend[MOST_BACKENDS];
+    backend_t backend[MAX_BACKENDS];
     int n;
     const char *cc; /* NULL: the default */
 } others_t;

@@ -34,14 +34,14 @@ double right_magnitude(const right_t *y) {
 }
 
 bool right_is_sharp(const right_t *y, bool integers) {
-    double most = 0, errors = 0;
+    double max = 0, errors = 0;
     for (int64_t i = 0; i < y->elements; i++) {
         if (!isfinite(y->v[i])) continue; /* of rows that are not finite nothing else is expected */
         errors += y->e[i] * y->e[i];
-        most = fmax(most, y->e[i]);
+        max = fmax(max, y->e[i]);
     }
-    if (integers) most = sqrt(errors / (double)y->elements);
-    return most <= 1e-2 * right_magnitude(y);
+    if (integers) max = sqrt(errors / (double)y->elements);
+    return max <= 1e-2 * right_magnitude(y);
 }
 
 static int64_t width_of(const gnode_t *n) {
@@ -118,14 +118,14 @@ static void right_quantize(const right_ctx_t *c) {
     int64_t w = width_of(c->n);
     float *row = malloc((size_t)w * sizeof *row);
     for (int64_t first = 0; first < x->elements; first += w) {
-        double most = 0, ex = 0;
+        double max = 0, ex = 0;
         for (int64_t i = 0; i < w; i++) {
             row[i] = (float)x->v[first + i];
-            most = fmax(most, fabs(x->v[first + i]));
+            max = fmax(max, fabs(x->v[first + i]));
             ex = fmax(ex, x->e[first + i]);
         }
         i8_scale_t by = i8_scale(row, w);
-        double scale = (double)by.scale, off = ex > 0 ? ex + RIGHT_U * most : 0;
+        double scale = (double)by.scale, off = ex > 0 ? ex + RIGHT_U * max : 0;
         for (int64_t i = first; i < first + w; i++) {
             double q = i8_round(row[i - first], by), exact = scale > 0 ? x->v[i] / scale : 0;
             double reach = scale > 0 ? 2 * off / scale + 4 * RIGHT_U * fabs(exact) : 0;
@@ -450,14 +450,14 @@ typedef struct {
 /* log sum exp - x[target]: the sum is off by a factor of (n + 8) u, its logarithm by two units. */
 static void add_cross_entropy(mean_t *m, const double *x, const double *ex, int64_t n,
                               int64_t target) {
-    double most = x[0], sum = 0, e = 0, size = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, x[i]);
+    double max = x[0], sum = 0, e = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) max = fmax(max, x[i]);
     for (int64_t i = 0; i < n; i++) {
-        sum += exp(x[i] - most);
-        size = fmax(size, fabs(x[i] - most));
+        sum += exp(x[i] - max);
+        size = fmax(size, fabs(x[i] - max));
         e = fmax(e, ex[i]);
     }
-    double below = most - x[target], loss = log(sum) + below;
+    double below = max - x[target], loss = log(sum) + below;
     m->sum += loss;
     m->e += 2 * e +
             RIGHT_U * ((double)n + 8 + 2 * size + 4 * fabs(log(sum)) + fabs(below) + fabs(loss));
@@ -517,15 +517,15 @@ static void right_float_loss(const right_ctx_t *c) {
 /* Of cross-entropy: softmax, less one at the target, a share of the labels each: the sum is off by a factor of (n + 8) u. */
 static void put_softmax(const right_ctx_t *c, const right_t *x, int64_t first, int64_t n,
                         int64_t target, double share) {
-    double most = x->v[first], sum = 0, size = 0, ex = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, x->v[first + i]);
+    double max = x->v[first], sum = 0, size = 0, ex = 0;
+    for (int64_t i = 0; i < n; i++) max = fmax(max, x->v[first + i]);
     for (int64_t i = 0; i < n; i++) {
-        sum += exp(x->v[first + i] - most);
-        size = fmax(size, most - x->v[first + i]);
+        sum += exp(x->v[first + i] - max);
+        size = fmax(size, max - x->v[first + i]);
         ex = fmax(ex, x->e[first + i]);
     }
     for (int64_t i = 0; i < n; i++) {
-        double p = exp(x->v[first + i] - most) / sum, others = i == target ? p - 1 : p;
+        double p = exp(x->v[first + i] - max) / sum, others = i == target ? p - 1 : p;
         double e = RIGHT_U * ((double)n + 16 + 2 * size) + 2 * ex;
         put(c, first + i, share * others, share * (p < 1 ? p : 1) * e + 2 * share * ex);
         if (i == target) put(c, first + i, share * others, share * fabs(others) * e + share * ex);

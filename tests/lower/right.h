@@ -20,7 +20,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
                  right_t *y);
 
 /* A row of a cache, of a model with one layer: its tokens' keys and values as projected, [tokens][heads * head_size]. */
-enum { MOST_TOKENS = 64 };
+enum { MAX_TOKENS = 64 };
 struct right_row {
     right_t k, v;
     int64_t tokens;

@@ -39,19 +39,19 @@ score_t right_score(const right_ctx_t *c, const right_t *q, const right_t *k, in
 
 void right_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
                    const score_t *s, int64_t n, double shift, int64_t out) {
-    double most = -INFINITY, e = 0, total = 0, size = shift;
+    double max = -INFINITY, e = 0, total = 0, size = shift;
     for (int64_t i = 0; i < n; i++) {
-        most = fmax(most, s[i].s);
+        max = fmax(max, s[i].s);
         e = fmax(e, s[i].e);
         size = fmax(size, fabs(s[i].s));
     }
-    for (int64_t i = 0; i < n; i++) total += exp(s[i].s - most);
+    for (int64_t i = 0; i < n; i++) total += exp(s[i].s - max);
     double relative = 2 * e + RIGHT_U * (16 * size + 4 * (double)n + 64);
     for (int64_t j = 0; j < c->n->head_size; j++) {
         double sum = 0, off = 0;
         for (int64_t i = 0; i < n; i++) {
             int64_t vi = right_at(c, b, s[i].key, head) + j;
-            double p = exp(s[i].s - most) / total;
+            double p = exp(s[i].s - max) / total;
             sum += p * v->v[vi];
             off += p * (fabs(v->v[vi]) * relative + v->e[vi]);
         }
@@ -66,22 +66,22 @@ typedef struct {
 } weight_t;
 
 static weight_t rounded_weight(double w, double relative, bool known) {
-    double v = (double)bf16_round((float)w), least = 2 * FLT_MIN;
-    if (!known) return (weight_t){w, w * (0x1p-8 + relative) + least};
+    double v = (double)bf16_round((float)w), min = 2 * FLT_MIN;
+    if (!known) return (weight_t){w, w * (0x1p-8 + relative) + min};
     double above = (double)bf16_round((float)(w * (1 + relative))) - v;
     double below = v - (double)bf16_round((float)(w * (1 - relative)));
-    return (weight_t){v, fmax(above, below) + least};
+    return (weight_t){v, fmax(above, below) + min};
 }
 
 void right_rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
                            const score_t *s, int64_t n, double shift, int64_t out) {
-    double most = -INFINITY, e = 0, total = 0, loose = 0, size = isnan(shift) ? 0 : fabs(shift);
+    double max = -INFINITY, e = 0, total = 0, loose = 0, size = isnan(shift) ? 0 : fabs(shift);
     for (int64_t i = 0; i < n; i++) {
-        most = fmax(most, s[i].s);
+        max = fmax(max, s[i].s);
         e = fmax(e, s[i].e);
         size = fmax(size, fabs(s[i].s));
     }
-    double from = isnan(shift) ? most : shift, relative = 2 * e + RIGHT_U * (16 * size + 64);
+    double from = isnan(shift) ? max : shift, relative = 2 * e + RIGHT_U * (16 * size + 64);
     weight_t *w = ARENA_ARRAY(c->k->arena, weight_t, n);
     for (int64_t i = 0; i < n; i++) {
         w[i] = rounded_weight(exp(s[i].s - from), relative, !isnan(shift));
@@ -105,11 +105,11 @@ void right_rounded_softmax(const right_ctx_t *c, const right_t *v, int64_t b, in
 
 /* The greatest score, or in LSH layers |q|, as long as 2^-2|q| is a normal number; every round has a greatest of its own. */
 double right_shift(const score_t *s, int64_t n, double norm, int64_t rounds) {
-    static const double most_norm = 60 * 0.693147180559945309;
-    double most = -INFINITY;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, s[i].s);
-    if (norm < most_norm * (1 - 1e-6)) return norm;
-    return rounds == 1 && norm > most_norm * (1 + 1e-6) ? most : NAN;
+    static const double max_norm = 60 * 0.693147180559945309;
+    double max = -INFINITY;
+    for (int64_t i = 0; i < n; i++) max = fmax(max, s[i].s);
+    if (norm < max_norm * (1 - 1e-6)) return norm;
+    return rounds == 1 && norm > max_norm * (1 + 1e-6) ? max : NAN;
 }
 
 /* A weight for all of these keys: of rows that see none. */
@@ -161,9 +161,9 @@ static void attend(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, con
 static void for_queries(const right_ctx_t *c,
                         int64_t (*window)(const right_ctx_t *c, int64_t t, int64_t *keys)) {
     const gnode_t *n = c->n;
-    int64_t most = c->padded * (1 + n->before + n->after);
-    int64_t *keys = ARENA_ARRAY(c->k->arena, int64_t, most);
-    score_t *seen = ARENA_ARRAY(c->k->arena, score_t, most);
+    int64_t max = c->padded * (1 + n->before + n->after);
+    int64_t *keys = ARENA_ARRAY(c->k->arena, int64_t, max);
+    score_t *seen = ARENA_ARRAY(c->k->arena, score_t, max);
     for (int64_t b = 0; b < c->batch; b++)
         for (int64_t head = 0; head < n->heads; head++)
             for (int64_t t = 0; t < c->padded; t++)
@@ -205,7 +205,7 @@ static int64_t digit(const right_ctx_t *c, const right_t *qk, const gnode_t *rot
                      int64_t head, int64_t round, int64_t first, int64_t factor, int64_t found) {
     const gnode_t *n = c->n;
     int64_t columns = rotations->shape[3].c, best = 0;
-    double most = -INFINITY, off = 0, at_found = -INFINITY, off_found = 0, next = -INFINITY;
+    double max = -INFINITY, off = 0, at_found = -INFINITY, off_found = 0, next = -INFINITY;
     for (int64_t j = 0; j < factor; j++) {
         int64_t column = first + j % (factor / 2);
         sum_t s = SUM;
@@ -214,12 +214,12 @@ static int64_t digit(const right_ctx_t *c, const right_t *qk, const gnode_t *rot
             sum_add(&s, qk->v[x + i], qk->e[x + i], c->k->values[rotations->id][r], 0);
         }
         double v = j < factor / 2 ? s.v : -s.v;
-        if (v > most) next = most, most = v, best = j, off = sum_error(&s);
+        if (v > max) next = max, max = v, best = j, off = sum_error(&s);
         else if (v > next) next = v;
         if (j == found) at_found = v, off_found = sum_error(&s);
     }
-    if (c->k->near_tie && off > 0 && next + 4 * off >= most) *c->k->near_tie = true;
-    bool tie = off + off_found > 0 && at_found + off_found >= most - off;
+    if (c->k->near_tie && off > 0 && next + 4 * off >= max) *c->k->near_tie = true;
+    bool tie = off + off_found > 0 && at_found + off_found >= max - off;
     return tie ? found : best;
 }
 
@@ -275,11 +275,11 @@ void right_lsh_sort(const right_ctx_t *c) {
 
 /* Q2: a row that sees itself alone, count[r] times in round r: every step in single precision. */
 double right_self_weight(const int64_t *count, int64_t rounds) {
-    float self = -1e5F, most = -INFINITY, sum = 0;
+    float self = -1e5F, max = -INFINITY, sum = 0;
     double weight = 0;
-    for (int64_t r = 0; r < rounds; r++) most = fmaxf(most, self + logf((float)count[r]));
-    for (int64_t r = 0; r < rounds; r++) sum += expf(self + logf((float)count[r]) - most);
-    float all = most + logf(sum);
+    for (int64_t r = 0; r < rounds; r++) max = fmaxf(max, self + logf((float)count[r]));
+    for (int64_t r = 0; r < rounds; r++) sum += expf(self + logf((float)count[r]) - max);
+    float all = max + logf(sum);
     for (int64_t r = 0; r < rounds; r++) {
         float own = self + logf((float)count[r]);
         weight += (double)count[r] * exp((double)(self - own)) *
@@ -333,9 +333,9 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
 
 void right_lsh_attention(const right_ctx_t *c) {
     const gnode_t *n = c->n;
-    int64_t most = n->rounds * n->chunk * (1 + n->before + n->after);
+    int64_t max = n->rounds * n->chunk * (1 + n->before + n->after);
     room_t room = {.count = ARENA_ARRAY(c->k->arena, int64_t, n->rounds),
-                   .seen = ARENA_ARRAY(c->k->arena, score_t, most)};
+                   .seen = ARENA_ARRAY(c->k->arena, score_t, max)};
     for (int64_t b = 0; b < c->batch; b++)
         for (int64_t head = 0; head < n->heads; head++)
             for (int64_t t = 0; t < c->padded; t++) lsh_row(c, b, head, t, &room);

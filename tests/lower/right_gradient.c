@@ -64,18 +64,18 @@ static double dot(const gradient_t *g, const right_t *x, int64_t i, const right_
 
 /* The softmax over what query t sees, and its gradient. */
 static void softmax_gradient(gradient_t *g, int64_t t, int64_t n, double shift) {
-    double most = -INFINITY, off = 0, total = 0, size = shift, e_mean;
+    double max = -INFINITY, off = 0, total = 0, size = shift, e_mean;
     for (int64_t i = 0; i < n; i++) {
-        most = fmax(most, g->seen[i].s);
+        max = fmax(max, g->seen[i].s);
         off = fmax(off, g->seen[i].e);
         size = fmax(size, fabs(g->seen[i].s));
     }
-    for (int64_t i = 0; i < n; i++) total += exp(g->seen[i].s - most);
+    for (int64_t i = 0; i < n; i++) total += exp(g->seen[i].s - max);
     double relative = 2 * off + RIGHT_U * (16 * size + 4 * (double)n + 64);
     double mean = dot(g, g->dy, t, g->y, t, &e_mean);
     for (int64_t i = 0; i < n; i++) {
         int64_t key = g->seen[i].key;
-        double p = exp(g->seen[i].s - most) / total, e_dot, factor = factor_of(g, key);
+        double p = exp(g->seen[i].s - max) / total, e_dot, factor = factor_of(g, key);
         double x = dot(g, g->dy, t, g->v, key, &e_dot) - mean;
         double e = p * (fabs(x) * relative + e_dot + e_mean * (1 + relative) +
                         fabs(mean) * RIGHT_U * (double)(n + 8) + 4 * RIGHT_U * fabs(x));
@@ -181,7 +181,7 @@ void right_attention_grad(const right_ctx_t *c) {
     const gnode_t *n = c->n;
     arena_t *a = c->k->arena;
     int64_t rounds = n->rounds > 0 ? n->rounds : 1, span = n->before + 1 + n->after;
-    int64_t most = n->op == G_EXACT_ATTENTION_GRAD ? c->padded : rounds * span * n->chunk;
+    int64_t max = n->op == G_EXACT_ATTENTION_GRAD ? c->padded : rounds * span * n->chunk;
     bool sorted = n->op == G_LSH_ATTENTION_GRAD;
     gradient_t g = {.c = c,
                     .attention = n,
@@ -193,11 +193,11 @@ void right_attention_grad(const right_ctx_t *c) {
                     .k = right_input(c, sorted ? 3 : 4),
                     .v = right_input(c, sorted ? 4 : 5),
                     .mask = n->in[6],
-                    .terms = most,
+                    .terms = max,
                     .d = n->head_size,
-                    .keys = ARENA_ARRAY(a, int64_t, most),
+                    .keys = ARENA_ARRAY(a, int64_t, max),
                     .count = ARENA_ARRAY(a, int64_t, rounds),
-                    .seen = ARENA_ARRAY(a, score_t, most)};
+                    .seen = ARENA_ARRAY(a, score_t, max)};
     sums_t *sums[] = {&g.dq, &g.dk, &g.dv};
     for (int i = 0; i < 3; i++) {
         sums[i]->v = ARENA_ARRAY(a, double, c->padded *g.d);

@@ -40,13 +40,13 @@ static right_t factors(const step_t *s, const right_t *x, int64_t n) {
 static step_t begin(const right_ctx_t *c, int64_t b, int key, int value) {
     const gnode_t *n = c->n;
     int64_t width = n->heads * n->head_size,
-            keys = MOST_TOKENS + n->rounds * n->chunk * (1 + n->before + n->after);
+            keys = MAX_TOKENS + n->rounds * n->chunk * (1 + n->before + n->after);
     struct right_row *row = &c->k->rows[b];
     step_t s = {.c = *c, .row = row, .last = row->tokens++, .out = b * width};
-    if (row->tokens > MOST_TOKENS) bug("a row of more than %d tokens", MOST_TOKENS);
+    if (row->tokens > MAX_TOKENS) bug("a row of more than %d tokens", MAX_TOKENS);
     append(&row->k, s.last, right_input(c, key), b, width);
     append(&row->v, s.last, right_input(c, value), b, width);
-    s.query = room(c, MOST_TOKENS * width);
+    s.query = room(c, MAX_TOKENS * width);
     append(&s.query, s.last, right_input(c, 0), b, width);
     s.c.padded = row->tokens;
     s.rounds = n->in[value + 2]->type == G_BF16;
@@ -106,7 +106,7 @@ static void note_rounding(const step_t *s, int64_t head, int64_t round, int64_t 
 /* A window of one round, around the new token's place among all tokens in the order of their buckets. */
 static void see_round(step_t *s, int64_t head, int64_t round) {
     const gnode_t *n = s->c.n;
-    int64_t order[MOST_TOKENS], bucket[MOST_TOKENS], tokens = s->row->tokens, place = 0;
+    int64_t order[MAX_TOKENS], bucket[MAX_TOKENS], tokens = s->row->tokens, place = 0;
     for (int64_t t = 0; t < tokens; t++) {
         bucket[t] = right_bucket(&s->c, &s->row->k, n->in[4], 0, head, round, t, -1);
         note_rounding(s, head, round, t, bucket[t]);

@@ -23,7 +23,7 @@ static void write_head(sbuf_t *s, sample_t *m) {
     if (m->longer) local = lsh = 320;
     if (m->deep) local = lsh = 4;
     random_chunks(s, causal, local, lsh);
-    int64_t unit = m->unit = least_common_multiple(local, lsh);
+    int64_t unit = m->unit = min_common_multiple(local, lsh);
     m->length = m->longer ? 70 + draw(231) : 1 + draw(m->deep ? 24 : 96);
     m->hidden = m->deep ? 8 : m->large ? PICK(40, 67) : PICK(8, 19, 32, 40, 67);
     random_positions(s, m->hidden, (m->length + unit - 1) / unit * unit);

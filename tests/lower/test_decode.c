@@ -281,18 +281,18 @@ static void compare(backend_t b, const char *how_long, const char *decode) {
 static void test_defects_are_there(void **unused) {
     (void)unused;
     model_t *right = begin(BACKEND_REFERENCE, "dynamic", "1", "corrected");
-    model_t *upstream = begin(BACKEND_REFERENCE, "dynamic", "1", "huggingface");
+    model_t *as_huggingface = begin(BACKEND_REFERENCE, "dynamic", "1", "huggingface");
     for (size_t r = 1; r < ROWS; r += 2) {
         outputs_t x, y;
         prefill_alone(right, r, &x);
-        prefill_alone(upstream, r, &y);
+        prefill_alone(as_huggingface, r, &y);
         assert_row(&x, 0, &y);
         step_alone(right, r, &x);
-        step_alone(upstream, r, &y);
+        step_alone(as_huggingface, r, &y);
         assert_true(worst_of(&x, &y) > 1e-3);
     }
     end(right);
-    end(upstream);
+    end(as_huggingface);
 }
 
 /* From one token on, over every border: a chunk, two, many. */

@@ -15,7 +15,7 @@
 #include "graph/ops.h"
 #include "plan_of.h"
 
-enum { BATCH = 3, HIDDEN = 32, HEADS = 2, SIZE = 16, MOST_LENGTH = 32, MOST_TRACES = 32 };
+enum { BATCH = 3, HIDDEN = 32, HEADS = 2, SIZE = 16, MAX_LENGTH = 32, MAX_TRACES = 32 };
 enum {
     FAR_ABOVE = 1024
 }; /* how much more positions weigh than words: both masks show in their sum */
@@ -39,11 +39,11 @@ typedef struct {
     diag_t *d;
     plan_t *plan;
     store_t *store;
-    int32_t ids[BATCH * MOST_LENGTH];
+    int32_t ids[BATCH * MAX_LENGTH];
     reformer_io_t io;
     graph_dropout_t dropout;
     const char *who;
-    traced_t traces[MOST_TRACES];
+    traced_t traces[MAX_TRACES];
     int n_traces;
 } masks_t;
 
@@ -88,7 +88,7 @@ static plan_t *plan(masks_t *m, const target_t *target, const tiles_t *tiles) {
         "feed_forward_size: 24\nhidden_act: relu\nlocal_attn_chunk_length: 8\n"
         "lsh_attn_chunk_length: 4\nnum_buckets: 2\nmax_position_embeddings: %d\n"
         "attn_layers: [local, lsh]\ncompile: {batch_size: %d, sequence_length: %s}\n",
-        m->model->text, HIDDEN, HEADS, SIZE, MOST_LENGTH, BATCH, length);
+        m->model->text, HIDDEN, HEADS, SIZE, MAX_LENGTH, BATCH, length);
     plan_options_t o = {
         .name = "model", .trace = true, .n_targets = 1, .targets = {target}, .tiles = {tiles}};
     plan_t *p = plan_of(m->a, text, &o, m->d);
@@ -298,7 +298,7 @@ static void take(void *ctx, const char *name, const void *data, int dtype, const
     assert_int_equal(dtype, REFORMER_F32);
     for (int i = 0; i < rank; i++) t.shape[i] = shape[i], elements *= (size_t)shape[i];
     t.data = arena_copy(m->a, data, elements * sizeof *t.data);
-    assert_true(m->n_traces < MOST_TRACES);
+    assert_true(m->n_traces < MAX_TRACES);
     m->traces[m->n_traces++] = t;
 }
 
@@ -335,7 +335,7 @@ static void run(masks_t *m, exec_t *e, const cut_t *cut, int threads) {
                             .trace = take,
                             .trace_ctx = m};
     m->n_traces = 0;
-    float logits[BATCH * HIDDEN], hidden[BATCH * MOST_LENGTH * 2 * HIDDEN];
+    float logits[BATCH * HIDDEN], hidden[BATCH * MAX_LENGTH * 2 * HIDDEN];
     const graph_t *g = plan_fitting(m->plan, m->io.length)->graph;
     if (graph_find(g, "first_token_dropout")) m->io.logits = logits;
     if (graph_find(g, "hidden_dropout")) m->io.last_hidden_state = hidden;

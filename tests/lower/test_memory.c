@@ -38,13 +38,13 @@ static const graph_t *forward(const env_t *e, const char *model, const char *mor
     return graph_build(e->arena, s, &o, e->diag);
 }
 
-static kept_t *choose(const env_t *e, const graph_t *g, double room) {
-    kept_t *k = kept_choose(e->arena, g, NULL, room, false, e->diag);
+static kept_choice_t *choose(const env_t *e, const graph_t *g, double room) {
+    kept_choice_t *k = kept_choose(e->arena, g, NULL, room, false, e->diag);
     assert_non_null(k);
     return k;
 }
 
-static const kept_row_t *row(const kept_t *k, kept_kind_t kind, gop_t of) {
+static const kept_row_t *row(const kept_choice_t *k, kept_kind_t kind, gop_t of) {
     for (int i = 0; i < k->n; i++)
         if (k->rows[i].kind == kind && k->rows[i].of == of) return &k->rows[i];
     fail_msg("no row of kind %d", (int)kind);
@@ -109,7 +109,7 @@ static void expect(const kept_row_t *r, int values, double bytes, double saves) 
 
 static void costs_are_those_of_the_products(void **state) {
     const env_t *e = *state;
-    kept_t *k = choose(e, forward(e, small, "", true), 0);
+    kept_choice_t *k = choose(e, forward(e, small, "", true), 0);
     /* of three sums an addend, its dropout, a difference: two feed-forwards, one attention */
     double undo = tokens * hidden * (2 * (2 * inner + 1) + 2 * wide + 3 + 3);
     expect(row(k, KEPT_STREAMS, G_COUNT), 3, 3 * 4 * tokens * hidden, undo);
@@ -132,7 +132,7 @@ static void costs_are_those_of_the_products(void **state) {
 static void parts_of_a_step(void **state) {
     const env_t *e = *state;
     const graph_t *g = forward(e, small, "", true);
-    kept_t *all = kept_all(e->arena, choose(e, g, 0), g, false);
+    kept_choice_t *all = kept_all(e->arena, choose(e, g, 0), g, false);
     graph_gradient_options_t o = {.keep = all->keep};
     train_work_t without = work_of_train(graph_gradient(e->arena, g, NULL, e->diag));
     train_work_t with = work_of_train(graph_gradient(e->arena, g, &o, e->diag));
@@ -148,16 +148,16 @@ static void parts_of_a_step(void **state) {
 
 /* ---- the choice ------------------------------------------------------------------------------------ */
 
-static int count_kept(const kept_t *k) {
+static int count_kept(const kept_choice_t *k) {
     int n = 0;
     for (int i = 0; i < k->n; i++) n += k->rows[i].kept;
     return n;
 }
 
-static void what_saves_most_per_byte_comes_first(void **state) {
+static void what_saves_max_per_byte_comes_first(void **state) {
     const env_t *e = *state;
     const graph_t *g = forward(e, small, "", true);
-    kept_t *all = choose(e, g, INFINITY);
+    kept_choice_t *all = choose(e, g, INFINITY);
     double last = INFINITY, sum = 0;
     for (int i = 0; i < all->n; i++) {
         double per_byte = all->rows[i].saves / all->rows[i].bytes;
@@ -166,7 +166,7 @@ static void what_saves_most_per_byte_comes_first(void **state) {
         last = per_byte;
         if (!all->rows[i].kept) continue;
         sum += all->rows[i].bytes;
-        kept_t *some = choose(e, g, sum);
+        kept_choice_t *some = choose(e, g, sum);
         assert_int_equal(count_kept(some), i + 1);
         assert_true(some->bytes == sum && some->rows[i].kept);
         some = choose(e, g, sum - 1);
@@ -182,7 +182,7 @@ static void flags_are_those_of_the_kinds(void **state) {
     const env_t *e = *state;
     const graph_t *g = forward(e, small, "", true);
     const kept_kind_t *kind = graph_kept_kinds(e->arena, g);
-    kept_t *k = choose(e, g, INFINITY);
+    kept_choice_t *k = choose(e, g, INFINITY);
     for (size_t i = 0; i < g->n_nodes; i++) {
         bool want = kind[i] != KEPT_NONE && kind[i] != KEPT_NORMED;
         if (k->keep[i] != want) fail_msg("%s: %d", g->nodes[i]->name, k->keep[i]);
@@ -206,7 +206,7 @@ static const char crime[] = "attn_layers: [local, lsh, local, lsh, local, lsh]\n
 static void auto_keeps_for_short_ones_and_not_for_a_million(void **state) {
     const env_t *e = *state;
     const graph_t *g = forward(e, middle, "max_position_embeddings: 4096\n", true);
-    kept_t *k = choose(e, g, KEPT_BY_AUTO);
+    kept_choice_t *k = choose(e, g, KEPT_BY_AUTO);
     assert_int_equal(count_kept(k), k->n - 1); /* all but normed inputs */
     g = forward(e, crime, "max_position_embeddings: 1048576\naxial_pos_shape: [1024, 1024]\n",
                 true);
@@ -219,7 +219,7 @@ static void a_plan_chooses(void **state) {
     assert_null(plan(e, small, "train: {memory: reversible}\n")->trains[0].kept);
     plan_t *p = plan(e, small, "train: {memory: auto}\n");
     plan_t *q = plan(e, small, "train: {memory: auto}\n");
-    kept_t *k = p->trains[0].kept, *again = q->trains[0].kept;
+    kept_choice_t *k = p->trains[0].kept, *again = q->trains[0].kept;
     assert_true(k->room == KEPT_BY_AUTO);
     for (int i = 0; i < k->n; i++) {
         assert_int_equal(k->rows[i].kind, again->rows[i].kind);
@@ -244,7 +244,7 @@ static bool says(const env_t *e, const char *text) {
     return found;
 }
 
-static void a_size_below_the_least_is_an_error(void **state) {
+static void a_size_below_the_min_is_an_error(void **state) {
     const env_t *e = *state;
     assert_null(plan(e, small, "train: {memory: 64 KiB}\n"));
     assert_true(says(
@@ -266,19 +266,19 @@ static double workspace(plan_t *p) {
 
 static void a_size_is_kept(void **state) {
     const env_t *e = *state;
-    double least = workspace(plan(e, small, "train: {memory: reversible}\n"));
+    double min = workspace(plan(e, small, "train: {memory: reversible}\n"));
     int kept = 0;
     for (double more = 0; more < 2e6; more = 2 * more + 20000) {
-        char *size = arena_printf(e->arena, "train: {memory: %.0f}\n", least + more);
+        char *size = arena_printf(e->arena, "train: {memory: %.0f}\n", min + more);
         plan_t *p = plan(e, small, size);
         assert_non_null(p);
-        assert_true(workspace(p) <= least + more);
+        assert_true(workspace(p) <= min + more);
         assert_true(p->trains[0].kept->bytes <= more);
         assert_true(count_kept(p->trains[0].kept) >= kept);
         kept = count_kept(p->trains[0].kept);
     }
     assert_int_equal(kept, 6);
-    assert_null(plan(e, small, arena_printf(e->arena, "train: {memory: %.0f}\n", least - 1)));
+    assert_null(plan(e, small, arena_printf(e->arena, "train: {memory: %.0f}\n", min - 1)));
 }
 
 int main(void) {
@@ -287,12 +287,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_gate_is_kept_beside_what_it_gates, setup, teardown),
         cmocka_unit_test_setup_teardown(costs_are_those_of_the_products, setup, teardown),
         cmocka_unit_test_setup_teardown(parts_of_a_step, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_saves_most_per_byte_comes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_saves_max_per_byte_comes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(flags_are_those_of_the_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(auto_keeps_for_short_ones_and_not_for_a_million, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_plan_chooses, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_size_below_the_least_is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_size_below_the_min_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_size_is_kept, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include "exec/exec.h"
 #include "plan_of.h"
 
-enum { VOCAB = 20, LENGTH = 32, STEPS = 12, HEADS = 2, SIZE = 4, ROUNDS = 2, MOST_BUCKETS = 6 };
+enum { VOCAB = 20, LENGTH = 32, STEPS = 12, HEADS = 2, SIZE = 4, ROUNDS = 2, MAX_BUCKETS = 6 };
 
 static const char model_text[] = "architectures: [ReformerModelWithLMHead]\n"
                                  "is_decoder: true\n"
@@ -38,10 +38,10 @@ static const char model_text[] = "architectures: [ReformerModelWithLMHead]\n"
 /* Columns of the rotations: a column of before, or its opposite. */
 typedef struct {
     int buckets;
-    int from[MOST_BUCKETS / 2];
-    float sign[MOST_BUCKETS / 2];
+    int from[MAX_BUCKETS / 2];
+    float sign[MAX_BUCKETS / 2];
     bool zero_queries;
-    bool may[MOST_BUCKETS]; /* the buckets that come before those equal to them */
+    bool may[MAX_BUCKETS]; /* the buckets that come before those equal to them */
 } tie_t;
 
 static const tie_t ties[] = {
@@ -60,7 +60,7 @@ typedef struct {
     diag_t *d;
     plan_t *plan;
     store_t *store;
-    bool seen[MOST_BUCKETS];
+    bool seen[MAX_BUCKETS];
 } model_t;
 
 /* Values of a random store lie in memory of its own. */

@@ -16,7 +16,7 @@ static void analytic(target_id_t t, int vectors, int rows) {
     assert_int_equal(c.vectors, vectors);
     assert_int_equal(c.rows, rows);
     assert_int_equal(c.block, 96);
-    assert_int_equal(c.run, 8);
+    assert_int_equal(c.chunks_per_task, 8);
     assert_true(tiles_are_legal(&targets[t], &c));
 }
 
@@ -43,10 +43,10 @@ static bool legal(int vectors, int rows, int block, int run) {
 static void what_does_not_fit_is_illegal(void **state) {
     (void)state;
     assert_true(legal(2, 14, 96, 8) && legal(1, 29, 2, 1) &&
-                legal(2, 1, MAX_ROWS_PER_TASK, MAX_RUN));
+                legal(2, 1, MAX_ROWS_PER_TASK, MAX_CHUNKS_PER_TASK));
     assert_false(legal(2, 15, 96, 8) || legal(2, 0, 96, 8) || legal(3, 4, 96, 8));
     assert_false(legal(2, 14, 1, 8) || legal(2, 14, MAX_ROWS_PER_TASK + 1, 8));
-    assert_false(legal(2, 14, 96, 0) || legal(2, 14, 96, MAX_RUN + 1));
+    assert_false(legal(2, 14, 96, 0) || legal(2, 14, 96, MAX_CHUNKS_PER_TASK + 1));
 }
 
 /* ---- results ------------------------------------------------------------------------------------- */
@@ -161,7 +161,8 @@ static void compare(const env_t *e, const target_t *t, backend_t b) {
         forward(e, p, b, &got);
         if (memcmp(&want, &got, sizeof want) != 0)
             fail_msg("%s, %s: tile %dx%d, block %d, run %d changes a bit", t->name,
-                     backend_names[b], list[k].vectors, list[k].rows, list[k].block, list[k].run);
+                     backend_names[b], list[k].vectors, list[k].rows, list[k].block,
+                     list[k].chunks_per_task);
     }
 }
 
@@ -192,7 +193,7 @@ static void of_any_length(void **state) {
 static void targets_differ_in_rows(void **state) {
     (void)state;
     env_t e = open_env("");
-    tiles_t short_blocks = {.vectors = 2, .rows = 6, .block = 16, .run = 8};
+    tiles_t short_blocks = {.vectors = 2, .rows = 6, .block = 16, .chunks_per_task = 8};
     plan_options_t o = {.name = "model",
                         .exact_length = LENGTH,
                         .n_targets = 2,

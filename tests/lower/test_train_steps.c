@@ -20,7 +20,7 @@
 #include "graph_edit.h"
 #include "plan_of.h"
 
-enum { MOST_GRADIENTS = 256 };
+enum { MAX_GRADIENTS = 256 };
 
 static bool long_form;
 
@@ -49,8 +49,8 @@ typedef struct {
     layout_t *gradients;
     store_t *store;
     reformer_io_t io;
-    double *want[MOST_GRADIENTS]; /* by the GRADIENTs of the graph */
-    const gnode_t *node[MOST_GRADIENTS];
+    double *want[MAX_GRADIENTS]; /* by the GRADIENTs of the graph */
+    const gnode_t *node[MAX_GRADIENTS];
     int n;
     double loss;
     bool any; /* what runs is made for any length */
@@ -231,7 +231,7 @@ static void take(void *ctx, const gnode_t *n, const double *values, int64_t elem
         t->loss = values[0];
         return;
     }
-    assert_true(t->n < MOST_GRADIENTS);
+    assert_true(t->n < MAX_GRADIENTS);
     t->node[t->n] = n;
     t->want[t->n++] = arena_copy(t->a, values, sizeof *values * (size_t)elements);
 }
@@ -647,12 +647,12 @@ static bool keeps_norms(const gnode_t *n) {
     return n->op == G_LAYER_NORM && n->layer >= 0;
 }
 
-static bool keeps_most(const gnode_t *n) {
+static bool keeps_max(const gnode_t *n) {
     return keeps_streams(n) || keeps_products(n) || keeps_norms(n);
 }
 
 typedef bool keeps_fn(const gnode_t *n);
-static keeps_fn *const kinds[] = {keeps_streams, keeps_products, keeps_norms, keeps_most,
+static keeps_fn *const kinds[] = {keeps_streams, keeps_products, keeps_norms, keeps_max,
                                   keeps_hidden};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -676,9 +676,9 @@ static int64_t size_of(int pairs, keeps_fn *keeps, size_t *kernels) {
 static void depth_adds_no_memory(void **state) {
     (void)state;
     size_t few, many;
-    int64_t least = size_of(2, NULL, &few), most = size_of(12, NULL, &many);
+    int64_t min = size_of(2, NULL, &few), max = size_of(12, NULL, &many);
     assert_int_equal(many, few);
-    assert_in_range(most, least, least + 10 * (2 * 64 + 64));
+    assert_in_range(max, min, min + 10 * (2 * 64 + 64));
 }
 
 /* ---- what is kept of attention -------------------------------------------------------------------- */
@@ -802,7 +802,7 @@ static void kept_attentions_that_drop(void **state) {
 
 /* Whole layers: nothing but norms and activation functions is computed again. */
 static bool keeps_all(const gnode_t *n) {
-    return keeps_most(n) || keeps_all_of_attention(n);
+    return keeps_max(n) || keeps_all_of_attention(n);
 }
 
 static void kept_values(void **state) {
@@ -840,11 +840,11 @@ static void depth_adds_what_is_kept_of_attention(void **state) {
     (void)state;
     static const int64_t floats = 2 * (4 * 16 + 2) + 2 * (3 * 16 + 3); /* of two layers */
     size_t few, many;
-    int64_t least = size_of(2, keeps_all_of_attention, &few);
-    int64_t most = size_of(12, keeps_all_of_attention, &many);
+    int64_t min = size_of(2, keeps_all_of_attention, &few);
+    int64_t max = size_of(12, keeps_all_of_attention, &many);
     int64_t kept = 10 * 64 * floats * (int64_t)sizeof(float);
     assert_int_equal(many, few);
-    assert_in_range(most - least, kept, kept + 10 * (2 * 64 + 64));
+    assert_in_range(max - min, kept, kept + 10 * (2 * 64 + 64));
 }
 
 /* One place for each value of each layer, and no more kernels. */
@@ -853,10 +853,10 @@ static void depth_adds_what_is_kept(void **state) {
     static const int64_t floats[] = {2 * 24, 48, 2 * 24, 4 * 24 + 48, 0}; /* of a token and layer */
     for (int i = 0; i < KINDS; i++) {
         size_t few, many;
-        int64_t least = size_of(2, kinds[i], &few), most = size_of(12, kinds[i], &many);
+        int64_t min = size_of(2, kinds[i], &few), max = size_of(12, kinds[i], &many);
         int64_t kept = 20 * 64 * floats[i] * (int64_t)sizeof(float);
         assert_int_equal(many, few);
-        assert_in_range(most - least, kept, kept + 10 * (2 * 64 + 64));
+        assert_in_range(max - min, kept, kept + 10 * (2 * 64 + 64));
     }
 }
 

@@ -135,7 +135,7 @@ void slots_step(const updates_t *u, update_slots_t *s, const module_t *m, double
 }
 
 void slots_reference(const updates_t *u, update_slots_t *s, double rate, int64_t t) {
-    update_memory_t m[MOST_TENSORS] = {{0}};
+    update_memory_t m[MAX_TENSORS] = {{0}};
     for (int i = 0; i < u->update->n; i++) {
         int index;
         int64_t elements, at = tensor_at(u, i, &elements);

@@ -6,7 +6,7 @@
 
 #include "lower/update.h"
 
-enum { FLOATS = 1 << 15, MOST_TENSORS = 16 };
+enum { FLOATS = 1 << 15, MAX_TENSORS = 16 };
 
 /* A graph that says which tensors there are, and how they are read. */
 typedef struct {

@@ -68,7 +68,7 @@ static void fields_are_read(void **state) {
     assert_int_equal(x->tiles.vectors, 2);
     assert_int_equal(x->tiles.rows, 5);
     assert_int_equal(x->tiles.block, 64);
-    assert_int_equal(x->tiles.run, 4);
+    assert_int_equal(x->tiles.chunks_per_task, 4);
     assert_float_equal(x->gain, 3.4, 1e-9);
     assert_int_equal(x->lowering, 1);
     assert_int_equal(x->line, 3);

@@ -10,20 +10,20 @@
 
 #include "reformer_generate.h"
 
-enum { IDS = 5, MOST_ROWS = 32, MOST_TOKENS = 64 };
+enum { IDS = 5, MAX_ROWS = 32, MAX_TOKENS = 64 };
 
 typedef struct {
     const float (*table)[IDS]; /* [last token][next]; NULL: all tokens count */
     size_t capacity;
-    size_t n[MOST_ROWS];
-    int32_t text[MOST_ROWS][MOST_TOKENS];
-    int fresh[MOST_ROWS]; /* copied to since the last step */
+    size_t n[MAX_ROWS];
+    int32_t text[MAX_ROWS][MAX_TOKENS];
+    int fresh[MAX_ROWS]; /* copied to since the last step */
     int prefills, steps, copies;
     int fail_prefill, fail_step, fail_copy; /* codes to return; 0 = none */
     int good_steps;                         /* before the one that fails */
     size_t nan_row; /* < MOST_ROWS: its logits hold a NaN once it has read `nan_after` tokens */
     size_t nan_after;
-    uint8_t last_mask[MOST_ROWS];
+    uint8_t last_mask[MAX_ROWS];
 } chain_t;
 
 static inline void chain_logits(const chain_t *c, const int32_t *text, size_t n, float *logits) {
@@ -46,7 +46,7 @@ static inline int chain_prefill(void *ctx, const reformer_decode_t *io) {
     c->prefills++;
     if (c->fail_prefill) return c->fail_prefill;
     assert_non_null(io->logits);
-    assert_in_range(io->batch, 1, MOST_ROWS);
+    assert_in_range(io->batch, 1, MAX_ROWS);
     for (size_t row = 0; row < io->batch; row++) {
         size_t n = 0;
         for (size_t t = 0; t < io->length; t++) {
@@ -86,7 +86,7 @@ static inline int chain_step(void *ctx, const reformer_decode_t *io) {
 static inline int chain_copy(void *ctx, size_t from, size_t to) {
     chain_t *c = (chain_t *)ctx;
     if (c->fail_copy) return c->fail_copy;
-    assert_true(from != to && from < MOST_ROWS && to < MOST_ROWS);
+    assert_true(from != to && from < MAX_ROWS && to < MAX_ROWS);
     assert_true(!c->fresh[from] && !c->fresh[to] && c->n[from] > 0);
     c->fresh[to] = 1;
     c->copies++;
@@ -96,7 +96,7 @@ static inline int chain_copy(void *ctx, size_t from, size_t to) {
 }
 
 static inline chain_t chain_new(const float (*table)[IDS]) {
-    return (chain_t){.table = table, .capacity = MOST_TOKENS, .nan_row = MOST_ROWS};
+    return (chain_t){.table = table, .capacity = MAX_TOKENS, .nan_row = MAX_ROWS};
 }
 
 static inline reformer_decoder_t chain_decoder(chain_t *c, size_t batch) {

@@ -2,10 +2,10 @@
  * against a plain form of Hugging Face's scorer that keeps whole texts and sorts all continuations. */
 #include "chain.h"
 
-enum { MOST_NEW = 8, MOST_ENDS = 3 };
+enum { MAX_NEW = 8, MAX_ENDS = 3 };
 
 typedef struct {
-    int32_t tokens[MOST_NEW];
+    int32_t tokens[MAX_NEW];
     size_t count;
     int end;
     double score;
@@ -29,7 +29,7 @@ static int beam_search(chain_t *c, size_t rows, reformer_generate_t g, reformer_
 /* ---- the plain way ------------------------------------------------------------------------------- */
 
 typedef struct {
-    int32_t text[MOST_TOKENS]; /* prompt and what follows */
+    int32_t text[MAX_TOKENS]; /* prompt and what follows */
     size_t n;
     double score; /* sum, or what hypotheses are ranked by */
     int eos;
@@ -39,7 +39,7 @@ typedef struct {
     const chain_t *c;
     const reformer_generate_t *g;
     const reformer_beams_t *b;
-    text_t beam[MOST_ROWS], ended[MOST_ROWS + 1], all[MOST_ROWS * IDS];
+    text_t beam[MAX_ROWS], ended[MAX_ROWS + 1], all[MAX_ROWS * IDS];
     size_t n_beams, n_ended;
 } plain_t;
 
@@ -100,8 +100,8 @@ static size_t continuations(plain_t *p) {
             p->all[at] = t;
         }
     }
-    size_t ends = p->g->n_eos_tokens, most = (ends > 1 ? 1 + ends : 2) * p->b->beams;
-    return n < most ? n : most;
+    size_t ends = p->g->n_eos_tokens, max = (ends > 1 ? 1 + ends : 2) * p->b->beams;
+    return n < max ? n : max;
 }
 
 /* Nothing better is to be expected of the best beam, `written` tokens in. */
@@ -164,16 +164,16 @@ static void against_the_plain_way(void **state) {
             .size = sizeof g,
             .input_ids = prompt,
             .length = 1 + (r & 3),
-            .max_tokens = 1 + (r >> 13) % MOST_NEW,
+            .max_tokens = 1 + (r >> 13) % MAX_NEW,
             .sampling = &(reformer_sampling_t){.size = sizeof(reformer_sampling_t),
                                                .repetition_penalty = r >> 16 & 1 ? 1.3f : 0},
             .stop_at_eos = r >> 17 & 1 || r >> 18 & 1,
             .eos_token = (int32_t)((r >> 19) % IDS),
             .pad_token = -4};
-        int32_t ends_with[MOST_ENDS];
-        for (uint32_t i = 0; i < MOST_ENDS; i++) ends_with[i] = (int32_t)((r >> (5 + 4 * i)) % IDS);
+        int32_t ends_with[MAX_ENDS];
+        for (uint32_t i = 0; i < MAX_ENDS; i++) ends_with[i] = (int32_t)((r >> (5 + 4 * i)) % IDS);
         g.eos_tokens = ends_with;
-        g.n_eos_tokens = (r >> 9) % (MOST_ENDS + 1);
+        g.n_eos_tokens = (r >> 9) % (MAX_ENDS + 1);
         reformer_beams_t b = {.size = sizeof b,
                               .beams = 1 + (r >> 22) % 8,
                               .length_penalty = penalties[(r >> 25) % 6],
@@ -215,7 +215,7 @@ static void exhaustive(void **state) {
                 .size = sizeof g, .input_ids = prompt, .length = 2, .max_tokens = 3};
             found_t got;
             assert_int_equal(
-                beam_search(&c, MOST_ROWS, g,
+                beam_search(&c, MAX_ROWS, g,
                             (reformer_beams_t){.size = sizeof(reformer_beams_t), .beams = 25},
                             &got),
                 REFORMER_OK);

@@ -159,15 +159,15 @@ static void affinity(void **state) {
     (void)state;
     cpu_set_t before, one_cpu;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    int most = reformer_default_threads();
-    assert_in_range(most, 1, CPU_COUNT(&before));
+    int max = reformer_default_threads();
+    assert_in_range(max, 1, CPU_COUNT(&before));
     CPU_ZERO(&one_cpu);
     for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one_cpu) == 0; i++)
         if (CPU_ISSET(i, &before)) CPU_SET(i, &one_cpu);
     assert_int_equal(sched_setaffinity(0, sizeof one_cpu, &one_cpu), 0);
     assert_int_equal(reformer_default_threads(), 1);
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
-    assert_int_equal(reformer_default_threads(), most);
+    assert_int_equal(reformer_default_threads(), max);
 }
 
 #define WITH_ROOT(test) cmocka_unit_test_setup(test, empty_root)

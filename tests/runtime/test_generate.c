@@ -9,10 +9,10 @@ static const float ring[IDS][IDS] = {
     {0, 5, 1, 1, 1}, {1, 0, 5, 1, 1}, {1, 1, 0, 5, 1}, {1, 1, 1, 0, 5}, {5, 1, 1, 1, 0}};
 
 typedef struct {
-    int32_t tokens[MOST_ROWS][N];
-    size_t counts[MOST_ROWS];
-    int ends[MOST_ROWS];
-    float logits[MOST_ROWS][N][IDS];
+    int32_t tokens[MAX_ROWS][N];
+    size_t counts[MAX_ROWS];
+    int ends[MAX_ROWS];
+    float logits[MAX_ROWS][N][IDS];
 } texts_t;
 
 /* g->max_tokens is N; with outputs and scratch as needed. */

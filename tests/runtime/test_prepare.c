@@ -599,14 +599,14 @@ static void workspace_of_shorter_inputs(void **state) {
     v[0].workspace_bytes = 1 << 20;
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
     d.variants = v;
-    size_t most = 0;
+    size_t max = 0;
     for (size_t length = 1; length <= 40; length++) {
         size_t bytes = reformer_workspace_bytes(&d, length, 2);
         assert_true(bytes > 1 << 20);
-        assert_true(bytes >= most);
-        most = bytes;
+        assert_true(bytes >= max);
+        max = bytes;
     }
-    assert_true(most == reformer_workspace_bytes(&d, 1, 2));
+    assert_true(max == reformer_workspace_bytes(&d, 1, 2));
 }
 
 /* The greatest need of any target; nothing when no target runs here. */

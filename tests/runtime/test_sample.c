@@ -6,7 +6,7 @@
 
 #include "generate_int.h"
 
-enum { MOST = 64 };
+enum { MAX = 64 };
 
 #define SAMPLING(...) ((reformer_sampling_t){.size = sizeof(reformer_sampling_t), __VA_ARGS__})
 
@@ -14,11 +14,11 @@ enum { MOST = 64 };
 static int sample_of(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                      const int32_t *history, size_t n, uint64_t row, uint64_t step,
                      int32_t *token) {
-    _Alignas(8) static unsigned char scratch[MOST * 64 + GUARD];
+    _Alignas(8) static unsigned char scratch[MAX * 64 + GUARD];
     size_t bytes = reformer_sample_bytes(vocab);
     assert_in_range(bytes, 1, sizeof scratch - GUARD);
     memset(scratch, 0x5A, sizeof scratch);
-    float before[MOST];
+    float before[MAX];
     memcpy(before, logits, (size_t)vocab * sizeof(float));
     int error = reformer_sample(s, logits, vocab, history, n, row, step, scratch, bytes, token);
     for (size_t i = 0; i < GUARD; i++) assert_int_equal(scratch[bytes + i], 0x5A);
@@ -131,18 +131,18 @@ static double place_of(uint64_t seed, uint64_t row, uint64_t step) {
 static void draws_follow_the_documented_formula(void **state) {
     (void)state;
     assert_true(mix(UINT64_C(0x9E3779B97F4A7C15)) == UINT64_C(0xE220A8397B1DCDAF));
-    static const float flat[MOST] = {0};
+    static const float flat[MAX] = {0};
     static const uint64_t seeds[] = {0, 1, 42, UINT64_MAX};
-    int seen[MOST] = {0};
+    int seen[MAX] = {0};
     for (int i = 0; i < 4; i++)
         for (uint64_t row = 0; row < 5; row++)
             for (uint64_t step = 0; step < 50; step++) {
                 reformer_sampling_t s = {.size = sizeof s, .temperature = 1, .seed = seeds[i]};
-                int32_t token = pick(s, flat, MOST, NULL, 0, row, step);
-                assert_int_equal(token, (int32_t)(place_of(seeds[i], row, step) * MOST));
+                int32_t token = pick(s, flat, MAX, NULL, 0, row, step);
+                assert_int_equal(token, (int32_t)(place_of(seeds[i], row, step) * MAX));
                 seen[token] = 1;
             }
-    for (int i = 0; i < MOST; i++) assert_true(seen[i]);
+    for (int i = 0; i < MAX; i++) assert_true(seen[i]);
 }
 
 /* Draws over steps, rows or seeds are distributed as p, by chi-square: the limit is one that chance exceeds for fewer
@@ -151,7 +151,7 @@ static void assert_distribution(reformer_sampling_t s, const float *logits, int 
                                 const double *p) {
     enum { DRAWS = 20000 };
     for (int over = 0; over < 3; over++) {
-        int count[MOST] = {0}, free = -1;
+        int count[MAX] = {0}, free = -1;
         double chi2 = 0;
         for (uint64_t i = 0; i < DRAWS; i++) {
             reformer_sampling_t t = s;
@@ -245,24 +245,24 @@ static void order_of_processors(void **state) {
 
 static void settings_that_change_nothing(void **state) {
     (void)state;
-    float logits[MOST];
-    for (int i = 0; i < MOST; i++) logits[i] = (float)(mix((uint64_t)i) % 1000) / 250;
-    const reformer_sampling_t same[] = {SAMPLING(.top_k = MOST), SAMPLING(.top_k = INT32_MAX),
+    float logits[MAX];
+    for (int i = 0; i < MAX; i++) logits[i] = (float)(mix((uint64_t)i) % 1000) / 250;
+    const reformer_sampling_t same[] = {SAMPLING(.top_k = MAX), SAMPLING(.top_k = INT32_MAX),
                                         SAMPLING(.top_p = 1),
                                         SAMPLING(.temperature = 1, .repetition_penalty = 1),
-                                        SAMPLING(.temperature = 1, .top_k = MOST, .top_p = 1)};
+                                        SAMPLING(.temperature = 1, .top_k = MAX, .top_p = 1)};
     static const int32_t history[] = {1, 2, 3};
     for (uint64_t step = 0; step < 200; step++) {
         reformer_sampling_t plain = {.size = sizeof plain, .temperature = 1};
-        int32_t want = pick(plain, logits, MOST, NULL, 0, 2, step);
+        int32_t want = pick(plain, logits, MAX, NULL, 0, 2, step);
         for (int i = 0; i < 5; i++)
-            assert_int_equal(pick(same[i], logits, MOST, history, 3, 2, step), want);
+            assert_int_equal(pick(same[i], logits, MAX, history, 3, 2, step), want);
     }
 }
 
 /* The plain way: a token remains when few enough are before it, and when those before it have too little together. */
 static int32_t plain_draw(const reformer_sampling_t *s, const float *x, int vocab, double place) {
-    double w[MOST], best = -INFINITY, sum = 0, t = s->temperature > 0 ? s->temperature : 1;
+    double w[MAX], best = -INFINITY, sum = 0, t = s->temperature > 0 ? s->temperature : 1;
     for (int i = 0; i < vocab; i++) best = fmax(best, x[i]);
     for (int i = 0; i < vocab; i++) {
         int greater = 0;
@@ -270,7 +270,7 @@ static int32_t plain_draw(const reformer_sampling_t *s, const float *x, int voca
         w[i] = s->top_k > 0 && greater >= s->top_k ? 0 : exp((x[i] - best) / t);
         sum += w[i];
     }
-    double kept[MOST], total = 0, reached = 0;
+    double kept[MAX], total = 0, reached = 0;
     for (int i = 0; i < vocab; i++) {
         double before = 0;
         for (int j = 0; j < vocab; j++)
@@ -287,7 +287,7 @@ static int32_t plain_draw(const reformer_sampling_t *s, const float *x, int voca
 static void against_the_plain_way(void **state) {
     (void)state;
     static const float temperatures[] = {0, 0.3f, 1, 2.5f}, masses[] = {0, 0.2f, 0.77f, 0.99f};
-    float x[MOST];
+    float x[MAX];
     for (uint64_t trial = 0; trial < 3000; trial++) {
         uint64_t r = mix(trial);
         int vocab = 1 + (int)(r % 40), levels = 2 + (int)(r >> 8 & 63); /* few levels: many ties */

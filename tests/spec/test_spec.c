@@ -486,9 +486,9 @@ static void test_max_length(void **state) {
                          " attn_layers: [lsh, local], axial_pos_shape: [2, %d]}",
                          positions, lsh, grid / 2);
                 reading_t t = read_text(text);
-                int64_t most = positions < grid ? positions : grid, best = 0;
-                for (int64_t n = 1; n <= most; n++)
-                    if (spec_padded_length(t.spec, n) <= most) best = n;
+                int64_t max = positions < grid ? positions : grid, best = 0;
+                for (int64_t n = 1; n <= max; n++)
+                    if (spec_padded_length(t.spec, n) <= max) best = n;
                 if (spec_max_length(t.spec) != best) fail_msg("%s: %lld", text, (long long)best);
                 done(&t);
             }
@@ -559,7 +559,7 @@ static void test_shipped_specs(void **state) {
     (void)state;
     static const struct {
         const char *name;
-        int64_t hidden, most;
+        int64_t hidden, max;
         int layers;
     } rows[] = {{"default", 256, 4096, 6},         {"crime-and-punishment-bytes", 192, 512, 4},
                 {"enwik8", 1024, 65536, 12},       {"crime-and-punishment", 256, 524288, 6},
@@ -572,7 +572,7 @@ static void test_shipped_specs(void **state) {
         if (!t.spec || t.printed.size) fail_msg("%s: %s", path, t.printed.data);
         assert_int_equal(t.spec->hidden_size, rows[i].hidden);
         assert_int_equal(t.spec->n_layers, rows[i].layers);
-        assert_int_equal(spec_max_length(t.spec), rows[i].most);
+        assert_int_equal(spec_max_length(t.spec), rows[i].max);
         done(&t);
     }
 }

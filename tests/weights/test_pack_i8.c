@@ -119,15 +119,15 @@ static float *values_of(const packed_t *p, const char *name) {
 
 /* The greatest magnitude over 127, and what an element is then. */
 static float scale_of(const float *row, int64_t n) {
-    float most = 0;
-    for (int64_t k = 0; k < n; k++) most = fmaxf(most, fabsf(row[k]));
-    return most / 127;
+    float max = 0;
+    for (int64_t k = 0; k < n; k++) max = fmaxf(max, fabsf(row[k]));
+    return max / 127;
 }
 
 static int q_of(const float *row, int64_t n, int64_t k) {
-    float most = 0;
-    for (int64_t j = 0; j < n; j++) most = fmaxf(most, fabsf(row[j]));
-    return most > 0 ? (int)nearbyintf(row[k] * (127 / most)) : 0;
+    float max = 0;
+    for (int64_t j = 0; j < n; j++) max = fmaxf(max, fabsf(row[j]));
+    return max > 0 ? (int)nearbyintf(row[k] * (127 / max)) : 0;
 }
 
 /* What the arrays of an entry are to hold, row by row. */

@@ -41,8 +41,8 @@ typedef struct {
     int inner;             /* forwards of one measurement: short ones run several times */
     spread_t seconds;      /* of one forward of code as products get it */
     spread_t told_seconds; /* of instrumented code */
-    spread_t peak,
-        of_peak; /* of these products between the forwards, flop/s; share of it, pairwise */
+    /* Of these products between the forwards, flop/s; share of it, pairwise */
+    spread_t peak, of_peak;
     double flops, streams;
     products_t products;
     size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
@@ -77,7 +77,7 @@ typedef struct {
     diag_t *d;
     arena_t *arena;
     int64_t lengths[MAX_LIST], batches[MAX_LIST], threads[MAX_LIST];
-    int n_lengths, n_batches, n_threads, most_threads, repeat;
+    int n_lengths, n_batches, n_threads, max_threads, repeat;
     const char *targets[MAX_TARGETS]; /* [n_targets] as typed; NULL: the default one */
     int n_targets;
     pool_t *pools[MAX_LIST]; /* [n_threads] */
@@ -86,10 +86,10 @@ typedef struct {
     setting_t vs_setting;
     const char *vs_target[MAX_TARGETS];
     bool wants_loss; /* else last_hidden_state */
-    const char
-        *dtype;   /* compile.dtype, of --train train.dtype; NULL: a graph, whose nodes say it */
-    bool decodes; /* --decode */
-    int tokens;   /* steps of a round */
+    /* compile.dtype, of --train train.dtype; NULL: a graph, whose nodes say it */
+    const char *dtype;
+    bool decodes;        /* --decode */
+    int tokens;          /* steps of a round */
     bench_case_t *cases; /* [n_cases]: lengths slowest, then batches, targets, threads */
     int n_cases;
     bench_machine_t *machines; /* [n_machines] in order of appearance */
@@ -109,13 +109,13 @@ const bench_machine_t *bench_machine(const bench_t *b, const target_t *t,
 /* Where the measurements are, on the bar. */
 void bench_say(bench_t *b, const bench_case_t *c, const char *what);
 
-/* ---- measure.c ----------------------------------------------------------------------------------- */
+/* ---- measure.c ------------------------------------------------------------------------------- */
 
 /* The options that code of one length, batch and target is made by; of --vs with `other`. */
 options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
                         const char *target, bool other);
-/* Spec and plan of a case's code, without compiling. False after errors in d. Says where the other hashes
- * otherwise because it takes several lengths. */
+/* Spec and plan of a case's code, without compiling. False after errors in d. Says where the other
+ * hashes otherwise because it takes several lengths. */
 bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
                  const target_t **target, diag_t *d);
 /* Fills in [n_threads] cases of one build. False after an error in b->d, or when interrupted. */
@@ -129,16 +129,18 @@ bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *cal
 
 /* ---- kernels.c ------------------------------------------------------------------------------- */
 
-/* Adds the launches of a profile, each `share` times, to sums by kind: seconds[n * stride] and launches[n]
- * with n of `costs` and one more, which gets what lies between the launches of `whole`. */
+/* Adds the launches of a profile, each `share` times, to sums by kind: seconds[n * stride] and
+ * launches[n] with n of `costs` and one more, which gets what lies between the
+ * launches of `whole`. */
 void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const char *whole,
                          double share, double *seconds, int stride, double *launches);
 /* A kind of kernel, without its times; k == costs->n is what lies between launches. */
 bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k, double launches);
 
-/* ---- what all tables and files have in common: cells.c -------------------------------------------- */
+/* ---- what all tables and files have in common: cells.c --------------------------------------- */
 
-/* A section with a row for each case that is done: which case it is, then what `fill` writes below the titles. */
+/* A section with a row for each case that is done: which case it is, then what `fill`
+ * writes below the titles. */
 typedef void bench_fill_fn(const bench_t *b, const bench_case_t *c, const char **cells);
 section_t *bench_case_table(const bench_t *b, document_t *doc, const char *heading,
                             const char *const *titles, int n_titles, bench_fill_fn *fill);

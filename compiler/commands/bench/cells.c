@@ -1,4 +1,5 @@
-/* What the tables and files of forwards and of steps have in common: which case a row is of, and how figures are written. */
+/* What the tables and files of forwards and of steps have in common: which case a row is of, and
+ * how figures are written. */
 #include <string.h>
 
 #include "commands/bench/bench.h"

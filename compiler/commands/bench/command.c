@@ -1,9 +1,10 @@
-/* reformerc bench: how fast compiled code is, and how much of this machine it uses. Of forwards, or with --decode of
- * steps of generation.
+/* reformerc bench: how fast compiled code is, and how much of this machine it uses. Of forwards, or
+ * with --decode of steps of generation.
  *
- * In: a model, lists of lengths, batches, targets and threads. Out: for each combination the speed, the
- * share of the fma peak that was measured between the runs, memory, and the same per kind of kernel;
- * tables on stdout and files by suffix. All combinations are checked before the first is measured. */
+ * In: a model, lists of lengths, batches, targets and threads. Out: for each combination the speed,
+ * the share of the fma peak that was measured between the runs, memory, and the same per kind of
+ * kernel; tables on stdout and files by suffix. All combinations are checked
+ * before the first is measured. */
 #include "commands/bench/bench.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@
 
 enum { DEFAULT_REPEAT = 7, MAX_BATCH = 1 << 20 };
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* "backend=c", "target=x86-64-v3", "num_hashes=2", else a spec. */
 static bool parse_vs(bench_t *b) {
@@ -57,7 +58,7 @@ static bool parse_threads(bench_t *b) {
     if (text && !list_numbers("--threads", text, MAX_THREADS, b->threads, &b->n_threads, b->d))
         return false;
     for (int k = 0; k < b->n_threads; k++)
-        if (b->threads[k] > b->most_threads) b->most_threads = (int)b->threads[k];
+        if (b->threads[k] > b->max_threads) b->max_threads = (int)b->threads[k];
     return true;
 }
 
@@ -98,7 +99,7 @@ static bool parse_options(bench_t *b) {
     return ok && check_backend(b) && check_model(b);
 }
 
-/* ---- lengths and batches --------------------------------------------------------------------------- */
+/* ---- lengths and batches --------------------------------------------------------------------- */
 
 /* What the model says; where it leaves the length open, some that it allows. */
 static void lengths_of(bench_t *b, const loaded_model_t *m) {
@@ -128,7 +129,7 @@ static bool choose_sizes(bench_t *b) {
     return true;
 }
 
-/* ---- cases ----------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 /* The first one's messages with all that they quote, of the others what is an error. */
 static bool check_side(bench_t *b, const bench_case_t *c, const char *target, bool other,
@@ -178,7 +179,7 @@ static void make_cases(bench_t *b) {
                                     .threads = (int)b->threads[k % b->n_threads]};
 }
 
-/* ---- the run --------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static bool check_all(bench_t *b) {
     return b->decodes ? decode_check(b) : each_build(b, check_build);

@@ -1,9 +1,10 @@
 /* What `bench --decode` measures: steps of generation after contexts of several lengths.
  *
- * In: options, lists. Out: bench_case_t. Rows are filled with random tokens by a real prefill and then grow by a random
- * token per step. Contexts and numbers of threads take turns within a round, so that their times can be compared on a
- * machine whose clock changes; before and after each turn the bandwidth of memory is measured, which is what the floor
- * of a step is made of: weights that it must read, keys and values of its windows. */
+ * In: options, lists. Out: bench_case_t. Rows are filled with random tokens by a real prefill and
+ * then grow by a random token per step. Contexts and numbers of threads take turns within a round,
+ * so that their times can be compared on a machine whose clock changes; before and after each turn
+ * the bandwidth of memory is measured, which is what the floor of a step is made of: weights that
+ * it must read, keys and values of its windows. */
 #include "commands/bench/decode.h"
 
 #include "cli/interrupt.h"
@@ -15,7 +16,7 @@
 enum { READS = 5 };
 static const char whole[] = "step";
 
-/* ---- code ---------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 /* One plan: its code, and the rows that it continues. */
 typedef struct {
@@ -31,10 +32,10 @@ typedef struct {
     torch_rng_t rng;
     int32_t *ids;  /* [batch] */
     float *logits; /* [batch][vocab] */
-} decode_t;
+} bench_decode_t;
 
 /* `like`: the same model, whose weights are taken; its launches are told. */
-static bool open_session(decode_t *x, session_t *s, const session_t *like) {
+static bool open_session(bench_decode_t *x, session_t *s, const session_t *like) {
     *s = session_new(&x->o, x->d);
     if (like) s->profile = profile_new();
     if (!decode_plan(s) || !session_lower(s) || !session_compile(s)) return false;
@@ -42,7 +43,7 @@ static bool open_session(decode_t *x, session_t *s, const session_t *like) {
     return session_weights(s) && exec_bind(s->exec, s->store, x->d);
 }
 
-static bool open_all(decode_t *x) {
+static bool open_all(bench_decode_t *x) {
     bench_t *b = x->b;
     x->o = decode_options(b, x->arena, x->batch, x->target);
     bench_case_t *first = bench_case(b, 0, x->batch, x->target, 0);
@@ -54,48 +55,48 @@ static bool open_all(decode_t *x) {
     x->ids = ARENA_ARRAY(x->arena, int32_t, first->batch);
     x->logits = ARENA_ARRAY(x->arena, float, first->batch * x->plain.model.facts.vocab);
     exec_options_t eo = {.backend = b->o->backend, .cc = b->o->text[OPT_CC], .pool = x->plain.pool};
-    x->calibration = calibration_open(first->target, &eo, b->most_threads, x->d);
+    x->calibration = calibration_open(first->target, &eo, b->max_threads, x->d);
     return x->calibration != NULL;
 }
 
-static void close_told(decode_t *x) {
+static void close_told(bench_decode_t *x) {
     session_free(&x->told);
 }
 
-static void close_all(decode_t *x) {
+static void close_all(bench_decode_t *x) {
     for (int l = 0; l < x->b->n_lengths; l++) exec_cache_free(x->caches[l]);
     calibration_close(x->calibration);
     session_free(&x->told);
     session_free(&x->plain);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
-static void draw(decode_t *x, int32_t *ids, int64_t n) {
+static void draw(bench_decode_t *x, int32_t *ids, int64_t n) {
     uint64_t vocab = (uint64_t)x->plain.model.facts.vocab;
     for (int64_t i = 0; i < n; i++) ids[i] = (int32_t)(torch_u32(&x->rng) % vocab);
 }
 
-static bool worked(const decode_t *x, int code) {
+static bool worked(const bench_decode_t *x, int code) {
     if (code > REFORMER_OK) diag_error(x->d, NOWHERE, "generation: %s", reformer_strerror(code));
     return code == REFORMER_OK;
 }
 
 /* A full cache; *seconds is what reading the rows took. NULL after an error. */
-static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t *c,
+static exec_cache_t *prefill(bench_decode_t *x, const session_t *s, const bench_case_t *c,
                              double *seconds) {
     bench_t *b = x->b;
     int64_t n = c->batch * c->length, capacity = c->length + decode_steps(b);
     bench_say(b, c, "prefill");
     exec_cache_t *cache =
-        exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->most_threads, x->d);
+        exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->max_threads, x->d);
     int32_t *ids = heap_new((size_t)n, sizeof *ids);
     draw(x, ids, n);
     reformer_decode_t io = {.size = sizeof io,
                             .input_ids = ids,
                             .batch = (size_t)c->batch,
                             .length = (size_t)c->length,
-                            .threads = b->most_threads,
+                            .threads = b->max_threads,
                             .pool = pool_interface(s->pool),
                             .logits = x->logits};
     double start = clock_now();
@@ -108,8 +109,8 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
 }
 
 /* Seconds; 0 after an error. */
-static double step(decode_t *x, exec_cache_t *cache, const bench_case_t *c, const pool_t *pool,
-                   profile_t *p) {
+static double step(bench_decode_t *x, exec_cache_t *cache, const bench_case_t *c,
+                   const pool_t *pool, profile_t *p) {
     draw(x, x->ids, c->batch);
     reformer_decode_t io = {.size = sizeof io,
                             .input_ids = x->ids,
@@ -126,10 +127,10 @@ static double step(decode_t *x, exec_cache_t *cache, const bench_case_t *c, cons
     return !ok ? 0 : seconds > 0 ? seconds : 1e-9;
 }
 
-/* ---- kernels --------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 /* What a step must read follows from the launches that ran. */
-static void conclude_kernels(decode_t *x, bench_case_t *c, const double *seconds,
+static void conclude_kernels(bench_decode_t *x, bench_case_t *c, const double *seconds,
                              const double *launches) {
     bench_t *b = x->b;
     c->kernels = ARENA_ARRAY(b->arena, bench_kernel_t, x->costs.n + 1);
@@ -145,7 +146,7 @@ static void conclude_kernels(decode_t *x, bench_case_t *c, const double *seconds
     }
 }
 
-static bool run_told(decode_t *x, exec_cache_t *cache, bench_case_t *c, const pool_t *pool) {
+static bool run_told(bench_decode_t *x, exec_cache_t *cache, bench_case_t *c, const pool_t *pool) {
     bench_t *b = x->b;
     profile_t *p = x->told.profile;
     double *seconds = ARENA_ARRAY(x->arena, double, (x->costs.n + 1) * b->tokens);
@@ -165,7 +166,7 @@ static bool run_told(decode_t *x, exec_cache_t *cache, bench_case_t *c, const po
 }
 
 /* A context at a time: it is the shares within a step that count here. */
-static bool measure_kernels(decode_t *x) {
+static bool measure_kernels(bench_decode_t *x) {
     bench_t *b = x->b;
     for (int l = 0; l < b->n_lengths; l++) {
         double seconds;
@@ -181,7 +182,7 @@ static bool measure_kernels(decode_t *x) {
     return true;
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Of a case, all rounds: [repeat], steps [repeat][tokens]. */
 typedef struct {
@@ -201,7 +202,7 @@ static double cache_bytes(const plan_t *p, int64_t tokens) {
     return sum;
 }
 
-static bool fill_all(decode_t *x) {
+static bool fill_all(bench_decode_t *x) {
     bench_t *b = x->b;
     for (int l = 0; l < b->n_lengths; l++) {
         double seconds;
@@ -219,9 +220,9 @@ static bool fill_all(decode_t *x) {
     return true;
 }
 
-/* What memory gives at best: a pass takes longer than a step, so others on the machine disturb more of them, and a floor
- * must not be too high. False after an error. */
-static bool read_memory(const decode_t *x, const bench_case_t *c, const pool_t *pool,
+/* What memory gives at best: a pass takes longer than a step, so others on the machine disturb more
+ * of them, and a floor must not be too high. False after an error. */
+static bool read_memory(const bench_decode_t *x, const bench_case_t *c, const pool_t *pool,
                         double *best) {
     for (int k = 0; k < READS; k++) {
         double rate = calibration_rate(x->calibration, RATE_READ, c->threads, pool, 0, x->d);
@@ -232,7 +233,7 @@ static bool read_memory(const decode_t *x, const bench_case_t *c, const pool_t *
 }
 
 /* One turn: a step that brings weights back to where the steps find them, and those that count. */
-static bool run_turn(decode_t *x, int l, int t, int round, samples_t *s) {
+static bool run_turn(bench_decode_t *x, int l, int t, int round, samples_t *s) {
     bench_t *b = x->b;
     const bench_case_t *c = bench_case(b, l, x->batch, x->target, t);
     const pool_t *pool = b->pools[t];
@@ -251,7 +252,7 @@ static bool run_turn(decode_t *x, int l, int t, int round, samples_t *s) {
     return true;
 }
 
-static void conclude(decode_t *x, bench_case_t *c, const samples_t *s, int rounds) {
+static void conclude(bench_decode_t *x, bench_case_t *c, const samples_t *s, int rounds) {
     bench_t *b = x->b;
     int n = rounds * b->tokens;
     c->seconds = spread_of(s->seconds, n);
@@ -269,7 +270,7 @@ static void conclude(decode_t *x, bench_case_t *c, const samples_t *s, int round
                   100 * c->of_floor.median);
 }
 
-static bool run_round(decode_t *x, int round, samples_t *samples, int n) {
+static bool run_round(bench_decode_t *x, int round, samples_t *samples, int n) {
     for (int k = 0; k < n; k++)
         if (!run_turn(x, k / x->b->n_threads, k % x->b->n_threads, round, &samples[k]))
             return false;
@@ -277,7 +278,7 @@ static bool run_round(decode_t *x, int round, samples_t *samples, int n) {
 }
 
 /* Whole rounds count, also where there are fewer of them than were asked for. */
-static bool run_rounds(decode_t *x) {
+static bool run_rounds(bench_decode_t *x) {
     bench_t *b = x->b;
     int rounds = 0, n = b->n_lengths * b->n_threads;
     samples_t *samples = ARENA_ARRAY(x->arena, samples_t, n);
@@ -294,7 +295,8 @@ static bool run_rounds(decode_t *x) {
 }
 
 static bool measure_plan(bench_t *b, int batch, int target) {
-    decode_t x = {.b = b, .arena = arena_new(), .d = diag_new(), .batch = batch, .target = target};
+    bench_decode_t x = {
+        .b = b, .arena = arena_new(), .d = diag_new(), .batch = batch, .target = target};
     bool ok = open_all(&x) && measure_kernels(&x) && fill_all(&x) && run_rounds(&x);
     ok = ok && diag_errors(x.d) == 0;
     progress_clear(&b->bar);

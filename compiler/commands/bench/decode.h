@@ -8,13 +8,14 @@
 
 #include "commands/bench/bench.h"
 
-/* ---- decode_plan.c --------------------------------------------------------------------------------- */
+/* ---- decode_plan.c --------------------------------------------------------------------------- */
 
 /* --tokens, else as many as usual; false after an error in b->d. */
 bool decode_tokens(bench_t *b);
 /* Contexts where --lengths does not name any. */
 void decode_lengths(bench_t *b, int64_t positions);
-/* Plans everything without compiling, and fills in the cases' targets. False after errors in b->d. */
+/* Plans everything without compiling, and fills in the cases' targets. False
+ * after errors in b->d. */
 bool decode_check(bench_t *b);
 /* Steps that follow a context, one of every round and turn unmeasured. */
 int64_t decode_steps(const bench_t *b);
@@ -25,14 +26,14 @@ bool decode_plan(session_t *s); /* false after errors in its d */
 typedef bool decode_plan_fn(bench_t *b, int batch, int target);
 bool decode_each_plan(bench_t *b, decode_plan_fn *fn);
 
-/* ---- decode.c -------------------------------------------------------------------------------------- */
+/* ---- decode.c -------------------------------------------------------------------------------- */
 
 /* Fills in the cases. False after an error in b->d, or when interrupted. */
 bool decode_measure(bench_t *b);
 
 double decode_speed(const bench_case_t *c); /* (cases.c) tokens per second, of all rows */
 
-/* ---- decode_report.c ------------------------------------------------------------------------------- */
+/* ---- decode_report.c ------------------------------------------------------------------------- */
 
 void decode_document(const bench_t *b, document_t *doc);
 void decode_csv(const bench_t *b, sbuf_t *out);

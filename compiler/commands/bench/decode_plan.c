@@ -1,4 +1,5 @@
-/* What `bench --decode` is asked for, and the plans for it; all that can be wrong is found before anything is compiled. */
+/* What `bench --decode` is asked for, and the plans for it; all that can be wrong is found
+ * before anything is compiled. */
 #include "commands/bench/decode.h"
 #include "session/timed.h"
 
@@ -21,15 +22,15 @@ int64_t decode_steps(const bench_t *b) {
 
 void decode_lengths(bench_t *b, int64_t positions) {
     static const int64_t usual[] = {1000, 16000, 64000};
-    int64_t most = positions - decode_steps(b);
+    int64_t max = positions - decode_steps(b);
     for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
-        if (usual[k] <= most) b->lengths[b->n_lengths++] = usual[k];
-    if (b->n_lengths == 0) b->lengths[b->n_lengths++] = most > 1 ? most : 1;
+        if (usual[k] <= max) b->lengths[b->n_lengths++] = usual[k];
+    if (b->n_lengths == 0) b->lengths[b->n_lengths++] = max > 1 ? max : 1;
 }
 
 /* One artefact holds contexts of all lengths: no length is compiled in. */
 options_t decode_options(const bench_t *b, arena_t *a, int batch, int target) {
-    options_t o = timed_options(b->o, a, 1, b->batches[batch], b->targets[target], b->most_threads);
+    options_t o = timed_options(b->o, a, 1, b->batches[batch], b->targets[target], b->max_threads);
     options_set(&o, "compile.sequence_length", "dynamic");
     return o;
 }

@@ -9,7 +9,7 @@ static double floor_bytes(const bench_case_t *c) {
     return c->weights + c->windows;
 }
 
-/* ---- how flat it is -------------------------------------------------------------------------------- */
+/* ---- how flat it is -------------------------------------------------------------------------- */
 
 /* Over the contexts of one batch, target and number of threads. */
 typedef struct {
@@ -33,7 +33,7 @@ static flatness_t flatness_of(const bench_t *b, int series) {
     return f;
 }
 
-/* ---- tables ---------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void fill_steps(const bench_t *b, const bench_case_t *c, const char **cells) {
     arena_t *a = b->arena;
@@ -135,7 +135,7 @@ void decode_document(const bench_t *b, document_t *doc) {
         if (b->cases[k].done) add_kernels(b, &b->cases[k], doc);
 }
 
-/* ---- CSV ------------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 static void put_row(sbuf_t *out, const bench_case_t *c, const char *kernel, double launches,
                     spread_t seconds, double streams) {
@@ -168,7 +168,7 @@ void decode_csv(const bench_t *b, sbuf_t *out) {
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 void decode_json_case(const bench_case_t *c, sbuf_t *out) {
     sbuf_printf(out, "    {\"context\": %lld, \"batch\": %lld, \"target\": \"%s\", \"threads\": %d",

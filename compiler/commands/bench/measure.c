@@ -1,10 +1,10 @@
 /* Measurements of one build: a length, a batch and a target, on every number of threads asked for.
  *
- * In: options. Out: bench_case_t. This machine may be shared and its clock may change, so nothing is
- * compared with what was measured at another time: every round runs the peak of each kind of products
- * that the model has, the model, the peaks, the instrumented model, the peaks, the other model of --vs;
- * a model's share of the peak is taken from the two around it, ratios from the same round, and then the
- * median over the rounds. */
+ * In: options. Out: bench_case_t. This machine may be shared and its clock may change, so nothing
+ * is compared with what was measured at another time: every round runs the peak of each kind of
+ * products that the model has, the model, the peaks, the instrumented model, the peaks, the other
+ * model of --vs; a model's share of the peak is taken from the two around it, ratios from the same
+ * round, and then the median over the rounds. */
 #include "commands/bench/bench.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@
 
 static const double peak_share = 0.05; /* of a forward: the peak between the runs */
 
-/* ---- code ---------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 static void apply_vs(const bench_t *b, options_t *o) {
     switch (b->vs) {
@@ -31,7 +31,7 @@ static void apply_vs(const bench_t *b, options_t *o) {
 
 options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
                         const char *target, bool other) {
-    options_t o = timed_options(b->o, a, length, batch, target, b->most_threads);
+    options_t o = timed_options(b->o, a, length, batch, target, b->max_threads);
     if (other) apply_vs(b, &o);
     return o;
 }
@@ -64,7 +64,7 @@ static bool side_open(timed_t *x, const timed_t *like, int64_t length, diag_t *d
     return timed_lower(x, NULL) && timed_compile(x, like);
 }
 
-/* ---- a build ------------------------------------------------------------------------------------- */
+/* ---- a build --------------------------------------------------------------------------------- */
 
 typedef struct {
     bench_t *b;
@@ -87,7 +87,7 @@ static bool warm_up(build_t *u, bench_case_t *c, int t) {
     if (seconds <= 0) return false;
     c->workspace = timed_workspace(&u->plain, c->threads);
     const plan_t *p = u->plain.s.plan;
-    const kept_t *kept = p->trains ? p->trains[p->n_variants - 1].kept : NULL;
+    const kept_choice_t *kept = p->trains ? p->trains[p->n_variants - 1].kept : NULL;
     c->kept = kept ? kept->bytes : 0;
     c->peak_rss = knows ? resident_peak() : 0;
     seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
@@ -118,7 +118,7 @@ static bool open_all(build_t *u, bench_case_t *cases, const char *target) {
     if (!side_open(&u->told, &u->plain, cases->length, u->d)) return false;
     if (b->vs != VS_NOTHING && !side_open(&u->other, NULL, cases->length, u->d)) return false;
     exec_options_t eo = calibration_options(u);
-    u->calibration = calibration_open(cases->target, &eo, b->most_threads, u->d);
+    u->calibration = calibration_open(cases->target, &eo, b->max_threads, u->d);
     return u->calibration != NULL;
 }
 
@@ -129,7 +129,7 @@ static void close_all(build_t *u) {
     timed_close(&u->other);
 }
 
-/* ---- rounds -------------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Samples of all rounds: [repeat], of kernels [n_kernels][repeat]. */
 typedef struct {
@@ -182,7 +182,7 @@ static void sort_launches(rounds_t *r, int round) {
 }
 
 /* At the peak of its products, of all launches of the round. */
-static double least_kernel_seconds(const rounds_t *r, int k, const products_t *peak) {
+static double min_kernel_seconds(const rounds_t *r, int k, const products_t *peak) {
     const kernel_cost_t *c = &r->u->costs.kernels[k];
     return c->launches > 0 ? products_seconds(&c->products, peak) / c->launches * r->launches[k]
                            : 0;
@@ -199,7 +199,7 @@ static bool run_told(rounds_t *r, int round) {
     for (int k = 0; k < n; k++) {
         double seconds = r->kernel[k * repeat + round];
         r->kernel_of_peak[k * repeat + round] =
-            seconds > 0 ? least_kernel_seconds(r, k, &peak) / seconds : 0;
+            seconds > 0 ? min_kernel_seconds(r, k, &peak) / seconds : 0;
     }
     return true;
 }
@@ -248,7 +248,7 @@ static bool rounds_begin(rounds_t *r) {
         r->other_inner = timed_inner(timed_forward(&r->u->other, 1, c->threads, r->pool));
         if (r->other_inner == 0) return false;
     }
-    r->peak_seconds = fmax(least_seconds, peak_share * seconds);
+    r->peak_seconds = fmax(min_seconds, peak_share * seconds);
     return next_peak(r, NULL);
 }
 
@@ -274,9 +274,9 @@ static void conclude(rounds_t *r) {
     int n = r->u->b->repeat;
     conclude_kernels(r);
     for (int k = 0; k < n; k++) {
-        double least = products_seconds(&c->products, &r->peaks[k]);
-        r->peak[k] = c->flops / least;
-        r->of_peak[k] = least / r->seconds[k];
+        double min = products_seconds(&c->products, &r->peaks[k]);
+        r->peak[k] = c->flops / min;
+        r->of_peak[k] = min / r->seconds[k];
     }
     c->seconds = spread_of(r->seconds, n);
     c->told_seconds = spread_of(r->told, n);

@@ -1,8 +1,8 @@
-/* The picture of a bench: time of a forward and memory over the length, both axes logarithmic; of --decode tokens per
- * second over the context.
+/* The picture of a bench: time of a forward and memory over the length, both axes logarithmic; of
+ * --decode tokens per second over the context.
  *
- * In: the cases that are done. Out: a script for gnuplot (gnuplot.h). A series is a batch, a target and
- * a number of threads. */
+ * In: the cases that are done. Out: a script for gnuplot (gnuplot.h). A series is a batch, a target
+ * and a number of threads. */
 #include <math.h>
 
 #include "cli/name.h"
@@ -43,13 +43,13 @@ static void put_data(const bench_t *b, int series, sbuf_t *out) {
     sbuf_puts(out, "END\n");
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 typedef struct {
     double low, high;
-} range_t;
+} plot_range_t;
 
-static void extend(range_t *r, double x) {
+static void extend(plot_range_t *r, double x) {
     if (x <= 0) return;
     if (r->low == 0 || x < r->low) r->low = x;
     if (x > r->high) r->high = x;
@@ -57,7 +57,7 @@ static void extend(range_t *r, double x) {
 
 static void put_ranges(const bench_t *b, bool memory, sbuf_t *out) {
     enum { MIB = 1 << 20 };
-    range_t x = {0, 0}, y = {0, 0};
+    plot_range_t x = {0, 0}, y = {0, 0};
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
@@ -71,7 +71,7 @@ static void put_ranges(const bench_t *b, bool memory, sbuf_t *out) {
                 low, y.high * pow(1.2 * y.high / low, key / (1 - key)));
 }
 
-/* ---- the script ------------------------------------------------------------------------------------ */
+/* ---- the script ------------------------------------------------------------------------------ */
 
 static const char *series_title(const bench_t *b, int series) {
     const bench_case_t *c = case_of(b, 0, series);
@@ -109,9 +109,9 @@ static void put_title(const bench_t *b, sbuf_t *out) {
 /* `using` and, behind the series, what the line shows. */
 typedef struct {
     const char *columns, *suffix, *style;
-} line_t;
+} plot_line_t;
 
-static void put_lines(const bench_t *b, const line_t *lines, int n, sbuf_t *out) {
+static void put_lines(const bench_t *b, const plot_line_t *lines, int n, sbuf_t *out) {
     const char *separator = "plot ";
     for (int s = 0; s < bench_series(b); s++) {
         if (series_is_empty(b, s)) continue;
@@ -126,7 +126,7 @@ static void put_lines(const bench_t *b, const line_t *lines, int n, sbuf_t *out)
 }
 
 /* Speeds stand over each other from zero, so that what is flat looks flat. */
-static void put_speeds(const bench_t *b, int series, range_t *y, sbuf_t *out) {
+static void put_speeds(const bench_t *b, int series, plot_range_t *y, sbuf_t *out) {
     sbuf_printf(out, "$s%d << END\n", series);
     for (int l = next_length(b, 0); l >= 0; l = next_length(b, b->lengths[l])) {
         const bench_case_t *c = case_of(b, l, series);
@@ -140,8 +140,8 @@ static void put_speeds(const bench_t *b, int series, range_t *y, sbuf_t *out) {
 }
 
 static void render_decode_plot(const bench_t *b, sbuf_t *out) {
-    static const line_t speed[] = {{"1:2:3:4", "", "with yerrorlines"}};
-    range_t x = {0, 0}, y = {0, 0};
+    static const plot_line_t speed[] = {{"1:2:3:4", "", "with yerrorlines"}};
+    plot_range_t x = {0, 0}, y = {0, 0};
     put_frame(b, out);
     for (int s = 0; s < bench_series(b); s++) put_speeds(b, s, &y, out);
     for (int l = 0; l < b->n_lengths; l++) extend(&x, (double)b->lengths[l]);
@@ -160,8 +160,8 @@ void render_bench_plot(const bench_t *b, sbuf_t *out) {
         render_decode_plot(b, out);
         return;
     }
-    static const line_t time[] = {{"1:2:3:4", "", "with yerrorlines"}};
-    static const line_t memory[] = {{"1:6", ": peak RSS", "dt 2"}, {"1:5", ": workspace", ""}};
+    static const plot_line_t time[] = {{"1:2:3:4", "", "with yerrorlines"}};
+    static const plot_line_t memory[] = {{"1:6", ": peak RSS", "dt 2"}, {"1:5", ": workspace", ""}};
     put_frame(b, out);
     for (int s = 0; s < bench_series(b); s++) put_data(b, s, out);
     put_title(b, out);

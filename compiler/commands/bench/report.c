@@ -1,4 +1,5 @@
-/* What a bench found, in one document or file: the machine, then what forward_report.c or decode_report.c says.
+/* What a bench found, in one document or file: the machine, then what forward_report.c
+ * or decode_report.c says.
  *
  * In: a bench_t whose cases are done or were never reached. Out: texts and files. */
 
@@ -17,7 +18,7 @@ static const char *weights_of(const bench_t *b) {
     return b->o->text[OPT_WEIGHTS] ? b->o->text[OPT_WEIGHTS] : "random";
 }
 
-/* ---- tables ---------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* "117.2 ±0.4 %" */
 static const char *spread_text(arena_t *a, spread_t s, double unit) {
@@ -101,7 +102,7 @@ void render_bench(const bench_t *b, sbuf_t *out) {
     document_text(&doc, out);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_machine(const bench_machine_t *m, sbuf_t *out) {
     sbuf_printf(out, "    {\"target\": \"%s\", \"threads\": %d", m->target->name, m->threads);
@@ -146,7 +147,7 @@ static void render_json(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "\n}\n");
 }
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void csv_of(const void *bench, sbuf_t *out) {
     const bench_t *b = bench;

@@ -1,8 +1,8 @@
 /* reformerc cache: what the compile cache holds, and clears it.
  *
- * In: the variables that name it and bound it (exec/cache.h). Out: on stdout where it is, how much it holds of how much
- * it may, when its entries were last used; with --clear what was removed. Nothing but its own entries is counted or
- * removed, and the folder is not made. */
+ * In: the variables that name it and bound it (exec/cache.h). Out: on stdout where it is, how much
+ * it holds of how much it may, when its entries were last used; with --clear what was removed.
+ * Nothing but its own entries is counted or removed, and the folder is not made. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -22,7 +22,7 @@ typedef struct {
     cache_list_t removed, held; /* removed: by --clear; held: now */
 } state_t;
 
-/* ---- how it is shown -------------------------------------------------------------------------------- */
+/* ---- how it is shown ------------------------------------------------------------------------- */
 
 /* NULL: of no entry. */
 static const char *used_text(const state_t *s, size_t entry) {
@@ -80,7 +80,7 @@ static void show_json(const state_t *s, sbuf_t *out) {
     sbuf_puts(out, "}\n");
 }
 
-/* ---- the command -------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool find_folder(state_t *s, diag_t *d) {
     s->folder = cache_named(s->arena);

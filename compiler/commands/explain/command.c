@@ -1,4 +1,5 @@
-/* reformerc explain: what a model costs, where its time and memory go, and whether its settings fit.
+/* reformerc explain: what a model costs, where its time and memory go, and whether
+ * its settings fit.
  *
  * In: a spec; nothing of it runs. Out: a report on stdout, on demand as a page of HTML; advice as
  * warnings. Figures are counted from the loop IR and the memory plan; only the predicted time needs
@@ -16,7 +17,7 @@
 #include "exec/settle.h"
 #include "machine/calibrate.h"
 
-/* ---- the plan -------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 /* Any target can be explained, wherever the code would run; the default is this machine's. */
 static options_t options_for(const options_t *o) {
@@ -32,7 +33,7 @@ static bool make_plan(session_t *s) {
     return session_plan(s, &want) && session_lower(s);
 }
 
-/* ---- the machine ----------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 /* *rate in units of one; untouched where the option is not given. */
 static bool parse_rate(const options_t *o, option_id_t id, const char *where, double *rate,
@@ -89,7 +90,7 @@ static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
     return true;
 }
 
-/* ---- the command ----------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool write_page(const explanation_t *e, const char *path, diag_t *d) {
     sbuf_t page = {0};

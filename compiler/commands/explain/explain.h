@@ -37,20 +37,24 @@ typedef struct explanation {
     const gnode_t **hashes; /* [layers]: LSH_HASH of the variant; NULL: the layer does not hash */
     crossover_t crossover;  /* of the first LSH layer */
     struct explanation *train; /* of a forward: its train step, where the spec trains; NULL: none */
-    const kept_t *kept;        /* of a train step: the choice, made even where nothing is kept */
+    /* Of a train step: the choice, made even where nothing is kept */
+    const kept_choice_t *kept;
     keeping_t keeping[N_KEEPING];
 } explanation_t;
 
-/* (train.c) The train step of a session's plan, and what it could keep. NULL after errors in the session's d. */
+/* (train.c) The train step of a session's plan, and what it could keep. NULL after
+ * errors in the session's d. */
 explanation_t *explain_train(session_t *s, const explanation_t *forward);
 
-/* (figures.c) A planned forward; costs, workspace and memory map of a part of the plan; bytes: the runtime's workspace. */
+/* (figures.c) A planned forward; costs, workspace and memory map of a part of the plan; bytes:
+ * the runtime's workspace. */
 explanation_t explain_forward(session_t *s);
 void explain_module(explanation_t *e, const module_t *m, double bytes);
 
 /* (report.c) figures: with the drawings. */
 document_t explain_document(const explanation_t *e, bool figures);
-/* (model.c) What the model is; (sections.c) what a forward and a train step both have; (train_sections.c) what only that has. */
+/* (model.c) What the model is; (sections.c) what a forward and a train step both have;
+ * (train_sections.c) what only that has. */
 void model_section(const explanation_t *e, document_t *doc);
 void work_section(const explanation_t *e, document_t *doc, bool figures);
 void time_section(const explanation_t *e, document_t *doc);

@@ -1,8 +1,8 @@
 /* The memory plan as a picture: the schedule from left to right, addresses from bottom to top, a
  * rectangle for every life of a buffer.
  *
- * Buffers too thin for a label have it at the right, led to by a line; no two of these lines cross. What every launch may use
- * (prepared slots, scratch) spans the whole width. */
+ * Buffers too thin for a label have it at the right, led to by a line; no two of these lines cross.
+ * What every launch may use (prepared slots, scratch) spans the whole width. */
 #include <math.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ typedef struct {
     int n_thin;
 } picture_t;
 
-/* ---- axes ------------------------------------------------------------------------------------------ */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 static double x_of(const picture_t *p, int time) {
     return LEFT + p->column * time;
@@ -78,7 +78,7 @@ static void draw_launches(picture_t *p) {
     }
 }
 
-/* ---- loops ----------------------------------------------------------------------------------------- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 static void draw_loop(picture_t *p, const inst_t *i, int from, int to, int depth) {
     const value_t *var = i->body->args[0];
@@ -93,14 +93,14 @@ static void draw_loop(picture_t *p, const inst_t *i, int from, int to, int depth
 
 /* How deep loops stand in each other. */
 static int depth_of(const block_t *b) {
-    int most = 0;
+    int max = 0;
     for (size_t k = 0; b && k < b->n; k++) {
         const inst_t *i = b->insts[k];
         int body = depth_of(i->body), other = depth_of(i->otherwise);
         int d = (body > other ? body : other) + (i->op == OP_FOR);
-        if (d > most) most = d;
+        if (d > max) max = d;
     }
-    return most;
+    return max;
 }
 
 /* The innermost loops stand nearest to the plot. Returns the time after the block. */
@@ -116,14 +116,14 @@ static int draw_loops(picture_t *p, const block_t *b, int time) {
     return time;
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /* `named`: with its name beside it, not just when pointed at. */
 static void draw_buffer(picture_t *p, const char *name, double at, double bytes, int from, int to,
                         const char *class, bool named) {
     arena_t *a = p->e->arena;
     double end = fmin(at + bytes, p->bytes);
-    box_t b = {x_of(p, from), y_of(p, end), x_of(p, to), y_of(p, at)};
+    svg_box_t b = {x_of(p, from), y_of(p, end), x_of(p, to), y_of(p, at)};
     const char *cut = at + bytes > p->bytes * (1 + 1e-9) ? " (not to scale)" : "";
     const char *label = arena_printf(a, "%s  %s%s", name, text_bytes(a, bytes), cut);
     if (b.y1 - b.y0 < 1.5) b.y0 = b.y1 - 1.5; /* to be seen at all */
@@ -210,8 +210,9 @@ static double leader_length(const picture_t *p, const thin_t *t, double label_y)
     return hypot(p->right + 8 - t->x, label_y - t->y);
 }
 
-/* Two lines that cross are shortened by trading their ends (the triangle inequality, twice): where no trade
- * shortens anything, no two lines cross. Each trade shortens the sum, so there is an end to them. */
+/* Two lines that cross are shortened by trading their ends (the triangle inequality, twice): where
+ * no trade shortens anything, no two lines cross. Each trade shortens the sum, so
+ * there is an end to them. */
 static bool trade_ends(const picture_t *p, thin_t *a, thin_t *b) {
     static const double gain = 1e-6;
     double now = leader_length(p, a, a->label_y) + leader_length(p, b, b->label_y);
@@ -252,7 +253,7 @@ static void draw_legend(picture_t *p, double y) {
                  {"side", "any launch may use it"}};
     double x = LEFT;
     for (int k = 0; k < 4; k++) {
-        svg_rect(p->out, (box_t){x, y - 10, x + 14, y + 1}, items[k].class);
+        svg_rect(p->out, (svg_box_t){x, y - 10, x + 14, y + 1}, items[k].class);
         svg_text(p->out, x + 20, y, "start", "dim", items[k].text);
         x += 40 + svg_text_width(items[k].text);
     }

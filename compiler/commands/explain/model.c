@@ -10,7 +10,7 @@ static const char *list(const explanation_t *e, int n, const int64_t *x) {
     return TEXT(e, "[%s]", text);
 }
 
-/* ---- the model ------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static const char *kind_of(const layer_facts_t *l) {
     return !l->attends ? "no attention" : l->lsh ? "LSH" : "local";
@@ -178,7 +178,7 @@ static const char *padding_text(const explanation_t *e) {
     return TEXT(e, "shorter inputs are padded to %lld%s", (long long)v->padded, rows);
 }
 
-/* ---- of a graph ------------------------------------------------------------------------------------- */
+/* ---- of a graph ------------------------------------------------------------------------------ */
 
 /* Texts that differ, in the order in which they come. */
 typedef struct {
@@ -187,18 +187,18 @@ typedef struct {
 } different_t;
 
 static void add_text(different_t *d, const char *text) {
-    int most = (int)(sizeof d->text / sizeof *d->text);
-    for (int i = 0; i < d->n && i < most; i++)
+    int max = (int)(sizeof d->text / sizeof *d->text);
+    for (int i = 0; i < d->n && i < max; i++)
         if (strcmp(d->text[i], text) == 0) return;
-    if (d->n < most) d->text[d->n] = text;
+    if (d->n < max) d->text[d->n] = text;
     d->n++;
 }
 
 static void different_rows(const explanation_t *e, table_t *t, const char *what,
                            const different_t *d) {
-    int most = (int)(sizeof d->text / sizeof *d->text);
-    for (int i = 0; i < d->n && i < most; i++) ROW(e, t, i ? "" : what, d->text[i]);
-    if (d->n > most) ROW(e, t, "", TEXT(e, "and %d others", d->n - most));
+    int max = (int)(sizeof d->text / sizeof *d->text);
+    for (int i = 0; i < d->n && i < max; i++) ROW(e, t, i ? "" : what, d->text[i]);
+    if (d->n > max) ROW(e, t, "", TEXT(e, "and %d others", d->n - max));
 }
 
 static const char *node_window(const explanation_t *e, const gnode_t *n) {
@@ -240,7 +240,7 @@ static void graph_rows(const explanation_t *e, table_t *t) {
     different_rows(e, t, "positions", &tables);
 }
 
-/* ---- of a spec -------------------------------------------------------------------------------------- */
+/* ---- of a spec ------------------------------------------------------------------------------- */
 
 static void spec_rows(const explanation_t *e, table_t *t) {
     layer_rows(e, t, "local", local_text);

@@ -4,7 +4,7 @@
 #include "commands/explain/rows.h"
 #include "weights/weights.h"
 
-/* ---- parameters ------------------------------------------------------------------------------------ */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 static double elements(const layout_entry_t *x) {
     double n = x->count;
@@ -26,7 +26,8 @@ static int packed_again(const layout_entry_t *x) {
     return n;
 }
 
-/* Rotations are drawn, not learnt: bytes of the file, but no parameters. What is packed a second way is none again. */
+/* Rotations are drawn, not learnt: bytes of the file, but no parameters. What is packed a
+ * second way is none again. */
 static void parameters_section(const explanation_t *e, document_t *doc) {
     const layout_t *l = e->plan->layout;
     section_t *section = document_section(doc, "parameters");
@@ -54,7 +55,7 @@ static void parameters_section(const explanation_t *e, document_t *doc) {
     t->totals = true;
 }
 
-/* ---- LSH against exact attention ------------------------------------------------------------------- */
+/* ---- LSH against exact attention ------------------------------------------------------------- */
 
 static const char *crossover_text(const explanation_t *e) {
     const crossover_t *c = &e->crossover;

@@ -1,6 +1,6 @@
 /* The roofline as a picture: flops per streamed byte to the right, flops per second upwards, both
- * logarithmic; a roof per kind of products, and every kernel as a point where it is predicted to run. The larger the
- * point, the larger its share of the time. */
+ * logarithmic; a roof per kind of products, and every kernel as a point where it is predicted to
+ * run. The larger the point, the larger its share of the time. */
 #include <math.h>
 
 #include "commands/explain/explain.h"
@@ -13,17 +13,17 @@ enum {
     RIGHT = WIDTH - 30,
     TOP = 46, /* the legend above it */
     BOTTOM = HEIGHT - 58,
-    BIGGEST = 17,    /* radius of a kernel that takes all the time */
-    MOST_LABELS = 11 /* for more there is no room: those that take most of the time have them */
+    BIGGEST = 17,   /* radius of a kernel that takes all the time */
+    MAX_LABELS = 11 /* for more there is no room: those that take most of the time have them */
 };
 
-static const double least = 0.0005; /* of the time, to be drawn */
+static const double min = 0.0005; /* of the time, to be drawn */
 
 typedef struct {
     const explanation_t *e;
     sbuf_t *out;
     double x0, x1, y0, y1; /* decades: log10 of flop/byte and of flop/s */
-    box_t *taken;          /* [n] points, then labels */
+    svg_box_t *taken;      /* [n] points, then labels */
     int n;
 } roof_t;
 
@@ -38,7 +38,7 @@ static double y_of(const roof_t *r, double rate) {
 /* What takes no time is no point; the table has it. */
 static bool is_drawn(const explanation_t *e, const kernel_cost_t *k) {
     double all = kernels_seconds(&e->costs, &e->machine);
-    return k->flops > 0 && k->streams > 0 && kernel_seconds(k, &e->machine) >= least * all;
+    return k->flops > 0 && k->streams > 0 && kernel_seconds(k, &e->machine) >= min * all;
 }
 
 static double intensity_of(const kernel_cost_t *k) {
@@ -49,38 +49,39 @@ static double rate_of(const roof_t *r, const kernel_cost_t *k) {
     return k->flops / kernel_seconds(k, &r->e->machine);
 }
 
-/* Kinds of products that have a roof: those that occur, and always float32, which all kernels have some of. */
+/* Kinds of products that have a roof: those that occur, and always float32, which
+ * all kernels have some of. */
 static bool has_roof(const roof_t *r, int p) {
     return p == FACTOR_F32 || r->e->costs.total.products.of[p] > 0;
 }
 
 static double highest_roof(const roof_t *r) {
-    double most = 0;
+    double max = 0;
     for (int p = 0; p < FACTOR_COUNT; p++)
-        if (has_roof(r, p)) most = fmax(most, r->e->machine.flops.of[p]);
-    return most;
+        if (has_roof(r, p)) max = fmax(max, r->e->machine.flops.of[p]);
+    return max;
 }
 
 /* A fifth of the width stays free at the right, for the label of the last point. */
 static void choose_ranges(roof_t *r) {
     const machine_t *m = &r->e->machine;
     double low = m->flops.of[FACTOR_F32], high = highest_roof(r);
-    double ridge = log10(low / m->bandwidth), most = log10(high / m->bandwidth) + 0.3,
+    double ridge = log10(low / m->bandwidth), max = log10(high / m->bandwidth) + 0.3,
            slowest = log10(low) - 1;
     r->x0 = ridge - 0.8;
     for (int k = 0; k < r->e->costs.n; k++) {
         const kernel_cost_t *x = &r->e->costs.kernels[k];
         if (!is_drawn(r->e, x)) continue;
         r->x0 = fmin(r->x0, log10(intensity_of(x)) - 0.2);
-        most = fmax(most, log10(intensity_of(x)));
+        max = fmax(max, log10(intensity_of(x)));
         slowest = fmin(slowest, log10(rate_of(r, x)));
     }
-    r->x1 = r->x0 + (most - r->x0) / 0.8;
+    r->x1 = r->x0 + (max - r->x0) / 0.8;
     r->y0 = slowest - 0.6;
     r->y1 = log10(high) + 0.25;
 }
 
-/* ---- axes and roof --------------------------------------------------------------------------------- */
+/* ---- axes and roof --------------------------------------------------------------------------- */
 
 static void draw_axes(roof_t *r) {
     static const double steps[] = {1, 2, 5};
@@ -148,31 +149,31 @@ static void label_slope(const roof_t *r) {
                 m->bandwidth / 1e9);
 }
 
-/* ---- kernels --------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static double radius_of(const roof_t *r, const kernel_cost_t *k) {
     double all = kernels_seconds(&r->e->costs, &r->e->machine);
     return fmax(3.5, BIGGEST * sqrt(kernel_seconds(k, &r->e->machine) / all));
 }
 
-static bool is_free(const roof_t *r, box_t b) {
+static bool is_free(const roof_t *r, svg_box_t b) {
     for (int k = 0; k < r->n; k++)
         if (boxes_meet(b, r->taken[k])) return false;
     return true;
 }
 
-/* Under the roof there is room: below the point and to its right, as deep as need be. Points come from
- * right to left, so that no line down crosses an earlier label. */
+/* Under the roof there is room: below the point and to its right, as deep as need be. Points come
+ * from right to left, so that no line down crosses an earlier label. */
 static void label_point(roof_t *r, const kernel_cost_t *k, const char *text) {
     double x = x_of(r, intensity_of(k)), bottom = y_of(r, rate_of(r, k)) + radius_of(r, k);
     double base = bottom + SVG_LINE, width = svg_text_width(text);
-    while (!is_free(r, (box_t){x + 4, base - SVG_LINE + 2, x + 4 + width, base + 3}) &&
+    while (!is_free(r, (svg_box_t){x + 4, base - SVG_LINE + 2, x + 4 + width, base + 3}) &&
            base < BOTTOM - SVG_LINE)
         base += SVG_LINE;
     svg_line(r->out, x, bottom, x, base + 2, "leader");
     svg_text(r->out, x + 4, base, "start", "halo", text);
-    r->taken[r->n++] = (box_t){x - 1, base - SVG_LINE + 2, x + 4 + width, base + 3};
-    r->taken[r->n++] = (box_t){x - 1, bottom, x + 1, base}; /* the line */
+    r->taken[r->n++] = (svg_box_t){x - 1, base - SVG_LINE + 2, x + 4 + width, base + 3};
+    r->taken[r->n++] = (svg_box_t){x - 1, bottom, x + 1, base}; /* the line */
 }
 
 static const kernel_cost_t **from_the_right(const roof_t *r, int *n) {
@@ -210,11 +211,11 @@ static void draw_kernels(roof_t *r) {
         double x = x_of(r, intensity_of(kernels[k])), y = y_of(r, rate_of(r, kernels[k]));
         double size = radius_of(r, kernels[k]);
         svg_circle(r->out, x, y, size, "point");
-        r->taken[r->n++] = (box_t){x - size, y - size, x + size, y + size};
+        r->taken[r->n++] = (svg_box_t){x - size, y - size, x + size, y + size};
     }
     for (int k = 0; k < n; k++) {
         double share = kernel_seconds(kernels[k], &e->machine) / all;
-        if (rank_of(r, kernels, n, k) >= MOST_LABELS) continue;
+        if (rank_of(r, kernels, n, k) >= MAX_LABELS) continue;
         label_point(
             r, kernels[k],
             arena_printf(e->arena, "%s  %s", kernels[k]->name, text_share(e->arena, share)));

@@ -1,7 +1,7 @@
 /* Sections of the report that a forward and a train step both have: work, time, workspace. */
 #include "commands/explain/rows.h"
 
-/* ---- work ------------------------------------------------------------------------------------------ */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 static const char *intensity(const explanation_t *e, const kernel_cost_t *k) {
     return k->streams > 0
@@ -60,7 +60,7 @@ void work_section(const explanation_t *e, document_t *doc, bool figures) {
     if (figures && e->has_machine) section->figure = draw_roofline(e);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------ */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 void time_section(const explanation_t *e, document_t *doc) {
     section_t *section =
@@ -99,7 +99,7 @@ void time_section(const explanation_t *e, document_t *doc) {
                  : "which was never measured");
 }
 
-/* ---- workspace ------------------------------------------------------------------------------------- */
+/* ---- workspace ------------------------------------------------------------------------------- */
 
 /* By address, then by time. */
 static bool stands_before(const memory_life_t *a, const memory_life_t *b) {

@@ -1,11 +1,13 @@
-/* `reformerc explain` of a train step: what its parts ask for, and what it keeps for its backward pass.
+/* `reformerc explain` of a train step: what its parts ask for, and what it keeps
+ * for its backward pass.
  *
- * In: the session's plan, with train steps, and the explanation of its forward. Out: a second explanation, of the step, and the
- * sections that a forward has not. Of each choice of what is kept (nothing, train.memory's, everything) the step is lowered, so
- * that workspaces and predicted times are those of real loops; of single kinds they are counted on the graph. */
+ * In: the session's plan, with train steps, and the explanation of its forward. Out: a second
+ * explanation, of the step, and the sections that a forward has not. Of each choice of what is kept
+ * (nothing, train.memory's, everything) the step is lowered, so that workspaces and predicted times
+ * are those of real loops; of single kinds they are counted on the graph. */
 #include "commands/explain/explain.h"
 
-/* ---- the step --------------------------------------------------------------------------------------- */
+/* ---- the step -------------------------------------------------------------------------------- */
 
 static bool lower_keeping(explanation_t *e, const variant_plan_t *v, keeping_t *k, const bool *keep,
                           diag_t *d) {
@@ -19,7 +21,7 @@ static bool lower_keeping(explanation_t *e, const variant_plan_t *v, keeping_t *
 }
 
 static bool make_keeping(explanation_t *e, const variant_plan_t *v, diag_t *d) {
-    const kept_t *all = kept_all(e->arena, e->kept, v->derived, true);
+    const kept_choice_t *all = kept_all(e->arena, e->kept, v->derived, true);
     const bool *keep[N_KEEPING] = {NULL, e->kept->keep, all->keep};
     static const char *const names[N_KEEPING] = {"nothing (reversible)", "chosen", "everything"};
     for (int i = 0; i < N_KEEPING; i++) {

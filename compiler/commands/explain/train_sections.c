@@ -1,9 +1,10 @@
-/* Sections of the report that only a train step has: its parts, and what it keeps for its backward pass. */
+/* Sections of the report that only a train step has: its parts, and what it keeps
+ * for its backward pass. */
 #include <math.h>
 
 #include "commands/explain/rows.h"
 
-/* ---- its parts -------------------------------------------------------------------------------------- */
+/* ---- its parts ------------------------------------------------------------------------------- */
 
 static void part_row(const explanation_t *e, table_t *t, const char *part, double flops,
                      double forward, double all) {
@@ -30,7 +31,7 @@ static void parts_section(const explanation_t *e, document_t *doc) {
         "stands in the table above alone.";
 }
 
-/* ---- what it keeps ---------------------------------------------------------------------------------- */
+/* ---- what it keeps --------------------------------------------------------------------------- */
 
 static const char *memory_text(const explanation_t *e) {
     const spec_t *s = e->spec;

@@ -1,7 +1,7 @@
 /* reformerc generate: continues texts (generate.h), one token after the other, as they come.
  *
- * In: a model, its weights, prompts. Out: text on stdout, or a file of tokens and of the logits that they were
- * picked from; what was done, in a line on stderr. */
+ * In: a model, its weights, prompts. Out: text on stdout, or a file of tokens and of the logits
+ * that they were picked from; what was done, in a line on stderr. */
 #include "commands/generate/generate.h"
 
 #include <signal.h>
@@ -27,7 +27,7 @@ static bool open_text(generate_t *g) {
     return g->text != NULL;
 }
 
-/* ---- results ------------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* Rows that no search comes to are padding. */
 static bool make_results(generate_t *g) {
@@ -45,11 +45,11 @@ static bool make_results(generate_t *g) {
     return results_add(&g->results, "scores", REFORMER_F32, 1, shape, s->d) != NULL;
 }
 
-static int64_t most_tokens(const generate_t *g) {
-    size_t most = 0;
+static int64_t max_tokens(const generate_t *g) {
+    size_t max = 0;
     for (int64_t r = 0; r < g->prompts.batch; r++)
-        if (g->counts[r] > most) most = g->counts[r];
-    return (int64_t)most;
+        if (g->counts[r] > max) max = g->counts[r];
+    return (int64_t)max;
 }
 
 /* Of a result [batch][n]… the first `steps` of each row. */
@@ -65,14 +65,14 @@ static void cut(result_t *t, int64_t steps) {
 /* What was interrupted has the tokens that are there, if any. */
 static bool put_results(generate_t *g, output_set_t *set) {
     const session_t *s = g->session;
-    int64_t steps = most_tokens(g);
+    int64_t steps = max_tokens(g);
     if (!s->o->given[OPT_OUTPUT] || steps == 0) return true;
     for (size_t i = 0; g->interrupted && i < g->results.n; i++)
         if (g->results.items[i].rank > 1) cut(&g->results.items[i], steps);
     return results_put(&g->results, set, s->o->text[OPT_OUTPUT], s->d);
 }
 
-/* ---- generating --------------------------------------------------------------------------------------- */
+/* ---- generating ------------------------------------------------------------------------------ */
 
 /* A long prompt is one forward, of which nothing is seen. */
 static void tell_prompt_read(generate_t *g) {
@@ -199,7 +199,7 @@ static bool search_rows(generate_t *g) {
     return ok;
 }
 
-/* ---- what was done ------------------------------------------------------------------------------------ */
+/* ---- what was done --------------------------------------------------------------------------- */
 
 static void conclude(const generate_t *g) {
     const session_t *s = g->session;

@@ -1,6 +1,7 @@
 /* Executors as a reformer_decoder_t: over a cache, or over forwards that read all the text again.
  *
- * Without a cache rows are read one by one, each at its own length, so that none depends on another. */
+ * Without a cache rows are read one by one, each at its own length, so that none
+ * depends on another. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static bool is_interrupted(generate_t *g) {
     return true;
 }
 
-/* ---- with a cache ------------------------------------------------------------------------------------- */
+/* ---- with a cache ---------------------------------------------------------------------------- */
 
 typedef struct {
     generate_t *g;
@@ -65,7 +66,7 @@ static bool open_cached(generate_t *g, int64_t room) {
     return c->cache != NULL;
 }
 
-/* ---- without one -------------------------------------------------------------------------------------- */
+/* ---- without one ----------------------------------------------------------------------------- */
 
 typedef struct {
     generate_t *g;
@@ -91,7 +92,8 @@ static bool read_row(recomputed_t *c, size_t row, float *logits) {
     return true;
 }
 
-/* Appends `length` tokens to each row but those that are masked, and reads the rows that got any. */
+/* Appends `length` tokens to each row but those that are masked, and reads the
+ * rows that got any. */
 static int append(recomputed_t *c, const reformer_decode_t *io, size_t length) {
     for (size_t r = 0; r < io->batch; r++) {
         size_t before = c->tokens[r];
@@ -148,7 +150,7 @@ static bool open_recomputed(generate_t *g, int64_t rows, int64_t room) {
     return c->logits != NULL;
 }
 
-/* ---- one of the two ------------------------------------------------------------------------------------ */
+/* ---- one of the two -------------------------------------------------------------------------- */
 
 /* The last token is picked, not read. */
 bool decoder_open(generate_t *g) {

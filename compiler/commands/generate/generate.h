@@ -61,7 +61,8 @@ typedef struct {
 /* False after errors in d: values out of range, options that exclude each other. */
 bool generate_read_options(generate_t *g);
 
-/* The spec and what it says of the ends of texts; then the plan for the prompts. False after errors in d. */
+/* The spec and what it says of the ends of texts; then the plan for the prompts.
+ * False after errors in d. */
 bool generate_read_model(generate_t *g);
 bool generate_plan(generate_t *g);
 
@@ -70,8 +71,8 @@ bool prompts_given(const options_t *o);
 /* From --input, --prompt, --prompt-file or stdin. */
 bool prompts_read(generate_t *g);
 
-/* g->decoder over the open session, for all that --tokens asks for; with --no-cache every step is a forward over
- * each row's whole text. Frees with decoder_close(), where it was opened. */
+/* g->decoder over the open session, for all that --tokens asks for; with --no-cache every step is a
+ * forward over each row's whole text. Frees with decoder_close(), where it was opened. */
 bool decoder_open(generate_t *g);
 void decoder_close(generate_t *g);
 
@@ -80,8 +81,8 @@ void texts_open(generate_t *g);
 void texts_free(generate_t *g);
 /* The next token of a row. True: a stop text is complete. */
 bool texts_take(generate_t *g, size_t row, int32_t token);
-/* Writes what is certain, of one prompt; of several all waits for texts_finish. False: stdout is closed, or an
- * error is in d. */
+/* Writes what is certain, of one prompt; of several all waits for texts_finish. False: stdout is
+ * closed, or an error is in d. */
 bool texts_write(generate_t *g);
 /* Writes the rest. */
 bool texts_finish(generate_t *g);

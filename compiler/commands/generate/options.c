@@ -1,5 +1,5 @@
-/* The options of generate.h. In: the command line. Out: numbers in range, and no two options that contradict each
- * other; each message names the option and what to do. */
+/* The options of generate.h. In: the command line. Out: numbers in range, and no two options that
+ * contradict each other; each message names the option and what to do. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,39 +7,39 @@
 
 #include "commands/generate/generate.h"
 
-enum { MOST_BEAMS = 1024 };
+enum { MAX_BEAMS = 1024 };
 
 /* Untouched where the option is not given. */
-static bool whole_number(const options_t *o, option_id_t id, const char *where, int64_t most,
+static bool whole_number(const options_t *o, option_id_t id, const char *where, int64_t max,
                          int64_t *x, diag_t *d) {
     const char *text = o->text[id];
     if (!text) return true;
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && !*end && !errno && value >= 1 && value <= most) {
+    if (*text >= '0' && *text <= '9' && !*end && !errno && value >= 1 && value <= max) {
         *x = value;
         return true;
     }
-    diag_error(d, IN_FILE(where), "'%s' is not a number from 1 to %lld", text, (long long)most);
+    diag_error(d, IN_FILE(where), "'%s' is not a number from 1 to %lld", text, (long long)max);
     return false;
 }
 
-/* Above `least`, or from there on; up to `most`. `range` says it in words. */
+/* Above `min`, or from there on; up to `max`. `range` says it in words. */
 typedef struct {
-    double least, most;
+    double min, max;
     bool open;
     const char *range;
-} range_t;
+} option_range_t;
 
-static bool number(const options_t *o, option_id_t id, const char *where, range_t r, double *x,
-                   diag_t *d) {
+static bool number(const options_t *o, option_id_t id, const char *where, option_range_t r,
+                   double *x, diag_t *d) {
     const char *text = o->text[id];
     if (!text) return true;
     char *end;
     double value = strtod(text, &end);
-    bool above = r.open ? value > r.least : value >= r.least;
-    if (end != text && !*end && isfinite(value) && above && value <= r.most) {
+    bool above = r.open ? value > r.min : value >= r.min;
+    if (end != text && !*end && isfinite(value) && above && value <= r.max) {
         *x = value;
         return true;
     }
@@ -51,9 +51,9 @@ static bool number(const options_t *o, option_id_t id, const char *where, range_
 static bool read_sampling(generate_t *g) {
     const options_t *o = g->session->o;
     diag_t *d = g->session->d;
-    const range_t temperature = {0, 1e9, false, "from 0 to 1e9"};
-    const range_t top_p = {0, 1, true, "above 0, up to 1"};
-    const range_t penalty = {0, 1e9, true, "above 0, up to 1e9"};
+    const option_range_t temperature = {0, 1e9, false, "from 0 to 1e9"};
+    const option_range_t top_p = {0, 1, true, "above 0, up to 1"};
+    const option_range_t penalty = {0, 1e9, true, "above 0, up to 1e9"};
     double t = -1, p = 0, r = 0;
     int64_t k = 0;
     bool ok = number(o, OPT_TEMPERATURE, "--temperature", temperature, &t, d);
@@ -73,14 +73,14 @@ static bool read_sampling(generate_t *g) {
 static bool read_beams(generate_t *g) {
     const options_t *o = g->session->o;
     diag_t *d = g->session->d;
-    const range_t penalty = {-32, 32, false, "from -32 to 32"};
+    const option_range_t penalty = {-32, 32, false, "from -32 to 32"};
     g->beams = 1;
     g->length_penalty = 1;
-    bool ok = whole_number(o, OPT_BEAMS, "--beams", MOST_BEAMS, &g->beams, d);
+    bool ok = whole_number(o, OPT_BEAMS, "--beams", MAX_BEAMS, &g->beams, d);
     return number(o, OPT_LENGTH_PENALTY, "--length-penalty", penalty, &g->length_penalty, d) && ok;
 }
 
-/* ---- what does not go together ---------------------------------------------------------------------- */
+/* ---- what does not go together --------------------------------------------------------------- */
 
 typedef struct {
     option_id_t id;

@@ -13,8 +13,8 @@ static bool check_model(const generate_t *g) {
     return true;
 }
 
-/* Tokens outside the vocabulary are no error: they are never written. Without a padding token rows end as Hugging
- * Face's do, in the first end token. */
+/* Tokens outside the vocabulary are no error: they are never written. Without a padding token rows
+ * end as Hugging Face's do, in the first end token. */
 static bool find_ends(generate_t *g) {
     const session_t *s = g->session;
     const ends_t *e = &g->ends;
@@ -71,27 +71,27 @@ static bool check_length(const generate_t *g) {
     const session_t *s = g->session;
     const plan_t *p = s->plan;
     int64_t prompt = g->prompts.length, longest = p->variants[p->n_variants - 1].max_length;
-    int64_t most = p->step ? p->positions : longest;
-    if (prompt > longest || prompt > most) {
-        if (prompt > most) longest = most;
+    int64_t max = p->step ? p->positions : longest;
+    if (prompt > longest || prompt > max) {
+        if (prompt > max) longest = max;
         diag_error(s->d, IN_FILE(g->prompts.path),
                    "a %s of %lld token%s: the longest this model takes is %lld", g->prompts.row,
                    (long long)prompt, text_plural(prompt), (long long)longest);
         return false;
     }
-    int64_t over = prompt + g->max_tokens - 1 - most;
+    int64_t over = prompt + g->max_tokens - 1 - max;
     if (over <= 0) return true;
     diag_error(
         s->d, IN_FILE("--tokens"),
         "%lld token%s behind a %s of %lld: %lld too many for the %lld positions of this model",
         (long long)g->max_tokens, text_plural(g->max_tokens), g->prompts.row, (long long)prompt,
-        (long long)over, (long long)most);
-    diag_hint(s->d, "--tokens %lld at most, or a shorter prompt", (long long)(most - prompt + 1));
+        (long long)over, (long long)max);
+    diag_hint(s->d, "--tokens %lld at most, or a shorter prompt", (long long)(max - prompt + 1));
     return false;
 }
 
-/* Hugging Face's number comes from the prompt; a prompt that is too short to be hashed has none with its cache, and
- * without one takes that of the first text that is hashed. */
+/* Hugging Face's number comes from the prompt; a prompt that is too short to be hashed has none
+ * with its cache, and without one takes that of the first text that is hashed. */
 static void check_bucket_number(const generate_t *g) {
     const session_t *s = g->session;
     const prompts_t *p = &g->prompts;

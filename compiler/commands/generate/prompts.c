@@ -1,5 +1,6 @@
-/* What generate continues: texts of the command line, a file or stdin, encoded as the spec says, or the rows of a
- * safetensors file. Rows of different lengths stand at the right, a mask tells which tokens are theirs. */
+/* What generate continues: texts of the command line, a file or stdin, encoded as the spec says, or
+ * the rows of a safetensors file. Rows of different lengths stand at the right, a mask tells
+ * which tokens are theirs. */
 #include <string.h>
 
 #include "commands/generate/generate.h"
@@ -11,7 +12,7 @@ bool prompts_given(const options_t *o) {
     return o->given[OPT_INPUT] || o->given[OPT_PROMPT] || o->given[OPT_PROMPT_FILE];
 }
 
-/* ---- rows of a file ---------------------------------------------------------------------------------- */
+/* ---- rows of a file -------------------------------------------------------------------------- */
 
 static int64_t count_row(const inputs_t *in, int64_t row) {
     int64_t n = 0;
@@ -34,8 +35,8 @@ static int32_t *row_of(const prompts_t *p, int64_t r) {
     return p->ids + (r + 1) * p->length - p->tokens[r];
 }
 
-/* Padding stands before a row's tokens or behind them. A forward would count the place of a token that is left out
- * between others, and hide it; a row of the cache has no such places. */
+/* Padding stands before a row's tokens or behind them. A forward would count the place of a token
+ * that is left out between others, and hide it; a row of the cache has no such places. */
 static bool check_holes(const inputs_t *in, int64_t row, diag_t *d) {
     if (!in->attention_mask) return true;
     const uint8_t *mask = in->attention_mask + row * in->length;
@@ -82,7 +83,7 @@ static bool read_tensors(generate_t *g) {
     return true;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static bool encode(generate_t *g, const char *text, size_t bytes, tokens_t *t) {
     session_t *s = g->session;

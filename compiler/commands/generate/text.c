@@ -1,6 +1,7 @@
 /* Text of generated tokens, as they come (generate.h): decoded, searched for stop texts, written.
  *
- * The prompt goes through the same stream, since what a token stands for may depend on those before it. */
+ * The prompt goes through the same stream, since what a token stands for may
+ * depend on those before it. */
 #define _GNU_SOURCE /* memmem */
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 #include "commands/generate/generate.h"
 
-/* ---- stop texts ------------------------------------------------------------------------------------- */
+/* ---- stop texts ------------------------------------------------------------------------------ */
 
 /* Where the first of them stands; NULL: nowhere yet. */
 static const char *find_stop(const options_t *o, const sbuf_t *held) {
@@ -23,14 +24,14 @@ static const char *find_stop(const options_t *o, const sbuf_t *held) {
 
 /* Bytes at the end that may become one. */
 static size_t open_end(const options_t *o, const sbuf_t *held) {
-    size_t most = 0;
+    size_t max = 0;
     for (int i = 0; i < o->n_stops; i++) {
         size_t n = strlen(o->stops[i]) - 1;
         if (n > held->size) n = held->size;
-        while (n > most && memcmp(held->data + held->size - n, o->stops[i], n) != 0) n--;
-        if (n > most) most = n;
+        while (n > max && memcmp(held->data + held->size - n, o->stops[i], n) != 0) n--;
+        if (n > max) max = n;
     }
-    return most;
+    return max;
 }
 
 /* What of the held text is certain becomes output. */
@@ -44,7 +45,7 @@ static void release(const options_t *o, row_text_t *r) {
     if (stop) r->stopped = true;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The prompt's bytes come first, and only --echo wants them. */
 static void put(const options_t *o, row_text_t *r, const sbuf_t *decoded) {
@@ -110,7 +111,7 @@ void texts_free(generate_t *g) {
     sbuf_free(&ignored);
 }
 
-/* ---- stdout ----------------------------------------------------------------------------------------- */
+/* ---- stdout ---------------------------------------------------------------------------------- */
 
 /* A reader that has seen enough is no error. */
 static bool write_out(generate_t *g, const char *data, size_t bytes) {

@@ -1,13 +1,15 @@
-/* Completion for bash, zsh and fish: `reformerc help --format SHELL` prints a script that the shell reads.
+/* Completion for bash, zsh and fish: `reformerc help --format SHELL` prints a
+ * script that the shell reads.
  *
- * All three say the same: commands first, then the options of the command, what stands in the place of an option's
- * argument (offers.c), and files where MODEL is. */
+ * All three say the same: commands first, then the options of the command, what stands in the place
+ * of an option's argument (offers.c), and files where MODEL is. */
 #include <string.h>
 
 #include "cli/help.h"
 #include "commands/help/manual.h"
 
-/* In single quotes, as the shell needs it: `escapes` get a backslash, and a quote the text `quote`. */
+/* In single quotes, as the shell needs it: `escapes` get a backslash, and a quote
+ * the text `quote`. */
 static void put_quoted(sbuf_t *out, const char *text, const char *escapes, const char *quote) {
     for (const char *p = text; *p; p++) {
         if (*p == '\'') sbuf_puts(out, quote);
@@ -34,7 +36,7 @@ static bool takes(const command_t *c, int option) {
     return option_rows[option].commands & c->mask;
 }
 
-/* ---- bash ---------------------------------------------------------------------------------------- */
+/* ---- bash ------------------------------------------------------------------------------------ */
 
 static const char bash_head[] =
     "# Completion of reformerc for bash, printed by: reformerc help --format bash\n"
@@ -114,7 +116,7 @@ void completion_bash(const command_t *all, sbuf_t *out) {
     sbuf_puts(out, bash_tail);
 }
 
-/* ---- zsh ----------------------------------------------------------------------------------------- */
+/* ---- zsh ------------------------------------------------------------------------------------- */
 
 static const char zsh_quote[] = "'\\''", zsh_escapes[] = "[]:\\";
 
@@ -200,7 +202,7 @@ void completion_zsh(const command_t *all, sbuf_t *out) {
                    "else compdef _reformerc reformerc\nfi\n");
 }
 
-/* ---- fish ---------------------------------------------------------------------------------------- */
+/* ---- fish ------------------------------------------------------------------------------------ */
 
 static const char fish_quote[] = "\\'", fish_escapes[] = "\\";
 

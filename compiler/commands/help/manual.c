@@ -1,5 +1,5 @@
-/* Pages of man 1, in troff's man macros: reformerc(1), and one of each command. No date stands in them: the same program
- * prints the same page. */
+/* Pages of man 1, in troff's man macros: reformerc(1), and one of each command. No date stands in
+ * them: the same program prints the same page. */
 #include "commands/help/manual.h"
 
 #include <ctype.h>
@@ -8,7 +8,8 @@
 #include "cli/help.h"
 #include "cli/product.h"
 
-/* Text as troff takes it: dashes that can be copied, no line that reads as a request, `code` in bold. */
+/* Text as troff takes it: dashes that can be copied, no line that reads as a
+ * request, `code` in bold. */
 static void put_text(sbuf_t *out, const char *text) {
     bool line_start = true, code = false;
     for (const char *p = text; *p; p++) {

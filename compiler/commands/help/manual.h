@@ -1,5 +1,5 @@
-/* Help in the forms that others read: pages of `man`, completion of shells. All is made of the table of commands and
- * options.def, and so never older than the program that prints it. */
+/* Help in the forms that others read: pages of `man`, completion of shells. All is made of the
+ * table of commands and options.def, and so never older than the program that prints it. */
 #ifndef REFORMERC_COMMANDS_HELP_MANUAL_H
 #define REFORMERC_COMMANDS_HELP_MANUAL_H
 

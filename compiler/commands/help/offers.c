@@ -1,4 +1,5 @@
-/* What shells offer in the place of an argument. An option that is not named here is judged by its argument's name. */
+/* What shells offer in the place of an argument. An option that is not named here is judged
+ * by its argument's name. */
 #include <string.h>
 
 #include "commands/help/manual.h"
@@ -61,13 +62,13 @@ void option_words(option_id_t id, sbuf_t *out) {
 
 /* To the end of the first clause, or of the last word that has room. */
 void short_doc(const char *doc, sbuf_t *out) {
-    enum { MOST = 72 };
+    enum { MAX = 72 };
     size_t n = strcspn(doc, ";");
     const char *colon = strstr(doc, ": ");
-    if (colon && (size_t)(colon - doc) < n && colon - doc > MOST / 3) n = (size_t)(colon - doc);
-    bool cut = n > MOST;
+    if (colon && (size_t)(colon - doc) < n && colon - doc > MAX / 3) n = (size_t)(colon - doc);
+    bool cut = n > MAX;
     if (cut)
-        for (n = MOST; n > 0 && doc[n] != ' ';) n--;
+        for (n = MAX; n > 0 && doc[n] != ' ';) n--;
     while (n > 0 && strchr(" ,:(", doc[n - 1])) n--;
     sbuf_write(out, doc, n);
     if (cut) sbuf_puts(out, " …");

@@ -1,8 +1,8 @@
 /* reformerc inspect: reads a file of weights, whole, and measures what is in it.
  *
- * In: a packed file, one of safetensors, the index of several, or a checkpoint folder; nobody vouches for any of them. Out: a
- * row per tensor (report.c writes them), or an error that says what is wrong with the file: what is truncated or
- * damaged is not shown in part. */
+ * In: a packed file, one of safetensors, the index of several, or a checkpoint folder; nobody
+ * vouches for any of them. Out: a row per tensor (report.c writes them), or an error that says what
+ * is wrong with the file: what is truncated or damaged is not shown in part. */
 #include "commands/inspect/inspect.h"
 
 #include <math.h>
@@ -14,26 +14,26 @@
 #include "support/format.h"
 #include "support/heap.h"
 
-/* ---- values --------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
-static void measure(values_t *v, const double *x, int64_t n) {
+static void measure(value_stats_t *v, const double *x, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(x[i])) {
             v->nonfinite++;
             continue;
         }
-        if (v->n == 0 || x[i] < v->least) v->least = x[i];
-        if (v->n == 0 || x[i] > v->most) v->most = x[i];
+        if (v->n == 0 || x[i] < v->min) v->min = x[i];
+        if (v->n == 0 || x[i] > v->max) v->max = x[i];
         v->n++;
         v->sum += x[i];
         v->squares += x[i] * x[i];
     }
 }
 
-static values_t measure_tensor(const st_tensor_t *t) {
+static value_stats_t measure_tensor(const st_tensor_t *t) {
     enum { AT_ONCE = 4096 };
     double x[AT_ONCE];
-    values_t v = {0};
+    value_stats_t v = {0};
     for (int64_t at = 0; at < t->elements; at += AT_ONCE) {
         int64_t n = t->elements - at < AT_ONCE ? t->elements - at : AT_ONCE;
         st_to_f64(t, at, n, x);
@@ -42,7 +42,7 @@ static values_t measure_tensor(const st_tensor_t *t) {
     return v;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* "reformer.encoder.layers.3.…", "layers.3.rotations" → 3 */
 static int layer_of(const char *name) {
@@ -69,7 +69,7 @@ static void advance(work_t *w, int64_t bytes) {
         progress_show(&w->progress, w->done / MIB, w->total / MIB, "");
 }
 
-/* ---- safetensors ------------------------------------------------------------------------------------------- */
+/* ---- safetensors ----------------------------------------------------------------------------- */
 
 static void take_tensor(inspection_t *x, const st_tensor_t *t) {
     inspected_t *row = add_row(x, t->name);
@@ -98,7 +98,7 @@ static bool inspect_tensors(inspection_t *x, const char *path, diag_t *d) {
     return true;
 }
 
-/* ---- packed files ------------------------------------------------------------------------------------------- */
+/* ---- packed files ---------------------------------------------------------------------------- */
 
 static void measure_entry(inspected_t *row, const layout_entry_t *e, int j,
                           const unsigned char *file) {
@@ -140,7 +140,7 @@ static bool inspect_packed(inspection_t *x, const char *path, diag_t *d) {
     return true;
 }
 
-/* ---- the command ----------------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 bool inspect_file(inspection_t *x, const char *path, diag_t *d) {
     x->path = path;

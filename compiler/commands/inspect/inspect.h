@@ -8,8 +8,8 @@
 /* Of the finite ones; n 0: there are none. */
 typedef struct {
     int64_t n, nonfinite;
-    double least, most, sum, squares;
-} values_t;
+    double min, max, sum, squares;
+} value_stats_t;
 
 typedef struct {
     const char *name;   /* Hugging Face's */
@@ -22,7 +22,7 @@ typedef struct {
     int64_t elements, bytes;
     bool again;    /* it stands in the file in another arrangement, too, which came before */
     bool measured; /* its type is one of numbers */
-    values_t values;
+    value_stats_t values;
 } inspected_t;
 
 typedef struct {

@@ -1,4 +1,5 @@
-/* An inspection as text and as JSON. Names come from files that nobody vouches for: both writers make them harmless. */
+/* An inspection as text and as JSON. Names come from files that nobody vouches for: both
+ * writers make them harmless. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,22 +11,22 @@
 
 #define CELLS(a, t, ...) table_row(a, t, (const char *const[]){__VA_ARGS__})
 
-/* ---- sums -------------------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* Of the tensors of one type, or of one layer. */
 typedef struct {
     const char *type;
     int layer;
     int64_t tensors, elements, bytes, nonfinite;
-} sum_t;
+} tensor_sum_t;
 
 typedef struct {
-    sum_t *items;
+    tensor_sum_t *items;
     size_t n, cap;
-} sums_t;
+} tensor_sums_t;
 
 /* What stands there twice counts once, but for its bytes. */
-static void add(sum_t *s, const inspected_t *t) {
+static void add(tensor_sum_t *s, const inspected_t *t) {
     s->bytes += t->bytes;
     if (t->again) return;
     s->tensors++;
@@ -33,13 +34,14 @@ static void add(sum_t *s, const inspected_t *t) {
     s->nonfinite += t->values.nonfinite;
 }
 
-static sums_t sums_by_type(const inspection_t *x, arena_t *a) {
-    sums_t s = {0};
+static tensor_sums_t sums_by_type(const inspection_t *x, arena_t *a) {
+    tensor_sums_t s = {0};
     for (size_t i = 0; i < x->n; i++) {
         size_t k = 0;
         while (k < s.n && strcmp(s.items[k].type, x->items[i].type) != 0) k++;
         if (k == s.n)
-            ARENA_PUSH(a, s.items, s.n, s.cap) = (sum_t){.type = x->items[i].type, .layer = -1};
+            ARENA_PUSH(a, s.items, s.n, s.cap) =
+                (tensor_sum_t){.type = x->items[i].type, .layer = -1};
         add(&s.items[k], &x->items[i]);
     }
     return s;
@@ -50,30 +52,30 @@ static int by_layer(const void *pa, const void *pb) {
     return (*a)->layer - (*b)->layer;
 }
 
-static sums_t sums_by_layer(const inspection_t *x, arena_t *a) {
+static tensor_sums_t sums_by_layer(const inspection_t *x, arena_t *a) {
     const inspected_t **order = ARENA_ARRAY(a, const inspected_t *, x->n + 1);
-    sums_t s = {0};
+    tensor_sums_t s = {0};
     for (size_t i = 0; i < x->n; i++) order[i] = &x->items[i];
     if (x->n) qsort(order, x->n, sizeof *order, by_layer);
     for (size_t i = 0; i < x->n; i++) {
         if (s.n == 0 || s.items[s.n - 1].layer != order[i]->layer)
-            ARENA_PUSH(a, s.items, s.n, s.cap) = (sum_t){.layer = order[i]->layer};
+            ARENA_PUSH(a, s.items, s.n, s.cap) = (tensor_sum_t){.layer = order[i]->layer};
         add(&s.items[s.n - 1], order[i]);
     }
     return s;
 }
 
-static double mean_of(const values_t *v) {
+static double mean_of(const value_stats_t *v) {
     return v->sum / (double)v->n;
 }
 
-static double rms_of(const values_t *v) {
+static double rms_of(const value_stats_t *v) {
     return sqrt(v->squares / (double)v->n);
 }
 
-/* ---- text ----------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
-static const char *real(arena_t *a, const values_t *v, double x) {
+static const char *real(arena_t *a, const value_stats_t *v, double x) {
     return v->n ? arena_printf(a, "%.4g", x) : "-";
 }
 
@@ -99,8 +101,8 @@ static void tensors_section(const inspection_t *x, document_t *doc) {
     table_t *t = table_new(a, x->packed ? 9 : 8, columns);
     for (size_t i = 0; i < x->n; i++) {
         const inspected_t *r = &x->items[i];
-        const values_t *v = &r->values;
-        CELLS(a, t, r->name, r->type, shape_text(a, r), real(a, v, v->least), real(a, v, v->most),
+        const value_stats_t *v = &r->values;
+        CELLS(a, t, r->name, r->type, shape_text(a, r), real(a, v, v->min), real(a, v, v->max),
               real(a, v, mean_of(v)), real(a, v, rms_of(v)),
               r->measured ? text_integer(a, (double)v->nonfinite) : "-",
               x->packed ? stored_text(a, r) : "");
@@ -108,7 +110,7 @@ static void tensors_section(const inspection_t *x, document_t *doc) {
     document_section(doc, "tensors")->table = t;
 }
 
-static void sums_section(document_t *doc, const char *heading, const sums_t *s, bool types) {
+static void sums_section(document_t *doc, const char *heading, const tensor_sums_t *s, bool types) {
     const column_t columns[] = {{types ? "type" : "layer", true},
                                 {"tensors", false},
                                 {"numbers", false},
@@ -117,7 +119,7 @@ static void sums_section(document_t *doc, const char *heading, const sums_t *s, 
     arena_t *a = doc->arena;
     table_t *t = table_new(a, 5, columns);
     for (size_t i = 0; i < s->n; i++) {
-        const sum_t *x = &s->items[i];
+        const tensor_sum_t *x = &s->items[i];
         const char *name = types          ? x->type
                            : x->layer < 0 ? "none"
                                           : arena_printf(a, "%d", x->layer);
@@ -140,7 +142,7 @@ static const char *what(const inspection_t *x, arena_t *a) {
 
 void inspect_text(const inspection_t *x, sbuf_t *out) {
     document_t doc = {.arena = x->arena, .title = x->path};
-    sums_t types = sums_by_type(x, x->arena), layers = sums_by_layer(x, x->arena);
+    tensor_sums_t types = sums_by_type(x, x->arena), layers = sums_by_layer(x, x->arena);
     document_section(&doc, "file")->text = what(x, x->arena);
     sums_section(&doc, "number types", &types, true);
     tensors_section(x, &doc);
@@ -148,15 +150,15 @@ void inspect_text(const inspection_t *x, sbuf_t *out) {
     document_text(&doc, out);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_real(sbuf_t *out, const char *key, const values_t *v, double x) {
+static void put_real(sbuf_t *out, const char *key, const value_stats_t *v, double x) {
     if (v->n && isfinite(x)) sbuf_printf(out, ", \"%s\": %.17g", key, x);
     else sbuf_printf(out, ", \"%s\": null", key);
 }
 
 static void put_tensor(sbuf_t *out, const inspected_t *t) {
-    const values_t *v = &t->values;
+    const value_stats_t *v = &t->values;
     sbuf_puts(out, "{\"name\": ");
     put_json(out, t->name);
     sbuf_puts(out, ", \"type\": ");
@@ -167,18 +169,18 @@ static void put_tensor(sbuf_t *out, const inspected_t *t) {
     if (t->stored) sbuf_printf(out, ", \"stored\": \"%s\"", t->stored);
     if (t->heads) sbuf_printf(out, ", \"heads\": %" PRId64, t->heads);
     if (t->again) sbuf_puts(out, ", \"again\": true");
-    put_real(out, "min", v, v->least);
-    put_real(out, "max", v, v->most);
+    put_real(out, "min", v, v->min);
+    put_real(out, "max", v, v->max);
     put_real(out, "mean", v, mean_of(v));
     put_real(out, "rms", v, rms_of(v));
     if (t->measured) sbuf_printf(out, ", \"nonfinite\": %" PRId64 "}", v->nonfinite);
     else sbuf_puts(out, ", \"nonfinite\": null}");
 }
 
-static void put_sums(sbuf_t *out, const char *name, const sums_t *s, bool types) {
+static void put_sums(sbuf_t *out, const char *name, const tensor_sums_t *s, bool types) {
     sbuf_printf(out, ",\n \"%s\": [", name);
     for (size_t i = 0; i < s->n; i++) {
-        const sum_t *x = &s->items[i];
+        const tensor_sum_t *x = &s->items[i];
         sbuf_puts(out, i ? ",\n  " : "\n  ");
         sbuf_puts(out, types ? "{\"type\": " : "{\"layer\": ");
         if (types) put_json(out, x->type);
@@ -193,7 +195,7 @@ static void put_sums(sbuf_t *out, const char *name, const sums_t *s, bool types)
 }
 
 void inspect_json(const inspection_t *x, sbuf_t *out) {
-    sums_t types = sums_by_type(x, x->arena), layers = sums_by_layer(x, x->arena);
+    tensor_sums_t types = sums_by_type(x, x->arena), layers = sums_by_layer(x, x->arena);
     sbuf_puts(out, "{\"file\": ");
     put_json(out, x->path);
     sbuf_printf(out, ", \"format\": \"%s\", \"bytes\": %zu", x->packed ? "packed" : "safetensors",

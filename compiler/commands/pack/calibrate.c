@@ -1,8 +1,9 @@
 /* The measurement of calibrate.h.
  *
- * In: a causal language model and a text. Windows of the text, evenly spread, go through two executors: one of float32, one
- * of the number types that are asked for. Both hash with what they have, so that a moved bucket counts as what it is. Out:
- * sums over all windows, of what each layer adds to the streams, of the streams, of buckets, of the loss. */
+ * In: a causal language model and a text. Windows of the text, evenly spread, go through two
+ * executors: one of float32, one of the number types that are asked for. Both hash with what they
+ * have, so that a moved bucket counts as what it is. Out: sums over all windows, of what each layer
+ * adds to the streams, of the streams, of buckets, of the loss. */
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ double effect_of_its_own(const effect_t *e, int layer) {
     return behind->apart > before ? sqrt((behind->apart - before) / behind->size) : 0;
 }
 
-/* ---- two executors ---------------------------------------------------------------------------------- */
+/* ---- two executors --------------------------------------------------------------------------- */
 
 typedef struct {
     options_t options[2]; /* float32, rounded */
@@ -42,7 +43,7 @@ typedef struct {
     effect_t *effect;
     results_t exact; /* traced tensors of the window at hand */
     diag_t *d;
-} pair_t;
+} rounded_pair_t;
 
 /* One length, that of the windows. */
 static void choose_length(session_t *s) {
@@ -53,7 +54,7 @@ static void choose_length(session_t *s) {
     s->spec->compile.lengths[0] = longest < LONGEST_WINDOW ? longest : LONGEST_WINDOW;
 }
 
-static bool open_session(pair_t *p, int k) {
+static bool open_session(rounded_pair_t *p, int k) {
     session_t *s = &p->session[k];
     *s = session_new(&p->options[k], p->d);
     if (!score_spec(s)) return false;
@@ -64,7 +65,7 @@ static bool open_session(pair_t *p, int k) {
     return true;
 }
 
-/* ---- a window ------------------------------------------------------------------------------------------ */
+/* ---- a window -------------------------------------------------------------------------------- */
 
 static void compare_buckets(layer_effect_t *l, const int32_t *x, const int32_t *y, int64_t n) {
     l->hashes += n;
@@ -80,7 +81,7 @@ static distance_t *distance_of(layer_effect_t *l, const char *what) {
 /* Of the rounded model, while the other's tensors are there. */
 static void compare_tensor(void *ctx, const char *name, const void *data, int dtype,
                            const int64_t *shape, int rank) {
-    pair_t *p = ctx;
+    rounded_pair_t *p = ctx;
     const result_t *was = results_find(&p->exact, name);
     const char *what = name;
     int layer = layer_of_name(name, &what);
@@ -95,10 +96,10 @@ static void compare_tensor(void *ctx, const char *name, const void *data, int dt
     if (strcmp(what, "buckets") == 0) compare_buckets(l, data, was->data, n);
 }
 
-static bool run_side(pair_t *p, int k, const tokens_t *t, int64_t at, int64_t length) {
+static bool run_side(rounded_pair_t *p, int k, const tokens_t *t, int64_t at, int64_t length) {
     session_t *s = &p->session[k];
     float loss = 0;
-    trace_t keep = {&p->exact, p->d};
+    trace_sink_t keep = {&p->exact, p->d};
     reformer_io_t io = {.size = sizeof io,
                         .input_ids = t->ids + at,
                         .labels = t->ids + at,
@@ -117,16 +118,16 @@ static bool run_side(pair_t *p, int k, const tokens_t *t, int64_t at, int64_t le
     return false;
 }
 
-static bool run_windows(pair_t *p, const tokens_t *t) {
+static bool run_windows(rounded_pair_t *p, const tokens_t *t) {
     effect_t *e = p->effect;
-    int64_t most = p->score[0].window < LONGEST_WINDOW ? p->score[0].window : LONGEST_WINDOW;
-    int64_t whole = t->n / most;
-    e->window = whole < 1 ? t->n : most;
+    int64_t max = p->score[0].window < LONGEST_WINDOW ? p->score[0].window : LONGEST_WINDOW;
+    int64_t whole = t->n / max;
+    e->window = whole < 1 ? t->n : max;
     e->windows = whole < 1 ? 1 : whole < WINDOWS ? (int)whole : WINDOWS;
     progress_t progress = progress_new("windows", 0);
     bool ok = true;
     for (int w = 0; ok && w < e->windows; w++) {
-        int64_t at = whole < 1 ? 0 : whole * w / e->windows * most;
+        int64_t at = whole < 1 ? 0 : whole * w / e->windows * max;
         ok = run_side(p, 0, t, at, e->window) && run_side(p, 1, t, at, e->window);
         results_free(&p->exact);
         if (ok) progress_show(&progress, w + 1, e->windows, "");
@@ -135,10 +136,10 @@ static bool run_windows(pair_t *p, const tokens_t *t) {
     return ok;
 }
 
-/* ---- both ------------------------------------------------------------------------------------------------ */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 /* The rounded model's, with float32 for the whole and for each layer that has a type of its own. */
-static void make_exact(pair_t *p) {
+static void make_exact(rounded_pair_t *p) {
     options_t *o = &p->options[0];
     const spec_t *s = p->session[1].spec;
     o->sets = arena_copy(o->arena, o->sets, (size_t)o->n_sets * sizeof *o->sets);
@@ -158,7 +159,7 @@ static int layers_of(const plan_t *p) {
     return n;
 }
 
-static bool measure(pair_t *p) {
+static bool measure(rounded_pair_t *p) {
     const options_t *o = &p->options[1];
     const char *path = o->text[OPT_CALIBRATE];
     if (!open_session(p, 1)) return false;
@@ -178,7 +179,7 @@ static bool measure(pair_t *p) {
 }
 
 bool pack_calibrate(const options_t *o, effect_t *e, diag_t *d) {
-    pair_t p = {.options = {*o, *o}, .effect = e, .d = d};
+    rounded_pair_t p = {.options = {*o, *o}, .effect = e, .d = d};
     *e = (effect_t){0};
     bool ok = measure(&p);
     for (int k = 0; k < 2; k++)

@@ -26,8 +26,8 @@ typedef struct {
     double exact, rounded; /* bits per byte of these windows */
 } effect_t;
 
-/* What a layer adds to the error of the streams, beside what it was given: the root of the growth of the sum of squares,
- * relative to the streams behind it. 0 where it does not grow. */
+/* What a layer adds to the error of the streams, beside what it was given: the root of the growth
+ * of the sum of squares, relative to the streams behind it. 0 where it does not grow. */
 double effect_of_its_own(const effect_t *e, int layer);
 /* Of the options' model over --calibrate; everything is the arena's. False after errors in d. */
 bool pack_calibrate(const options_t *o, effect_t *e, diag_t *d);

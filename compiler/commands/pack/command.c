@@ -1,8 +1,10 @@
-/* reformerc pack: weights alone, from one kind of file into another, in the numbers that are asked for.
+/* reformerc pack: weights alone, from one kind of file into another, in the numbers
+ * that are asked for.
  *
- * In: a model and its weights, or a packed file. Out: FILE.weights, the packed file that `-o model.c` writes beside the code
- * (plan and layout are the same, so the bytes are), or FILE.safetensors, under Hugging Face's names. A packed file says itself
- * what stands where (weights/contents.c), so that it becomes safetensors without its model. */
+ * In: a model and its weights, or a packed file. Out: FILE.weights, the packed file that `-o
+ * model.c` writes beside the code (plan and layout are the same, so the bytes are), or
+ * FILE.safetensors, under Hugging Face's names. A packed file says itself what stands where
+ * (weights/contents.c), so that it becomes safetensors without its model. */
 #include <string.h>
 
 #include "cli/help.h"
@@ -13,14 +15,15 @@
 #include "report/document.h"
 #include "support/heap.h"
 
-/* ---- what is asked for ----------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 typedef struct {
     const char *name;
     st_dtype_t dtype;
-} word_t;
+} dtype_word_t;
 
-static const word_t words[] = {{"float32", ST_F32}, {"bfloat16", ST_BF16}, {"float16", ST_F16}};
+static const dtype_word_t words[] = {
+    {"float32", ST_F32}, {"bfloat16", ST_BF16}, {"float16", ST_F16}};
 enum { WORDS = sizeof words / sizeof *words };
 
 static bool no_such_type(const char *name, const char *const *names, size_t n, const char *all,
@@ -66,7 +69,7 @@ static void tell(const char *path, size_t tensors, double bytes, diag_t *d) {
     arena_free(a);
 }
 
-/* ---- safetensors --------------------------------------------------------------------------------------- */
+/* ---- safetensors ----------------------------------------------------------------------------- */
 
 typedef struct {
     st_writer_t *writer;
@@ -101,7 +104,8 @@ static bool put_source(export_t *x, const layout_t *l, const layout_entry_t *e, 
            (!two || put_tensor(x, "lm_head.decoder.bias", ST_F32, rank, shape, t->data));
 }
 
-/* Rotations that a spec draws are drawn again by whoever reads the file; those of a file are not to be had elsewhere. */
+/* Rotations that a spec draws are drawn again by whoever reads the file; those of a file are
+ * not to be had elsewhere. */
 static bool put_store(export_t *x, const session_t *s) {
     const layout_t *l = s->plan->layout;
     for (int i = 0; i < l->n; i++)
@@ -140,7 +144,7 @@ static bool write_safetensors(const options_t *o, const session_t *s, const st_f
     return ok;
 }
 
-/* ---- a packed file ------------------------------------------------------------------------------------- */
+/* ---- a packed file --------------------------------------------------------------------------- */
 
 static bool write_packed(const session_t *s, unsigned char *file, size_t bytes) {
     const char *path = s->o->text[OPT_OUTPUT];
@@ -177,7 +181,7 @@ static bool convert_packed(const options_t *o, diag_t *d) {
     return ok;
 }
 
-/* ---- the command --------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool pack_plan(session_t *s) {
     if (!session_spec(s) || !session_need_weights(s)) return false;

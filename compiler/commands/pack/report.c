@@ -1,7 +1,9 @@
-/* What `pack` tells of a packed file that is not of float32: how far its weights are from those that were packed.
+/* What `pack` tells of a packed file that is not of float32: how far its weights are from
+ * those that were packed.
  *
- * In: the store, still there, and the file. Out, on stdout: a row per matrix, relative errors as the root of the sum of
- * squares of differences over that of the weights; with --calibrate a row per layer (calibrate.h). */
+ * In: the store, still there, and the file. Out, on stdout: a row per matrix, relative errors as
+ * the root of the sum of squares of differences over that of the weights; with --calibrate a row
+ * per layer (calibrate.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +26,10 @@ static const char *percent(arena_t *a, double part) {
     return arena_printf(a, "%.3f %%", 100 * part);
 }
 
-/* ---- weights --------------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
-/* "encoder.layers.3.feed_forward.dense.dense.weight" → 3, and what stands behind it; -1: of no layer. */
+/* "encoder.layers.3.feed_forward.dense.dense.weight" → 3, and what stands behind
+ * it; -1: of no layer. */
 static int layer_of(const char *source, const char **rest) {
     *rest = source;
     return strncmp(source, "encoder.", 8) == 0 ? layer_of_name(source + 8, rest) : -1;
@@ -68,7 +71,8 @@ static bool is_source(const layout_entry_t *e, const char *source) {
     return false;
 }
 
-/* Whether a tensor has been told of: it stands before in the same numbers. In others it does where it is trained. */
+/* Whether a tensor has been told of: it stands before in the same numbers. In others it
+ * does where it is trained. */
 static bool is_told(const layout_t *l, int entry, int j) {
     const layout_entry_t *e = &l->entries[entry];
     for (int i = 0; e->again[j] && i < entry; i++)
@@ -111,7 +115,7 @@ static void weights_section(const weights_t *w, document_t *doc) {
         "Relative error: root of the sum of squared differences over that of squared weights.";
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------------ */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static const char *moved_text(arena_t *a, const layer_effect_t *l) {
     return l->hashes ? percent(a, (double)l->moved / (double)l->hashes) : "-";
@@ -157,28 +161,29 @@ static void score_section(const weights_t *w, const effect_t *e, document_t *doc
                            e->rounded, e->rounded - e->exact);
 }
 
-/* ---- what could be otherwise --------------------------------------------------------------------------------- */
+/* ---- what could be otherwise ----------------------------------------------------------------- */
 
-/* From here on the score shows what a layer of integers does, and that of bfloat16 less so (docs/weights.md says how that was
- * found). Layers behind one that is coarse have some of their own, too, on what it gives them: so it is the worst that are
- * named, and those that are nearly as bad. */
+/* From here on the score shows what a layer of integers does, and that of bfloat16 less so
+ * (docs/weights.md says how that was found). Layers behind one that is coarse have some of their
+ * own, too, on what it gives them: so it is the worst that are named, and those
+ * that are nearly as bad. */
 static const double much_of_its_own = 0.03, nearly = 2.0 / 3;
 
-static double most_of_its_own(const session_t *s, const effect_t *e) {
-    double most = 0;
+static double max_of_its_own(const session_t *s, const effect_t *e) {
+    double max = 0;
     for (int i = 0; i < e->n; i++)
-        if (spec_dtype(s->spec, i) == DTYPE_INT8) most = fmax(most, effect_of_its_own(e, i));
-    return most;
+        if (spec_dtype(s->spec, i) == DTYPE_INT8) max = fmax(max, effect_of_its_own(e, i));
+    return max;
 }
 
 static void proposal_section(const session_t *s, const effect_t *e, document_t *doc) {
     static const column_t columns[] = {{NULL, true}};
-    double most = s->spec->of_graph ? 0 : most_of_its_own(s, e);
-    if (most <= much_of_its_own) return;
-    double least = fmax(much_of_its_own, nearly * most);
+    double max = s->spec->of_graph ? 0 : max_of_its_own(s, e);
+    if (max <= much_of_its_own) return;
+    double min = fmax(much_of_its_own, nearly * max);
     table_t *t = table_new(s->arena, 1, columns);
     for (int i = 0; i < e->n; i++)
-        if (spec_dtype(s->spec, i) == DTYPE_INT8 && effect_of_its_own(e, i) >= least)
+        if (spec_dtype(s->spec, i) == DTYPE_INT8 && effect_of_its_own(e, i) >= min)
             CELLS(s->arena, t,
                   arena_printf(s->arena, "--set extensions.layers.%d.dtype=bfloat16", i));
     section_t *x = document_section(doc, "layers that integers are too coarse for");
@@ -190,7 +195,7 @@ static void proposal_section(const session_t *s, const effect_t *e, document_t *
         100 * much_of_its_own);
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 bool pack_report(const session_t *s, const unsigned char *file) {
     if (!pack_rounds(s)) return true;

@@ -1,4 +1,5 @@
-/* reformerc run: one forward pass over the tensors of a file, or one train step, through any executor. */
+/* reformerc run: one forward pass over the tensors of a file, or one train step,
+ * through any executor. */
 #include "commands/run/forward.h"
 
 #include "cli/help.h"
@@ -71,7 +72,7 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
         return false;
     if (!session_open(s)) return false;
     reformer_io_t io = {.size = sizeof io, .threads = s->threads, .pool = pool_interface(s->pool)};
-    trace_t trace = {r, s->d};
+    trace_sink_t trace = {r, s->d};
     if (!prepare(s, r, &in, &io)) return false;
     if (o->given[OPT_DUMP_ACTIVATIONS]) {
         io.trace = results_trace;

@@ -5,9 +5,9 @@
 #include "cli/options.h"
 #include "tensors/tensors.h"
 
-/* Everything from options: model, weights, --input …; fills `r` (results_free it in any case), and adds the trace of
- * --instrument to the set, which the caller commits or aborts. With --dump-activations the traced tensors follow the
- * outputs. False after errors in d. */
+/* Everything from options: model, weights, --input …; fills `r` (results_free it in any case), and
+ * adds the trace of --instrument to the set, which the caller commits or aborts. With
+ * --dump-activations the traced tensors follow the outputs. False after errors in d. */
 bool forward_file(const options_t *o, results_t *r, output_set_t *set, diag_t *d);
 
 #endif

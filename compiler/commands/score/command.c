@@ -1,4 +1,5 @@
-/* reformerc score: how likely each line of a text is (lines.h), for ranking and to find what is odd.
+/* reformerc score: how likely each line of a text is (lines.h), for ranking and
+ * to find what is odd.
  *
  * In: a model, its weights, a text. Out: a row per line; progress on stderr. */
 #include "commands/score/lines.h"

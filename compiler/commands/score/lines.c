@@ -8,7 +8,7 @@
 
 enum {
     ROWS = 8, /* of a forward, where the spec does not say */
-    MOST_TOKENS =
+    MAX_TOKENS =
         64 * 1024, /* of a forward of so many rows: long lines keep all workers busy alone */
     IGNORED = -100
 };
@@ -71,13 +71,13 @@ static int64_t greatest_length(const loaded_model_t *m) {
     return n > 0 ? m->spec->compile.lengths[n - 1] : m->facts.longest;
 }
 
-static int64_t windows_of(int64_t tokens, int64_t most) {
-    return tokens / most + (tokens % most >= 2);
+static int64_t windows_of(int64_t tokens, int64_t max) {
+    return tokens / max + (tokens % max >= 2);
 }
 
-static int64_t count_windows(const score_lines_t *s, int64_t most) {
+static int64_t count_windows(const score_lines_t *s, int64_t max) {
     int64_t n = 0;
-    for (int64_t i = 0; i < s->n_lines; i++) n += windows_of(s->lines[i].tokens.n, most);
+    for (int64_t i = 0; i < s->n_lines; i++) n += windows_of(s->lines[i].tokens.n, max);
     return n;
 }
 
@@ -94,11 +94,11 @@ static int64_t padded_length(const loaded_model_t *m, int64_t length) {
     return s->compile.lengths[i];
 }
 
-static int64_t *padded_lengths(const score_lines_t *s, int64_t most, int64_t n) {
+static int64_t *padded_lengths(const score_lines_t *s, int64_t max, int64_t n) {
     int64_t *padded = ARENA_ARRAY(s->session->arena, int64_t, n), *next = padded;
     for (int64_t i = 0; i < s->n_lines; i++)
-        for (int64_t left = s->lines[i].tokens.n; left >= 2; left -= most)
-            *next++ = padded_length(&s->session->model, smaller(left, most));
+        for (int64_t left = s->lines[i].tokens.n; left >= 2; left -= max)
+            *next++ = padded_length(&s->session->model, smaller(left, max));
     return padded;
 }
 
@@ -119,11 +119,11 @@ static int64_t work(const int64_t *padded, int64_t n, int64_t rows) {
 
 /* Of a spec that says nothing: as many as make no more than a fifth of the work waste. */
 static int64_t rows_at_once(const score_lines_t *s) {
-    int64_t most = greatest_length(&s->session->model), n = count_windows(s, most);
+    int64_t max = greatest_length(&s->session->model), n = count_windows(s, max);
     if (n == 0) return 1;
-    int64_t *padded = padded_lengths(s, most, n), rows = smaller(ROWS, n);
+    int64_t *padded = padded_lengths(s, max, n), rows = smaller(ROWS, n);
     qsort(padded, (size_t)n, sizeof *padded, ascending);
-    while (rows > 1 && (rows * padded[n - 1] > MOST_TOKENS ||
+    while (rows > 1 && (rows * padded[n - 1] > MAX_TOKENS ||
                         4 * work(padded, n, rows) > 5 * work(padded, n, 1)))
         rows--;
     return rows;
@@ -136,21 +136,21 @@ bool score_plan_lines(score_lines_t *s) {
     return session_plan(s->session, &want);
 }
 
-static void cut_line(score_lines_t *s, line_t *l, int64_t most) {
-    l->windows = l->missing = windows_of(l->tokens.n, most);
-    for (int64_t at = 0; l->tokens.n - at >= 2; at += most) {
-        window_t *w = &s->windows[s->n_windows++];
-        *w = (window_t){
-            .line = l, .ids = l->tokens.ids + at, .length = smaller(most, l->tokens.n - at)};
+static void cut_line(score_lines_t *s, line_t *l, int64_t max) {
+    l->windows = l->missing = windows_of(l->tokens.n, max);
+    for (int64_t at = 0; l->tokens.n - at >= 2; at += max) {
+        line_window_t *w = &s->windows[s->n_windows++];
+        *w = (line_window_t){
+            .line = l, .ids = l->tokens.ids + at, .length = smaller(max, l->tokens.n - at)};
         w->variant = plan_fitting(s->session->plan, (size_t)w->length);
         w->padded = variant_padded(w->variant, w->length);
     }
 }
 
 void score_cut_lines(score_lines_t *s) {
-    int64_t most = greatest_length(&s->session->model);
-    s->windows = ARENA_ARRAY(s->session->arena, window_t, count_windows(s, most));
-    for (int64_t i = 0; i < s->n_lines; i++) cut_line(s, &s->lines[i], most);
+    int64_t max = greatest_length(&s->session->model);
+    s->windows = ARENA_ARRAY(s->session->arena, line_window_t, count_windows(s, max));
+    for (int64_t i = 0; i < s->n_lines; i++) cut_line(s, &s->lines[i], max);
 }
 
 /* One warning, at the first line of which it is true. */
@@ -158,7 +158,7 @@ void score_check_buckets(const score_lines_t *s) {
     const session_t *x = s->session;
     buckets_taken_t taken = session_buckets(x);
     for (int64_t i = 0; i < s->n_windows; i++) {
-        const window_t *w = &s->windows[i];
+        const line_window_t *w = &s->windows[i];
         const char *of = arena_printf(x->arena, "line %lld", (long long)w->line->number);
         if (buckets_warn(&taken, w->length, of, x->d)) return;
     }

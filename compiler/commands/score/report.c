@@ -1,7 +1,7 @@
 /* What became of the lines, as a table: text with tabs, CSV, JSON.
  *
- * In: scored lines. Out: stdout or files by suffix, each whole or not there. A line without a scored token has
- * `nan` (in JSON null) bits per token and, sorted, comes last. */
+ * In: scored lines. Out: stdout or files by suffix, each whole or not there. A line without a
+ * scored token has `nan` (in JSON null) bits per token and, sorted, comes last. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ double line_bits(const line_t *l) {
     return l->scored ? l->nats / (double)l->scored / log(2.0) : (double)NAN;
 }
 
-/* ---- order ------------------------------------------------------------------------------------------ */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const score_lines_t *s;
@@ -41,7 +41,7 @@ static report_t in_order(const score_lines_t *s) {
     return r;
 }
 
-/* ---- text and CSV ----------------------------------------------------------------------------------- */
+/* ---- text and CSV ---------------------------------------------------------------------------- */
 
 static void put_table(const report_t *r, char separator, sbuf_t *out) {
     static const char *const columns[] = {"log_likelihood", "tokens", "bits_per_token", "line",
@@ -70,7 +70,7 @@ static void csv_of(const void *report, sbuf_t *out) {
     put_table(report, ',', out);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_json_line(const line_t *l, sbuf_t *out) {
     sbuf_printf(out, "{\"log_likelihood\": %.6f, \"tokens\": %lld, \"bits_per_token\": ",
@@ -98,7 +98,7 @@ static void json_of(const void *report, sbuf_t *out) {
     sbuf_puts(out, "\n  ]\n}\n");
 }
 
-/* ---- files ------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static const output_format_t formats[] = {
     {".tsv", tsv_of, false}, {".csv", csv_of, false}, {".json", json_of, false}};

@@ -1,8 +1,8 @@
 /* The forwards of `score` (lines.h): windows of any lines, those of one padded length together.
  *
- * What lies behind the shorter ones is masked. Each is, bit for bit, what it is alone: nothing in a causal model looks ahead,
- * and padding is sorted behind all tokens. Padded any further it would not be, since where a hash round ends is seen by the
- * next. */
+ * What lies behind the shorter ones is masked. Each is, bit for bit, what it is alone: nothing in a
+ * causal model looks ahead, and padding is sorted behind all tokens. Padded any further it would
+ * not be, since where a hash round ends is seen by the next. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +14,13 @@
 
 enum { IGNORED = -100 };
 
-static bool fit_together(const window_t *x, const window_t *y) {
+static bool fit_together(const line_window_t *x, const line_window_t *y) {
     return x->variant == y->variant && x->padded == y->padded;
 }
 
 /* Variants, like windows, stand in an array. */
 static int by_padded_length(const void *a, const void *b) {
-    const window_t *x = *(window_t *const *)a, *y = *(window_t *const *)b;
+    const line_window_t *x = *(line_window_t *const *)a, *y = *(line_window_t *const *)b;
     if (x->variant != y->variant) return x->variant < y->variant ? -1 : 1;
     if (x->padded != y->padded) return x->padded < y->padded ? -1 : 1;
     return x < y ? -1 : x > y;
@@ -28,7 +28,7 @@ static int by_padded_length(const void *a, const void *b) {
 
 /* Windows of one padded length, and what a forward needs of memory. */
 typedef struct {
-    window_t **windows; /* [rows] */
+    line_window_t **windows; /* [rows] */
     int64_t rows, length;
     int32_t *ids, *labels; /* [rows][length] */
     uint8_t *mask;
@@ -45,7 +45,7 @@ static batch_t batch_new(const score_lines_t *s) {
 }
 
 /* As many of windows[0 … left-1] as go together. */
-static void take(batch_t *b, window_t **windows, int64_t left, int64_t batch) {
+static void take(batch_t *b, line_window_t **windows, int64_t left, int64_t batch) {
     b->windows = windows;
     b->rows = b->length = 0;
     while (b->rows < batch && b->rows < left && fit_together(windows[0], windows[b->rows])) {
@@ -57,7 +57,7 @@ static void take(batch_t *b, window_t **windows, int64_t left, int64_t batch) {
 /* What id is masked does not matter, as long as it is one. */
 static void fill(batch_t *b) {
     for (int64_t r = 0; r < b->rows; r++) {
-        const window_t *w = b->windows[r];
+        const line_window_t *w = b->windows[r];
         for (int64_t t = 0; t < b->length; t++) {
             bool real = t < w->length;
             int64_t at = r * b->length + t;
@@ -70,7 +70,7 @@ static void fill(batch_t *b) {
 
 static bool keep(score_lines_t *s, const batch_t *b) {
     for (int64_t r = 0; r < b->rows; r++) {
-        window_t *w = b->windows[r];
+        line_window_t *w = b->windows[r];
         for (int64_t t = 0; t < w->length - 1; t++) w->nats += (double)b->losses[r * b->length + t];
         w->done = true;
         s->nats += w->nats;
@@ -105,7 +105,7 @@ static bool run_batch(score_lines_t *s, batch_t *b) {
 /* A line's windows are added up in their order, whatever order they ran in. */
 static void add_up(score_lines_t *s) {
     for (int64_t i = 0; i < s->n_windows; i++) {
-        const window_t *w = &s->windows[i];
+        const line_window_t *w = &s->windows[i];
         if (!w->done) continue;
         w->line->nats += w->nats;
         w->line->scored += w->length - 1;
@@ -123,7 +123,7 @@ static void show(const score_lines_t *s, progress_t *p, int64_t total) {
 /* All windows, until Ctrl-C. */
 bool score_run_windows(score_lines_t *s) {
     arena_t *a = s->session->arena;
-    window_t **order = ARENA_ARRAY(a, window_t *, s->n_windows);
+    line_window_t **order = ARENA_ARRAY(a, line_window_t *, s->n_windows);
     int64_t total = 0, batch = s->session->plan->batch;
     for (int64_t i = 0; i < s->n_windows; i++) {
         order[i] = &s->windows[i];

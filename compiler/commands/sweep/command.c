@@ -1,10 +1,11 @@
 /* reformerc sweep: the same model and text under every combination of settings.
  *
- * In: a model, its weights, a text, `--set KEY=A,B,C`. Out: for each point what it predicts (bits per
- * byte, as eval computes it), how fast, in how much memory, and how long compiling took; a table on
- * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
- * checked before the first is evaluated, so that mistakes show at once and not hours later. With --repeat
- * all points take turns, so that no time of the day favours one. A sweep may train each point first (train.c). */
+ * In: a model, its weights, a text, `--set KEY=A,B,C`. Out: for each point what it predicts (bits
+ * per byte, as eval computes it), how fast, in how much memory, and how long compiling took; a
+ * table on stdout and files by suffix. A point that cannot be compiled is reported and skipped. All
+ * points are checked before the first is evaluated, so that mistakes show at once and not hours
+ * later. With --repeat all points take turns, so that no time of the day favours one. A sweep may
+ * train each point first (train.c). */
 #include "commands/sweep/sweep.h"
 
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include "support/heap.h"
 #include "support/resident.h"
 
-/* ---- what is said about points ---------------------------------------------------------------- */
+/* ---- what is said about points --------------------------------------------------------------- */
 
 /* The messages as diag_print writes them; NULL: none. */
 static const char *render_messages(arena_t *a, diag_t *d) {
@@ -93,7 +94,7 @@ static void say_new_messages(sweep_t *s) {
     }
 }
 
-/* ---- one point -------------------------------------------------------------------------------- */
+/* ---- one point ------------------------------------------------------------------------------- */
 
 static void attempt_begin(attempt_t *t, const sweep_t *s, int point) {
     t->arena = arena_new();
@@ -166,8 +167,8 @@ typedef struct {
 } attempt_score_t;
 
 /* The weights are looked at before the compiler runs: what is wrong with them shows early, and what
- * reading them takes is not its time. They are read per point, since shapes and rotations may depend
- * on the settings; the file is mapped. */
+ * reading them takes is not its time. They are read per point, since shapes and rotations may
+ * depend on the settings; the file is mapped. */
 static bool measure(session_t *s, attempt_score_t *x, const tokens_t *text, watch_t *w) {
     double start = clock_now();
     if (!score_spec(s) || !score_plan(s, text)) return false;
@@ -240,7 +241,7 @@ static void train_point(sweep_t *s, int i) {
     sbuf_free(&said);
 }
 
-/* ---- all points ------------------------------------------------------------------------------- */
+/* ---- all points ------------------------------------------------------------------------------ */
 
 static bool make_points(sweep_t *s) {
     if (!grid_make(&s->grid, s->arena, s->o->sets, s->o->n_sets, s->d)) return false;
@@ -284,8 +285,8 @@ static void announce(const sweep_t *s) {
     else if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);
 }
 
-/* Every point once, but those that an earlier run did; every other round backwards, so that what slows the
- * machine down over a round does not always meet the same points. */
+/* Every point once, but those that an earlier run did; every other round backwards, so that what
+ * slows the machine down over a round does not always meet the same points. */
 static bool evaluate_round(sweep_t *s, int round, progress_t *bar) {
     int n = s->grid.n_points;
     for (int k = 0; k < n && !interrupt_caught(); k++) {

@@ -1,11 +1,12 @@
-/* Alternatives and points of grid.h. Values are only cut here; what they mean is the spec's business. */
+/* Alternatives and points of grid.h. Values are only cut here; what they mean
+ * is the spec's business. */
 #include "commands/sweep/grid.h"
 
 #include <string.h>
 
 #include "support/shorten.h"
 
-/* ---- alternatives --------------------------------------------------------------------------------- */
+/* ---- alternatives ---------------------------------------------------------------------------- */
 
 static srcloc_t place(arena_t *a, const char *key) {
     return IN_FILE(arena_printf(a, "--set %s", key));
@@ -87,7 +88,7 @@ bool axis_split(axis_t *x, arena_t *a, const char *key, const char *text, diag_t
     }
 }
 
-/* ---- points --------------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static bool count_points(grid_t *g, diag_t *d) {
     g->n_points = 1;

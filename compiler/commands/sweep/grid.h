@@ -19,8 +19,8 @@ typedef struct {
     int n_points; /* 1 without any setting */
 } grid_t;
 
-/* Commas inside [] {} or quotes separate nothing. False after an error in d: an empty alternative, one
- * that stands twice, a bracket or quote that is not closed. */
+/* Commas inside [] {} or quotes separate nothing. False after an error in d: an empty alternative,
+ * one that stands twice, a bracket or quote that is not closed. */
 bool axis_split(axis_t *x, arena_t *a, const char *key, const char *text, diag_t *d);
 /* A key that is set again: the last one wins. Errors read `--set KEY: …`. */
 bool grid_make(grid_t *g, arena_t *a, const setting_t *sets, int n, diag_t *d);

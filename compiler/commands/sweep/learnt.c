@@ -1,15 +1,16 @@
-/* What a sweep that trains has found, as text: a table for people, a row per point and a column per evaluation; CSV and JSON
- * for programs.
+/* What a sweep that trains has found, as text: a table for people, a row per point and a column per
+ * evaluation; CSV and JSON for programs.
  *
- * In: a sweep_t whose points are done, invalid, or were never reached. Of the figures that an evaluation has, the table
- * shows one: bits per byte of a text, else the accuracy, else the loss. */
+ * In: a sweep_t whose points are done, invalid, or were never reached. Of the figures that an
+ * evaluation has, the table shows one: bits per byte of a text, else the accuracy,
+ * else the loss. */
 #include <math.h>
 #include <string.h>
 
 #include "commands/sweep/sweep.h"
 #include "report/fields.h"
 
-/* ---- figures ------------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 typedef enum { FIGURE_BITS, FIGURE_ACCURACY, FIGURE_LOSS } figure_t;
 
@@ -66,7 +67,7 @@ void learnt_line(const sweep_t *s, const point_t *p, sbuf_t *out) {
     if (figure == FIGURE_BITS) sbuf_puts(out, " bits per byte");
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum { STEPS = 9, LOSS = 10, SPEED = 10, TIME = 9, FIGURE = 10 };
 
@@ -113,7 +114,7 @@ void learnt_table(const sweep_t *s, sbuf_t *out) {
     put_legend(s, figures[figure].says, out);
 }
 
-/* ---- CSV ----------------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 /* Nothing where there is no such figure. */
 static void put_number(sbuf_t *out, const char *format, double x) {
@@ -155,7 +156,7 @@ void learnt_csv(const sweep_t *s, sbuf_t *out) {
     }
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_json_number(sbuf_t *out, const char *key, const char *format, double x) {
     sbuf_printf(out, ", \"%s\": ", key);

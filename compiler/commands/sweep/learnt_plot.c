@@ -1,7 +1,8 @@
-/* The picture of a sweep that trains: a line for each point, over the hashing that it was evaluated with.
+/* The picture of a sweep that trains: a line for each point, over the hashing
+ * that it was evaluated with.
  *
- * In: the points that are done. Out: SVG, drawn here. The figure is the table's; names stand behind the ends of lines, and are
- * moved apart where lines end close to each other. */
+ * In: the points that are done. Out: SVG, drawn here. The figure is the table's; names stand behind
+ * the ends of lines, and are moved apart where lines end close to each other. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -9,7 +10,7 @@
 #include "commands/sweep/sweep.h"
 #include "report/svg.h"
 
-enum { WIDTH = 860, LEFT = 72, TOP = 60, HEIGHT = 360, BELOW = 56, GAP = 14, MOST_NAME = 320 };
+enum { WIDTH = 860, LEFT = 72, TOP = 60, HEIGHT = 360, BELOW = 56, GAP = 14, MAX_NAME = 320 };
 
 static const char *const colours[] = {"#2f6db5", "#b03a2e", "#2e8b57",
                                       "#8e5bb5", "#b8860b", "#56606e"};
@@ -20,43 +21,43 @@ typedef struct {
     const point_t *point;
     int number; /* of its look */
     double y;   /* of its name */
-} line_t;
+} learnt_line_t;
 
 typedef struct {
     const sweep_t *s;
     sbuf_t *out;
-    line_t *lines;
+    learnt_line_t *lines;
     int n;
     double low, high;     /* of the figure */
     double right, bottom; /* of the field */
-} drawing_t;
+} learnt_drawing_t;
 
-static double x_of(const drawing_t *g, int eval) {
+static double x_of(const learnt_drawing_t *g, int eval) {
     double width = g->right - LEFT, n = g->s->n_evals;
     return LEFT + width * (eval + 0.5) / n;
 }
 
-static double y_of(const drawing_t *g, double value) {
+static double y_of(const learnt_drawing_t *g, double value) {
     return g->bottom - (g->bottom - TOP) * (value - g->low) / (g->high - g->low);
 }
 
-static double value_at(const drawing_t *g, const line_t *l, int eval) {
+static double value_at(const learnt_drawing_t *g, const learnt_line_t *l, int eval) {
     return learnt_value(g->s, &l->point->trained.evals[eval]);
 }
 
-/* ---- what there is to draw ------------------------------------------------------------------------------ */
+/* ---- what there is to draw ------------------------------------------------------------------- */
 
-static void take_lines(drawing_t *g) {
+static void take_lines(learnt_drawing_t *g) {
     const sweep_t *s = g->s;
-    g->lines = ARENA_ARRAY(s->arena, line_t, s->grid.n_points);
+    g->lines = ARENA_ARRAY(s->arena, learnt_line_t, s->grid.n_points);
     for (int i = 0; i < s->grid.n_points; i++)
         if (s->points[i].state == POINT_DONE) {
-            g->lines[g->n] = (line_t){&s->points[i], g->n, 0};
+            g->lines[g->n] = (learnt_line_t){&s->points[i], g->n, 0};
             g->n++;
         }
 }
 
-static void measure(drawing_t *g) {
+static void measure(learnt_drawing_t *g) {
     double names = 0;
     g->low = INFINITY;
     g->high = -INFINITY;
@@ -77,18 +78,19 @@ static void measure(drawing_t *g) {
     double step = nice_step(g->high - g->low, 6);
     g->low = step * floor(g->low / step);
     g->high = step * ceil(g->high / step);
-    g->right = WIDTH - 2 * GAP - fmin(names, MOST_NAME);
+    g->right = WIDTH - 2 * GAP - fmin(names, MAX_NAME);
     g->bottom = TOP + fmax(HEIGHT, (double)g->n * SVG_LINE);
 }
 
 static int by_place(const void *pa, const void *pb) {
-    const line_t *a = pa, *b = pb;
+    const learnt_line_t *a = pa, *b = pb;
     if (a->y != b->y) return a->y < b->y ? -1 : 1;
     return a->number - b->number;
 }
 
-/* Names from above, each below the one before; then from below, so that the last stays within the field. */
-static void place_names(drawing_t *g) {
+/* Names from above, each below the one before; then from below, so that the last
+ * stays within the field. */
+static void place_names(learnt_drawing_t *g) {
     for (int i = 0; i < g->n; i++) {
         double last = value_at(g, &g->lines[i], g->s->n_evals - 1);
         g->lines[i].y = isfinite(last) ? y_of(g, last) : g->bottom;
@@ -96,13 +98,13 @@ static void place_names(drawing_t *g) {
     qsort(g->lines, (size_t)g->n, sizeof *g->lines, by_place);
     for (int i = 1; i < g->n; i++)
         g->lines[i].y = fmax(g->lines[i].y, g->lines[i - 1].y + SVG_LINE);
-    double most = g->bottom;
-    for (int i = g->n - 1; i >= 0; i--, most -= SVG_LINE) g->lines[i].y = fmin(g->lines[i].y, most);
+    double max = g->bottom;
+    for (int i = g->n - 1; i >= 0; i--, max -= SVG_LINE) g->lines[i].y = fmin(g->lines[i].y, max);
 }
 
-/* ---- drawing -------------------------------------------------------------------------------------------- */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
-static void draw_axes(const drawing_t *g) {
+static void draw_axes(const learnt_drawing_t *g) {
     double step = nice_step(g->high - g->low, 6);
     for (int k = 0; g->low + k * step <= g->high + step / 1000; k++) {
         char text[32];
@@ -119,7 +121,7 @@ static void draw_axes(const drawing_t *g) {
     svg_text(g->out, (LEFT + g->right) / 2, g->bottom + 40, "middle", "dim", "evaluated with");
 }
 
-static void draw_line(const drawing_t *g, const line_t *l) {
+static void draw_line(const learnt_drawing_t *g, const learnt_line_t *l) {
     const char *colour = colours[l->number % N_COLOURS];
     char command = 'M';
     sbuf_printf(g->out,
@@ -144,7 +146,7 @@ static void draw_line(const drawing_t *g, const line_t *l) {
 }
 
 void learnt_plot(const sweep_t *s, sbuf_t *out) {
-    drawing_t g = {.s = s, .out = out};
+    learnt_drawing_t g = {.s = s, .out = out};
     take_lines(&g);
     measure(&g);
     place_names(&g);

@@ -1,44 +1,45 @@
 /* What repeated passes over a text say of a point, and of points against each other.
  *
- * In: passes, of which only the times differ. Out: medians, the spread of the speed, the Pareto front: no
- * other point is at least as fast and predicts at least as well, and is better in one of the two. Where the
- * quartiles of two speeds overlap their order may be an accident; what hangs on it is marked. */
+ * In: passes, of which only the times differ. Out: medians, the spread of the speed, the Pareto
+ * front: no other point is at least as fast and predicts at least as well, and is better in one of
+ * the two. Where the quartiles of two speeds overlap their order may be an accident;
+ * what hangs on it is marked. */
 #include "commands/sweep/sweep.h"
 
 #include <string.h>
 
 #include "support/heap.h"
 
-/* ---- one point -------------------------------------------------------------------------------- */
+/* ---- one point ------------------------------------------------------------------------------- */
 
 static bool same_sums(const score_t *x, const score_t *y) {
     return x->window == y->window && x->batch == y->batch && x->scored == y->scored &&
            x->read == y->read && x->bytes == y->bytes && x->nats == y->nats;
 }
 
-static pass_t *new_pass(arena_t *a, point_t *p) {
+static sweep_pass_t *new_pass(arena_t *a, point_t *p) {
     if (p->n_passes == p->cap) {
         p->cap = p->cap ? 2 * p->cap : 1;
-        pass_t *grown = ARENA_ARRAY(a, pass_t, p->cap);
+        sweep_pass_t *grown = ARENA_ARRAY(a, sweep_pass_t, p->cap);
         if (p->n_passes) memcpy(grown, p->passes, (size_t)p->n_passes * sizeof *grown);
         p->passes = grown;
     }
     return &p->passes[p->n_passes++];
 }
 
-static double seconds_of(const pass_t *x) {
+static double seconds_of(const sweep_pass_t *x) {
     return x->seconds;
 }
 
-static double compile_seconds_of(const pass_t *x) {
+static double compile_seconds_of(const sweep_pass_t *x) {
     return x->compile_seconds;
 }
 
-static double peak_of(const pass_t *x) {
+static double peak_of(const sweep_pass_t *x) {
     return (double)x->peak_rss;
 }
 
-static spread_t spread_over(const point_t *p, double (*figure)(const pass_t *x)) {
+static spread_t spread_over(const point_t *p, double (*figure)(const sweep_pass_t *x)) {
     double *x = heap_new((size_t)p->n_passes, sizeof *x);
     for (int i = 0; i < p->n_passes; i++) x[i] = figure(&p->passes[i]);
     spread_t s = spread_of(x, p->n_passes);
@@ -60,11 +61,11 @@ bool point_add_pass(arena_t *a, point_t *p, const score_t *score, double compile
     if (p->n_passes && !same_sums(&p->score, score)) return false;
     if (!p->n_passes) p->score = *score;
     p->state = POINT_DONE;
-    *new_pass(a, p) = (pass_t){score->seconds, compile_seconds, peak_rss};
+    *new_pass(a, p) = (sweep_pass_t){score->seconds, compile_seconds, peak_rss};
     return true;
 }
 
-/* ---- all points ------------------------------------------------------------------------------- */
+/* ---- all points ------------------------------------------------------------------------------ */
 
 int sweep_count(const sweep_t *s, point_state_t state) {
     int n = 0;
@@ -72,11 +73,11 @@ int sweep_count(const sweep_t *s, point_state_t state) {
     return n;
 }
 
-int sweep_passes(const sweep_t *s, int most) {
+int sweep_passes(const sweep_t *s, int max) {
     int n = 0;
     for (int i = 0; i < s->grid.n_points; i++) {
         const point_t *p = &s->points[i];
-        if (p->state == POINT_DONE) n += p->n_passes < most ? p->n_passes : most;
+        if (p->state == POINT_DONE) n += p->n_passes < max ? p->n_passes : max;
     }
     return n;
 }
@@ -86,7 +87,7 @@ bool sweep_is_complete(const sweep_t *s) {
     return sweep_passes(s, s->repeat) == valid * s->repeat;
 }
 
-/* ---- the front -------------------------------------------------------------------------------- */
+/* ---- the front ------------------------------------------------------------------------------- */
 
 static bool dominates(const point_t *a, const point_t *b) {
     double bits_a = score_bits(&a->score), bits_b = score_bits(&b->score);
@@ -103,8 +104,8 @@ static bool may_decide(const point_t *a, const point_t *b) {
     return score_bits(&a->score) <= score_bits(&b->score);
 }
 
-/* On the front: some other would drive it off if it were as fast as its spread says. Not on it: of those
- * that drive it off none is faster beyond doubt. */
+/* On the front: some other would drive it off if it were as fast as its spread says. Not on it: of
+ * those that drive it off none is faster beyond doubt. */
 static void mark(sweep_t *s, point_t *p) {
     bool surely_off = false, near = false;
     p->front = true;

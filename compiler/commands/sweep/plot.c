@@ -1,8 +1,10 @@
-/* The picture of a sweep: bits per byte against tokens per second, the Pareto front drawn as a line.
+/* The picture of a sweep: bits per byte against tokens per second, the Pareto
+ * front drawn as a line.
  *
- * In: the points that are done. Out: a script for gnuplot (gnuplot.h). gnuplot draws; where the labels go
- * is decided here, since it has no way to keep them apart: each takes the place around its point that
- * covers least. Bars span the quartiles of the speed where a point has several passes. */
+ * In: the points that are done. Out: a script for gnuplot (gnuplot.h). gnuplot draws; where the
+ * labels go is decided here, since it has no way to keep them apart: each takes the place around
+ * its point that covers least. Bars span the quartiles of the speed where a point
+ * has several passes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,33 +31,33 @@ enum {
 
 typedef struct {
     double x0, y0, x1, y1;
-} box_t;
+} label_box_t;
 
 typedef struct {
     double low, high;
     bool logarithmic;
-} range_t;
+} axis_range_t;
 
 typedef struct {
     const sweep_t *s;
-    range_t x, y;
+    axis_range_t x, y;
     const point_t **front; /* [n_front] slowest first */
     size_t n_front;
-    box_t *taken; /* [n] points, the front's line, then labels */
+    label_box_t *taken; /* [n] points, the front's line, then labels */
     int n;
 } plot_t;
 
-/* ---- the axes --------------------------------------------------------------------------------- */
+/* ---- the axes -------------------------------------------------------------------------------- */
 
 static double speed_of(const point_t *p) {
     return p->speed.median;
 }
 
-static double least_speed_of(const point_t *p) {
+static double min_speed_of(const point_t *p) {
     return p->speed.low;
 }
 
-static double most_speed_of(const point_t *p) {
+static double max_speed_of(const point_t *p) {
     return p->speed.high;
 }
 
@@ -64,26 +66,26 @@ static double bits_of(const point_t *p) {
 }
 
 /* What holds all points, with room around them. */
-static range_t range_of(const sweep_t *s, double (*least)(const point_t *p),
-                        double (*most)(const point_t *p), bool may_be_log) {
-    range_t r = {HUGE_VAL, -HUGE_VAL, false};
+static axis_range_t range_of(const sweep_t *s, double (*min)(const point_t *p),
+                             double (*max)(const point_t *p), bool may_be_log) {
+    axis_range_t r = {HUGE_VAL, -HUGE_VAL, false};
     for (int i = 0; i < s->grid.n_points; i++) {
         if (s->points[i].state != POINT_DONE) continue;
-        r.low = fmin(r.low, least(&s->points[i]));
-        r.high = fmax(r.high, most(&s->points[i]));
+        r.low = fmin(r.low, min(&s->points[i]));
+        r.high = fmax(r.high, max(&s->points[i]));
     }
     r.logarithmic = may_be_log && r.low > 0 && r.high > LOGARITHMIC_FROM * r.low;
     if (r.logarithmic) {
         double room = pow(r.high / r.low, 0.1);
-        return (range_t){r.low / room, r.high * room, true};
+        return (axis_range_t){r.low / room, r.high * room, true};
     }
     double room = 0.12 * (r.high - r.low);
     if (room < 1e-4 * fabs(r.high)) room = 1e-4 * fabs(r.high);
     if (room == 0) room = 1;
-    return (range_t){r.low - room, r.high + room, false};
+    return (axis_range_t){r.low - room, r.high + room, false};
 }
 
-static double pixel(const range_t *r, double value, double from, double to) {
+static double pixel(const axis_range_t *r, double value, double from, double to) {
     double at = r->logarithmic ? log(value / r->low) / log(r->high / r->low)
                                : (value - r->low) / (r->high - r->low);
     return from + at * (to - from);
@@ -112,7 +114,7 @@ static double y_pixel(const plot_t *p, const point_t *point) {
     return pixel(&p->y, bits_of(point), BOTTOM, TOP);
 }
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void put_text(sbuf_t *out, const char *text, double x, double y, const char *style) {
     sbuf_puts(out, "set label ");
@@ -132,50 +134,50 @@ static const char *point_text(const sweep_t *s, int point, bool names) {
     return text;
 }
 
-/* ---- labels ----------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
-static double overlap(const box_t *a, const box_t *b) {
+static double overlap(const label_box_t *a, const label_box_t *b) {
     double w = fmin(a->x1, b->x1) - fmax(a->x0, b->x0);
     double h = fmin(a->y1, b->y1) - fmax(a->y0, b->y0);
     return w > 0 && h > 0 ? w * h : 0;
 }
 
-static box_t box_around(double x, double y, double width, double height) {
-    return (box_t){x - width / 2, y - height / 2, x + width / 2, y + height / 2};
+static label_box_t box_around(double x, double y, double width, double height) {
+    return (label_box_t){x - width / 2, y - height / 2, x + width / 2, y + height / 2};
 }
 
-static double area_outside(const box_t *b) {
-    static const box_t canvas = {LEFT, BOTTOM, RIGHT, TOP};
+static double area_outside(const label_box_t *b) {
+    static const label_box_t canvas = {LEFT, BOTTOM, RIGHT, TOP};
     return (b->x1 - b->x0) * (b->y1 - b->y0) - overlap(b, &canvas);
 }
 
-static double cost_of(const plot_t *p, const box_t *b) {
+static double cost_of(const plot_t *p, const label_box_t *b) {
     double cost = 4 * area_outside(b);
     for (int i = 0; i < p->n; i++) cost += overlap(b, &p->taken[i]);
     return cost;
 }
 
-/* Directions, best first. The side below and to the right of the front is empty by its definition; the
- * others look away from it. */
+/* Directions, best first. The side below and to the right of the front is empty by its definition;
+ * the others look away from it. */
 static const double towards_empty[][2] = {{1, -1},  {1, 0}, {0, -1}, {1, 1},
                                           {-1, -1}, {0, 1}, {-1, 0}, {-1, 1}};
 static const double away[][2] = {{-1, 1}, {0, 1},   {-1, 0}, {1, 1},
                                  {1, 0},  {-1, -1}, {0, -1}, {1, -1}};
 enum { N_DIRECTIONS = 8 };
 
-static box_t label_box(const plot_t *p, int point, double width) {
+static label_box_t label_box(const plot_t *p, int point, double width) {
     const point_t *at = &p->s->points[point];
     const double(*towards)[2] = at->front ? towards_empty : away;
-    box_t best = {0};
-    double least = HUGE_VAL;
+    label_box_t best = {0};
+    double min = HUGE_VAL;
     for (int ring = 0; ring < 4; ring++) {
         for (int i = 0; i < N_DIRECTIONS; i++) {
             double gap = DOT + 1 + 9 * ring, dx = towards[i][0], dy = towards[i][1];
-            box_t b = box_around(x_pixel(p, at) + dx * (gap + width / 2),
-                                 y_pixel(p, at) + dy * (gap + LINE / 2.0), width, LINE);
+            label_box_t b = box_around(x_pixel(p, at) + dx * (gap + width / 2),
+                                       y_pixel(p, at) + dy * (gap + LINE / 2.0), width, LINE);
             double cost = cost_of(p, &b) + 10 * ring + i; /* near and early is better */
-            if (cost >= least) continue;
-            least = cost;
+            if (cost >= min) continue;
+            min = cost;
             best = b;
         }
     }
@@ -183,7 +185,7 @@ static box_t label_box(const plot_t *p, int point, double width) {
 }
 
 /* A thin line from a point to a label that had to step aside. */
-static void put_leader(const plot_t *p, const point_t *at, const box_t *b, sbuf_t *out) {
+static void put_leader(const plot_t *p, const point_t *at, const label_box_t *b, sbuf_t *out) {
     double x = x_pixel(p, at), y = y_pixel(p, at);
     double to_x = fmin(fmax(x, b->x0), b->x1), to_y = fmin(fmax(y, b->y0 + 2), b->y1 - 2);
     if (hypot(to_x - x, to_y - y) < 2 * DOT) return;
@@ -197,7 +199,7 @@ static void put_label(plot_t *p, int point, sbuf_t *out) {
     const point_t *at = &p->s->points[point];
     const char *text = point_text(p->s, point, false);
     if (!*text) return;
-    box_t b = label_box(p, point, LETTER * characters(text));
+    label_box_t b = label_box(p, point, LETTER * characters(text));
     p->taken[p->n++] = b;
     put_leader(p, at, &b, out);
     put_text(out, text, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2,
@@ -213,8 +215,8 @@ static void take_points(plot_t *p) {
         if (at->state != POINT_DONE) continue;
         double y = y_pixel(p, at);
         p->taken[p->n++] = box_around(x_pixel(p, at), y, 2 * DOT, 2 * DOT);
-        p->taken[p->n++] = (box_t){pixel(&p->x, at->speed.low, LEFT, RIGHT), y - BAR,
-                                   pixel(&p->x, at->speed.high, LEFT, RIGHT), y + BAR};
+        p->taken[p->n++] = (label_box_t){pixel(&p->x, at->speed.low, LEFT, RIGHT), y - BAR,
+                                         pixel(&p->x, at->speed.high, LEFT, RIGHT), y + BAR};
     }
 }
 
@@ -224,19 +226,19 @@ static void take_front(plot_t *p) {
     double x = LEFT, y = 0;
     for (size_t i = 0; i < p->n_front; i++) {
         double to_x = x_pixel(p, p->front[i]), to_y = y_pixel(p, p->front[i]);
-        p->taken[p->n++] = (box_t){x, to_y - THICK / 2.0, to_x, to_y + THICK / 2.0};
-        if (i) p->taken[p->n++] = (box_t){x - THICK / 2.0, y, x + THICK / 2.0, to_y};
+        p->taken[p->n++] = (label_box_t){x, to_y - THICK / 2.0, to_x, to_y + THICK / 2.0};
+        if (i) p->taken[p->n++] = (label_box_t){x - THICK / 2.0, y, x + THICK / 2.0, to_y};
         x = to_x;
         y = to_y;
     }
-    p->taken[p->n++] = (box_t){x - THICK / 2.0, y, x + THICK / 2.0, TOP};
+    p->taken[p->n++] = (label_box_t){x - THICK / 2.0, y, x + THICK / 2.0, TOP};
 }
 
 /* The front's labels first: they may choose. */
 static void put_labels(plot_t *p, sbuf_t *out) {
     const sweep_t *s = p->s;
     bool all = sweep_count(s, POINT_DONE) <= MAX_LABELS;
-    p->taken = ARENA_ARRAY(s->arena, box_t, 5 * s->grid.n_points + 1);
+    p->taken = ARENA_ARRAY(s->arena, label_box_t, 5 * s->grid.n_points + 1);
     take_points(p);
     take_front(p);
     for (int front = 1; front >= (all ? 0 : 1); front--)
@@ -245,9 +247,10 @@ static void put_labels(plot_t *p, sbuf_t *out) {
                 put_label(p, i, out);
 }
 
-/* ---- the script ------------------------------------------------------------------------------- */
+/* ---- the script ------------------------------------------------------------------------------ */
 
-/* Steps: what a given speed can have at best. They begin at the left edge and end at the upper one. */
+/* Steps: what a given speed can have at best. They begin at the left edge and
+ * end at the upper one. */
 static void put_front(const plot_t *p, sbuf_t *out) {
     sbuf_puts(out, "$steps << END\n");
     sbuf_printf(out, "%.9g %.9g\n", p->x.low, bits_of(p->front[0]));
@@ -368,7 +371,7 @@ static void put_plot(const sweep_t *s, sbuf_t *out) {
 
 void render_plot(const sweep_t *s, sbuf_t *out) {
     plot_t p = {.s = s,
-                .x = range_of(s, least_speed_of, most_speed_of, true),
+                .x = range_of(s, min_speed_of, max_speed_of, true),
                 .y = range_of(s, bits_of, bits_of, false)};
     find_front(&p);
     put_frame(&p, out);

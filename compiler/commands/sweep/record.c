@@ -1,9 +1,9 @@
 /* The record of an unfinished sweep: OUT.partial beside the first --output.
  *
- * A text file, written whole after every pass: what the results depend on, as fingerprints of content,
- * and a line per pass over the text, whose point is found again by its settings. So a sweep that ended for
- * whatever reason continues, with more or fewer alternatives or repetitions too; one whose model, weights,
- * text or options changed does not. */
+ * A text file, written whole after every pass: what the results depend on, as fingerprints of
+ * content, and a line per pass over the text, whose point is found again by its settings. So a
+ * sweep that ended for whatever reason continues, with more or fewer alternatives or repetitions
+ * too; one whose model, weights, text or options changed does not. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 static const char magic[] = "reformerc sweep 2";
 static const char *const print_names[N_PRINTS] = {"model", "weights", "text", "options"};
 
-/* ---- fingerprints ----------------------------------------------------------------------------- */
+/* ---- fingerprints ---------------------------------------------------------------------------- */
 
 static void write_key(const cache_key_t *k, char out[33]) {
     snprintf(out, 33, "%016llx%016llx", (unsigned long long)k->h[0], (unsigned long long)k->h[1]);
@@ -101,9 +101,9 @@ static void take_key(const sweep_t *s, int point) {
     write_key(&sum, s->points[point].key);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
-static void write_pass(sbuf_t *out, const point_t *p, const pass_t *x) {
+static void write_pass(sbuf_t *out, const point_t *p, const sweep_pass_t *x) {
     const score_t *sc = &p->score;
     sbuf_printf(out, "%s %lld %lld %lld %lld %lld %a %a %a %zu %zu %s\n", p->key,
                 (long long)sc->window, (long long)sc->batch, (long long)sc->scored,
@@ -172,7 +172,7 @@ static bool read_learnt(arena_t *a, const char *line, point_t *p, trained_eval_t
     return true;
 }
 
-/* ---- the file --------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 bool record_write(sweep_t *s) {
     if (!s->record) return true;
@@ -232,7 +232,8 @@ static point_t *find_point(const sweep_t *s, point_t **sorted, const point_t *li
     return at ? *at : NULL;
 }
 
-/* A point is done when all its evaluations are known; one that this sweep does not want is kept, too. */
+/* A point is done when all its evaluations are known; one that this sweep does
+ * not want is kept, too. */
 static bool take_learnt(sweep_t *s, point_t **sorted, int number, const char *line,
                         sbuf_t *others) {
     point_t found = {0}, *p;

@@ -1,14 +1,14 @@
 /* What a sweep found, as text: the table for people, CSV and JSON for programs; and the files.
  *
- * In: a sweep_t whose points are done, invalid, or were never reached. Out: texts and files; each file is
- * whole or not there. */
+ * In: a sweep_t whose points are done, invalid, or were never reached. Out: texts and files; each
+ * file is whole or not there. */
 
 #include "commands/sweep/sweep.h"
 
 #include "cli/outputs.h"
 #include "report/fields.h"
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum { MAX_CELL = 32 };
 
@@ -118,9 +118,10 @@ void render_table(const sweep_t *s, sbuf_t *out) {
     put_legend(s, out);
 }
 
-/* ---- CSV -------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
-/* Speeds have digits enough that two points are as fast on paper only if they are: the front is made of them. */
+/* Speeds have digits enough that two points are as fast on paper only if they are:
+ * the front is made of them. */
 static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     sbuf_printf(out, "%.6f,%.6f,", score_bits(&p->score), score_nats(&p->score));
     if (!text_is_bytes(s->text))
@@ -154,7 +155,7 @@ static void render_csv(const sweep_t *s, sbuf_t *out) {
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_json_bytes(sbuf_t *out, const char *key, size_t bytes) {
     if (bytes) sbuf_printf(out, ", \"%s\": %zu", key, bytes);
@@ -210,7 +211,7 @@ static void render_json(const sweep_t *s, sbuf_t *out) {
     sbuf_puts(out, "\n  ]\n}\n");
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void csv_of(const void *sweep, sbuf_t *out) {
     const sweep_t *s = sweep;

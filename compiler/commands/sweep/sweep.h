@@ -22,7 +22,7 @@ typedef enum { POINT_WAITING, POINT_DONE, POINT_INVALID } point_state_t;
 typedef struct {
     double seconds, compile_seconds;
     size_t peak_rss; /* bytes, 0: the system does not tell */
-} pass_t;
+} sweep_pass_t;
 
 /* Of sweeps that train: what an evaluation found, NaN where there is no such figure. */
 typedef struct {
@@ -47,8 +47,8 @@ typedef struct {
     trained_t trained;
     /* of a point that is done: one pass at least */
     const char *target;
-    size_t workspace; /* bytes, 0: the back end has none */
-    pass_t *passes;   /* [n_passes], in the order of their measurement */
+    size_t workspace;     /* bytes, 0: the back end has none */
+    sweep_pass_t *passes; /* [n_passes], in the order of their measurement */
     int n_passes, cap;
     score_t score;  /* its seconds, and what follows, are medians of the passes */
     spread_t speed; /* tokens per second */
@@ -70,8 +70,8 @@ typedef struct {
     tokens_t tokens;
     int threads, repeat;
     bool trains;
-    const char *
-        *evals; /* [n_evals] of each point: rounds of hashing, HASHING_FULL, or AS_TRAINED alone */
+    /* [n_evals] of each point: rounds of hashing, HASHING_FULL, or AS_TRAINED alone */
+    const char **evals;
     int n_evals;
     int task;                     /* of the spec, 0: none */
     const char *data, *eval_data; /* files learnt and evaluated on, NULL: none */
@@ -81,7 +81,7 @@ typedef struct {
     char print[N_PRINTS][33];     /* fingerprints: model, weights, text, options */
 } sweep_t;
 
-/* ---- train.c ---------------------------------------------------------------------------------- */
+/* ---- train.c --------------------------------------------------------------------------------- */
 
 #define AS_TRAINED "as trained"
 
@@ -93,22 +93,24 @@ typedef struct {
     session_t session;
 } attempt_t;
 
-/* Whether this sweep trains, and how it evaluates. False after errors in d: options that go with the other kind. */
+/* Whether this sweep trains, and how it evaluates. False after errors in d: options that
+ * go with the other kind. */
 bool sweep_train_options(sweep_t *s);
 bool sweep_trains(const options_t *o);
-/* False after errors in the attempt's d. Check: everything short of weights and steps. Point: trained and evaluated, and
- * then done, unless it was interrupted. */
+/* False after errors in the attempt's d. Check: everything short of weights and steps. Point:
+ * trained and evaluated, and then done, unless it was interrupted. */
 bool sweep_train_check(sweep_t *s, attempt_t *t, int point);
 bool sweep_train_point(sweep_t *s, attempt_t *t, int point);
 void point_learnt(point_t *p); /* all its evaluations are known */
 
-/* ---- learnt.c --------------------------------------------------------------------------------- */
+/* ---- learnt.c -------------------------------------------------------------------------------- */
 
 void learnt_table(const sweep_t *s, sbuf_t *out);
 void learnt_csv(const sweep_t *s, sbuf_t *out);
 void learnt_json(const sweep_t *s, sbuf_t *out);
 void learnt_line(const sweep_t *s, const point_t *p, sbuf_t *out); /* its evaluations */
-/* The figure that table and picture show: what it is, and its value; what an evaluation is called. */
+/* The figure that table and picture show: what it is, and its value; what an
+ * evaluation is called. */
 const char *learnt_says(const sweep_t *s);
 double learnt_value(const sweep_t *s, const trained_eval_t *e);
 const char *learnt_title(const sweep_t *s, const char *eval);
@@ -116,14 +118,14 @@ void learnt_plot(const sweep_t *s, sbuf_t *out); /* learnt_plot.c: SVG */
 
 /* ---- passes.c ------------------------------------------------------------------------------- */
 
-/* One more pass, which makes the point done. False where its sums are others than those of the passes
- * before: what it reads has changed. */
+/* One more pass, which makes the point done. False where its sums are others than those of the
+ * passes before: what it reads has changed. */
 bool point_add_pass(arena_t *a, point_t *p, const score_t *score, double compile_seconds,
                     size_t peak_rss);
 void point_conclude(point_t *p); /* the medians of all passes so far, one at least */
 int sweep_count(const sweep_t *s, point_state_t state); /* points of it */
-/* Passes that there are, of each point up to `most`. */
-int sweep_passes(const sweep_t *s, int most);
+/* Passes that there are, of each point up to `max`. */
+int sweep_passes(const sweep_t *s, int max);
 /* Whether every valid point has all its passes. */
 bool sweep_is_complete(const sweep_t *s);
 void sweep_mark_front(sweep_t *s);
@@ -138,13 +140,15 @@ void record_remove(const sweep_t *s); /* unless it holds more than this grid */
 
 /* ---- settings.c ------------------------------------------------------------------------------ */
 
-/* Of both kinds of sweeps: a column for each setting that varies, all settings in files, why a point has no figures. */
+/* Of both kinds of sweeps: a column for each setting that varies, all settings in files, why
+ * a point has no figures. */
 bool axis_shown(const sweep_t *s, int axis);
 void put_axis(const axis_t *x, const char *text, sbuf_t *out);
 void put_csv_settings(const sweep_t *s, int point, sbuf_t *out); /* -1: their names */
 void put_json_settings(const sweep_t *s, int point, sbuf_t *out);
 const char *point_reason(const point_t *p);
-/* printf counts bytes, a terminal characters: those of UTF-8; the greater of a width and theirs; a width for printf. */
+/* printf counts bytes, a terminal characters: those of UTF-8; the greater of a width and
+ * theirs; a width for printf. */
 int characters(const char *text);
 int wider(int width, const char *text);
 int field(int width, const char *text);

@@ -1,8 +1,10 @@
-/* Sweeps that train (sweep.h): every point is trained as `train` would, and then evaluated, with other rounds of hashing, too.
+/* Sweeps that train (sweep.h): every point is trained as `train` would, and then evaluated, with
+ * other rounds of hashing, too.
  *
- * In: a point's options. Out: what it cost and how well it does (trained_t). The budget is the spec's and the command line's,
- * the same for all points; what is evaluated are the weights of the last step. With --out each point has a folder of its own
- * there, from which a training that was interrupted goes on. */
+ * In: a point's options. Out: what it cost and how well it does (trained_t). The budget is the
+ * spec's and the command line's, the same for all points; what is evaluated are the weights of the
+ * last step. With --out each point has a folder of its own there, from which a training that
+ * was interrupted goes on. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 #include "commands/sweep/sweep.h"
 #include "support/heap.h"
 
-/* ---- what is asked for --------------------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static const struct {
     option_id_t id;
@@ -56,11 +58,11 @@ static bool wrong_hashes(const char *text, const char *why, diag_t *d) {
 }
 
 static bool add_hashes(sweep_t *s, size_t *room, const char *text) {
-    enum { MOST = 256 };
+    enum { MAX = 256 };
     char *end;
     bool number = isdigit((unsigned char)*text) != 0;
     long n = number ? strtol(text, &end, 10) : 0;
-    if (strcmp(text, HASHING_FULL) != 0 && (!number || *end || n < 1 || n > MOST))
+    if (strcmp(text, HASHING_FULL) != 0 && (!number || *end || n < 1 || n > MAX))
         return wrong_hashes(text, "is neither a number of rounds, from 1 to 256, nor full", s->d);
     const char *hashes = number ? arena_printf(s->arena, "%ld", n) : HASHING_FULL;
     for (int i = 0; i < s->n_evals; i++)
@@ -103,7 +105,7 @@ bool sweep_train_options(sweep_t *s) {
            (!o->given[OPT_SWEEP_OUT] || output_folder_check(o->text[OPT_SWEEP_OUT], s->d));
 }
 
-/* ---- a point's options --------------------------------------------------------------------------------- */
+/* ---- a point's options ----------------------------------------------------------------------- */
 
 /* The setting num_hashes=full is no spec's: it goes, and means exact attention. */
 static bool take_full(options_t *o) {
@@ -119,7 +121,8 @@ static bool take_full(options_t *o) {
     return full;
 }
 
-/* A folder's name, of the label's characters that no shell minds; where that loses something its key tells it apart. */
+/* A folder's name, of the label's characters that no shell minds; where that loses something
+ * its key tells it apart. */
 static const char *folder_of(const sweep_t *s, arena_t *a, int point) {
     enum { LONGEST = 120 };
     const point_t *p = &s->points[point];
@@ -159,7 +162,7 @@ static training_t begin(attempt_t *t, const variant_t *v) {
     return training_new(&t->session, NULL);
 }
 
-/* ---- before anything is trained ------------------------------------------------------------------------ */
+/* ---- before anything is trained -------------------------------------------------------------- */
 
 static bool check_held_out(const training_t *x) {
     if (train_evaluates(x)) return true;
@@ -207,7 +210,7 @@ bool sweep_train_check(sweep_t *s, attempt_t *t, int point) {
     return ok;
 }
 
-/* ---- one point ----------------------------------------------------------------------------------------- */
+/* ---- one point ------------------------------------------------------------------------------- */
 
 static bool evaluate(training_t *x, const variant_t *v, const char *hashes, trained_eval_t *e) {
     bool own = strcmp(hashes, AS_TRAINED) == 0 && !x->hashing;

@@ -1,8 +1,9 @@
 /* reformerc tokenize: a text as a file of token ids, for training on the same text again and again.
  *
- * In: a model, whose spec says how text becomes ids, and a text of any size. Out: a .bin as nanoGPT reads it (uint16, no
- * header) or llm.c (a header of 256 int32; uint16, or uint32 for more than 65,536 ids), or a .npy (uint16 or uint32).
- * What data/source.h reads. The text is never in memory as a whole. */
+ * In: a model, whose spec says how text becomes ids, and a text of any size. Out: a .bin as nanoGPT
+ * reads it (uint16, no header) or llm.c (a header of 256 int32; uint16, or uint32 for more than
+ * 65,536 ids), or a .npy (uint16 or uint32). What data/source.h reads. The text is
+ * never in memory as a whole. */
 #include <string.h>
 
 #include "cli/help.h"
@@ -29,7 +30,7 @@ typedef struct writer {
     progress_t progress;
 } writer_t;
 
-/* ---- formats -------------------------------------------------------------------------------------- */
+/* ---- formats --------------------------------------------------------------------------------- */
 
 static size_t no_header(const writer_t *w, unsigned char *out) {
     (void)w;
@@ -99,7 +100,7 @@ static const token_format_t *find_format(const options_t *o, diag_t *d) {
     return NULL;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool put_header(writer_t *w, bool again) {
     unsigned char header[LLMC_WORDS * 4] = {0};

@@ -1,7 +1,9 @@
-/* reformerc train: learns what a text, a table of labelled texts, a task or a file of batches holds (training/training.h).
+/* reformerc train: learns what a text, a table of labelled texts, a task or a file of batches
+ * holds (training/training.h).
  *
- * In: a model, data, weights to begin with (random ones, a checkpoint's, or those where an earlier run was interrupted). Out:
- * checkpoints, metrics and a drawing in DIR; how it goes on stderr, how it went on stdout. */
+ * In: a model, data, weights to begin with (random ones, a checkpoint's, or those where an earlier
+ * run was interrupted). Out: checkpoints, metrics and a drawing in DIR; how it goes on
+ * stderr, how it went on stdout. */
 #include <stdio.h>
 
 #include "cli/help.h"
@@ -9,7 +11,7 @@
 #include "commands/commands.h"
 #include "commands/train/dry.h"
 
-/* ---- --trajectory --------------------------------------------------------------------------------- */
+/* ---- --trajectory ---------------------------------------------------------------------------- */
 
 static void put_list(sbuf_t *out, const char *name, const double *x, int n, const char *end) {
     sbuf_printf(out, " \"%s\": [", name);
@@ -32,7 +34,7 @@ static bool put_trajectory(training_t *t) {
     return ok;
 }
 
-/* ---- --eval-only ------------------------------------------------------------------------------------ */
+/* ---- --eval-only ----------------------------------------------------------------------------- */
 
 static bool something_to_evaluate(const training_t *t) {
     if (train_evaluates(t)) return true;
@@ -52,7 +54,7 @@ static bool judge(training_t *t) {
            show_judgement(t, &row);
 }
 
-/* ---- the command --------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool train(training_t *t) {
     const char *trajectory = t->o->text[OPT_TRAJECTORY];

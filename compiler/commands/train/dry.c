@@ -1,8 +1,9 @@
-/* reformerc train --dry-run: what a training would cost, before anything of it is done (training/training.h).
+/* reformerc train --dry-run: what a training would cost, before anything of it is
+ * done (training/training.h).
  *
- * In: the plan, lowered. Out, on stdout: parameters, work, memory by what holds it, and the time that this machine would
- * take. Memory is that of parameters and of a step: evaluations, what looks at buckets, data and the process itself come on
- * top. Time leaves out evaluations. */
+ * In: the plan, lowered. Out, on stdout: parameters, work, memory by what holds it, and the time
+ * that this machine would take. Memory is that of parameters and of a step: evaluations, what looks
+ * at buckets, data and the process itself come on top. Time leaves out evaluations. */
 #include <math.h>
 
 #include "commands/train/dry.h"
@@ -22,7 +23,7 @@ static table_t *table(const training_t *t, document_t *doc, const char *heading)
     return s->table = table_new(t->arena, 2, (column_t[]){{"", true}, {"", false}});
 }
 
-/* ---- what is learnt ------------------------------------------------------------------------------- */
+/* ---- what is learnt -------------------------------------------------------------------------- */
 
 static double elements(const layout_t *l) {
     double n = 0;
@@ -64,7 +65,7 @@ static void put_model(training_t *t, document_t *doc) {
         text_integer(t->arena, (double)t->steps * step_tokens(t)));
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static double states_bytes(const plan_t *p) {
     double bytes = 0;
@@ -103,7 +104,7 @@ static void put_memory(const training_t *t, document_t *doc) {
     to->totals = true;
 }
 
-/* ---- work and time --------------------------------------------------------------------------------- */
+/* ---- work and time --------------------------------------------------------------------------- */
 
 /* Of this machine, where it runs the target's code; else bandwidth 0. */
 static machine_t machine_of(const training_t *t) {

@@ -4,7 +4,8 @@
 
 #include "training/training.h"
 
-/* What the open training would cost, on stdout. False after an error in t->d, and where nobody reads stdout. */
+/* What the open training would cost, on stdout. False after an error in t->d, and
+ * where nobody reads stdout. */
 bool train_dry(training_t *t);
 
 #endif

@@ -1,7 +1,7 @@
 /* reformerc MODEL -o OUT: the translation.
  *
- * In: a spec, config.json or checkpoint folder; a .graph file; or a .rir file of loop IR. Out: what the suffix of OUT
- * asks for (write.h). */
+ * In: a spec, config.json or checkpoint folder; a .graph file; or a .rir file of loop IR. Out: what
+ * the suffix of OUT asks for (write.h). */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@
 #include "support/file.h"
 #include "support/heap.h"
 
-/* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
+/* ---- what OUT's suffix asks for -------------------------------------------------------------- */
 
 static const struct {
     const char *suffix;
@@ -69,10 +69,10 @@ static out_kind_t out_kind(const options_t *o, diag_t *d) {
     return OUT_BAD;
 }
 
-/* ---- a spec or graph ------------------------------------------------------------------------------------------ */
+/* ---- a spec or graph ------------------------------------------------------------------------- */
 
-/* They decide about the code of what learns, and are read before it is written: rotations from a file stay as they are, as
- * in `train`. */
+/* They decide about the code of what learns, and are read before it is written: rotations from a
+ * file stay as they are, as in `train`. */
 static bool load_weights(session_t *s) {
     bool learns = s->plan->update != NULL;
     if (!s->weights && learns && s->o->given[OPT_ROTATIONS]) {
@@ -124,8 +124,8 @@ static bool check_buckets_file(const options_t *o, diag_t *d) {
     return f != NULL;
 }
 
-/* What goes somewhere else: any length, any CPU of the architecture, unless somebody says so. A .rir
- * file holds one module, and what only looks at stages looks at one. */
+/* What goes somewhere else: any length, any CPU of the architecture, unless somebody says so. A
+ * .rir file holds one module, and what only looks at stages looks at one. */
 static bool is_product(out_kind_t kind) {
     return kind != OUT_RIR && kind != OUT_NOTHING;
 }
@@ -180,7 +180,7 @@ static bool translate(session_t *s, out_kind_t kind) {
     }
 }
 
-/* ---- loop IR ------------------------------------------------------------------------------------------- */
+/* ---- loop IR --------------------------------------------------------------------------------- */
 
 /* Parses, verifies, runs the passes, and prints where OUT says so. */
 static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
@@ -203,7 +203,7 @@ static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
     return ok && (kind != OUT_RIR || write_module(o, m, d));
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 /* --version and the like: answers on stdout that need no MODEL. -1: none was asked for. */
 static int answer_question(const options_t *o, diag_t *d) {
@@ -223,8 +223,8 @@ static int answer_question(const options_t *o, diag_t *d) {
     return code;
 }
 
-/* A translation makes and drops memory a hundred times, and ends: what it drops is not given back to the system in
- * between, which would be a page fault again for each page. */
+/* A translation makes and drops memory a hundred times, and ends: what it drops is not given back
+ * to the system in between, which would be a page fault again for each page. */
 static void keep_memory(void) {
 #ifdef __GLIBC__
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 26);

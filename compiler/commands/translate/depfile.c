@@ -1,7 +1,9 @@
-/* The text of depfile.h: one rule, the first output before the colon, as compilers write it with -MMD.
+/* The text of depfile.h: one rule, the first output before the colon, as compilers
+ * write it with -MMD.
  *
- * Make knows no quotes: blanks are escaped by a backslash, and backslashes before them too; '#' and ':' likewise; '$' is
- * doubled; '%' means something in a target alone. A line break cannot be written at all. */
+ * Make knows no quotes: blanks are escaped by a backslash, and backslashes before them too; '#' and
+ * ':' likewise; '$' is doubled; '%' means something in a target alone. A line break
+ * cannot be written at all. */
 #include "commands/translate/depfile.h"
 
 #include <string.h>

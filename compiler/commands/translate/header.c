@@ -1,4 +1,5 @@
-/* The rules of header.h. A product compiles with -I FOLDER, and that folder comes before the system's. */
+/* The rules of header.h. A product compiles with -I FOLDER, and that folder comes
+ * before the system's. */
 #include "commands/translate/header.h"
 
 #include <string.h>
@@ -39,7 +40,8 @@ static bool ends(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Compilers have dozens of immintrin, avx2intrin, wmmintrin … , and another few with every version. */
+/* Compilers have dozens of immintrin, avx2intrin, wmmintrin … , and another few
+ * with every version. */
 static bool is_system_header(const char *stem) {
     return is_listed(taken, stem) || ends(stem, "intrin");
 }

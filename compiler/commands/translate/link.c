@@ -1,6 +1,6 @@
 /* The linking of link.h: in a private temporary folder, so that nothing half-made stands where the
- * library will. The runtime comes along and stays hidden: a product needs the library and the headers,
- * and several models live side by side in it. */
+ * library will. The runtime comes along and stays hidden: a product needs the library and the
+ * headers, and several models live side by side in it. */
 #include "commands/translate/link.h"
 
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* The recording of selftest.h.
  *
- * The input is one row, as short as a model allows that its LSH layers still hash; its tokens are drawn
- * anew where a last bit would decide a bucket, since targets differ in last bits. */
+ * The input is one row, as short as a model allows that its LSH layers still hash; its tokens are
+ * drawn anew where a last bit would decide a bucket, since targets differ in last bits. */
 #include "commands/translate/selftest.h"
 
 #include <math.h>
@@ -9,30 +9,30 @@
 
 #include "compare/compare.h"
 
-enum { MOST_TOKENS = 400, FEW_TOKENS = 96, TRIES = 8 };
+enum { MAX_TOKENS = 400, FEW_TOKENS = 96, TRIES = 8 };
 
-/* The reference rounds as the graph says, but a last bit decides now and then which of two numbers of a
- * small type a factor becomes. */
+/* The reference rounds as the graph says, but a last bit decides now and then which of two numbers
+ * of a small type a factor becomes. */
 static double tolerance_of_spec(const spec_t *s) {
     if (spec_has_dtype(s, DTYPE_INT8)) return 0.03;
     return spec_has_dtype(s, DTYPE_BFLOAT16) ? 0.01 : TENSOR_TOLERANCE;
 }
 
-/* One and a half units are padded to two, of which one is a chunk that another looks back to; what is compiled for one
- * length pads to that. */
+/* One and a half units are padded to two, of which one is a chunk that another looks back to; what
+ * is compiled for one length pads to that. */
 static int64_t choose_length(const plan_t *p) {
     const variant_plan_t *v = &p->variants[0];
     for (int k = 0; k < p->n_variants && !v->hashes; k++) v = &p->variants[k];
     int64_t length = v->unit ? v->unit + v->unit / 2 : FEW_TOKENS;
-    if (length > MOST_TOKENS) length = FEW_TOKENS;
+    if (length > MAX_TOKENS) length = FEW_TOKENS;
     return length < v->max_length ? length : v->max_length;
 }
 
-static void least_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
-    double *least = ctx;
+static void min_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
+    double *min = ctx;
     (void)hash;
     for (int64_t i = 0; i < n; i++)
-        if ((double)margin[i] < *least) *least = (double)margin[i];
+        if ((double)margin[i] < *min) *min = (double)margin[i];
 }
 
 /* The input whose closest hash is clearest, of a few. */
@@ -47,10 +47,10 @@ static bool choose_ids(session_t *s, const exec_t *reference, inputs_t *in) {
             ids[i] = (int32_t)(torch_u32(&g) % (uint64_t)s->model.facts.vocab);
         reformer_io_t io = {
             .size = sizeof io, .input_ids = ids, .batch = 1, .length = (size_t)in->length};
-        double least = HUGE_VAL;
-        if (!exec_hash_margins(reference, &io, least_margin, &least, s->d)) return false;
-        if (least <= best) continue;
-        best = least;
+        double min = HUGE_VAL;
+        if (!exec_hash_margins(reference, &io, min_margin, &min, s->d)) return false;
+        if (min <= best) continue;
+        best = min;
         memcpy(in->input_ids, ids, (size_t)in->length * sizeof *ids);
     }
     return true;

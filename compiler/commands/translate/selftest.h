@@ -4,8 +4,8 @@
 
 #include "session/session.h"
 
-/* Of a session with a plan and weights; memory: the session's. One forward of the reference, or a few
- * where hashes are near-ties. NULL after an error in d. */
+/* Of a session with a plan and weights; memory: the session's. One forward of the reference, or a
+ * few where hashes are near-ties. NULL after an error in d. */
 const selftest_t *selftest_record(session_t *s);
 
 #endif

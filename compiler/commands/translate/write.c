@@ -1,5 +1,5 @@
-/* The files of a translation, of a plan that is lowered: all of them complete, or none there. Nothing is opened for writing
- * before everything has been computed. */
+/* The files of a translation, of a plan that is lowered: all of them complete, or none there.
+ * Nothing is opened for writing before everything has been computed. */
 #include "commands/translate/write.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "support/file.h"
 #include "support/heap.h"
 
-enum { MAX_FILES = 6 }; /* of loop IR: one of each part_t; --depfile */
+enum { MAX_FILES = 6 }; /* of loop IR: one of each part_kind_t; --depfile */
 typedef struct {
     const char *path[MAX_FILES];
     const void *data[MAX_FILES];
@@ -71,9 +71,9 @@ static emit_c_options_t c_options(const session_t *s, const char *header_path) {
 typedef struct {
     unsigned char *data;
     size_t bytes;
-} packed_t;
+} packed_weights_t;
 
-static bool pack_weights(session_t *s, packed_t *p) {
+static bool pack_weights(session_t *s, packed_weights_t *p) {
     if (!s->weights) return true;
     store_spend(s->store);
     p->data = weights_pack(s->plan->layout, s->store, &p->bytes, s->d);
@@ -85,7 +85,7 @@ static bool pack_weights(session_t *s, packed_t *p) {
 }
 
 /* The weights beside the code. */
-static void add_weights(session_t *s, files_t *files, const packed_t *p) {
+static void add_weights(session_t *s, files_t *files, const packed_weights_t *p) {
     if (p->data) add_file(files, weights_path(s), p->data, p->bytes);
 }
 
@@ -99,7 +99,7 @@ bool write_c(session_t *s, bool to_stdout) {
     if (s->o->given[OPT_SELFTEST] && !eo.selftest) return false;
     emit_c(s->plan, &eo, &source, &header);
     files_t files = {0};
-    packed_t packed = {0};
+    packed_weights_t packed = {0};
     add_file(&files, out, source.data, source.size);
     if (!to_stdout) add_file(&files, header_path, header.data, header.size);
     bool ok = to_stdout || pack_weights(s, &packed);
@@ -144,7 +144,7 @@ bool write_machine_code(session_t *s, out_kind_t kind) {
     emit_c_options_t eo = c_options(s, header_path);
     sbuf_t code = {0}, header = {0};
     files_t files = {0};
-    packed_t packed = {0};
+    packed_weights_t packed = {0};
     emit_header(s->plan, &eo, &header);
     bool ok = pack_weights(s, &packed);
     emit_weights_t inside = {eo.weights_file, packed.data, packed.bytes};

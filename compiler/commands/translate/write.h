@@ -17,8 +17,8 @@ typedef enum {
     OUT_BAD
 } out_kind_t;
 
-/* Each writes -o OUT, what stands beside it and --depfile, of a session that is lowered; a graph: planned. False after errors in
- * its d. */
+/* Each writes -o OUT, what stands beside it and --depfile, of a session that is lowered; a graph:
+ * planned. False after errors in its d. */
 bool write_c(session_t *s, bool to_stdout);
 bool write_machine_code(session_t *s, out_kind_t kind); /* OUT_LL … OUT_LIBRARY */
 bool write_rir(session_t *s);

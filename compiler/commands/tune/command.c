@@ -1,8 +1,9 @@
-/* reformerc tune: which tiles, rows and chunks per task suit this machine better than the analytic choice.
+/* reformerc tune: which tiles, rows and chunks per task suit this machine better
+ * than the analytic choice.
  *
- * In: a model, lengths, targets. Out: a table of what was measured on stdout, and in the file of --tuning an
- * entry for each target where something is faster beyond the noise (tuning.h). The file is read and
- * checked first, read again and written whole after every target. */
+ * In: a model, lengths, targets. Out: a table of what was measured on stdout, and in the file of
+ * --tuning an entry for each target where something is faster beyond the noise (tuning.h). The file
+ * is read and checked first, read again and written whole after every target. */
 #include "commands/tune/tune.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@
 
 enum { DEFAULT_REPEAT = 9, DEFAULT_LENGTH = 4096 };
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool parse_options(tune_t *t) {
     const options_t *o = t->o;
@@ -66,7 +67,7 @@ static bool check_targets(tune_t *t) {
     return ok;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static bool check_file(const tune_t *t) {
     const char *path = t->o->text[OPT_TUNING_FILE];
@@ -97,7 +98,7 @@ static bool keep(const tune_t *t, const tuned_t *x) {
     return true;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static bool make_pool(tune_t *t) {
     t->pool = pool_new(session_threads(t->o));

@@ -1,9 +1,9 @@
 /* The choice for one target. In: the analytic choice. Out: what was tried, and what is better.
  *
- * Coordinate descent: tiles, then rows per task, then chunks per task, each held against the best so far.
- * In every round the analytic choice, the best so far and the candidate run in turns, so that what else
- * the machine does hits all three, and only ratios of one round are looked at. What won in the end is
- * measured once more: the best of many is also the luckiest. */
+ * Coordinate descent: tiles, then rows per task, then chunks per task, each held against the best
+ * so far. In every round the analytic choice, the best so far and the candidate run in turns, so
+ * that what else the machine does hits all three, and only ratios of one round are looked at. What
+ * won in the end is measured once more: the best of many is also the luckiest. */
 #include <math.h>
 
 #include "cli/interrupt.h"
@@ -11,9 +11,9 @@
 #include "session/timed.h"
 #include "support/hash.h"
 
-const double least_gain = 0.01;
+const double min_gain = 0.01;
 
-/* ---- code ---------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 /* Code cut one way, on all lengths. */
 typedef struct {
@@ -77,19 +77,19 @@ bool tune_check(tune_t *t, tuned_t *x, diag_t *d) {
     return ok;
 }
 
-/* ---- alternatives -------------------------------------------------------------------------------- */
+/* ---- alternatives ---------------------------------------------------------------------------- */
 
 /* Of the analytic width fewer rows: less to spill, other heights that blocks are cut into. Of other
  * widths as many rows as fit, and three quarters. */
 static int tile_candidates(const target_t *t, const tiles_t *from, tiles_t *list) {
     int n = 0;
     for (int v = 1; v <= MAX_VECTORS; v++) {
-        int most = tile_rows(t, v), step = most < 14 ? 1 : most / 7;
+        int max = tile_rows(t, v), step = max < 14 ? 1 : max / 7;
         bool same_width = v == from->vectors;
-        for (int k = same_width; k < 4 && most - k * step >= 1; k += same_width ? 1 : 2) {
+        for (int k = same_width; k < 4 && max - k * step >= 1; k += same_width ? 1 : 2) {
             list[n] = *from;
             list[n].vectors = v;
-            list[n++].rows = most - k * step;
+            list[n++].rows = max - k * step;
         }
     }
     return n;
@@ -112,7 +112,7 @@ static int run_candidates(const target_t *t, const tiles_t *from, tiles_t *list)
     (void)t;
     for (int k = 0; k < N; k++) {
         list[k] = *from;
-        list[k].run = runs[k];
+        list[k].chunks_per_task = runs[k];
     }
     return N;
 }
@@ -129,7 +129,7 @@ int64_t tune_rounds(const tune_t *t, const tuned_t *x) {
     return n * t->repeat;
 }
 
-/* ---- rounds -------------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 typedef struct {
     tune_t *t;
@@ -143,7 +143,7 @@ typedef struct {
 static void say(tuner_t *u, const code_t *c, const char *what) {
     char text[96];
     (void)snprintf(text, sizeof text, "%s, %dx%d, block %d, run %d: %s", u->x->target->name,
-                   c->tiles.vectors, c->tiles.rows, c->tiles.block, c->tiles.run, what);
+                   c->tiles.vectors, c->tiles.rows, c->tiles.block, c->tiles.chunks_per_task, what);
     progress_show(&u->t->bar, u->t->step, u->t->steps, text);
 }
 
@@ -151,8 +151,8 @@ static double forward(const tuner_t *u, code_t *c, int l, int inner) {
     return timed_forward(&c->side[l], inner, u->t->threads, u->t->pool);
 }
 
-/* Logarithms of seconds, their mean over the lengths: differences are ratios. Whose turn is first changes
- * from round to round. */
+/* Logarithms of seconds, their mean over the lengths: differences are ratios. Whose turn is first
+ * changes from round to round. */
 static bool run_round(const tuner_t *u, code_t *const *codes, int n, int round, double *logs) {
     for (int k = 0; k < n; k++) logs[k] = 0;
     for (int l = 0; l < u->t->n_lengths; l++) {
@@ -174,8 +174,8 @@ static bool warm_up(const tuner_t *u, code_t *c) {
 
 /* ratio[k]: time of codes[0] by that of codes[k], k > 0. */
 static bool run_rounds(tuner_t *u, code_t *const *codes, int n, int rounds, spread_t *ratio) {
-    enum { MOST = 3 };
-    double *samples[MOST], logs[MOST];
+    enum { MAX = 3 };
+    double *samples[MAX], logs[MAX];
     for (int k = 0; k < n; k++) samples[k] = ARENA_ARRAY(codes[0]->arena, double, rounds);
     for (int r = 0; r < rounds; r++) {
         say(u, codes[0], "measuring");
@@ -188,10 +188,10 @@ static bool run_rounds(tuner_t *u, code_t *const *codes, int n, int rounds, spre
 }
 
 bool tune_is_better(spread_t ratio) {
-    return ratio.high < 1 && ratio.median <= 1 - least_gain;
+    return ratio.high < 1 && ratio.median <= 1 - min_gain;
 }
 
-/* ---- one alternative ------------------------------------------------------------------------------ */
+/* ---- one alternative ------------------------------------------------------------------------- */
 
 static bool is_known(tuner_t *u, uint64_t print) {
     for (int k = 0; k < u->n_prints; k++)
@@ -242,7 +242,7 @@ static bool try_stage(tuner_t *u, tried_what_t what) {
     return true;
 }
 
-/* ---- one target ----------------------------------------------------------------------------------- */
+/* ---- one target ------------------------------------------------------------------------------ */
 
 static bool open_analytic(tuner_t *u) {
     say(u, u->analytic, "compiling");

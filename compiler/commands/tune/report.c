@@ -18,7 +18,7 @@ static void add_row(arena_t *a, table_t *t, const char *what, const tiles_t *c, 
     const char *cells[] = {what,
                            arena_printf(a, "%dx%d", c->vectors, c->rows),
                            arena_printf(a, "%d", c->block),
-                           arena_printf(a, "%d", c->run),
+                           arena_printf(a, "%d", c->chunks_per_task),
                            time,
                            quartiles,
                            verdict};
@@ -85,7 +85,7 @@ void render_tune(const tune_t *t, sbuf_t *out) {
         "it takes %.0f %% less than the best row above by the median, and less in three of four "
         "rounds; what is left is measured once more, in %d rounds, and kept when the same holds "
         "against the analytic choice. Tile: vectors x rows.",
-        100 * least_gain, AGAIN * t->repeat);
+        100 * min_gain, AGAIN * t->repeat);
     document_text(&doc, out);
     if (!t->o->given[OPT_TUNING_FILE]) add_entries(t, out);
 }

@@ -49,20 +49,22 @@ typedef struct {
     int64_t step, steps; /* rounds */
 } tune_t;
 
-/* ---- measure.c ----------------------------------------------------------------------------------- */
+/* ---- measure.c ------------------------------------------------------------------------------- */
 
-/* Better beyond the noise: at least this share faster by the median, and faster in three of four rounds. */
-extern const double least_gain;
+/* Better beyond the noise: at least this share faster by the median, and faster
+ * in three of four rounds. */
+extern const double min_gain;
 bool tune_is_better(spread_t ratio); /* ratio: of times, its quartiles over the rounds */
 enum { AGAIN = 2 };                  /* times as many rounds decide in the end */
 
-/* Spec and plan on all lengths, without compiling; fills in target and shapes. False after errors in d. */
+/* Spec and plan on all lengths, without compiling; fills in target and shapes.
+ * False after errors in d. */
 bool tune_check(tune_t *t, tuned_t *x, diag_t *d);
 int64_t tune_rounds(const tune_t *t, const tuned_t *x); /* at most */
 /* False after an error in t->d, or when interrupted. */
 bool tune_measure(tune_t *t, tuned_t *x);
 
-/* ---- report.c ------------------------------------------------------------------------------------ */
+/* ---- report.c -------------------------------------------------------------------------------- */
 
 void render_tune(const tune_t *t, sbuf_t *out);
 

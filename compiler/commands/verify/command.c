@@ -1,10 +1,10 @@
 /* reformerc verify: every back end side by side on one input, and who departs first.
  *
- * In: a model, weights, an input. Each side runs code with traces, then code as products get it; then it
- * makes room for the next, only the reference stays (near-ties ask it for margins). Out: the table of
- * verdict.h on stdout, exit 1 when anything departs; progress on stderr. When the interpreter departs,
- * it runs again after each pass until the one to blame is found. Of specs that train, the gradients of a
- * train step are compared as well (train.c). */
+ * In: a model, weights, an input. Each side runs code with traces, then code as products get it;
+ * then it makes room for the next, only the reference stays (near-ties ask it for margins). Out:
+ * the table of verdict.h on stdout, exit 1 when anything departs; progress on stderr. When the
+ * interpreter departs, it runs again after each pass until the one to blame is found. Of specs that
+ * train, the gradients of a train step are compared as well (train.c). */
 
 #include "commands/verify/verify.h"
 
@@ -17,7 +17,7 @@
 /* The reference does some 5 billion flops a second. */
 static const double reference_flops = 1e12;
 
-/* ---- plans --------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static bool read_input(verify_t *v) {
     session_t *s = &v->s;
@@ -65,7 +65,7 @@ static double count_flops(const verify_t *v) {
     return loops_cost(p->modules[k * p->n_targets], units).flops;
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void tick(void *ctx, const char *tensor) {
     verify_t *v = ctx;
@@ -121,9 +121,10 @@ static bool run_sides(verify_t *v) {
     return true;
 }
 
-/* ---- bisecting the passes ------------------------------------------------------------------------------ */
+/* ---- bisecting the passes -------------------------------------------------------------------- */
 
-/* The interpreter on the loops after `stop_after`, against the reference. What it refuses to run departs. */
+/* The interpreter on the loops after `stop_after`, against the reference. What it
+ * refuses to run departs. */
 static prefix_t try_prefix(void *ctx, const char *stop_after) {
     verify_t *v = ctx;
     verify_show(v, *stop_after ? arena_printf(v->s.arena, "after pass %s", stop_after)
@@ -155,7 +156,7 @@ static bisection_t bisect(verify_t *v, const verdict_t *verdict) {
     return (bisection_t){false, ""};
 }
 
-/* ---- the command --------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void report(verify_t *v, sbuf_t *out, bool *agree) {
     const side_t *sides[MAX_SIDES];
@@ -196,7 +197,7 @@ static bool verify(verify_t *v, bool *agree) {
     if (!verify_choose(v) || !session_spec(s) || !session_need_weights(s)) return false;
     if (!read_input(v) || !make_plans(v) || !session_weights(s)) return false;
     double flops = count_flops(v);
-    choice_t interpreter = {.backend = BACKEND_INTERPRETER};
+    side_choice_t interpreter = {.backend = BACKEND_INTERPRETER};
     if (!verify_interprets(v, &interpreter, flops)) verify_leave_interpreter(v, flops);
     s->pool = pool_new(s->threads);
     s->threads = pool_threads(s->pool);

@@ -6,7 +6,8 @@
 #include "exec/settle.h"
 #include "session/stages.h"
 
-/* The interpreter does some 250 million flops a second, twice this many: half a minute, unless asked for. */
+/* The interpreter does some 250 million flops a second, twice this many: half a
+ * minute, unless asked for. */
 static const double interpreter_flops = 4e9;
 
 /* Reference and interpreter first: the report leans on that order. */
@@ -29,7 +30,7 @@ static bool parse_backends(const options_t *o, bool wanted[BACKEND_COUNT], diag_
 }
 
 static void add_choice(verify_t *v, backend_t b, const char *cc, const char *label) {
-    v->choice[v->n] = (choice_t){b, cc, label};
+    v->choice[v->n] = (side_choice_t){b, cc, label};
     v->side[v->n++] = (side_t){.label = label, .backend = b};
 }
 
@@ -59,7 +60,7 @@ bool verify_choose(verify_t *v) {
     return false;
 }
 
-bool verify_interprets(const verify_t *v, const choice_t *c, double flops) {
+bool verify_interprets(const verify_t *v, const side_choice_t *c, double flops) {
     return c->backend != BACKEND_INTERPRETER || v->s.o->given[OPT_BACKENDS] ||
            flops <= interpreter_flops;
 }
@@ -85,7 +86,7 @@ void verify_show(verify_t *v, const char *what) {
     progress_show(&v->progress, v->done < v->total ? v->done : v->total, v->total, said);
 }
 
-exec_t *verify_open(verify_t *v, const choice_t *c, plan_t *p) {
+exec_t *verify_open(verify_t *v, const side_choice_t *c, plan_t *p) {
     exec_options_t o = {
         .backend = c->backend, .cc = c->cc, .pool = v->s.pool, .passes = pass_options_of(v->s.o)};
     return exec_open(p, v->s.store, &o, v->s.d);

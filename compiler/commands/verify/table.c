@@ -8,7 +8,7 @@
 
 enum { NAME_WIDTH = 28, CELL_WIDTH = 12 };
 
-/* ---- the table ------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 typedef struct {
     const verdict_t *v;
@@ -17,7 +17,7 @@ typedef struct {
     sbuf_t *out;
     int name_width;
     bool marked_far, marked_bits;
-} table_t;
+} verdict_table_t;
 
 static int name_width(const results_t *rows) {
     size_t width = NAME_WIDTH;
@@ -37,7 +37,7 @@ static void end_row(sbuf_t *out) {
     sbuf_puts(out, "\n");
 }
 
-static void print_head(table_t *t) {
+static void print_head(verdict_table_t *t) {
     sbuf_printf(t->out, "%-*s %9s", t->name_width, "tensor", "magnitude");
     for (int i = 0; i < t->v->n; i++) {
         const side_t *s = t->v->side[i];
@@ -47,7 +47,7 @@ static void print_head(table_t *t) {
 }
 
 /* `mark`: '!' too far, '~' other bits, ' ' fine. */
-static void print_cell(table_t *t, const side_t *s, const difference_t *x, char mark) {
+static void print_cell(verdict_table_t *t, const side_t *s, const difference_t *x, char mark) {
     char text[32];
     if (!x->comparable) snprintf(text, sizeof text, "no match");
     else if (difference_none(x)) snprintf(text, sizeof text, "equal");
@@ -59,7 +59,8 @@ static void print_cell(table_t *t, const side_t *s, const difference_t *x, char 
 }
 
 /* A build whose bits are not the model's is marked where nothing worse is. */
-static char mark_of(const table_t *t, const side_t *s, const result_t *row, const difference_t *x) {
+static char mark_of(const verdict_table_t *t, const side_t *s, const result_t *row,
+                    const difference_t *x) {
     const side_t *model = verdict_model(t->v);
     if (!verdict_reference(t->v)) return difference_none(x) ? ' ' : '!';
     if (!difference_allowed(x, row->name)) return '!';
@@ -69,17 +70,17 @@ static char mark_of(const table_t *t, const side_t *s, const result_t *row, cons
     return difference_none(&bits) ? ' ' : '~';
 }
 
-static const results_t *compared(const table_t *t, const side_t *s) {
+static const results_t *compared(const verdict_table_t *t, const side_t *s) {
     return verdict_reference(t->v) ? side_results(s) : &s->hashed;
 }
 
-static difference_t compare_row(const table_t *t, const side_t *s, const char *name) {
+static difference_t compare_row(const verdict_table_t *t, const side_t *s, const char *name) {
     const results_t *want = verdict_reference(t->v) ? side_expected(s, t->base) : &t->base->hashed;
     const result_t *row = results_find(want, name), *got = results_find(compared(t, s), name);
     return row ? compare_tensors(row, got) : (difference_t){.comparable = false};
 }
 
-static void print_row(table_t *t, const result_t *row) {
+static void print_row(verdict_table_t *t, const result_t *row) {
     bool integer = row->dtype == REFORMER_I32;
     difference_t self = compare_tensors(row, row);
     sbuf_printf(t->out, "%-*s ", t->name_width, row->name);
@@ -100,7 +101,7 @@ static bool any_untraced(const verdict_t *v) {
 }
 
 /* The same outputs from code without traces, against the same side with them. */
-static void print_untraced_row(table_t *t, const char *name) {
+static void print_untraced_row(verdict_table_t *t, const char *name) {
     char title[NAME_WIDTH + 1];
     snprintf(title, sizeof title, "untraced %s", name);
     sbuf_printf(t->out, "%-*s %9s", t->name_width, title, "");
@@ -118,7 +119,7 @@ static void print_untraced_row(table_t *t, const char *name) {
     end_row(t->out);
 }
 
-static void print_table(table_t *t) {
+static void print_table(verdict_table_t *t) {
     print_head(t);
     for (size_t i = 0; i < t->rows->n; i++) print_row(t, &t->rows->items[i]);
     for (size_t i = 0; i < t->rows->n && any_untraced(t->v); i++)
@@ -128,7 +129,7 @@ static void print_table(table_t *t) {
         sbuf_printf(t->out, "~ allowed, but other bits than %s\n", verdict_model(t->v)->label);
 }
 
-/* ---- departures ------------------------------------------------------------------------------------- */
+/* ---- departures ------------------------------------------------------------------------------ */
 
 /* "[0, 17, 5]" */
 static void print_position(const result_t *t, int64_t i, sbuf_t *out) {
@@ -187,7 +188,7 @@ static void print_departures(const verdict_t *v, const facts_t *facts, sbuf_t *o
                             out);
 }
 
-/* ---- causes ------------------------------------------------------------------------------------------ */
+/* ---- causes ---------------------------------------------------------------------------------- */
 
 static void print_loops_cause(const bisection_t *b, const departure_t *d, sbuf_t *out) {
     const char *code = d->rule == RULE_UNTRACED ? "without traces " : "";
@@ -221,7 +222,7 @@ static void print_causes(const verdict_t *v, const bisection_t *bisection, sbuf_
     }
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------ */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void print_near_ties(const verdict_t *v, sbuf_t *out) {
     for (int i = 0; i < v->n; i++)
@@ -233,7 +234,7 @@ static void print_near_ties(const verdict_t *v, sbuf_t *out) {
 }
 
 /* The float tensor that came nearest to its tolerance. */
-static void print_worst(const table_t *t, sbuf_t *out) {
+static void print_worst(const verdict_table_t *t, sbuf_t *out) {
     double worst = 0;
     const result_t *at = NULL;
     const side_t *whose = NULL;
@@ -254,7 +255,7 @@ static void print_worst(const table_t *t, sbuf_t *out) {
                     100 * worst);
 }
 
-static void print_agreement(const table_t *t, sbuf_t *out) {
+static void print_agreement(const verdict_table_t *t, sbuf_t *out) {
     const side_t *model = verdict_model(t->v);
     sbuf_printf(out, "agree: %zu tensors", t->rows->n);
     for (int i = 0; i < t->v->n; i++)
@@ -275,7 +276,7 @@ void verdict_print(const verdict_t *v, const facts_t *facts, const bisection_t *
                    sbuf_t *out) {
     const side_t *reference = verdict_reference(v);
     const side_t *base = reference ? reference : verdict_model(v);
-    table_t t = {.v = v, .base = base, .rows = &base->hashed, .out = out};
+    verdict_table_t t = {.v = v, .base = base, .rows = &base->hashed, .out = out};
     t.name_width = name_width(t.rows);
     print_table(&t);
     print_near_ties(v, out);

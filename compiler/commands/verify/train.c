@@ -1,17 +1,20 @@
-/* reformerc verify, of specs that train: the gradients of one train step by every back end, dropout on.
+/* reformerc verify, of specs that train: the gradients of one train step by every
+ * back end, dropout on.
  *
- * In: sides that have run a forward, the plan of a train step. Out: a table as that of the forward, a row per tensor in the order
- * of the backward pass: the loss, then gradients by their distance from it. They are held to 2e-5 of their tensor's largest
- * magnitude (a thousandth of the largest of all at least; of one that is zero but for roundings, as the bias of a question's
- * answers by symmetry, of the largest of all).
+ * In: sides that have run a forward, the plan of a train step. Out: a table as that of the forward,
+ * a row per tensor in the order of the backward pass: the loss, then gradients by their distance
+ * from it. They are held to 2e-5 of their tensor's largest magnitude (a thousandth of the largest
+ * of all at least; of one that is zero but for roundings, as the bias of a question's answers by
+ * symmetry, of the largest of all).
  *
- * A step hashes for itself, and what it drops moves its buckets. Where a last bit may decide a bucket (the reference's margins say
- * where), a side that departs runs again with the reference's buckets imposed, from the first layer on that has such rows; where
- * none has any, it departs.
+ * A step hashes for itself, and what it drops moves its buckets. Where a last bit may decide a
+ * bucket (the reference's margins say where), a side that departs runs again with the reference's
+ * buckets imposed, from the first layer on that has such rows; where none has any, it departs.
  *
- * Where a step rounds factors to a smaller type, the reference is left out: a last bit decides which number a factor becomes,
- * as in a forward, but a step shows no tensors by which the reference could be led (lead.h). Gradients of the two then differ by
- * some 2e-3, with buckets by more. Code is compared with code, to the bit. */
+ * Where a step rounds factors to a smaller type, the reference is left out: a last bit decides
+ * which number a factor becomes, as in a forward, but a step shows no tensors by which the
+ * reference could be led (lead.h). Gradients of the two then differ by some 2e-3, with buckets by
+ * more. Code is compared with code, to the bit. */
 #include <math.h>
 #include <string.h>
 
@@ -21,22 +24,22 @@
 #include "session/stages.h"
 #include "support/heap.h"
 
-static const double least_share = 1e-3, noise = 1e-7;
+static const double min_share = 1e-3, noise = 1e-7;
 
 typedef struct {
     verify_t *v;
     plan_t *plan, *imposing; /* imposing: made when it is needed */
     side_t side[MAX_SIDES];
-    choice_t choice[MAX_SIDES];
+    side_choice_t choice[MAX_SIDES];
     int n;
     exec_t *oracle;
     results_t buckets; /* the reference's, by the name of the trace */
     bool knows;        /* the margins */
     int first;         /* layer with near-ties; -1: none has any */
     int64_t near_ties; /* rows of all layers */
-} step_t;
+} verify_step_t;
 
-/* ---- plans ------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 plan_t *verify_train_plan(verify_t *v, bool imposes) {
     session_t *s = &v->s;
@@ -50,26 +53,26 @@ plan_t *verify_train_plan(verify_t *v, bool imposes) {
     return session_plan(s, &want) && session_lower(s) ? s->plan : NULL;
 }
 
-static const graph_t *graph_of(const step_t *x) {
+static const graph_t *graph_of(const verify_step_t *x) {
     return plan_train_fitting(x->plan, (size_t)x->v->in.length)->graph;
 }
 
-static double count_flops(const step_t *x) {
+static double count_flops(const verify_step_t *x) {
     const plan_t *p = x->plan;
     const variant_plan_t *v = plan_train_fitting(p, (size_t)x->v->in.length);
     int64_t units = v->unit ? variant_padded(v, x->v->in.length) / v->unit : 0;
     return loops_cost(p->modules[(v - p->trains) * p->n_targets], units).flops;
 }
 
-/* ---- one step ---------------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 /* Which buckets are imposed, as reformer_io_t has them. */
 typedef struct {
     int32_t *all;
     uint8_t *given;
-} imposed_t;
+} imposed_buckets_t;
 
-static reformer_io_t io_of(const step_t *x) {
+static reformer_io_t io_of(const verify_step_t *x) {
     reformer_io_t io = {
         .size = sizeof io, .threads = x->v->s.threads, .pool = pool_interface(x->v->s.pool)};
     inputs_give(&x->v->in, &io);
@@ -80,11 +83,11 @@ static reformer_io_t io_of(const step_t *x) {
 
 static void keep_buckets(void *ctx, const char *name, const void *data, int dtype,
                          const int64_t *shape, int rank) {
-    step_t *x = ctx;
+    verify_step_t *x = ctx;
     const graph_t *g = graph_of(x);
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
         if (!n->trace || strcmp(n->trace, name) != 0) continue;
-        trace_t into = {&x->buckets, x->v->s.d};
+        trace_sink_t into = {&x->buckets, x->v->s.d};
         results_trace(&into, name, data, dtype, shape, rank);
     }
 }
@@ -95,12 +98,12 @@ static void set_sizes(results_t *r) {
         largest = fmax(largest, compare_tensors(&r->items[i], &r->items[i]).magnitude);
     for (size_t i = 1; i < r->n; i++) {
         double own = compare_tensors(&r->items[i], &r->items[i]).magnitude;
-        r->items[i].least = own < noise * largest ? largest : largest * least_share;
+        r->items[i].min = own < noise * largest ? largest : largest * min_share;
     }
 }
 
 /* By the graph's order: that of the backward pass. The loss is there already. */
-static bool gather(const step_t *x, const plan_t *p, const float *gradients, results_t *r) {
+static bool gather(const verify_step_t *x, const plan_t *p, const float *gradients, results_t *r) {
     const graph_t *g = plan_train_fitting(p, (size_t)x->v->in.length)->graph;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_GRADIENT, n));) {
         int64_t shape[8];
@@ -117,7 +120,8 @@ static bool gather(const step_t *x, const plan_t *p, const float *gradients, res
     return true;
 }
 
-static bool derive(step_t *x, plan_t *p, exec_t *e, const imposed_t *imposed, results_t *r) {
+static bool derive(verify_step_t *x, plan_t *p, exec_t *e, const imposed_buckets_t *imposed,
+                   results_t *r) {
     diag_t *d = x->v->s.d;
     reformer_io_t io = io_of(x);
     result_t *loss = results_add(r, "loss", REFORMER_F32, 0, NULL, d);
@@ -131,17 +135,17 @@ static bool derive(step_t *x, plan_t *p, exec_t *e, const imposed_t *imposed, re
     return ok;
 }
 
-/* ---- near-ties --------------------------------------------------------------------------------------- */
+/* ---- near-ties ------------------------------------------------------------------------------- */
 
 static void count_near_ties(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
-    step_t *x = ctx;
+    verify_step_t *x = ctx;
     int64_t before = x->near_ties;
     for (int64_t i = 0; i < n; i++) x->near_ties += (double)margin[i] < NEAR_TIE;
     if (x->near_ties > before && x->first < 0) x->first = hash->layer;
 }
 
 /* Once, when a side departs. */
-static bool know_margins(step_t *x) {
+static bool know_margins(verify_step_t *x) {
     reformer_io_t io = io_of(x);
     if (x->knows) return true;
     x->knows = true;
@@ -149,13 +153,13 @@ static bool know_margins(step_t *x) {
 }
 
 /* The user's and, from the first layer with near-ties on, the reference's. */
-static imposed_t impose(const step_t *x) {
+static imposed_buckets_t impose(const verify_step_t *x) {
     const graph_t *g = graph_of(x);
     const inputs_t *in = &x->v->in;
     imposed_rows_t all = graph_imposed(g, NULL), next = {0, 0};
     int64_t padded = x->buckets.items[0].shape[x->buckets.items[0].rank - 1];
-    imposed_t to = {heap_new((size_t)(all.rows * padded), sizeof *to.all),
-                    heap_new((size_t)all.hashes, 1)};
+    imposed_buckets_t to = {heap_new((size_t)(all.rows * padded), sizeof *to.all),
+                            heap_new((size_t)all.hashes, 1)};
     if (in->buckets) {
         memcpy(to.all, in->buckets, (size_t)(all.rows * padded) * sizeof *to.all);
         memcpy(to.given, in->buckets_given, (size_t)all.hashes);
@@ -180,12 +184,12 @@ static bool departs(const side_t *reference, const results_t *got) {
     return false;
 }
 
-static bool settle(step_t *x, int i) {
+static bool settle(verify_step_t *x, int i) {
     if (!know_margins(x)) return false;
     if (x->first < 0) return true;
     if (!x->imposing) x->imposing = verify_train_plan(x->v, true);
     exec_t *e = x->imposing ? verify_open(x->v, &x->choice[i], x->imposing) : NULL;
-    imposed_t buckets = impose(x);
+    imposed_buckets_t buckets = impose(x);
     bool ok = e && derive(x, x->imposing, e, &buckets, &x->side[i].settled);
     heap_free(buckets.all);
     heap_free(buckets.given);
@@ -193,13 +197,13 @@ static bool settle(step_t *x, int i) {
     return ok;
 }
 
-/* ---- all sides --------------------------------------------------------------------------------------- */
+/* ---- all sides ------------------------------------------------------------------------------- */
 
-static const side_t *reference_of(const step_t *x) {
+static const side_t *reference_of(const verify_step_t *x) {
     return x->side[0].backend == BACKEND_REFERENCE ? &x->side[0] : NULL;
 }
 
-static bool run_side(step_t *x, int i) {
+static bool run_side(verify_step_t *x, int i) {
     side_t *s = &x->side[i];
     const side_t *reference = reference_of(x);
     x->v->running = s->label;
@@ -214,20 +218,20 @@ static bool run_side(step_t *x, int i) {
 }
 
 /* Why the side is none of the train step's; NULL: it is one. */
-static const char *reason_against(const step_t *x, const choice_t *c, double flops) {
+static const char *reason_against(const verify_step_t *x, const side_choice_t *c, double flops) {
     if (c->backend == BACKEND_REFERENCE && lead_rounds(graph_of(x)))
         return "reference, whose roundings are others (train.dtype)";
     if (verify_interprets(x->v, c, flops)) return NULL;
     return arena_printf(x->v->s.arena, "interpreter, %.2g flops are too many by default", flops);
 }
 
-/* Those of the forward, and the interpreter only where it takes no longer than is asked of it. Returns a line for each that is
- * left out. */
-static const char *choose_sides(step_t *x) {
+/* Those of the forward, and the interpreter only where it takes no longer than is asked of it.
+ * Returns a line for each that is left out. */
+static const char *choose_sides(verify_step_t *x) {
     double flops = count_flops(x);
     const char *left_out = "";
     for (int i = 0; i < x->v->n; i++) {
-        const choice_t *c = &x->v->choice[i];
+        const side_choice_t *c = &x->v->choice[i];
         const char *why = reason_against(x, c, flops);
         if (why) {
             left_out = arena_printf(x->v->s.arena, "%sleft out: %s\n", left_out, why);
@@ -239,10 +243,10 @@ static const char *choose_sides(step_t *x) {
     return left_out;
 }
 
-/* ---- bisecting the passes ---------------------------------------------------------------------------- */
+/* ---- bisecting the passes -------------------------------------------------------------------- */
 
 static prefix_t try_prefix(void *ctx, const char *stop_after) {
-    step_t *x = ctx;
+    verify_step_t *x = ctx;
     verify_show(x->v, *stop_after ? stop_after : "before any pass");
     plan_t p = *x->plan;
     p.modules = p.train_modules = NULL;
@@ -261,7 +265,7 @@ static prefix_t try_prefix(void *ctx, const char *stop_after) {
 }
 
 /* Near-ties would be imposed on every prefix: what departs with them is not looked into. */
-static bisection_t bisect(step_t *x, const verdict_t *verdict) {
+static bisection_t bisect(verify_step_t *x, const verdict_t *verdict) {
     for (int i = 0; i < verdict->n_departures && x->first < 0; i++) {
         const departure_t *d = &verdict->departure[i];
         if (d->rule != RULE_REFERENCE || d->side->backend != BACKEND_INTERPRETER) continue;
@@ -271,9 +275,9 @@ static bisection_t bisect(step_t *x, const verdict_t *verdict) {
     return (bisection_t){false, ""};
 }
 
-/* ---- the report -------------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
-static void report(step_t *x, const char *left_out, sbuf_t *out, bool *agree) {
+static void report(verify_step_t *x, const char *left_out, sbuf_t *out, bool *agree) {
     const side_t *sides[MAX_SIDES];
     for (int i = 0; i < x->n; i++) sides[i] = &x->side[i];
     verdict_t verdict = verdict_of(sides, x->n);
@@ -293,7 +297,7 @@ static void report(step_t *x, const char *left_out, sbuf_t *out, bool *agree) {
 }
 
 bool verify_train(verify_t *v, sbuf_t *out, bool *agree) {
-    step_t x = {.v = v, .plan = v->train, .first = -1};
+    verify_step_t x = {.v = v, .plan = v->train, .first = -1};
     const char *left_out = choose_sides(&x);
     if (x.n < 2) { /* nothing to compare */
         sbuf_printf(out, "left out: gradients, of fewer than two back ends\n%s", left_out);
