@@ -36,7 +36,7 @@ static int open_lines(lines_t *f, const char *root, const char *path) {
     size_t n = strlen(root), m = strlen(path);
     *f = (lines_t){.fd = -1};
     if (n + m >= sizeof full) return 0;
-    memcpy(full, root, n);
+    for (size_t i = 0; i < n; i++) full[i] = root[i];
     memcpy(full + n, path, m + 1);
     f->fd = open(full, O_RDONLY | O_CLOEXEC);
     return f->fd >= 0;
@@ -87,8 +87,12 @@ static void unescape(char *text) {
     for (const char *c = text; *c; c++) {
         int octal = c[0] == '\\' && c[1] >= '0' && c[1] <= '3' && c[2] >= '0' && c[2] <= '7' &&
                     c[3] >= '0' && c[3] <= '7';
-        *to++ = octal ? (char)((c[1] - '0') * 64 + (c[2] - '0') * 8 + (c[3] - '0')) : *c;
-        if (octal) c += 3;
+        char byte = *c;
+        if (octal) {
+            byte = (char)((c[1] - '0') * 64 + (c[2] - '0') * 8 + (c[3] - '0'));
+            c += 3;
+        }
+        *to++ = byte;
     }
     *to = 0;
 }

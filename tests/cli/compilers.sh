@@ -88,7 +88,7 @@ fi
 mkdir levels
 check 'translate several levels' 0 - "$r" small.yaml --set compile.sequence_length=16 --weights random:1 --target $levels --standalone --embed-weights --selftest -o levels/model.c
 for compiler in $compilers; do
-    for level in -O0 -O1 -O2 -O3 -Os '-O2 -flto'; do
+    for level in -O0 -O1 -O2 -O3 -Os '-O2 -flto=auto'; do
         program=levels/test
         check "$compiler $level" 0 - $compiler -std=c11 $warn $level "-DMODEL_WEIGHTS_FILE=\"$PWD/levels/model.weights\"" -DMODEL_SELFTEST levels/model.c -pthread -o $program
         check "$compiler $level, here" 0 - $program
