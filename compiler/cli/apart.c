@@ -117,7 +117,6 @@ static void add_folder(named_paths_t *in, const char *folder) {
 
 /* An index of weights is read with the files that it lists, which stand beside it. */
 static void add_input(named_paths_t *in, const char *path) {
-    static const char index[] = ".index.json";
     if (!path) return;
     if (strcmp(path, "-") == 0) path = "/dev/stdin";
     if (is_directory(path)) {
@@ -125,8 +124,7 @@ static void add_input(named_paths_t *in, const char *path) {
         return;
     }
     add(in, "", path);
-    size_t n = strlen(path), tail = sizeof index - 1;
-    if (n < tail || strcmp(path + n - tail, index) != 0) return;
+    if (!ends_with(path, ".index.json")) return;
     const char *slash = strrchr(path, '/');
     add_folder(in, slash ? arena_strndup(in->arena, path, (size_t)(slash - path) + 1) : ".");
 }

@@ -83,11 +83,6 @@ static uint64_t little(const unsigned char *p, int bytes) {
     return x;
 }
 
-static bool ends_in(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static int llmc_kind(const unsigned char *begin, size_t n) {
     for (int i = 0; n >= 4 && i < LLMC_KINDS; i++)
         if (little(begin, 4) == llmc_kinds[i].magic) return i;
@@ -216,7 +211,7 @@ static bool is_regular(const char *path) {
 }
 
 bool source_is_tokens(const char *path) {
-    if (ends_in(path, ".bin") || ends_in(path, ".npy")) return true;
+    if (ends_with(path, ".bin") || ends_with(path, ".npy")) return true;
     if (!is_regular(path)) return false;
     diag_t *silent = diag_new();
     unsigned char begin[FORMAT_BYTES];

@@ -65,11 +65,6 @@ static bool take_spec(arena_t *a, loaded_model_t *m, spec_t *s) {
     return s != NULL;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 bool model_parse(arena_t *a, loaded_model_t *m, const char *path, const char *text, size_t bytes,
                  const setting_t *sets, int n_sets, diag_t *d) {
     *m = (loaded_model_t){0};

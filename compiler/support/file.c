@@ -21,6 +21,11 @@ const char *file_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 bool file_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0;

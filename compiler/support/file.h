@@ -93,6 +93,8 @@ bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
 
 /* What stands behind the last '/' of a path. */
 const char *file_name(const char *path);
+/* A path or a name: its suffix, say. */
+bool ends_with(const char *text, const char *end);
 
 bool file_exists(const char *path);
 bool is_directory(const char *path);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/file.h"
 #include "tensors/reader.h"
 
 /* Round r has buckets r*N … (r+1)*N - 1; N counts one more for masked positions
@@ -38,8 +39,7 @@ static bool read_layer_buckets(const inputs_reader_t *r, const gnode_t *hash, in
 
 /* "layers.….buckets" */
 static bool names_buckets(const char *name) {
-    size_t n = strlen(name);
-    return n > 15 && strncmp(name, "layers.", 7) == 0 && strcmp(name + n - 8, ".buckets") == 0;
+    return strlen(name) > 15 && strncmp(name, "layers.", 7) == 0 && ends_with(name, ".buckets");
 }
 
 static bool names_lsh_layer(const inputs_reader_t *r, const char *name) {

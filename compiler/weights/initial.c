@@ -7,6 +7,7 @@
  * equal ones; without it one stream serves the layers that draw, in order. */
 #include <string.h>
 
+#include "support/file.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
 
@@ -17,11 +18,6 @@ static void fill(float *x, int64_t n, float value) {
 static void draw(torch_rng_t *g, float *x, int64_t n, double std) {
     torch_randn(g, x, (size_t)n);
     for (int64_t i = 0; i < n; i++) x[i] *= (float)std;
-}
-
-static bool ends_with(const char *s, const char *suffix) {
-    size_t n = strlen(s), m = strlen(suffix);
-    return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
 static bool initialise(store_t *s, tensor_t *t, torch_rng_t *g, const spec_t *spec, diag_t *d) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/name.h"
+#include "support/file.h"
 #include "support/printable.h"
 
 /* C and POSIX, then what glibc, gcc and clang bring and include from one another. */
@@ -35,15 +36,10 @@ static bool is_listed(const char *list, const char *name) {
     return false;
 }
 
-static bool ends(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* Compilers have dozens of immintrin, avx2intrin, wmmintrin … , and another few
  * with every version. */
 static bool is_system_header(const char *stem) {
-    return is_listed(taken, stem) || ends(stem, "intrin");
+    return is_listed(taken, stem) || ends_with(stem, "intrin");
 }
 
 /* Characters that turn the text after them, where an editor shows it: compilers warn of them. */
