@@ -14,6 +14,7 @@
 #include "exec/exec_int.h"
 #include "graph/ops.h"
 #include "plan_of.h"
+#include "support/file.h"
 
 enum { BATCH = 3, HIDDEN = 32, HEADS = 2, SIZE = 16, MAX_LENGTH = 32, MAX_TRACES = 32 };
 enum {
@@ -99,16 +100,11 @@ static plan_t *plan(masks_t *m, const target_t *target, const tiles_t *tiles) {
     return p;
 }
 
-static bool ends(const char *name, const char *with) {
-    size_t n = strlen(name), k = strlen(with);
-    return n >= k && strcmp(name + n - k, with) == 0;
-}
-
 /* The first matrix adds up two columns of different weight, which tell both; the second leaves all as they are. */
 static const float of_columns[] = {0.25F, 0.5F};
 static float number_of_classifier(const char *name, int64_t k) {
-    if (ends(name, "bias")) return 0;
-    if (ends(name, "out_proj.weight")) return k / HIDDEN == k % HIDDEN;
+    if (ends_with(name, "bias")) return 0;
+    if (ends_with(name, "out_proj.weight")) return k / HIDDEN == k % HIDDEN;
     int64_t row = k / (2 * HIDDEN), column = k % (2 * HIDDEN);
     return column % HIDDEN == row ? of_columns[column / HIDDEN] : 0;
 }
@@ -118,11 +114,11 @@ static float number_of_rows(const char *name, int64_t k) {
     (void)k;
     if (strstr(name, "word_embeddings")) return 1;
     if (strstr(name, "position_embeddings")) return FAR_ABOVE;
-    if (ends(name, "layer_norm.weight")) return 0;
+    if (ends_with(name, "layer_norm.weight")) return 0;
     if (strstr(name, "classifier.")) return number_of_classifier(name, k);
-    if (ends(name, "value.weight")) return 1.0F / HIDDEN;
-    if (ends(name, "attention.output.dense.weight")) return 1.0F / (HEADS * SIZE);
-    return ends(name, "bias");
+    if (ends_with(name, "value.weight")) return 1.0F / HIDDEN;
+    if (ends_with(name, "attention.output.dense.weight")) return 1.0F / (HEADS * SIZE);
+    return ends_with(name, "bias");
 }
 
 /* Scores are 0, and a value is 1 in the column of its position, modulo the head's size. */
@@ -130,8 +126,8 @@ static float number_of_probabilities(const char *name, int64_t k) {
     int64_t row = k / HIDDEN, column = k % HIDDEN;
     if (strstr(name, "position_embeddings"))
         return (float)(column == row % SIZE) - (float)(column == SIZE + row % SIZE);
-    if (ends(name, "layer_norm.weight")) return 1;
-    if (ends(name, "value.weight")) return column == row % SIZE ? 0.25F : 0;
+    if (ends_with(name, "layer_norm.weight")) return 1;
+    if (ends_with(name, "value.weight")) return column == row % SIZE ? 0.25F : 0;
     return 0;
 }
 
@@ -139,7 +135,7 @@ static void fill_weights(masks_t *m) {
     const graph_t *g = m->plan->variants[m->plan->n_variants - 1].graph;
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
-        if (n->op != G_PARAM || ends(n->name, ".rotations")) continue;
+        if (n->op != G_PARAM || ends_with(n->name, ".rotations")) continue;
         float *to = (float *)(uintptr_t)store_find(m->store, n->name)->data;
         int64_t elements = 1;
         for (int k = 0; k < n->rank; k++) elements *= n->shape[k].c;

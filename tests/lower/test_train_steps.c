@@ -19,6 +19,7 @@
 #include "exec/exec_int.h"
 #include "graph_edit.h"
 #include "plan_of.h"
+#include "support/file.h"
 
 enum { MAX_GRADIENTS = 256 };
 
@@ -624,11 +625,6 @@ static void rows_that_begin_anywhere(void **state) {
 }
 
 /* ---- what is kept for the backward pass --------------------------------------------------------- */
-
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
 
 static bool keeps_streams(const gnode_t *n) {
     return n->op == G_EMBED || ends_with(n->name, ".y1") || ends_with(n->name, ".y2");
