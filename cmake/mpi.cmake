@@ -1,4 +1,5 @@
-# MPI_C_FOUND, and MPI::MPI_C to link with: training on several machines. Only the command line uses it, and one file of it.
+# MPI_C_FOUND, and MPI::MPI_C to link with: training on several machines. Only the program uses it, and
+# one module of it.
 if(REFORMERC_MPI)
   find_package(MPI QUIET COMPONENTS C)
 else()

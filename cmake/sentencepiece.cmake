@@ -1,5 +1,5 @@
-# SENTENCEPIECE_FOUND, and SentencePiece::processor to link with: the C++ library, 0.1.97 or later. Only the command
-# line uses it, and only one file of it is C++.
+# SENTENCEPIECE_FOUND, and SentencePiece::processor to link with: the C++ library, 0.1.97 or later. Only the program
+# uses it, and only one module of it, which is C++.
 set(SENTENCEPIECE_FOUND FALSE)
 if(REFORMERC_SENTENCEPIECE)
   pkg_check_modules(PC_SENTENCEPIECE QUIET sentencepiece)

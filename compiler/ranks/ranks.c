@@ -1,4 +1,5 @@
-/* Ranks by MPI: see ranks.h. No other file includes <mpi.h>.
+/* Ranks, and their sums, by messages.h: see ranks.h. What sends messages is loaded when a launcher
+ * has started several of us.
  *
  * A sum is cut into pieces, which ranks own in turn. Gradients go to the owners piece by piece, as
  * soon as all of a piece is there; who adds them up in the order of the ranks, and sends the sum to
@@ -7,11 +8,15 @@
  * Messages go on when somebody calls: no thread of ours waits for them. */
 #include "ranks/ranks.h"
 
-#include <mpi.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "ranks/messages.h"
 #include "support/heap.h"
+
+#ifndef REFORMERC_MPI
+#error "CMakeLists.txt defines whether MPI was found"
+#endif
 
 enum { MIN = 1024, MAX = 1 << 18, LINE = 16 }; /* floats of a piece; what they are rounded up to */
 enum { PARTS = 4 };        /* pieces of each rank, where they are not too large */
@@ -24,6 +29,7 @@ typedef struct {
 
 struct ranks {
     int rank, size;
+    const messages_t *mpi; /* NULL: alone */
     bool started;
     int code; /* of MPI: the first error, in between */
     /* the sum: of n floats in pieces */
@@ -43,19 +49,18 @@ struct ranks {
     sum_window_t window[WINDOW];
     /* [n_pieces]: gradients that go out, then sums that come; [WINDOW][size]: gradients that come;
      * [n_own][size]: sums that go */
-    MPI_Request *requests;
+    void *requests;
     int n_requests, *done;
     /* Pieces that were sent: so far, before the latest call, and are there */
     int begun, before, arrived;
     ranks_sent_t sent;
 };
 
-static bool went_well(int code, diag_t *d) {
-    char text[MPI_MAX_ERROR_STRING];
-    int n = 0;
-    if (code == MPI_SUCCESS) return true;
-    if (MPI_Error_string(code, text, &n) != MPI_SUCCESS) n = 0;
-    diag_error(d, NOWHERE, "MPI: %.*s", n, text);
+static bool went_well(const ranks_t *r, int code, diag_t *d) {
+    if (code == 0) return true;
+    char text[MESSAGES_TEXT];
+    r->mpi->explain(code, text);
+    diag_error(d, NOWHERE, "MPI: %s", text);
     return false;
 }
 
@@ -71,17 +76,27 @@ static void free_sum(ranks_t *r) {
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
+static const messages_t *find_messages(int size, diag_t *d) {
+    static const module_file_t module = {
+        .name = "mpi", .needs = "MPI", .package = "libopenmpi3", .global = true};
+    if (REFORMERC_MPI) return module_load(&module, d);
+    diag_error(d, NOWHERE, "mpirun started %d processes, and this reformerc was built without MPI",
+               size);
+    diag_hint(d, "install Open MPI (Debian: libopenmpi-dev openmpi-bin) and build again");
+    return NULL;
+}
+
+static bool join(ranks_t *r, diag_t *d) {
+    r->mpi = find_messages(ranks_launched(), d);
+    if (!r->mpi) return false;
+    r->started = went_well(r, r->mpi->begin(), d);
+    return r->started && went_well(r, r->mpi->place(&r->rank, &r->size), d);
+}
+
 ranks_t *ranks_open(diag_t *d) {
     ranks_t *r = heap_new(1, sizeof *r);
-    int threads;
     r->size = 1;
-    if (ranks_launched() == 1) return r;
-    bool ok = went_well(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threads), d);
-    r->started = ok;
-    ok = ok && went_well(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), d);
-    ok = ok && went_well(MPI_Comm_rank(MPI_COMM_WORLD, &r->rank), d);
-    ok = ok && went_well(MPI_Comm_size(MPI_COMM_WORLD, &r->size), d);
-    if (ok) return r;
+    if (ranks_launched() == 1 || join(r, d)) return r;
     ranks_close(r, false);
     return NULL;
 }
@@ -89,8 +104,7 @@ ranks_t *ranks_open(diag_t *d) {
 void ranks_close(ranks_t *r, bool well) {
     if (!r) return;
     /* first of all: messages may be on their way */
-    if (r->started && !well) (void)MPI_Abort(MPI_COMM_WORLD, 1);
-    if (r->started && well) (void)MPI_Finalize();
+    if (r->started) (well ? r->mpi->end : r->mpi->abort)();
     free_sum(r);
     heap_free(r);
 }
@@ -157,9 +171,9 @@ static void make_sum(ranks_t *r, size_t n) {
     r->left = heap_new((size_t)r->n_pieces, sizeof *r->left);
     r->sums_come = heap_new((size_t)r->n_pieces, sizeof *r->sums_come);
     r->queue = heap_new((size_t)r->n_own, sizeof *r->queue);
-    r->requests = heap_new((size_t)r->n_requests, sizeof(MPI_Request));
+    r->requests = heap_new((size_t)r->n_requests, r->mpi->request_bytes);
     r->done = heap_new((size_t)r->n_requests, sizeof *r->done);
-    for (int i = 0; i < r->n_requests; i++) r->requests[i] = MPI_REQUEST_NULL;
+    r->mpi->clear(r->requests, r->n_requests);
     for (int w = 0; w < WINDOW; w++) r->window[w].piece = -1;
 }
 
@@ -168,15 +182,11 @@ static void make_sum(ranks_t *r, size_t n) {
 /* The first error stays, and nothing begins behind it. A message's tag is its piece: of a pair of
  * ranks the owner gets a gradient, the other one the sum. */
 static void send(ranks_t *r, int request, const float *from, int p, int to) {
-    if (r->code == MPI_SUCCESS)
-        r->code = MPI_Isend(from, floats_of(r, p), MPI_FLOAT, to, p, MPI_COMM_WORLD,
-                            &r->requests[request]);
+    if (r->code == 0) r->code = r->mpi->send(r->requests, request, from, floats_of(r, p), p, to);
 }
 
 static void receive(ranks_t *r, int request, float *to, int p, int from) {
-    if (r->code == MPI_SUCCESS)
-        r->code = MPI_Irecv(to, floats_of(r, p), MPI_FLOAT, from, p, MPI_COMM_WORLD,
-                            &r->requests[request]);
+    if (r->code == 0) r->code = r->mpi->receive(r->requests, request, to, floats_of(r, p), p, from);
 }
 
 static float *inbox_of(const ranks_t *r, int w, int rank) {
@@ -239,10 +249,9 @@ static void ended(ranks_t *r, int request) {
 /* False: no message is on its way. */
 static bool progress(ranks_t *r, bool wait) {
     int n = 0;
-    if (r->code != MPI_SUCCESS) return false;
-    r->code = (wait ? MPI_Waitsome : MPI_Testsome)(r->n_requests, r->requests, &n, r->done,
-                                                   MPI_STATUSES_IGNORE);
-    if (r->code != MPI_SUCCESS || n == MPI_UNDEFINED) return false;
+    if (r->code != 0) return false;
+    r->code = r->mpi->ended(r->requests, r->n_requests, wait, &n, r->done);
+    if (r->code != 0 || n < 0) return false;
     for (int i = 0; i < n; i++) ended(r, r->done[i]);
     open_windows(r);
     return true;
@@ -262,7 +271,7 @@ static void begin_piece(ranks_t *r, int p) {
 
 bool ranks_begin(ranks_t *r, ranks_form_t form, float *gradient, const double *shares, size_t n,
                  bool last, diag_t *d) {
-    if (r->summing || n > INT32_MAX) bug("ranks_begin: %zu floats", n);
+    if (!r->mpi || r->summing || n > INT32_MAX) bug("ranks_begin: %zu floats", n);
     if (!r->added) {
         if (r->n != n || !r->slice) make_sum(r, n);
     } else if (r->n != n) {
@@ -279,7 +288,7 @@ bool ranks_begin(ranks_t *r, ranks_form_t form, float *gradient, const double *s
         r->left[p] = floats_of(r, p);
         r->sums_come[p] = false;
     }
-    return went_well(r->code, d);
+    return went_well(r, r->code, d);
 }
 
 void ranks_ready(ranks_t *r, size_t first, size_t floats) {
@@ -312,7 +321,7 @@ bool ranks_end(ranks_t *r, diag_t *d) {
     r->sent.all += r->begun;
     r->summing = false;
     r->added = !r->last;
-    return went_well(r->code, d);
+    return went_well(r, r->code, d);
 }
 
 ranks_sent_t ranks_sent(const ranks_t *r) {
@@ -326,11 +335,11 @@ bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d
         memcpy(all, mine, (size_t)n * sizeof *all);
         return true;
     }
-    return went_well(MPI_Allgather(mine, n, MPI_DOUBLE, all, n, MPI_DOUBLE, MPI_COMM_WORLD), d);
+    return went_well(r, r->mpi->gather(mine, n, all), d);
 }
 
 bool ranks_share(ranks_t *r, void *data, size_t bytes, diag_t *d) {
     if (ranks_size(r) == 1) return true;
     if (bytes > INT32_MAX) bug("ranks_share: %zu bytes at once", bytes);
-    return went_well(MPI_Bcast(data, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD), d);
+    return went_well(r, r->mpi->share(data, (int)bytes), d);
 }

@@ -25,7 +25,7 @@ typedef enum {
     RANKS_DOUBLE, /* in double, then to single: the reference */
 } ranks_form_t;
 
-/* NULL after an error in d: mpirun has started us, and this build has no MPI.
+/* NULL after an error in d: mpirun has started us, and there is no MPI.
  * Everywhere else NULL is one rank. */
 ranks_t *ranks_open(diag_t *d);
 /* well: all ranks come here. Else this one ends all of them, and itself at once. */

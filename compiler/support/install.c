@@ -1,5 +1,4 @@
-/* The two places of install.h. CMake tells where the build tree is and how the
- * runtime was built. */
+/* The places of install.h. CMake tells where the build tree is and how the runtime was built. */
 #include "support/install.h"
 
 #include <stdio.h>
@@ -41,4 +40,12 @@ install_t install_find(void) {
         join(i.library, prefix, REFORMERC_LIBDIR "/libreformer_rt.a");
     }
     return i;
+}
+
+void install_module(const char *name, char path[PATH_MAX]) {
+    char prefix[PATH_MAX];
+    own_prefix(prefix);
+    int n = snprintf(path, PATH_MAX, "%s/" REFORMERC_LIBDIR "/reformerc/%s.so",
+                     *prefix ? prefix : REFORMERC_BUILD_DIR, name);
+    if (n < 0 || n >= PATH_MAX) path[0] = 0;
 }

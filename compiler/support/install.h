@@ -1,5 +1,5 @@
-/* Where the runtime's header and library are, for the C compilers that build models: in the build
- * tree that this program runs from, else under the prefix that its bin/ stands in. */
+/* What the program finds under the prefix that its bin/ stands in: modules; and, for the C compilers
+ * that build models, the runtime's header and library, elsewhere when it is the build tree's. */
 #ifndef REFORMERC_SUPPORT_INSTALL_H
 #define REFORMERC_SUPPORT_INSTALL_H
 
@@ -13,5 +13,8 @@ typedef struct {
 } install_t;
 
 install_t install_find(void);
+
+/* The file of the program's module (module.h) `name`. */
+void install_module(const char *name, char path[PATH_MAX]);
 
 #endif

@@ -1,10 +1,13 @@
-/* SentencePiece for text.c: a thin layer of C over the library. The only C++ of the project, since the
- * library speaks no C; no exception leaves it. */
+/* SentencePiece for text.c: a thin layer of C over the library, and a module of the program. The only
+ * C++ of the project, since the library speaks no C; no exception leaves it. */
 #include <sentencepiece_processor.h>
 
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +22,7 @@ struct pieces {
     bool unknown_is_empty = false;
 };
 
-/* ---- the model ------------------------------------------------------------------------------------ */
+/* ---- the model ---------------------------------------------------------------------------------- */
 
 namespace {
 
@@ -76,19 +79,23 @@ bool has_denormalizer(std::string_view model) {
     return !Message(Message(model).field(5)).field(2).empty();
 }
 
+void say(char *why, const char *text) {
+    std::snprintf(why, PIECES_WHY, "%s", text);
+}
+
 /* For what the library throws, which is little more than out of memory. */
-void tell(sbuf_t *why) {
+void tell(char *why) {
     try {
         throw;
     } catch (const std::exception &e) {
-        sbuf_puts(why, e.what());
+        say(why, e.what());
     } catch (...) {
-        sbuf_puts(why, "unknown exception");
+        say(why, "unknown exception");
     }
 }
 
-bool good(const sentencepiece::util::Status &status, sbuf_t *why) {
-    if (!status.ok()) sbuf_puts(why, status.error_message());
+bool good(const sentencepiece::util::Status &status, char *why) {
+    if (!status.ok()) say(why, status.error_message());
     return status.ok();
 }
 
@@ -98,13 +105,7 @@ template <typename T> T *array(size_t n) {
     return static_cast<T *>(p);
 }
 
-} // namespace
-
-extern "C" bool pieces_built_in(void) {
-    return true;
-}
-
-extern "C" pieces_t *pieces_open(const char *model, size_t bytes, sbuf_t *why) {
+pieces_t *open_model(const char *model, size_t bytes, char *why) {
     try {
         auto p = std::make_unique<pieces>();
         std::string_view content(model, bytes);
@@ -121,15 +122,15 @@ extern "C" pieces_t *pieces_open(const char *model, size_t bytes, sbuf_t *why) {
     }
 }
 
-extern "C" void pieces_free(pieces_t *p) {
+void free_model(pieces_t *p) {
     delete p;
 }
 
-extern "C" int64_t pieces_count(const pieces_t *p) {
+int64_t count_pieces(const pieces_t *p) {
     return p->library.GetPieceSize();
 }
 
-extern "C" token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte) {
+token_piece_t kind_of(const pieces_t *p, int32_t id, char *byte) {
     if (id < 0 || id >= p->library.GetPieceSize()) return PIECE_NONE;
     if (p->library.IsControl(id)) return PIECE_EMPTY;
     if (p->library.IsUnknown(id)) return p->unknown_is_empty ? PIECE_EMPTY : PIECE_TEXT;
@@ -139,19 +140,19 @@ extern "C" token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte) 
     return PIECE_BYTE;
 }
 
-extern "C" bool pieces_rewrite(const pieces_t *p) {
+bool rewrites(const pieces_t *p) {
     return p->rewrites;
 }
 
-/* ---- text ----------------------------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------------------------------- */
 
-extern "C" int64_t pieces_encode(const pieces_t *p, const char *text, size_t bytes, int32_t **ids,
-                                 int64_t **ends, sbuf_t *why) {
+int64_t encode(const pieces_t *p, const char *text, size_t bytes, int32_t **ids, int64_t **ends,
+               char *why) {
     *ids = nullptr;
     *ends = nullptr;
     try {
         if (bytes > INT_MAX) { /* the library counts in 32 bits */
-            sbuf_puts(why, "text of more than 2 GiB");
+            say(why, "text of more than 2 GiB");
             return -1;
         }
         sentencepiece::ImmutableSentencePieceText found;
@@ -174,19 +175,36 @@ extern "C" int64_t pieces_encode(const pieces_t *p, const char *text, size_t byt
     }
 }
 
-extern "C" bool pieces_decode(const pieces_t *p, const int32_t *ids, int64_t n, sbuf_t *out,
-                              sbuf_t *why) {
+char *decode(const pieces_t *p, const int32_t *ids, int64_t n, size_t *bytes, char *why) {
     try {
         std::vector<int> known;
         known.reserve(static_cast<size_t>(n));
         for (int64_t i = 0; i < n; i++)
             if (ids[i] >= 0 && ids[i] < p->library.GetPieceSize()) known.push_back(ids[i]);
         std::string text;
-        if (!good(p->library.Decode(known, &text), why)) return false;
-        sbuf_write(out, text.data(), text.size());
-        return true;
+        if (!good(p->library.Decode(known, &text), why)) return nullptr;
+        char *out = array<char>(text.size());
+        std::memcpy(out, text.data(), text.size());
+        *bytes = text.size();
+        return out;
     } catch (...) {
         tell(why);
-        return false;
+        return nullptr;
     }
+}
+
+} // namespace
+
+extern "C" {
+MODULE_TABLE extern const pieces_library_t reformerc_module;
+const pieces_library_t reformerc_module = {
+    {REFORMERC_MODULE_VERSION},
+    open_model,
+    free_model,
+    count_pieces,
+    kind_of,
+    rewrites,
+    encode,
+    decode,
+};
 }

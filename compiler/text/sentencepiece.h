@@ -1,5 +1,5 @@
-/* What text.c needs of the SentencePiece library, which is C++ and may be missing: one of
- * sentencepiece.cc and sentencepiece_none.c is built. */
+/* What text.c needs of the SentencePiece library, which is C++: a module of the program,
+ * sentencepiece.cc. */
 #ifndef REFORMERC_TEXT_SENTENCEPIECE_H
 #define REFORMERC_TEXT_SENTENCEPIECE_H
 
@@ -7,16 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "support/sbuf.h"
-
-typedef struct pieces pieces_t; /* a model */
+#include "support/module.h"
 
 bool pieces_built_in(void);
 
-/* From the content of a model's file. NULL: `why` says what is wrong with it. */
-pieces_t *pieces_open(const char *model, size_t bytes, sbuf_t *why);
-void pieces_free(pieces_t *p); /* NULL is fine */
-int64_t pieces_count(const pieces_t *p);
+typedef struct pieces pieces_t; /* a model */
 
 typedef enum {
     PIECE_NONE,  /* no id of this model */
@@ -24,16 +19,29 @@ typedef enum {
     PIECE_BYTE,
     PIECE_TEXT
 } token_piece_t;
-token_piece_t pieces_kind(const pieces_t *p, int32_t id, char *byte);
 
-/* The model rewrites what it has decoded: no part of the text is certain before the end. */
-bool pieces_rewrite(const pieces_t *p);
+enum { PIECES_WHY = 512 }; /* bytes of what the library says went wrong */
 
-/* ids[n], and the byte of the text where each one ends; both owned by the caller (free()). The ends
- * ascend. -1: `why` says what went wrong. */
-int64_t pieces_encode(const pieces_t *p, const char *text, size_t bytes, int32_t **ids,
-                      int64_t **ends, sbuf_t *why);
-/* Appends the library's text of the ids; those that are none are left out. False: as above. */
-bool pieces_decode(const pieces_t *p, const int32_t *ids, int64_t n, sbuf_t *out, sbuf_t *why);
+typedef struct {
+    module_head_t head;
+    /* From the content of a model's file. NULL: `why` says what is wrong with it. */
+    pieces_t *(*open)(const char *model, size_t bytes, char why[PIECES_WHY]);
+    void (*free)(pieces_t *p); /* NULL is fine */
+    int64_t (*count)(const pieces_t *p);
+    token_piece_t (*kind)(const pieces_t *p, int32_t id, char *byte);
+    /* The model rewrites what it has decoded: no part of the text is certain before the end. */
+    bool (*rewrites)(const pieces_t *p);
+    /* ids[n], and the byte of the text where each one ends; both owned by the caller (free()). The
+     * ends ascend. -1: `why` says what went wrong. */
+    int64_t (*encode)(const pieces_t *p, const char *text, size_t bytes, int32_t **ids,
+                      int64_t **ends, char why[PIECES_WHY]);
+    /* The library's text of the ids, *bytes long, the caller's (free()); ids that are none are left
+     * out. NULL: as above. */
+    char *(*decode)(const pieces_t *p, const int32_t *ids, int64_t n, size_t *bytes,
+                    char why[PIECES_WHY]);
+} pieces_library_t;
+
+/* NULL after an error in d. */
+const pieces_library_t *pieces_library(struct diag *d);
 
 #endif

@@ -13,6 +13,7 @@
 enum { MODEL_LIMIT = 1 << 30 }; /* bytes of a model's file */
 
 struct text {
+    const pieces_library_t *library;
     pieces_t *pieces; /* NULL: bytes */
     char *path;       /* of the model */
 };
@@ -61,37 +62,38 @@ static void give_path_hint(const spec_t *s, diag_t *d) {
     arena_free(a);
 }
 
-static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
-    if (!pieces_built_in()) {
-        diag_error(d, s->at[KEY_compile_text], "this build has no SentencePiece");
-        diag_hint(d, "install libsentencepiece-dev and g++ and build again");
-        return NULL;
-    }
+static const pieces_library_t *find_library(const spec_t *s, diag_t *d) {
+    if (pieces_built_in()) return pieces_library(d);
+    diag_error(d, s->at[KEY_compile_text], "this build has no SentencePiece");
+    diag_hint(d, "install libsentencepiece-dev and g++ and build again");
+    return NULL;
+}
+
+static pieces_t *load(const text_t *t, const spec_t *s, diag_t *d) {
     size_t bytes;
-    char *model = file_read(path, MODEL_LIMIT, &bytes, d);
+    char *model = file_read(t->path, MODEL_LIMIT, &bytes, d);
     if (!model) {
         give_path_hint(s, d);
         return NULL;
     }
-    if (!format_fits(path, model, bytes, WANT_PIECES, d)) {
-        heap_free(model);
-        return NULL;
+    char why[PIECES_WHY];
+    pieces_t *p = NULL;
+    if (format_fits(t->path, model, bytes, WANT_PIECES, d)) {
+        p = t->library->open(model, bytes, why);
+        if (!p) {
+            diag_error(d, IN_FILE(t->path), "is damaged, or no SentencePiece model");
+            diag_hint(d, "the library says: %s", why);
+        }
     }
-    sbuf_t why = {0};
-    pieces_t *p = pieces_open(model, bytes, &why);
-    if (!p) {
-        diag_error(d, IN_FILE(path), "is damaged, or no SentencePiece model");
-        diag_hint(d, "the library says: %s", why.data);
-    }
-    sbuf_free(&why);
     heap_free(model);
     return p;
 }
 
-static bool ids_fit(const pieces_t *p, const char *path, const loaded_model_t *m, diag_t *d) {
-    if (pieces_count(p) <= m->facts.vocab) return true;
-    diag_error(d, m->spec->at[KEY_compile_text], "'%s' has %lld pieces, 'vocab_size' is %lld", path,
-               (long long)pieces_count(p), (long long)m->facts.vocab);
+static bool ids_fit(const text_t *t, const loaded_model_t *m, diag_t *d) {
+    int64_t n = t->library->count(t->pieces);
+    if (n <= m->facts.vocab) return true;
+    diag_error(d, m->spec->at[KEY_compile_text], "'%s' has %lld pieces, 'vocab_size' is %lld",
+               t->path, (long long)n, (long long)m->facts.vocab);
     return false;
 }
 
@@ -102,8 +104,9 @@ text_t *text_open(const loaded_model_t *m, diag_t *d) {
     text_t *t = heap_new(1, sizeof *t);
     if (kind == TEXT_BYTES) return t; /* the spec's checks know that all ids fit */
     t->path = text_model_path(s);
-    t->pieces = load(s, t->path, d);
-    if (t->pieces && ids_fit(t->pieces, t->path, m, d)) return t;
+    t->library = find_library(s, d);
+    t->pieces = t->library ? load(t, s, d) : NULL;
+    if (t->pieces && ids_fit(t, m, d)) return t;
     text_free(t);
     return NULL;
 }
@@ -116,14 +119,14 @@ bool text_fits(const text_t *t, const loaded_model_t *m, diag_t *d) {
     bool same = path ? t->path && strcmp(path, t->path) == 0 : !t->path;
     if (!same)
         diag_error(d, s->at[KEY_compile_text], "is another way to read the text than before");
-    bool ok = same && (!path || ids_fit(t->pieces, path, m, d));
+    bool ok = same && (!path || ids_fit(t, m, d));
     heap_free(path);
     return ok;
 }
 
 void text_free(text_t *t) {
     if (!t) return;
-    pieces_free(t->pieces);
+    if (t->pieces) t->library->free(t->pieces);
     heap_free(t->path);
     heap_free(t);
 }
@@ -157,10 +160,9 @@ bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out,
         if (!out->ids) diag_no_memory(d, IN_FILE(path), "not enough memory for %zu tokens", bytes);
         return out->ids != NULL;
     }
-    sbuf_t why = {0};
-    out->n = pieces_encode(t->pieces, text, bytes, &out->ids, &out->ends, &why);
-    if (out->n < 0) diag_error(d, IN_FILE(path), "SentencePiece cannot read it: %s", why.data);
-    sbuf_free(&why);
+    char why[PIECES_WHY];
+    out->n = t->library->encode(t->pieces, text, bytes, &out->ids, &out->ends, why);
+    if (out->n < 0) diag_error(d, IN_FILE(path), "SentencePiece cannot read it: %s", why);
     if (out->n < 0) return false;
     if (out->n > 0) out->ends[out->n - 1] = (int64_t)bytes; /* spaces that were left out */
     return true;
@@ -186,8 +188,12 @@ static void put_byte(int32_t id, sbuf_t *out) {
 }
 
 static void put_pieces(const text_t *t, const int32_t *ids, int64_t n, sbuf_t *out) {
-    sbuf_t why = {0};
-    if (!pieces_decode(t->pieces, ids, n, out, &why)) bug("SentencePiece: %s", why.data);
+    char why[PIECES_WHY];
+    size_t bytes;
+    char *text = t->library->decode(t->pieces, ids, n, &bytes, why);
+    if (!text) bug("SentencePiece: %s", why);
+    sbuf_write(out, text, bytes);
+    free(text);
 }
 
 void text_decode(const text_t *t, const int32_t *ids, int64_t n, sbuf_t *out) {
@@ -266,11 +272,11 @@ void text_feed(text_stream_t *s, int32_t id, sbuf_t *out) {
         put_byte(id, out);
         return;
     }
-    if (pieces_rewrite(t->pieces)) {
+    if (t->library->rewrites(t->pieces)) {
         sbuf_write(&s->ids, &id, sizeof id);
         return;
     }
-    token_piece_t kind = pieces_kind(t->pieces, id, &byte);
+    token_piece_t kind = t->library->kind(t->pieces, id, &byte);
     if (kind == PIECE_BYTE) feed_byte(s, id, byte, out);
     else if (kind != PIECE_NONE) release(s, true, out);
     if (kind == PIECE_TEXT) feed_text(s, id, out);

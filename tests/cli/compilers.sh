@@ -130,7 +130,7 @@ if there $arm && [ -e /usr/include/yaml.h ] && [ -e /usr/include/jansson.h ]; th
     cp /usr/include/yaml.h /usr/include/jansson*.h include/
     find "$SOURCE/compiler" "$SOURCE/runtime" -name '*.c' ! -path '*/web/*' | sort >files
     while read -r file; do
-        case $file in */llvm_*|*/ranks.c|*/cli/product.c|*/install.c) continue ;; esac # what others' headers or CMake define
+        case $file in */llvm_*|*/ranks.c|*/mpi.c|*/pieces.c|*/cli/product.c|*/install.c|*/module.c) continue ;; esac # what others' headers or CMake define
         check "$arm -O3 $file" 0 - $arm -std=gnu11 -O3 -Wall -Wextra -Werror -Iinclude -I"$SOURCE/compiler" -I"$SOURCE/runtime" -c "$file" -o arm.o
     done <files
     holds 'files of every folder' "$(wc -l <files) > 350"

@@ -43,10 +43,10 @@ set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/(safetensors)?(st_writer)?(index)?(json)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
-  "mpi\\.h|^compiler/ranks/ranks\\.c$"
+  "mpi\\.h|^compiler/ranks/mpi\\.c$"
   "sentencepiece_.*\\.h|^compiler/text/sentencepiece\\.cc$"
   "omp\\.h|^runtime/openmp\\.c$"
-  "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?\\.c$"
+  "dlfcn\\.h|^compiler/(exec/[a-z]*)?(emit/llvm_load)?(support/module)?\\.c$"
   "pthread\\.h|^(runtime/pool)?(compiler/emit/llvm_target)?\\.c$"
   "getopt\\.h|^compiler/cli/options\\.c$"
   "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
