@@ -26,8 +26,8 @@ struct pieces {
 
 namespace {
 
-/* The value of a protobuf field of type bytes, the last one of its number; empty: there is none. The library
- * has read the message before, so its form is right; it does not tell what stands in it. */
+/* The value of a protobuf field of type bytes, the last one of its number; empty: there is none. The
+ * library has read the message before, so its form is right; it does not tell what stands in it. */
 class Message {
   public:
     explicit Message(std::string_view bytes) : rest(bytes) {}

@@ -41,8 +41,15 @@ run() { # FOLDER
     [ "$(wc -l <out)" -eq 43 ] || fail "$1 prints $(wc -l <out) numbers"
 }
 
+has_modules() { # PREFIX: all that were built
+    for module in "$build"/lib*/reformerc/*.so; do
+        [ ! -e "$module" ] || [ -s "$1/${module#"$build"/}" ] || fail "$1 lacks ${module#"$build"/}"
+    done
+}
+
 installed() {
     install
+    has_modules "$prefix"
     configure b -DCMAKE_PREFIX_PATH="$prefix"
     must "$cmake" --build b
     run b
@@ -266,6 +273,7 @@ deb() {
         share/doc/reformerc/examples/product.c share/doc/reformerc/examples/cmake/CMakeLists.txt; do
         [ -s "root/usr/$file" ] || fail "the package lacks $file"
     done
+    has_modules root/usr
     must root/usr/bin/reformerc --version
     configure b -DCMAKE_PREFIX_PATH="$work/root/usr"
     must "$cmake" --build b
