@@ -32,6 +32,7 @@ set(test_costs
     cli_trust 6
     cli_tune 8
     emit_programs 10
+    emit_addresses 4
     emit_ops 12
     golden_.*_gradients_one 12
     lower_tiles 16

@@ -17,10 +17,12 @@ prec_t dim_prec(dim_t d) {
     return d.u == 1 ? P_PRIMARY : P_PRODUCT;
 }
 
-static const char *term_text(func_t *f, const value_t *v, dim_t coef, bool promoted, expr_t *e) {
+/* What is subtracted binds tighter than a sum: a - (x + y). */
+static const char *term_text(func_t *f, const value_t *v, dim_t coef, bool minus, bool promoted,
+                             expr_t *e) {
     arena_t *a = f->c->arena;
     bool one = dim_literal(coef) && coef.c == 1;
-    const char *x = take_wide(f, v, one ? P_SUM : P_PRODUCT, one && promoted, e);
+    const char *x = take_wide(f, v, one && !minus ? P_SUM : P_PRODUCT, one && promoted, e);
     if (one) return x;
     return arena_printf(a, "%s * %s", x, bracket(f, c_dim_of(f, coef), dim_prec(coef), P_UNARY));
 }
@@ -42,7 +44,7 @@ static const char *terms_text(func_t *f, const affine_t *x, bool joined, expr_t 
         dim_t coef = x->term[k].coef;
         bool minus = dim_literal(coef) && coef.c < 0;
         const char *t =
-            term_text(f, x->term[k].value, minus ? dim(-coef.c) : coef, joined || k > 0, e);
+            term_text(f, x->term[k].value, minus ? dim(-coef.c) : coef, minus, joined || k > 0, e);
         const char *sign = sum ? (minus ? " - " : " + ") : (minus ? "-" : "");
         sum = arena_printf(f->c->arena, "%s%s%s", sum ? sum : "", sign, t);
         if (k > 0 || minus) *prec = P_SUM;
