@@ -168,13 +168,13 @@ static bool drop_loop(fold_t *f, inst_t *i) {
     return true;
 }
 
-/* What stands at a known place of a table. */
+/* What stands at a place of a table that is the same for every U. */
 static bool read_table(inst_t *i) {
     const buffer_t *b = i->buffer;
     int64_t at = 0;
     if (i->op != OP_LOAD || b->kind != BUF_TABLE || i->result->type.lanes > 1) return false;
     for (int d = 0; d < i->n_index; d++) {
-        if (i->index[d].n > 0) return false;
+        if (i->index[d].n > 0 || !dim_literal(i->index[d].base)) return false;
         at = at * b->dims[d].c + i->index[d].base.c;
     }
     i->buffer = NULL;
