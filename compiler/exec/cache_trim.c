@@ -154,6 +154,7 @@ static bool remove_unused(int folder, const cache_entry_t *e) {
 /* What most writers have to know: nothing is sorted for it. */
 typedef struct {
     uint64_t bytes;   /* of entries */
+    bool empty;       /* some have none: what a crash of the system has left */
     bool temporaries; /* there are some */
 } census_t;
 
@@ -162,8 +163,10 @@ static census_t count_all(DIR *dir) {
     struct stat st;
     for (const struct dirent *e; (e = readdir(dir));) {
         if (is_temporary(e->d_name)) c.temporaries = true;
-        else if (is_entry(e->d_name) && file_of_ours(dirfd(dir), e->d_name, &st))
+        else if (is_entry(e->d_name) && file_of_ours(dirfd(dir), e->d_name, &st)) {
             c.bytes += (uint64_t)st.st_size;
+            c.empty |= st.st_size == 0;
+        }
     }
     return c;
 }
@@ -175,10 +178,12 @@ static void remove_stale(arena_t *a, DIR *dir) {
         (void)remove_unused(dirfd(dir), &l.entry[k]);
 }
 
+/* Files without a byte never make room, so they go whatever the limit: their entries are damaged. */
 static cache_list_t remove_oldest(arena_t *a, DIR *dir, uint64_t limit) {
     cache_list_t l = read_folder(a, dir, is_entry), gone = {0};
     gone.entry = ARENA_ARRAY(a, cache_entry_t, l.n + 1);
-    for (size_t k = 0; k < l.n && l.bytes - gone.bytes > limit; k++) {
+    for (size_t k = 0; k < l.n; k++) {
+        if (l.bytes - gone.bytes <= limit && l.entry[k].bytes > 0) continue;
         if (!remove_unused(dirfd(dir), &l.entry[k])) continue;
         gone.entry[gone.n++] = l.entry[k];
         gone.bytes += l.entry[k].bytes;
@@ -191,7 +196,7 @@ cache_list_t cache_trim(arena_t *a, const char *folder, uint64_t limit) {
     DIR *dir = open_folder(folder);
     if (!dir) return gone;
     census_t c = count_all(dir);
-    if (c.bytes > limit) gone = remove_oldest(a, dir, limit);
+    if (c.bytes > limit || c.empty) gone = remove_oldest(a, dir, limit);
     if (c.temporaries) remove_stale(a, dir);
     close_folder(dir);
     return gone;

@@ -207,6 +207,23 @@ static void temporaries_of_crashed_writers(void **state) {
     bench_close(&f.b);
 }
 
+/* A system that crashed may have kept a name and nothing else: it counts for no bytes, and goes. */
+static void entries_without_a_byte(void **state) {
+    (void)state;
+    folder_t f;
+    open_folder(&f, 2 * ENTRY);
+    assert_true(put(&f, 0) && put(&f, 1));
+    shell(": >%s", f.path[2]);
+    assert_false(get(&f, 2));
+    assert_int_equal(trim(&f).n, 1);
+    expect(&f, "11000000");
+    shell(": >%s", f.path[2]);
+    f.cache.limit = 0;
+    assert_int_equal(trim(&f).n, 3);
+    expect(&f, "00000000");
+    bench_close(&f.b);
+}
+
 /* A disk without room, as far as writing knows: nothing is kept, and nothing half. */
 static void no_room(void **state) {
     (void)state;
@@ -316,10 +333,10 @@ static void libraries_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_are_read),    cmocka_unit_test(longest_unused_go_first),
-        cmocka_unit_test(only_its_own),      cmocka_unit_test(temporaries_of_crashed_writers),
-        cmocka_unit_test(no_room),           cmocka_unit_test(processes_at_once),
-        cmocka_unit_test(libraries_at_once),
+        cmocka_unit_test(sizes_are_read),         cmocka_unit_test(longest_unused_go_first),
+        cmocka_unit_test(only_its_own),           cmocka_unit_test(temporaries_of_crashed_writers),
+        cmocka_unit_test(entries_without_a_byte), cmocka_unit_test(no_room),
+        cmocka_unit_test(processes_at_once),      cmocka_unit_test(libraries_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@
 
 typedef struct {
     arena_t *arena;
-    const char *folder;
+    const char *folder;  /* as it is named */
+    const char *trusted; /* where that leads, links followed; NULL: to what is not this user's */
     uint64_t limit;
     bool cleared;
     cache_list_t removed, held; /* removed: by --clear; held: now */
@@ -91,9 +92,11 @@ static bool find_folder(state_t *s, diag_t *d) {
 }
 
 /* Others' folders are looked at, not touched. */
-static bool check_trust(const state_t *s, bool clears, diag_t *d) {
+static bool check_trust(state_t *s, bool clears, diag_t *d) {
     const char *why;
-    if (!file_exists(s->folder) || trusted_folder(s->arena, s->folder, &why)) return true;
+    if (!file_exists(s->folder)) return true;
+    s->trusted = trusted_folder(s->arena, s->folder, &why);
+    if (s->trusted) return true;
     if (clears) diag_error(d, IN_FILE(s->folder), "is not cleared: %s", why);
     else
         diag_warning(d, IN_FILE(s->folder),
@@ -101,11 +104,12 @@ static bool check_trust(const state_t *s, bool clears, diag_t *d) {
     return !clears;
 }
 
-/* Entries that others used meanwhile are met by the next round. */
+/* Entries that others used meanwhile are met by the next round. What was judged is what is cleared,
+ * wherever a link leads by now. */
 static bool clear(state_t *s, diag_t *d) {
     s->cleared = true;
-    for (cache_list_t gone = {.n = 1}; gone.n > 0;) {
-        gone = cache_trim(s->arena, s->folder, 0);
+    for (cache_list_t gone = {.n = s->trusted != NULL}; gone.n > 0;) {
+        gone = cache_trim(s->arena, s->trusted, 0);
         s->removed.n += gone.n;
         s->removed.bytes += gone.bytes;
     }
