@@ -5,10 +5,9 @@
  * both may be compared. */
 #include "machine/calibrate.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "machine/stream.h"
 #include "support/clock.h"
 #include "support/heap.h"
 #include "support/pages.h"
@@ -21,9 +20,7 @@ enum {
     BLOCK = 1 << 14, /* floats of a task that streams */
     SUMS = 8,        /* accumulators of the sum: adding must not be what it waits for */
     MAX_SUMS = 24,   /* of any kernel */
-    ARRAYS = 3,      /* of the triad; the sum reads as much in one */
-    MIN_ARRAY = 32 << 20,
-    MAX_ARRAY = 256 << 20 /* bytes */
+    ARRAYS = 3       /* of the triad; the sum reads as much in one */
 };
 
 /* ---- modules --------------------------------------------------------------------------------- */
@@ -147,25 +144,8 @@ static module_t *clock_module(arena_t *a, const target_t *t, int threads) {
     return launch_it(m, &b);
 }
 
-/* Bytes of the last cache that the first CPU sees, 0: unknown. sysconf() tells that of the whole
- * package on some CPUs, of which a core reaches only a part. */
-static int64_t last_cache(void) {
-    FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
-    long long kib = 0;
-    bool known = f && fscanf(f, "%lldK", &kib) == 1;
-    if (f) fclose(f);
-    return known ? kib * 1024 : sysconf(_SC_LEVEL3_CACHE_SIZE);
-}
-
-/* Of the triad: twice the last cache, as far as the system tells. */
-static int64_t array_bytes(void) {
-    int64_t cache = last_cache(), bytes = cache > 0 ? 2 * cache : 4 * (int64_t)MIN_ARRAY;
-    if (bytes < MIN_ARRAY) bytes = MIN_ARRAY;
-    return bytes > MAX_ARRAY ? MAX_ARRAY : bytes;
-}
-
 int64_t calibration_array_bytes(void) {
-    return ARRAYS * array_bytes();
+    return ARRAYS * stream_array_bytes();
 }
 
 static int64_t blocks_of(int64_t bytes) {
@@ -196,7 +176,7 @@ static module_t *triad_module(arena_t *a, const target_t *t, int threads) {
     (void)threads;
     module_t *m = module_new(a, "triad", t, (units_t){0, 0});
     int lanes = lanes_of(t);
-    dim_t dims[] = {dim(blocks_of(array_bytes())), dim(BLOCK)};
+    dim_t dims[] = {dim(blocks_of(stream_array_bytes())), dim(BLOCK)};
     buffer_t *x = module_buffer(m, BUF_WORKSPACE, "x", E_F32, 2, dims);
     buffer_t *y = module_buffer(m, BUF_WORKSPACE, "y", E_F32, 2, dims);
     buffer_t *z = module_buffer(m, BUF_WORKSPACE, "z", E_F32, 2, dims);
