@@ -88,11 +88,22 @@ if reformerc --version | grep -q 'no LLVM'; then
     echo 'without LLVM blocks of pages are not run'
     finish
 fi
+# The tests are shown with a text that is read in a tenth of the time; golden_checkpoint_eval reads all of it.
+mkdir -p tests/golden/checkpoint
+for from in . golden golden/checkpoint; do
+    for shown in "$SOURCE/tests/$from"/*; do
+        to=tests/$from/$(basename "$shown")
+        [ -e "$to" ] || ln -s "$shown" "$to"
+    done
+done
+rm tests/golden/checkpoint/validation.txt
+head -c 8000 "$CHECKPOINT/validation.txt" >tests/golden/checkpoint/validation.txt
 ran=0
 for page in $pages; do
     folder=$WORK/of-$(basename "$page" .md)
     mkdir "$folder" "$folder/scripts"
-    for shown in specs tests runtime generated; do ln -s "$SOURCE/$shown" "$folder/$shown"; done
+    for shown in specs runtime generated; do ln -s "$SOURCE/$shown" "$folder/$shown"; done
+    ln -s "$WORK/tests" "$folder/tests"
     blocks "$page" "$folder/scripts"
     cd "$folder" || exit 1
     for script in scripts/block-*; do

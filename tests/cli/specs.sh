@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every model in specs/ translates, compiles cleanly as C, and runs with random weights on a short input, of which a row is as
-# long as the model takes, 512 tokens at most.
+# long as the model takes, 192 tokens at most.
 . "$(dirname "$0")/lib.sh"
 for spec in "$SOURCE"/specs/*.yaml; do
     model=$(basename "$spec" .yaml)
@@ -14,7 +14,7 @@ for spec in "$SOURCE"/specs/*.yaml; do
     # They are words. shellcheck disable=SC2086
     check "$model compiles" 0 - with_flags cc -std=c11 $how -Wall -Wextra -Werror -Wconversion -c "$model.c"
     most=$(sed -n 's/^max_position_embeddings: *\([0-9]*\).*/\1/p' "$spec")
-    [ "${most:-512}" -lt 512 ] || most=512
+    [ "${most:-192}" -lt 192 ] || most=192
     "$FORGE" make in.st "input_ids:I32:1,$most=5*"
     check "$model runs" 0 '' "$REFORMERC" run "$spec" --weights random:1 --input in.st --output "$model.st"
     present "$model.st"
