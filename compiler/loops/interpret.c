@@ -217,8 +217,14 @@ static void do_bitcast(simulation_t *r, const inst_t *i) {
 }
 
 static void do_broadcast(simulation_t *r, const inst_t *i) {
-    for (int k = 0; k < i->result->type.lanes; k++)
-        copy_lane(cell(r, i->result), k, cell(r, i->operand[0]), 0, i->result->type.elem);
+    ltype_t t = i->result->type;
+    const cell_t *x = cell(r, i->operand[0]);
+    cell_t *out = cell(r, i->result);
+    int32_t one = x->i32[0];
+    if (elem_bytes(t.elem) == sizeof one) /* a store of a vector */
+        for (int k = 0; k < t.lanes; k++) out->i32[k] = one;
+    else
+        for (int k = 0; k < t.lanes; k++) copy_lane(out, k, x, 0, t.elem);
 }
 
 static void do_shuffle(simulation_t *r, const inst_t *i) {
@@ -326,6 +332,10 @@ static void do_prefetch(simulation_t *r, const inst_t *i) {
 
 /* Values passed all at once: an argument may be among what is passed. */
 static void pass(simulation_t *r, value_t *const *to, value_t *const *from, int n, cell_t *buffer) {
+    if (n == 1) { /* the most that most loops carry */
+        *cell(r, to[0]) = *cell(r, from[0]);
+        return;
+    }
     for (int k = 0; k < n; k++) buffer[k] = *cell(r, from[k]);
     for (int k = 0; k < n; k++) *cell(r, to[k]) = buffer[k];
 }

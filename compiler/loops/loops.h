@@ -36,7 +36,11 @@ typedef struct {
 #define SCALAR(e)    ((ltype_t){(e), 1})
 #define VECTOR(e, n) ((ltype_t){(e), (n)})
 
-int elem_bytes(elem_t e);
+static inline int elem_bytes(elem_t e) { /* here, since interpreters ask at every access */
+    if (e == E_BF16) return 2;
+    if (e == E_I8 || e == E_U8) return 1;
+    return e == E_F64 || e == E_I64 ? 8 : 4;
+}
 const char *elem_name(elem_t e); /* "f32" */
 static inline bool elem_is_float(elem_t e) {
     return e == E_F32 || e == E_F64 || e == E_BF16;

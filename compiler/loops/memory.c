@@ -1,5 +1,5 @@
-/* The shadow memory of memory.h. Shadows stand at each byte but are kept at one in four for wide
- * elements: an element is written whole, so its parts never differ. */
+/* The shadow memory of memory.h. A shadow stands for as many bytes as the narrowest element has that
+ * the module writes, four at most: an element is written whole, so its parts never differ. */
 #include "loops/memory.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 static memory_region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
     memory_region_t *r = &s->regions[s->n_regions++];
     size_t n = (size_t)bytes;
-    *r = (memory_region_t){.base = base, .bytes = bytes};
+    *r = (memory_region_t){.base = base};
     if (!base) {
         /* 64-byte aligned, as the runtime's; filled with NaN, so that a missed check shows */
         size_t rounded = (n + 63) / 64 * 64;
@@ -20,9 +20,10 @@ static memory_region_t *new_region(memory_t *s, unsigned char *base, int64_t byt
         memset(r->base, 0xFF, rounded);
         r->allocated = true;
     }
-    r->owner = heap_new(n, sizeof *r->owner);
-    r->writer = heap_new(n, sizeof *r->writer);
-    r->reader = heap_new(n, sizeof *r->reader);
+    r->shadows = (n + s->grain - 1) / s->grain;
+    r->owner = heap_new(r->shadows, sizeof *r->owner);
+    r->writer = heap_new(r->shadows, sizeof *r->writer);
+    r->reader = heap_new(r->shadows, sizeof *r->reader);
     return r;
 }
 
@@ -60,7 +61,7 @@ static void place_buffer(memory_t *s, const buffer_t *b, memory_region_t *worksp
     case BUF_STATE: /* earlier calls wrote it */
         if (!s->call->slot[b->slot]) break;
         place_in(p, new_region(s, s->call->slot[b->slot], bytes), 0);
-        for (int64_t k = 0; k < bytes; k++) p->region->owner[k] = b->id + 1;
+        for (size_t k = 0; k < p->region->shadows; k++) p->region->owner[k] = b->id + 1;
         break;
     case BUF_WORKSPACE:
     case BUF_SCRATCH:
@@ -70,8 +71,18 @@ static void place_buffer(memory_t *s, const buffer_t *b, memory_region_t *worksp
     }
 }
 
+static unsigned grain_of(const module_t *m) {
+    int grain = 4;
+    for (size_t k = 0; k < m->n_buffers; k++) {
+        const buffer_t *b = m->buffers[k];
+        bool read_only = b->kind == BUF_WEIGHTS || b->kind == BUF_TABLE || b->kind == BUF_INPUT;
+        if (!read_only && elem_bytes(b->elem) < grain) grain = elem_bytes(b->elem);
+    }
+    return (unsigned)grain;
+}
+
 bool memory_open(memory_t *s, const module_t *m, const struct reformer_call *call, diag_t *d) {
-    *s = (memory_t){.m = m, .call = call, .next_launch = 1};
+    *s = (memory_t){.m = m, .call = call, .next_launch = 1, .grain = grain_of(m)};
     if (call->units < m->units.min || call->units > m->units.max) {
         diag_error(d, IN_FILE(m->name), "length of %lld units, the module is for %lld .. %lld",
                    (long long)call->units, (long long)m->units.min, (long long)m->units.max);
@@ -104,13 +115,23 @@ void memory_close(memory_t *s) {
     heap_free(s->places);
 }
 
+/* Shadows of so many bytes of a buffer. */
+typedef struct {
+    size_t from, to;
+} span_t;
+
+static span_t span_of(const memory_t *s, const buffer_t *b, int64_t at, int64_t bytes) {
+    size_t from = (size_t)(s->places[b->id].offset + at);
+    return (span_t){from / s->grain, (from + (size_t)bytes) / s->grain};
+}
+
 /* ---- launches -------------------------------------------------------------------------------- */
 
 void memory_begin_launch(memory_t *s, int64_t tasks) {
     if (tasks >=
         UINT32_MAX - s->next_launch) { /* stamps run out: forget those of earlier launches */
         for (size_t k = 0; k < s->n_regions; k++) {
-            size_t n = (size_t)s->regions[k].bytes * sizeof(uint32_t);
+            size_t n = s->regions[k].shadows * sizeof(uint32_t);
             memset(s->regions[k].writer, 0, n);
             memset(s->regions[k].reader, 0, n);
         }
@@ -125,8 +146,8 @@ void memory_begin_task(memory_t *s, const lfunc_t *kernel, int64_t task) {
     for (size_t k = 0; k < s->m->n_buffers; k++) {
         const buffer_t *b = s->m->buffers[k];
         if (b->owner != kernel) continue;
-        size_t n = (size_t)dim_at(buffer_bytes(b), s->call->units);
-        memset(s->places[k].region->owner + s->places[k].offset, 0, n * sizeof(int32_t));
+        span_t all = span_of(s, b, 0, dim_at(buffer_bytes(b), s->call->units));
+        memset(s->places[k].region->owner + all.from, 0, (all.to - all.from) * sizeof(int32_t));
     }
 }
 
@@ -145,8 +166,14 @@ static const char *owner_error(const memory_t *s, const buffer_t *b, int32_t own
     return text;
 }
 
-static int64_t step(const buffer_t *b) {
-    return elem_bytes(b->elem) < 4 ? elem_bytes(b->elem) : 4;
+static span_t span_of_lanes(const memory_t *s, const buffer_t *b, int64_t at, int lanes) {
+    int size = elem_bytes(b->elem);
+    return span_of(s, b, at * size, (int64_t)lanes * size);
+}
+
+static size_t first_of_others(const memory_region_t *r, const buffer_t *b, span_t at) {
+    while (at.from < at.to && r->owner[at.from] == b->id + 1) at.from++;
+    return at.from;
 }
 
 const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
@@ -154,12 +181,11 @@ const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
     if (!p->base) return "the buffer is not bound in this call";
     memory_region_t *r = p->region;
     if (!r) return NULL;
-    int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
-    int64_t by = step(b);
-    bool shared = s->task && b->kind != BUF_SCRATCH;
-    for (int64_t k = from; k < to; k += by) {
-        if (r->owner[k] != b->id + 1) return owner_error(s, b, r->owner[k]);
-        if (!shared) continue;
+    span_t span = span_of_lanes(s, b, at, lanes);
+    size_t other = first_of_others(r, b, span);
+    if (other < span.to) return owner_error(s, b, r->owner[other]);
+    if (!s->task || b->kind == BUF_SCRATCH) return NULL; /* no other task sees it */
+    for (size_t k = span.from; k < span.to; k++) {
         if (r->writer[k] > s->launch && r->writer[k] != s->task)
             return "another task of this launch writes it";
         bool by_other = r->reader[k] >= s->launch && r->reader[k] != s->task;
@@ -172,12 +198,10 @@ const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) 
     memory_place_t *p = &s->places[b->id];
     if (!p->base) return "the buffer is not bound in this call";
     memory_region_t *r = p->region;
-    int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
-    int64_t by = step(b);
-    bool shared = s->task && b->kind != BUF_SCRATCH;
-    for (int64_t k = from; k < to; k += by) {
-        r->owner[k] = b->id + 1;
-        if (!shared) continue;
+    span_t span = span_of_lanes(s, b, at, lanes);
+    for (size_t k = span.from; k < span.to; k++) r->owner[k] = b->id + 1;
+    if (!s->task || b->kind == BUF_SCRATCH) return NULL;
+    for (size_t k = span.from; k < span.to; k++) {
         if (r->writer[k] > s->launch && r->writer[k] != s->task)
             return "another task of this launch writes it too";
         if (r->reader[k] >= s->launch && r->reader[k] != s->task)
@@ -190,9 +214,9 @@ const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) 
 const char *memory_intact(const memory_t *s, const buffer_t *b) {
     const memory_place_t *p = &s->places[b->id];
     if (!p->base) return "the buffer is not bound in this call";
-    int64_t bytes = dim_at(buffer_bytes(b), s->call->units);
-    for (int64_t k = 0; p->region && k < bytes; k += step(b)) {
-        int32_t owner = p->region->owner[p->offset + k];
+    span_t all = span_of(s, b, 0, dim_at(buffer_bytes(b), s->call->units));
+    for (size_t k = all.from; p->region && k < all.to; k++) {
+        int32_t owner = p->region->owner[k];
         if (owner) {
             const char *wrong = owner_error(s, b, owner);
             if (wrong) return wrong;

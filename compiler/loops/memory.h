@@ -1,6 +1,6 @@
 /* The interpreter's memory: where each buffer's bytes are, and what is known about them.
  *
- * Every byte of workspace, scratch and outputs has a shadow: the buffer that wrote it last, and the
+ * All of workspace, scratch and outputs has shadows: the buffer that wrote it last, and the
  * task of the present launch that wrote it and those that read it. That finds reads of memory never
  * written, or written through a buffer that shares the place, and races between tasks. */
 #ifndef REFORMERC_LOOPS_MEMORY_H
@@ -12,10 +12,10 @@ struct reformer_call;
 
 typedef struct {
     unsigned char *base;
-    int64_t bytes;
-    int32_t *owner;   /* [bytes] 1 + id of the buffer written through last, 0: never      */
-    uint32_t *writer; /* [bytes] stamp of the task that wrote it, as of memory_t.stamp     */
-    uint32_t *reader; /* [bytes] of the task that read it; launch stamp itself: several   */
+    size_t shadows;
+    int32_t *owner;   /* [shadows] 1 + id of the buffer written through last, 0: never    */
+    uint32_t *writer; /* [shadows] stamp of the task that wrote it, as of memory_t.stamp   */
+    uint32_t *reader; /* [shadows] of the task that read it; launch stamp itself: several */
     bool allocated;   /* base is ours */
 } memory_region_t;
 
@@ -33,6 +33,7 @@ typedef struct {
     /* One each for planned workspace and scratch, one for each other buffer */
     memory_region_t *regions;
     size_t n_regions;
+    unsigned grain;  /* bytes that have a shadow */
     uint32_t launch; /* stamp of the present launch; its tasks are launch + 1 + number */
     uint32_t task;   /* stamp of the present task, 0: none */
     uint32_t next_launch;

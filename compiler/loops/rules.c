@@ -15,20 +15,13 @@ const op_info_t op_info[OP_COUNT] = {
 #undef X
 };
 
-static const struct {
-    const char *name;
-    int bytes;
-} elems[E_COUNT] = {
-    [E_F32] = {"f32", 4}, [E_F64] = {"f64", 8}, [E_BF16] = {"bf16", 2}, [E_I8] = {"i8", 1},
-    [E_U8] = {"u8", 1},   [E_I32] = {"i32", 4}, [E_I64] = {"i64", 8},
+static const char *const elem_names[E_COUNT] = {
+    [E_F32] = "f32", [E_F64] = "f64", [E_BF16] = "bf16", [E_I8] = "i8",
+    [E_U8] = "u8",   [E_I32] = "i32", [E_I64] = "i64",
 };
 
-int elem_bytes(elem_t e) {
-    return elems[e].bytes;
-}
-
 const char *elem_name(elem_t e) {
-    return elems[e].name;
+    return elem_names[e];
 }
 
 bool buffer_is_integer(const buffer_t *b) {

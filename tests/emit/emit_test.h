@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "emit/llvm.h"
@@ -183,25 +184,26 @@ static inline void bench_close(bench_t *b) {
 
 enum { SLOT_BYTES = 1 << 16 };
 
-/* Memory of a run: inputs alike for both sides, outputs zero. */
+/* Memory of a run: inputs alike for both sides, outputs zero. It has room for every slot there may be, and is the system's,
+ * so that what a module does not use costs nothing. */
 typedef struct {
     reformer_call_t call;
     unsigned char *memory;
+    size_t bytes;
 } run_t;
 
 static inline run_t run_open(const module_t *m, int64_t units, const unsigned char *const *inputs) {
     size_t workspace = (size_t)dim_at(m->workspace_bytes, units) + 64;
     size_t scratch = (size_t)dim_at(m->scratch_bytes, units) + 64, weights = 1 << 16;
     size_t all = workspace + scratch + weights + REFORMER_SLOTS * SLOT_BYTES;
-    run_t r = {.memory = aligned_alloc(64, (all + 63) / 64 * 64)};
-    assert_non_null(r.memory);
-    memset(r.memory, 0, all);
+    void *zeros = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(zeros, MAP_FAILED);
+    run_t r = {.memory = zeros, .bytes = all};
     unsigned char *at = r.memory;
     for (int k = 0; k < REFORMER_SLOTS; k++, at += SLOT_BYTES) {
         r.call.slot[k] = at;
         if (inputs && inputs[k]) memcpy(at, inputs[k], SLOT_BYTES);
     }
-    for (size_t k = 0; k < weights; k++) at[k] = 0;
     r.call.weights = at;
     r.call.workspace = at + weights;
     r.call.scratch = at + weights + (workspace + 63) / 64 * 64;
@@ -211,7 +213,7 @@ static inline run_t run_open(const module_t *m, int64_t units, const unsigned ch
 }
 
 static inline void run_close(run_t *r) {
-    free(r->memory);
+    munmap(r->memory, r->bytes);
 }
 
 /* Bits, but any NaN equals any other: which payload survives an addition is the compiler's choice. */
