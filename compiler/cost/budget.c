@@ -48,14 +48,17 @@ bool check_budgets(const plan_t *p, int threads, diag_t *d) {
     if (s->expect.has_workspace &&
         !within(m.workspace, s->expect.workspace, s->expect.workspace_strict)) {
         diag_error(d, s->at[KEY_expect_workspace],
-                   "the workspace is %.0f bytes (%.2f MiB) with %d thread%s", m.workspace,
-                   m.workspace / (1 << 20), threads, threads == 1 ? "" : "s");
+                   "the workspace is %.0f bytes (%.2f MiB) with %d thread%s, the budget is %s%.0f",
+                   m.workspace, m.workspace / (1 << 20), threads, threads == 1 ? "" : "s",
+                   s->expect.workspace_strict ? "< " : "", s->expect.workspace);
         ok = false;
     }
     if (s->expect.has_flops &&
         !within(m.flops_per_token, s->expect.flops_per_token, s->expect.flops_strict)) {
-        diag_error(d, s->at[KEY_expect_flops_per_token], "a token takes %.0f flops (%.3f M)",
-                   m.flops_per_token, m.flops_per_token / 1e6);
+        diag_error(d, s->at[KEY_expect_flops_per_token],
+                   "a token takes %.0f flops (%.3f M), the budget is %s%.0f", m.flops_per_token,
+                   m.flops_per_token / 1e6, s->expect.flops_strict ? "< " : "",
+                   s->expect.flops_per_token);
         ok = false;
     }
     return ok;

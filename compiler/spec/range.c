@@ -46,8 +46,8 @@ static const char *const kind_texts[] = {
     [KIND_PAIR] = "a list of two numbers",
     [KIND_EPS] = "a number",
     [KIND_MEMORY] = "reversible, auto, or a size such as 512 MiB",
-    [KIND_BYTES] = "a budget such as '<= 64 MiB'",
-    [KIND_FLOPS] = "a budget such as '<= 50 M'",
+    [KIND_BYTES] = "a budget such as '<= 64 MiB' (B, kB … TB, KiB … TiB)",
+    [KIND_FLOPS] = "a budget such as '<= 50 M' (k, M, G, T)",
     [KIND_NOTHING] = "empty",
     [KIND_ANYTHING] = "anything",
 };

@@ -107,9 +107,9 @@ absent x.c x.rir
 
 # Budgets.
 check budget-kept 0 - "$r" "$model/config.json" -o b.c $set_length --set 'expect.workspace="<= 64 MiB"'
-check budget-workspace 1 'workspace is [0-9]+ bytes' "$r" "$model/config.json" -o c.c $set_length \
+check budget-workspace 1 'workspace is [0-9]+ bytes .* the budget is 1024$' "$r" "$model/config.json" -o c.c $set_length \
     --set 'expect.workspace="<= 1 KiB"'
-check budget-flops 1 'a token takes [0-9]+ flops' "$r" "$model/config.json" -o c.c $set_length \
+check budget-flops 1 'a token takes [0-9]+ flops .* the budget is 10$' "$r" "$model/config.json" -o c.c $set_length \
     --set 'expect.flops_per_token="<= 10"'
 absent c.c c.h
 
