@@ -154,7 +154,12 @@ static int unknown_option(const command_t *c, const char *typed) {
     if (strncmp(typed, "--", 2) == 0) {
         char word[64];
         snprintf(word, sizeof word, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
-        const char *near = did_you_mean(word, names, n);
+        size_t alike = 0; /* those that begin with it: it is cut too short */
+        for (size_t i = 0; i < n && *word; i++)
+            if (strncmp(names[i], word, strlen(word)) == 0)
+                fprintf(stderr, "%s'--%s'", alike++ ? ", " : "    hint: did you mean ", names[i]);
+        if (alike) fputs("?\n", stderr);
+        const char *near = alike ? NULL : did_you_mean(word, names, n);
         if (near) fprintf(stderr, "    hint: did you mean '--%s'?\n", near);
     }
     return usage_hint(c);

@@ -48,6 +48,7 @@ check eval-no-text 2 'missing --text' "$r" eval "$model"
 check unknown-option 2 "unknown option '--wieghts'" "$r" run "$model" --wieghts x
 check unknown-option-hint 2 "did you mean '--weights'" "$r" run "$model" --wieghts x
 check unknown-option-value 2 "did you mean '--threads'" "$r" run "$model" --thread5=2
+check option-too-short 2 "did you mean '--target', '--threads'" "$r" run "$model" --t native
 check unknown-letter 2 "unknown option '-q'" "$r" "$model" -q
 check other-commands-option 2 "unknown option '--text'" "$r" run "$model" --text x
 check missing-argument 2 "'--weights' needs an argument" "$r" run "$model" --weights
