@@ -58,7 +58,7 @@ equal 'none were added' "$(entries)" "$n"
 # ---- clearing
 echo mine >cache/README
 check 'clear' 0 - "$r" cache --clear
-says "^removed  *$n entr"
+says "^removed  *$n entr(y|ies), [0-9,]+ bytes \\("
 says '^entries  *0$'
 present cache/README
 check 'clear nothing' 0 - "$r" cache --clear --json

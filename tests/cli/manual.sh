@@ -24,6 +24,9 @@ for command in $commands; do
     same "options of $command" found wanted
     present wanted
 done
+for page in reformerc.1 reformerc-cache.1; do
+    grep -q REFORMERC_CACHE_SIZE $page || fail "$page does not tell how the compile cache is bounded"
+done
 if command -v man >/dev/null; then
     for page in reformerc*.1; do
         check "format $page" 0 - env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l -Tutf8 "./$page"

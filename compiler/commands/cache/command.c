@@ -52,8 +52,10 @@ static const char *bytes_text(const state_t *s, uint64_t bytes) {
 static void show_text(const state_t *s, sbuf_t *out) {
     sbuf_printf(out, "%-12s %s\n", "folder", s->folder);
     if (s->cleared)
-        sbuf_printf(out, "%-12s %zu entr%s, %s bytes\n", "removed", s->removed.n,
-                    s->removed.n == 1 ? "y" : "ies", bytes_text(s, s->removed.bytes));
+        sbuf_printf(out, "%-12s %zu entr%s, %s bytes (%s)\n", "removed", s->removed.n,
+                    s->removed.n == 1 ? "y" : "ies",
+                    text_integer(s->arena, (double)s->removed.bytes),
+                    text_bytes(s->arena, (double)s->removed.bytes));
     sbuf_printf(out, "%-12s %zu\n", "entries", s->held.n);
     sbuf_printf(out, "%-12s %s\n", "bytes", bytes_text(s, s->held.bytes));
     sbuf_printf(out, "%-12s %s\n", "limit", bytes_text(s, s->limit));

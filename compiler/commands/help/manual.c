@@ -91,10 +91,9 @@ void manual_page(const command_t *commands, const command_t *c, sbuf_t *out) {
     if (all) put_commands(out, commands);
     sbuf_puts(out, ".SH EXIT STATUS\n");
     put_paragraph(out, help_exit);
-    if (all) {
+    if (all || strcmp(c->name, "cache") == 0) {
         sbuf_puts(out, ".SH FILES\n");
         put_paragraph(out, help_cache);
-    } else {
-        sbuf_puts(out, ".SH SEE ALSO\n\\fBreformerc\\fR(1)\n");
     }
+    if (!all) sbuf_puts(out, ".SH SEE ALSO\n\\fBreformerc\\fR(1)\n");
 }
