@@ -8,35 +8,36 @@ set(test_costs
     cli_standalone 16
     cli_compilers 10
     cli_dtype 10
-    cli_visibility 8
+    cli_visibility 4
     cli_train_ranks 14
     cli_verify 12
-    cli_pages 27
+    cli_pages 14
     cli_product 18
-    cli_generate 28
+    cli_generate 20
     golden_.*_turns 10
     cli_flags 15
-    cli_graph 6
-    cli_specs 17
+    cli_graph 5
+    cli_specs 9
     cli_machine_code 10
     library_decode 8
-    cli_gradients_product 7
+    cli_gradients_product 5
     cli_learn_product 8
     lower_edited_steps 2
     lower_limits 18
     cli_sweep 10
-    cli_bench_decode 8
-    cli_bench 22
+    cli_bench_long 28
+    cli_bench_decode 2
+    cli_bench 3
     cli_linear 8
-    cli_score 18
+    cli_score 12
     cli_trust 6
-    cli_tune 8
+    cli_tune 6
     emit_programs 10
     emit_addresses 4
     emit_ops 12
     golden_.*_gradients_one 12
     lower_tiles 16
-    cli_explain 15
+    cli_explain 9
     library_memory 6
     library_install 3
     emit_dot 17

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every model in specs/ translates, compiles cleanly as C, and runs with random weights on a short input, of which a row is as
-# long as the model takes, 192 tokens at most.
+# long as the model takes, 192 tokens at most. A row that would be filled up to thousands is run as a shorter one.
 . "$(dirname "$0")/lib.sh"
 for spec in "$SOURCE"/specs/*.yaml; do
     model=$(basename "$spec" .yaml)
@@ -16,7 +16,10 @@ for spec in "$SOURCE"/specs/*.yaml; do
     most=$(sed -n 's/^max_position_embeddings: *\([0-9]*\).*/\1/p' "$spec")
     [ "${most:-192}" -lt 192 ] || most=192
     "$FORGE" make in.st "input_ids:I32:1,$most=5*"
-    check "$model runs" 0 '' "$REFORMERC" run "$spec" --weights random:1 --input in.st --output "$model.st"
+    shorter=
+    grep -Eq '^ *sequence_length: *[0-9]{4}' "$spec" && shorter='--set compile.sequence_length=512'
+    # shellcheck disable=SC2086
+    check "$model runs" 0 '' "$REFORMERC" run "$spec" $shorter --weights random:1 --input in.st --output "$model.st"
     present "$model.st"
     rm -f "$model.st"
 done

@@ -19,7 +19,7 @@ lsh_attn_chunk_length: 4
 local_attn_chunk_length: 4
 num_buckets: 4
 hidden_dropout_prob: 0
-train: {batch_size: 16, steps: 80, eval_windows: 64, optimizer: {lr: 0.02, weight_decay: 0}, schedule: {type: linear, warmup: 10}}
+train: {batch_size: 16, steps: 80, eval_windows: 256, optimizer: {lr: 0.02, weight_decay: 0}, schedule: {type: linear, warmup: 10}}
 END
 column() { # FILE NAME: the values of a column without commas in its fields, one a line
     awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$1"
