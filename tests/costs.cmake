@@ -5,10 +5,10 @@ set(test_costs
     lower_train_steps_kept 50
     lower_train_steps 27
     cli_verify_train 8
-    cli_standalone 16
-    cli_compilers 10
-    cli_dtype 10
-    cli_visibility 4
+    cli_standalone 12
+    cli_compilers 6
+    cli_dtype 8
+    cli_visibility 5
     cli_train_ranks 14
     cli_verify 12
     cli_pages 14
@@ -18,10 +18,10 @@ set(test_costs
     cli_flags 15
     cli_graph 5
     cli_specs 9
-    cli_machine_code 10
+    cli_machine_code 7
     library_decode 8
     cli_gradients_product 5
-    cli_learn_product 8
+    cli_learn_product 6
     lower_edited_steps 2
     lower_limits 18
     cli_sweep 10

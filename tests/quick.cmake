@@ -4,13 +4,12 @@
 # tests, and the long forms. gcc reads the intrinsics' header, most of a small file's time, compiled ahead (where it was
 # compiled otherwise, as it is; assembly, which is no C, goes without). They have a compile cache of their own.
 set(quick ${PROJECT_BINARY_DIR}/quick)
-file(CONFIGURE OUTPUT ${quick}/intrinsics.h CONTENT
+file(CONFIGURE OUTPUT ${quick}/ahead.h CONTENT
      "#if defined(__x86_64__) && !defined(__ASSEMBLER__)
 #define _MM_MALLOC_H_INCLUDED /* it brings stdlib.h before a file has said which POSIX it wants */
 #include <immintrin.h>
 #endif
 ")
-set(ahead ${quick}/intrinsics.h.gch)
 find_program(quick_gcc gcc)
 find_program(quick_clang clang)
 set(quick_cc ${CMAKE_C_COMPILER})
@@ -18,17 +17,31 @@ set(quick_cc ${CMAKE_C_COMPILER})
 foreach(name cc gcc clang)
   set(more "")
   if(name STREQUAL gcc OR (name STREQUAL cc AND CMAKE_C_COMPILER_ID STREQUAL GNU))
-    set(more "-include '${quick}/intrinsics.h'")
+    set(more "-include '${quick}/ahead.h'")
   endif()
   if(quick_${name})
     file(CONFIGURE OUTPUT ${quick}/${name} CONTENT
-         "#!/bin/sh\n[ \"$1\" != --version ] || echo quick\nexec '${quick_${name}}' \"$@\" -O0 ${more}\n")
+         "#!/bin/sh
+[ \"$1\" != --version ] || echo quick
+case \" $* \" in *' -fsyntax-only '* | *' -std=c99 '* | *' -std=c17 '*) exec '${quick_${name}}' \"$@\" -O0 ;; esac
+exec '${quick_${name}}' \"$@\" -O0 ${more}
+")
     file(CHMOD ${quick}/${name} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
   endif()
 endforeach()
+# gcc takes the one of these that fits: of libraries or programs, of C11 or what it takes for C by itself. Where none does,
+# it reads the header for every file, whether that has intrinsics or not: the script above leaves it out there.
 if(quick_gcc)
-  add_custom_command(OUTPUT ${ahead} DEPENDS ${quick}/intrinsics.h VERBATIM
-                     COMMAND ${quick_gcc} -O2 -std=c11 -fPIC -O0 -x c-header ${quick}/intrinsics.h -o ${ahead})
+  set(ahead "")
+  foreach(language "" -std=c11)
+    foreach(code "" -fPIC)
+      set(file ${quick}/ahead.h.gch/as${language}${code})
+      add_custom_command(OUTPUT ${file} DEPENDS ${quick}/ahead.h VERBATIM
+                         COMMAND ${CMAKE_COMMAND} -E make_directory ${quick}/ahead.h.gch
+                         COMMAND ${quick_gcc} ${language} ${code} -O0 -x c-header ${quick}/ahead.h -o ${file})
+      list(APPEND ahead ${file})
+    endforeach()
+  endforeach()
   add_custom_target(quick_intrinsics ALL DEPENDS ${ahead})
 endif()
 

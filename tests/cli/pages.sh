@@ -102,8 +102,8 @@ ran=0
 for page in $pages; do
     folder=$WORK/of-$(basename "$page" .md)
     mkdir "$folder" "$folder/scripts"
-    for shown in specs runtime generated; do ln -s "$SOURCE/$shown" "$folder/$shown"; done
-    ln -s "$WORK/tests" "$folder/tests"
+    for shown in specs runtime generated; do ln -sn "$SOURCE/$shown" "$folder/$shown"; done
+    ln -sn "$WORK/tests" "$folder/tests"
     blocks "$page" "$folder/scripts"
     cd "$folder" || exit 1
     for script in scripts/block-*; do
