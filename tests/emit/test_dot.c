@@ -8,7 +8,7 @@
  *     test_emit_dot [long] */
 #include "emit_test.h"
 
-enum { ROWS = 256, LANES = 16, FIRST_OUTPUT = 3 };
+enum { ROWS = 256, LANES = 16, INPUTS = 3, OUTPUTS = 6 };
 #define BATCHES (every_build ? 8 : 3)
 
 /* ---- modules --------------------------------------------------------------------------------------- */
@@ -54,8 +54,9 @@ static value_t *load(maker_t *k, buffer_t *from, int lanes, int at) {
 static void store(maker_t *k, value_t *v, int at) {
     char name[64];
     snprintf(name, sizeof name, "out%d", k->n);
+    assert_true(k->n < OUTPUTS);
     buffer_t *out = module_find_buffer(k->m, name);
-    if (!out) out = buffer(k->m, BUF_OUTPUT, name, v->type.elem, FIRST_OUTPUT + k->n);
+    if (!out) out = buffer(k->m, BUF_OUTPUT, name, v->type.elem, INPUTS + k->n);
     affine_t index[] = {k->row, ax(at)};
     b_store(&k->b, out, v, index);
 }
@@ -278,7 +279,6 @@ static void by_llvm(bench_t *b, bool runs) {
 
 #define CROSS    "aarch64-linux-gnu-gcc"
 #define EMULATOR "qemu-aarch64"
-enum { INPUTS = 3, OUTPUTS = REFORMER_SLOTS - INPUTS }; /* all that a module may have */
 
 static const char driver[] =
     "#include <stdio.h>\n#include \"reformer_rt.h\"\n%s\n"
@@ -290,7 +290,7 @@ static const char driver[] =
     "    for (int s = 0; s < REFORMER_SLOTS; s++) call.slot[s] = memory[s];\n"
     "    for (int k = 0; k < %d; k++) {\n"
     "        if (fread(memory, sizeof memory[0], %d, stdin) != %d) return 1;\n"
-    "        for (int s = %d; s < REFORMER_SLOTS; s++)\n"
+    "        for (int s = %d; s < %d; s++)\n"
     "            for (size_t i = 0; i < sizeof memory[s]; i++) memory[s][i] = 0;\n"
     "        (run[k] ? run[k] : %s)(&call);\n"
     "        if (fwrite(memory[%d], sizeof memory[0], %d, stdout) != %d) return 1;\n"
@@ -304,9 +304,9 @@ static void put_driver(bench_t *b, const char *declare, const char *runs, bool d
                                                 "    if (%s_bind(&m, NULL, 0)) return 1;\n",
                                                 b->plan.name)
                                  : "";
-    const char *text =
-        arena_printf(b->arena, driver, declare, runs, bind, n, INPUTS, INPUTS, INPUTS,
-                     described ? "m.desc->variants[k].run" : "run[0]", INPUTS, OUTPUTS, OUTPUTS);
+    const char *text = arena_printf(
+        b->arena, driver, declare, runs, bind, n, INPUTS, INPUTS, INPUTS, INPUTS + OUTPUTS,
+        described ? "m.desc->variants[k].run" : "run[0]", INPUTS, OUTPUTS, OUTPUTS);
     const char *path = arena_printf(b->arena, "%s/main.c", b->folder);
     must(b, file_write(path, text, strlen(text), b->diag));
     path = arena_printf(b->arena, "%s/stub.c", b->folder);
