@@ -7,6 +7,7 @@
 #include "formulas.h"
 #include "graph/dropout.h"
 #include "support/bf16.h"
+#include "support/bug.h"
 #include "support/i8.h"
 
 void sum_add(sum_t *s, double x, double ex, double w, double ew) {
@@ -345,10 +346,17 @@ static void right_dense_t(const right_ctx_t *c) {
     }
 }
 
+typedef double (*formula_t)(double);
+
+static formula_t formula(const formula_t *of, const gnode_t *n) {
+    if (!of[n->act]) bug("tests/lower/formulas.h lacks a row of %s", act_name(n->act));
+    return of[n->act];
+}
+
 /* Eight units in the last place of what is at least one, as test_math.c allows. */
 static void right_activation(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0);
-    double (*f)(double) = activations[c->n->act];
+    formula_t f = formula(activations, c->n);
     bool exact = c->n->act == ACT_RELU || c->n->act == ACT_LINEAR || c->n->act == ACT_RELU6;
     for (int64_t i = 0; i < c->y->elements; i++) {
         double v = f(x->v[i]), e = exact ? 0 : 16 * RIGHT_U * fmax(fabs(v), 1);
@@ -360,7 +368,7 @@ static void right_activation(const right_ctx_t *c) {
 /* As of activations: eight units in the last place of what is at least one, times dy. */
 static void right_activation_grad(const right_ctx_t *c) {
     const right_t *dy = right_input(c, 0), *x = right_input(c, 1);
-    double (*f)(double) = derivatives[c->n->act];
+    formula_t f = formula(derivatives, c->n);
     for (int64_t i = 0; i < c->y->elements; i++) {
         double v = f(x->v[i]), e = 16 * RIGHT_U * fmax(fabs(v), 1);
         e += 2 * fmax(fabs(f(x->v[i] + x->e[i]) - v), fabs(f(x->v[i] - x->e[i]) - v));

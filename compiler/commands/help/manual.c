@@ -90,7 +90,7 @@ void manual_page(const command_t *commands, const command_t *c, sbuf_t *out) {
     put_options(out, commands, c);
     if (all) put_commands(out, commands);
     sbuf_puts(out, ".SH EXIT STATUS\n");
-    put_paragraph(out, help_exit);
+    put_paragraph(out, help_exit + strlen("Exit: "));
     if (all || strcmp(c->name, "cache") == 0) {
         sbuf_puts(out, ".SH FILES\n");
         put_paragraph(out, help_cache);
