@@ -4,6 +4,7 @@
  * it holds of how much it may, when its entries were last used; with --clear what was removed.
  * Nothing but its own entries is counted or removed, and the folder is not made. */
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/help.h"
@@ -106,19 +107,32 @@ static bool check_trust(state_t *s, bool clears, diag_t *d) {
     return !clears;
 }
 
-/* Entries that others used meanwhile are met by the next round. What was judged is what is cleared,
+static bool holds(const cache_list_t *l, const cache_entry_t *e) {
+    for (size_t k = 0; k < l->n; k++)
+        if (l->entry[k].used_s == e->used_s && l->entry[k].used_ns == e->used_ns &&
+            strcmp(l->entry[k].name, e->name) == 0)
+            return true;
+    return false;
+}
+
+/* Entries that others used meanwhile are met by the next round; what they make behind the last one
+ * is no failure, but what stood there before it and still does. What was judged is what is cleared,
  * wherever a link leads by now. */
 static bool clear(state_t *s, diag_t *d) {
+    cache_list_t before = {0};
+    size_t kept = 0;
     s->cleared = true;
     for (cache_list_t gone = {.n = s->trusted != NULL}; gone.n > 0;) {
+        before = cache_list(s->arena, s->trusted);
         gone = cache_trim(s->arena, s->trusted, 0);
         s->removed.n += gone.n;
         s->removed.bytes += gone.bytes;
     }
     s->held = cache_list(s->arena, s->folder);
-    if (s->held.n == 0) return true;
-    diag_error(d, IN_FILE(s->folder), "%zu entr%s cannot be removed", s->held.n,
-               s->held.n == 1 ? "y" : "ies");
+    for (size_t k = 0; k < s->held.n; k++) kept += holds(&before, &s->held.entry[k]);
+    if (kept == 0) return true;
+    diag_error(d, IN_FILE(s->folder), "%zu entr%s cannot be removed", kept,
+               kept == 1 ? "y" : "ies");
     return false;
 }
 
