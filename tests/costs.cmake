@@ -13,40 +13,40 @@ set(test_costs
     cli_verify 12
     cli_pages 14
     cli_product 18
-    cli_generate 20
+    cli_generate 19
     golden_.*_turns 10
     cli_flags 15
-    cli_graph 5
+    cli_graph 3
     cli_specs 9
     cli_machine_code 7
     library_decode 8
-    cli_gradients_product 5
+    cli_gradients_product 4
     cli_learn_product 6
     lower_edited_steps 2
     lower_limits 18
-    cli_sweep 10
+    cli_sweep 7
     cli_bench_long 28
     cli_bench_decode 2
     cli_bench 3
     cli_linear 8
     cli_score 12
     cli_trust 6
-    cli_tune 6
+    cli_tune 4
     emit_programs 10
     emit_addresses 4
     emit_ops 12
     golden_.*_gradients_one 12
     lower_tiles 16
-    cli_explain 9
+    cli_explain 8
     library_memory 6
     library_install 3
     emit_dot 17
     emit_file 15
     library_golden 3
     golden_generate 14
-    cli_special 5
+    cli_special 2
     cli_long_context 12
-    cli_outputs 4
+    cli_outputs 3
     library_cycles 3
     cli_sentencepiece 11
     exec_cache 11
