@@ -3,7 +3,7 @@
 # a test's name matches counts.
 set(test_costs
     lower_train_steps_kept 50
-    lower_train_steps 27
+    lower_train_steps 15
     cli_verify_train 8
     cli_standalone 12
     cli_compilers 6
@@ -32,15 +32,15 @@ set(test_costs
     cli_score 12
     cli_trust 6
     cli_tune 4
-    emit_programs 10
+    emit_programs 5
     emit_addresses 4
-    emit_ops 12
+    emit_ops 7
     golden_.*_gradients_one 12
-    lower_tiles 16
+    lower_tiles 6
     cli_explain 8
     library_memory 6
     library_install 3
-    emit_dot 17
+    emit_dot 8
     emit_file 15
     library_golden 3
     golden_generate 14
@@ -49,9 +49,8 @@ set(test_costs
     cli_outputs 3
     library_cycles 3
     cli_sentencepiece 11
-    exec_cache 11
-    differential_c_ 10
-    differential_ 9
+    exec_cache 2
+    differential_ 3
     lower_token_losses 10
     wasm_numbers 5
     wasm_page 6
