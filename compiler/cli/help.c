@@ -101,6 +101,7 @@ void options_help(const command_t *commands, const command_t *c, sbuf_t *out) {
 int print_command_help(const options_t *o, diag_t *d) {
     sbuf_t out = {0};
     options_help(o->commands, o->command, &out);
+    if (strcmp(o->command->name, "cache") == 0) sbuf_printf(&out, "\n%s", help_cache);
     int code = print_out(&out, d) ? 0 : EXIT_VALUE;
     sbuf_free(&out);
     return code;

@@ -38,7 +38,8 @@ static const char *usable_folder(arena_t *a, diag_t *d) {
     const char *own = trusted_folder(a, dir, &why);
     if (!own) {
         diag_warning(d, IN_FILE(dir),
-                     "the compile cache is not used, it must be this user's alone: %s", why);
+                     "the compile cache is not used, it must be a folder of this user's alone: %s",
+                     why);
         diag_hint(d, "the variable REFORMERC_CACHE names another folder");
         return NULL;
     }

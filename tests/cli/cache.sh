@@ -126,7 +126,7 @@ unset REFORMERC_CACHE_SIZE
 REFORMERC_CACHE=$PWD/others
 mkdir -m 777 others
 chmod 777 others
-check 'not ours' 0 'warning: the compile cache is not used, it must be this user.s alone: other users may write to' "$r" cache
+check 'not ours' 0 'warning: the compile cache is not used, it must be a folder of this user.s alone: other users may write to' "$r" cache
 check 'not cleared' 1 'others: error: is not cleared: other users may write to' "$r" cache --clear
 check 'no folder' 1 'error: no folder is named for the compile cache' env -u REFORMERC_CACHE -u HOME -u XDG_CACHE_HOME "$r" cache
 REFORMERC_CACHE=$PWD/mounted
@@ -149,4 +149,8 @@ if unshare -rm true 2>.err; then
 else
     echo "no mounts here, disks are not tried: $(cat .err)"
 fi
+check help 0 - "$r" cache --help
+says 'REFORMERC_CACHE_SIZE'
+: >file
+REFORMERC_CACHE=$PWD/file check 'no folder' 0 'file: warning: the compile cache is not used, it must be a folder of' "$r" cache
 finish

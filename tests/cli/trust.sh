@@ -33,7 +33,7 @@ once() { # PATTERN: on one line of stderr
 REFORMERC_CACHE=$PWD/cache/code
 distrusted() { # WHY BACKENDS: as `cache` and `cache/code` are now
     for b in $2; do
-        check "$1, back end $b" 0 "warning: the compile cache is not used, it must be this user's alone: $1" "$r" $run --backend $b
+        check "$1, back end $b" 0 "warning: the compile cache is not used, it must be a folder of this user's alone: $1" "$r" $run --backend $b
         once 'not used'
         once 'hint: the variable REFORMERC_CACHE names another folder'
         right

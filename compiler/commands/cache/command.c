@@ -103,7 +103,8 @@ static bool check_trust(state_t *s, bool clears, diag_t *d) {
     if (clears) diag_error(d, IN_FILE(s->folder), "is not cleared: %s", why);
     else
         diag_warning(d, IN_FILE(s->folder),
-                     "the compile cache is not used, it must be this user's alone: %s", why);
+                     "the compile cache is not used, it must be a folder of this user's alone: %s",
+                     why);
     return !clears;
 }
 
