@@ -32,14 +32,18 @@ const char *cache_named(arena_t *a) {
     return home ? arena_printf(a, "%s/.cache/reformerc", home) : NULL;
 }
 
+void cache_distrust(diag_t *d, const char *dir, const char *why) {
+    diag_warning(d, IN_FILE(dir),
+                 "the compile cache is not used, it must be a folder of this user's alone: %s",
+                 why);
+}
+
 static const char *usable_folder(arena_t *a, diag_t *d) {
     const char *dir = cache_named(a), *why;
     if (!dir || !make_directories(dir, 0700)) return NULL;
     const char *own = trusted_folder(a, dir, &why);
     if (!own) {
-        diag_warning(d, IN_FILE(dir),
-                     "the compile cache is not used, it must be a folder of this user's alone: %s",
-                     why);
+        cache_distrust(d, dir, why);
         diag_hint(d, "the variable REFORMERC_CACHE names another folder");
         return NULL;
     }

@@ -33,6 +33,8 @@ typedef struct {
 bool cache_find(arena_t *a, compile_cache_t *c, diag_t *d);
 /* The folder that is named, there or not; NULL: none. */
 const char *cache_named(arena_t *a);
+/* Warns of a folder that trusted_folder() refuses. */
+void cache_distrust(diag_t *d, const char *dir, const char *why);
 /* What $REFORMERC_CACHE_SIZE says. False after an error in d. */
 bool cache_limit(uint64_t *bytes, diag_t *d);
 

@@ -121,10 +121,6 @@ static void add_options(const training_t *t, terms_t *to) {
             t->o->given[rows[i].id] ? "given" : "absent");
 }
 
-static uint64_t add_up(uint64_t sum, const void *data, size_t bytes) {
-    return sum * 31 + reformer_checksum(data, bytes);
-}
-
 bool agree_on_training(training_t *t) {
     terms_t mine = {.arena = t->arena};
     spec_value_t *values;
@@ -154,7 +150,7 @@ bool agree_on_state(training_t *t) {
     for (size_t i = 0; i < exec_learner_arrays(t->learner); i++) {
         exec_array_t a;
         exec_learner_array(t->learner, i, &a);
-        sum = add_up(sum, a.data, (size_t)a.elements * sizeof *a.data);
+        sum = print_add(sum, a.data, (size_t)a.elements * sizeof *a.data);
     }
     add(&mine, "target", NOWHERE, t->s->plan->targets[0]->name);
     add_number(&mine, "steps done", NOWHERE, t->step);

@@ -30,7 +30,7 @@ static bool check_file(feed_t *f, diag_t *d) {
     return true;
 }
 
-static uint64_t add_up(uint64_t sum, const void *data, size_t bytes) {
+uint64_t print_add(uint64_t sum, const void *data, size_t bytes) {
     return sum * 31 + reformer_checksum(data, bytes);
 }
 
@@ -39,8 +39,8 @@ static uint64_t header_print(const st_file_t *f) {
     for (size_t i = 0; i < st_count(f); i++) {
         const st_tensor_t *x = st_at(f, i);
         int rank = x->rank < 8 ? x->rank : 8;
-        sum = add_up(sum, x->name, strlen(x->name));
-        sum = add_up(sum, x->shape, (size_t)rank * sizeof *x->shape);
+        sum = print_add(sum, x->name, strlen(x->name));
+        sum = print_add(sum, x->shape, (size_t)rank * sizeof *x->shape);
     }
     return sum;
 }
@@ -69,7 +69,7 @@ static bool take_file_batch(training_t *t, int64_t k, reformer_io_t *io, uint64_
     st_tensor_t *parts = ARENA_ARRAY(f->scratch, st_tensor_t, n);
     for (size_t i = 0; i < n; i++) {
         if (!take_slice(f, st_at(all, i), k, &parts[i], t->d)) return false;
-        if (print) *print = add_up(*print, parts[i].data, parts[i].bytes);
+        if (print) *print = print_add(*print, parts[i].data, parts[i].bytes);
     }
     st_file_t *batch = st_from_memory(shown, parts, n, t->d);
     inputs_t in;

@@ -159,13 +159,8 @@ static bool saves(const training_t *t, bool evaluated) {
            (minutes > 0 && clock_now() - t->saved >= 60 * minutes);
 }
 
-/* The seconds that a run had before it was interrupted count. */
-static double seconds_so_far(const training_t *t) {
-    return t->count.seconds + clock_now() - t->started;
-}
-
 static bool time_is_up(const training_t *t) {
-    return t->spec->train.minutes >= 0 && seconds_so_far(t) >= 60 * t->spec->train.minutes;
+    return t->spec->train.minutes >= 0 && training_seconds(t) >= 60 * t->spec->train.minutes;
 }
 
 static bool is_patient(const training_t *t) {
@@ -201,7 +196,7 @@ static bool sample(training_t *t) {
 
 static bool write_row(training_t *t, metric_t *row) {
     row->speed = (t->count.tokens - t->logged_tokens) / (t->learning - t->logged_at);
-    row->seconds = seconds_so_far(t);
+    row->seconds = training_seconds(t);
     row->peak = (double)resident_peak() / 1048576;
     t->logged_tokens = t->count.tokens;
     t->logged_at = t->learning;
@@ -270,6 +265,6 @@ bool train_loop(training_t *t) {
     if (!t->follows) progress_clear(&t->bar);
     bool learnt = t->step > t->first;
     ok = ok && (!learnt || save_last(t)) && (t->follows || show_plot(t));
-    t->count.seconds = seconds_so_far(t);
+    t->count.seconds = training_seconds(t);
     return ok;
 }

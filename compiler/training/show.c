@@ -23,16 +23,13 @@ static double tokens_per_second(const training_t *t) {
     return (t->count.tokens - t->unlearnt) / t->learning;
 }
 
-static double elapsed(const training_t *t) {
-    return t->count.seconds + clock_now() - t->started;
-}
-
 /* By the time that steps took so far, evaluations included. */
 static double seconds_left(const training_t *t) {
     double left = INFINITY;
     if (t->steps < INT64_MAX)
         left = (double)(t->steps - t->step) * (clock_now() - t->started) / steps_done(t);
-    if (t->spec->train.minutes >= 0) left = fmin(left, 60 * t->spec->train.minutes - elapsed(t));
+    if (t->spec->train.minutes >= 0)
+        left = fmin(left, 60 * t->spec->train.minutes - training_seconds(t));
     return fmax(left, 0);
 }
 
@@ -87,7 +84,8 @@ void show_begin(training_t *t) {
 /* Thousandths of the way, by steps or by minutes. */
 static int64_t way(const training_t *t) {
     double part = t->steps < INT64_MAX ? (double)t->step / (double)t->steps : 0;
-    if (t->spec->train.minutes > 0) part = fmax(part, elapsed(t) / (60 * t->spec->train.minutes));
+    if (t->spec->train.minutes > 0)
+        part = fmax(part, training_seconds(t) / (60 * t->spec->train.minutes));
     return (int64_t)(1000 * fmin(part, 1));
 }
 

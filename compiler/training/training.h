@@ -28,6 +28,7 @@
 #include "ranks/ranks.h"
 #include "report/progress.h"
 #include "session/session.h"
+#include "support/clock.h"
 #include "tensors/tensors.h"
 #include "text/text.h"
 
@@ -154,6 +155,9 @@ bool feed_data_take(training_t *t, int64_t step);
 bool feed_file_open(training_t *t);
 bool feed_file_take(training_t *t, int64_t step);
 
+/* batches.c: the print of content, `sum`, with these bytes behind it. */
+uint64_t print_add(uint64_t sum, const void *data, size_t bytes);
+
 /* loop.c: steps until one of the ends of the run. False after an error. */
 bool train_loop(training_t *t);
 
@@ -193,6 +197,11 @@ void peak_open(training_t *t);
 void peak_look(training_t *t);
 void peak_close(training_t *t);
 double peak_part(const training_t *t);
+
+/* The seconds that a run had before it was interrupted count. */
+static inline double training_seconds(const training_t *t) {
+    return t->count.seconds + clock_now() - t->started;
+}
 
 /* show.c */
 void show_begin(training_t *t);

@@ -148,7 +148,8 @@ const char *bench_case_title(const bench_t *b, const bench_case_t *c); /* of its
 const char *bench_giga(arena_t *a, double x);
 const char *bench_dtype_text(const bench_t *b); /* "bfloat16, "; "": float32, or a graph says */
 void bench_put_spread(sbuf_t *out, const char *key, spread_t s); /* a member of a JSON object */
-void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out);
+/* The members on instrumented code, which end a case's object. */
+void bench_put_kernels(const bench_case_t *c, sbuf_t *out);
 
 /* ---- forward_report.c ------------------------------------------------------------------------ */
 

@@ -70,7 +70,7 @@ void bench_put_spread(sbuf_t *out, const char *key, spread_t s) {
                 s.low, s.high);
 }
 
-void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out) {
+static void put_kernel(const bench_kernel_t *k, sbuf_t *out) {
     sbuf_puts(out, "      {\"name\": ");
     put_json(out, k->name);
     sbuf_printf(out, ", \"launches\": %.9g, \"flops\": %.9g, \"stream_bytes\": %.9g", k->launches,
@@ -79,4 +79,14 @@ void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out) {
     bench_put_spread(out, "seconds", k->seconds);
     bench_put_spread(out, "of_peak", k->of_peak);
     sbuf_puts(out, "}");
+}
+
+void bench_put_kernels(const bench_case_t *c, sbuf_t *out) {
+    bench_put_spread(out, "instrumented_seconds", c->told_seconds);
+    sbuf_puts(out, ", \"kernels\": [\n");
+    for (int k = 0; k < c->n_kernels; k++) {
+        if (k) sbuf_puts(out, ",\n");
+        put_kernel(&c->kernels[k], out);
+    }
+    sbuf_puts(out, "]}");
 }

@@ -182,13 +182,7 @@ void decode_json_case(const bench_case_t *c, sbuf_t *out) {
     bench_put_spread(out, "of_floor", c->of_floor);
     sbuf_printf(out, ", \"flops\": %.9g, \"cache_bytes\": %.0f, \"prefill_seconds\": %.9g",
                 c->flops, c->cache, c->prefill);
-    bench_put_spread(out, "instrumented_seconds", c->told_seconds);
-    sbuf_puts(out, ", \"kernels\": [\n");
-    for (int k = 0; k < c->n_kernels; k++) {
-        if (k) sbuf_puts(out, ",\n");
-        bench_put_kernel(&c->kernels[k], out);
-    }
-    sbuf_puts(out, "]}");
+    bench_put_kernels(c, out);
 }
 
 void decode_json(const bench_t *b, sbuf_t *out) {

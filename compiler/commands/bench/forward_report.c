@@ -228,11 +228,5 @@ void forward_json_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
         bench_put_spread(out, "vs_ratio", c->ratio);
         bench_put_spread(out, "vs_cpu_ratio", c->cpu_ratio);
     }
-    bench_put_spread(out, "instrumented_seconds", c->told_seconds);
-    sbuf_puts(out, ", \"kernels\": [\n");
-    for (int k = 0; k < c->n_kernels; k++) {
-        if (k) sbuf_puts(out, ",\n");
-        bench_put_kernel(&c->kernels[k], out);
-    }
-    sbuf_puts(out, "]}");
+    bench_put_kernels(c, out);
 }

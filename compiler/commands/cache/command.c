@@ -101,10 +101,7 @@ static bool check_trust(state_t *s, bool clears, diag_t *d) {
     s->trusted = trusted_folder(s->arena, s->folder, &why);
     if (s->trusted) return true;
     if (clears) diag_error(d, IN_FILE(s->folder), "is not cleared: %s", why);
-    else
-        diag_warning(d, IN_FILE(s->folder),
-                     "the compile cache is not used, it must be a folder of this user's alone: %s",
-                     why);
+    else cache_distrust(d, s->folder, why);
     return !clears;
 }
 
