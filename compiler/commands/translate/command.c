@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "cli/help.h"
 #include "cli/name.h"
@@ -223,17 +220,7 @@ static int answer_question(const options_t *o, diag_t *d) {
     return code;
 }
 
-/* A translation makes and drops memory a hundred times, and ends: what it drops is not given back
- * to the system in between, which would be a page fault again for each page. */
-static void keep_memory(void) {
-#ifdef __GLIBC__
-    (void)mallopt(M_TRIM_THRESHOLD, 1 << 26);
-    (void)mallopt(M_TOP_PAD, 1 << 20);
-#endif
-}
-
 int command_translate(const options_t *o, diag_t *d) {
-    keep_memory();
     int answered = answer_question(o, d);
     if (answered >= 0) return answered;
     bool looks_only = o->given[OPT_DUMP] || o->given[OPT_VERIFY] || o->given[OPT_TIME_PASSES];
