@@ -45,7 +45,7 @@
 /* Machines are busy, so it is the time of the process that counts. */
 enum {
     MAX_UNITS = 120,
-    UNITS = 16, /* that are measured together */
+    UNITS = 8, /* that are measured together */
     MAX_MEGABYTES = 1024,
     MAX_CODE = 64 << 20, /* of C for one target, 64 lengths of it */
     MAX_SETS = 24,
@@ -601,14 +601,14 @@ static void walk(count_t *c, const walk_t *w) {
 
 /* ---- the walks ----------------------------------------------------------------------------- */
 
-/* What only training and bookkeeping read has no part in code: one value of it is translated. */
+/* What only training and bookkeeping read has no part in code: one value of it is translated, in the long form. */
 static bool decides_code(const key_info_t *k) {
     bool trains = k->role == ROLE_TRAIN || strncmp(k->section, "train", 5) == 0;
     return !trains && k->role != ROLE_IGNORED && k->role != ROLE_PLAIN;
 }
 
 static void walk_value(count_t *c, const values_t *v, int value, int models, int turn) {
-    bool beyond = v->v[value].beyond, code = decides_code(v->k) || value == 0;
+    bool beyond = v->v[value].beyond, code = decides_code(v->k) || (value == 0 && models > 1);
     for (int m = 0; m < (code && !beyond ? models : 1); m++) {
         walk_t w = {.target = turn % T_LEVELS, .only_read = !code};
         int any = turn + m * N_KINDS, decoder = turn / 2 / N_KINDS * N_KINDS;
