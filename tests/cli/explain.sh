@@ -51,6 +51,25 @@ says '^  feed_forward.gate.dense.weight  *1  *512 x 512 '
 says '^  feed_forward.gate.dense.weight.2  *5  *2048 x 512 '
 grep -q 'layer_norm.bias' .out && fail 'RMS norms have no bias'
 
+# ... and their number types, of a spec and of a graph
+types='--no-warnings --set compile.sequence_length=256 --set compile.dtype=int8'
+own="$types --set extensions.layers.0.dtype=float32 --set extensions.layers.3.dtype=bfloat16"
+check 'graph' 0 - "$r" "$specs/bench.yaml" $own -o types.graph
+for model in "$specs/bench.yaml $own" types.graph; do
+    x "number types, $model" 0 - $model $fixed --no-warnings
+    says '^  dtype  *float32; layer 0$'
+    says '^  dtype  *bfloat16; layer 3$'
+    says '^  dtype  *int8; words and the head, layers 1 \.\.\. 2, 4 \.\.\. 5$'
+done
+x 'one number type' 0 - "$specs/bench.yaml" $types $fixed
+says '^  dtype  *int8$'
+x 'a number type that no layer has' 0 - "$specs/bench.yaml" $types $fixed --set attn_layers='[local]' \
+    --set extensions.layers.0.dtype=bfloat16
+says '^  dtype  *bfloat16; layer 0$'
+says '^  dtype  *int8; words and the head$'
+x 'without a head' 0 - "$CASES/p_base_model_local_only" $fixed --no-warnings --set extensions.layers.0.dtype=int8
+says '^  dtype  *float32; words, layer 1$'
+
 # ... and the weights file is as large as it says.
 small="$CASES/b_clm_alt_4hash_factorised"
 check translated 0 '' "$r" "$small" -o m.c --target x86-64-v3 --set compile.sequence_length=64

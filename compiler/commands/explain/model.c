@@ -88,10 +88,11 @@ static const char *widths_text(const explanation_t *e, int layer) {
                 (long long)l.feed_forward_size, act_name(l.hidden_act));
 }
 
-/* "layers 0, 2 ... 5": those of which the text is said. */
-static const char *layers_of(const explanation_t *e, const char *const *texts, const char *text) {
+/* "layers 0, 2 ... 5": those of n of which the text is said; NULL: none. */
+static const char *layers_of(const explanation_t *e, int n, const char *const *texts,
+                             const char *text) {
     sbuf_t out = {0};
-    int n = e->spec->n_layers, said = 0;
+    int said = 0;
     for (int i = 0, run; i < n; i += run) {
         for (run = 0; i + run < n && texts[i + run] && strcmp(texts[i + run], text) == 0;) run++;
         if (run == 0) {
@@ -105,6 +106,7 @@ static const char *layers_of(const explanation_t *e, const char *const *texts, c
         sbuf_printf(&out, said++ ? ", %d" : " %d", i);
         if (run > 1) sbuf_printf(&out, " ... %d", i + run - 1);
     }
+    if (!said) return NULL;
     const char *copy =
         TEXT(e, "layer%s%s", said > 1 || strstr(out.data, "...") ? "s" : "", out.data);
     sbuf_free(&out);
@@ -123,8 +125,42 @@ static void layer_rows(const explanation_t *e, table_t *t, const char *label, la
         if (k == n_texts && texts[i]) differ[n_texts++] = texts[i];
     }
     for (int k = 0; k < n_texts; k++) {
-        const char *where = n_texts > 1 ? TEXT(e, "; %s", layers_of(e, texts, differ[k])) : "";
+        const char *where = n_texts > 1 ? TEXT(e, "; %s", layers_of(e, n, texts, differ[k])) : "";
         ROW(e, t, label, TEXT(e, "%s%s", differ[k], where));
+    }
+}
+
+/* The type of products of a layer, or of what no layer has: words and the head (-1). In a layer of
+ * int8 some are of bfloat16 (docs/dtype.md). */
+static const char *dtype_text(const explanation_t *e, int layer) {
+    const graph_t *g = e->variant->graph;
+    gtype_t type = G_F32;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        int weight = n->op == G_DENSE ? 1 : graph_is_embed(n) ? graph_word_input(n) : -1;
+        if (n->layer != layer || weight < 0) continue;
+        gtype_t of = n->in[weight]->type;
+        if (type == G_F32 || of == G_I8) type = of;
+    }
+    return dtype_name(type == G_I8 ? DTYPE_INT8 : type == G_BF16 ? DTYPE_BFLOAT16 : DTYPE_FLOAT32);
+}
+
+/* The model's type alone where all layers have it, else a row for each type and who has it. */
+static void dtype_rows(const explanation_t *e, table_t *t) {
+    int n = e->plan->facts.n_layers;
+    const char *own = dtype_text(e, -1), **texts = ARENA_ARRAY(e->arena, const char *, n + 1);
+    bool differ = false;
+    for (int i = 0; i < n; i++) {
+        texts[i] = dtype_text(e, i);
+        differ = differ || strcmp(texts[i], own) != 0;
+    }
+    if (!differ) ROW(e, t, "dtype", own);
+    for (dtype_t d = 0; d < DTYPE_COUNT && differ; d++) {
+        const char *name = dtype_name(d), *where = layers_of(e, n, texts, name);
+        const char *rest = e->plan->facts.head > ARCH_BASE ? "words and the head" : "words";
+        if (strcmp(name, own) == 0)
+            where = TEXT(e, "%s%s%s", rest, where ? ", " : "", where ? where : "");
+        if (where) ROW(e, t, "dtype", TEXT(e, "%s; %s", name, where));
     }
 }
 
@@ -260,6 +296,7 @@ void model_section(const explanation_t *e, document_t *doc) {
     ROW(e, t, "head", head_text(e));
     ROW(e, t, "length", lengths_text(e));
     ROW(e, t, "padding", padding_text(e));
+    dtype_rows(e, t);
     ROW(e, t, "batch", TEXT(e, "%lld", (long long)e->plan->batch));
     ROW(e, t, "target", e->m->target->name);
 }
