@@ -39,6 +39,7 @@ static void check_layer_count(reader_t *r) {
     }
     complain(r, n->at, "'num_hidden_layers' is %lld, 'attn_layers' %s %d", count,
              s->given[KEY_attn_layers] ? "lists" : "by default has", s->n_layers);
+    suggest(r, "%d at most; 'attn_layers' says the type of each", s->n_layers);
 }
 
 static void check_layer_list(reader_t *r) {
@@ -47,6 +48,8 @@ static void check_layer_list(reader_t *r) {
     if (!n || n->kind != NODE_LIST || !USABLE(r, KEY_attn_layers) || n->n <= layers) return;
     complain(r, n->items[layers]->at, "'extensions.layers' has %zu layers, 'attn_layers' %zu", n->n,
              layers);
+    if (layers == 1) suggest(r, "the only layer is 0");
+    else suggest(r, "layers are 0 … %zu", layers - 1);
 }
 
 /* The names where they are numbered 0, 1 …, in whatever order, and each is a text. */
