@@ -201,3 +201,30 @@ void spec_list_words(const char *key, sbuf_t *out) {
             sbuf_printf(out, "%s\n", w->word);
     }
 }
+
+/* Words that are a value by themselves: in a list of layers they are its parts, in a budget its
+ * units. */
+static bool takes_words(const key_info_t *key) {
+    return key->words && key->kind != KIND_LAYERS && key->kind != KIND_BYTES &&
+           key->kind != KIND_FLOPS;
+}
+
+static void list_values(sbuf_t *out, const char *name, const key_info_t *key) {
+    if (key->role == ROLE_IGNORED || (key->kind != KIND_BOOL && !takes_words(key))) return;
+    sbuf_printf(out, "%s=", name);
+    if (key->kind == KIND_BOOL) sbuf_puts(out, "true false");
+    for (const word_t *w = key->words; key->kind != KIND_BOOL && w->word; w++)
+        sbuf_printf(out, "%s%s", w == key->words ? "" : " ", w->word);
+    sbuf_puts(out, "\n");
+}
+
+void spec_list_values(sbuf_t *out) {
+    for (int k = 0; k < KEY_COUNT; k++) list_values(out, schema[k].full, &schema[k]);
+    for (int k = 0; layer_keys[k] != KEY_COUNT; k++) {
+        const key_info_t *key = &schema[layer_keys[k]];
+        sbuf_t name = {0};
+        sbuf_printf(&name, "extensions.layers.*.%s", key->name);
+        list_values(out, name.data, key);
+        sbuf_free(&name);
+    }
+}

@@ -297,9 +297,11 @@ void spec_json_schema(sbuf_t *out);    /* reformerc schema */
 void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
 /* For completion: what --set takes before its "=", a line each; the words that a key takes, a
- * line each: none of most. */
+ * line each: none of most; of those that are a word or a truth value, "KEY=yes no", a line each,
+ * with a * for a layer's number. */
 void spec_list_keys(sbuf_t *out);
 void spec_list_words(const char *key, sbuf_t *out);
+void spec_list_values(sbuf_t *out);
 /* The keys that a training has for good, with their values as text: those of the model, and of
  * train: all but where it ends, what it shows and keeps, and the paths of its
  * files. Returns how many. */

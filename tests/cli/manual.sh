@@ -54,6 +54,12 @@ reformerc help ver|reformerc help verify
 reformerc pack --dt|reformerc pack --dtype
 reformerc pack --dtype b|reformerc pack --dtype bfloat16
 reformerc pack --set num_ha|reformerc pack --set num_hashes=
+reformerc pack --set compile.dtype=bf|reformerc pack --set compile.dtype=bfloat16
+reformerc run --set axial_pos_embds=tr|reformerc run --set axial_pos_embds=true
+reformerc model.yaml --set compile.sequence_length=|reformerc model.yaml --set compile.sequence_length=dynamic
+reformerc pack --set extensions.layers.12.hidden_act=sig|reformerc pack --set extensions.layers.12.hidden_act=sigmoid
+reformerc pack --set=train.memory=rev|reformerc pack --set=train.memory=reversible
+reformerc sweep --set compile.dtype=float32,int|reformerc sweep --set compile.dtype=float32,int8
 reformerc run --input inp|reformerc run --input input.safetensors
 reformerc train --out fol|reformerc train --out folder/
 reformerc train --task dupl|reformerc train --task duplicate
@@ -62,17 +68,21 @@ reformerc verify --backends jit,c,inter|reformerc verify --backends jit,c,interp
 reformerc model.yaml --lib|reformerc model.yaml --libs
 END
 
-in_bash() { # LINE
+in_bash() { # LINE: bash cuts words at =
+    complete_in_bash "$1" "$(echo "$1" | sed 's/=/ = /g')"
+}
+complete_in_bash() { # LINE WORDS
     bash --norc -c '
         compopt() { :; }
         . ./completion.bash
-        read -ra COMP_WORDS <<<"$1"
+        read -ra COMP_WORDS <<<"$2"
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
         _reformerc
         [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "${COMP_WORDS[-1]}"))
         word=${COMPREPLY[*]}
         [ ! -d "$word" ] || word=$word/
-        echo "${1% *} $word"' bash "$1"
+        last=${COMP_WORDS[-1]}
+        echo "${1%"${last#=}"}$word"' bash "$@"
 }
 in_fish() {
     XDG_CONFIG_HOME=$WORK/config HOME=$WORK fish -c '
@@ -107,4 +117,9 @@ for shell in bash fish zsh; do
         equal "$shell: $line" "$(in_$shell "$line" 2>&1)" "$wanted"
     done <lines
 done
+if command -v bash >/dev/null; then # whose COMP_WORDBREAKS has no =
+    line='reformerc pack --set compile.dtype=float32,bf'
+    equal 'bash, one word' "$(complete_in_bash "$line" "$line" 2>&1)" "${line}loat16"
+fi
+equal 'units, which are no values' "$(grep -c 'case .expect' completion.fish)" 0
 finish

@@ -25,6 +25,20 @@ static void put_words(sbuf_t *out, option_id_t id) {
     sbuf_free(&words);
 }
 
+/* A case of the shell for each key of the spec whose values are known: its name between `before`
+ * and `between`, its values, `after`. */
+static void put_values(sbuf_t *out, const char *before, const char *between, const char *after) {
+    sbuf_t lines = {0};
+    spec_list_values(&lines);
+    for (char *key = lines.data; *key;) {
+        char *values = strchr(key, '='), *end = strchr(key, '\n');
+        *values = *end = 0;
+        sbuf_printf(out, "%s%s%s%s%s", before, key, between, values + 1, after);
+        key = end + 1;
+    }
+    sbuf_free(&lines);
+}
+
 static void put_command_names(sbuf_t *out, const command_t *all, char between) {
     for (const command_t *c = all + 1; c->run; c++) {
         sbuf_puts(out, c->name);
@@ -39,14 +53,18 @@ static bool takes(const command_t *c, int option) {
 /* ---- bash ------------------------------------------------------------------------------------ */
 
 static const char bash_head[] =
-    "# Completion of reformerc for bash, printed by: reformerc help --format bash\n"
     "_reformerc() {\n"
     "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local command='' options='' words='' head=''\n"
+    "    local command='' options='' words='' head='' key=''\n"
+    "    local -i at=COMP_CWORD-1\n"
     "    COMPREPLY=()\n"
-    "    # bash makes three words of --option=VALUE\n"
+    "    # bash makes three words of --option=VALUE, and of KEY=VALUE\n"
     "    if [[ $current == = ]]; then current=''\n"
-    "    elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD-2]}\n"
+    "    elif [[ $before == = ]]; then before=${COMP_WORDS[--at]}\n"
+    "    fi\n"
+    "    if ((at > 1)) && [[ ${COMP_WORDS[at+1]} == = ]]; then\n"
+    "        [[ ${COMP_WORDS[at-1]} == = ]] && at+=-1\n"
+    "        if [[ ${COMP_WORDS[at-1]} == --set ]]; then key=$before before=--set; fi\n"
     "    fi\n";
 static const char bash_tail[] =
     "    if [[ $words ]]; then\n"
@@ -91,7 +109,7 @@ static void bash_command(const command_t *c, sbuf_t *out) {
     }
     sbuf_puts(out, "'\n        case $before in\n");
     bash_words(c, out);
-    bash_offer(c, OFFER_SETTINGS, "words=$settings; compopt -o nospace", out);
+    bash_offer(c, OFFER_SETTINGS, "_reformerc_settings", out);
     bash_offer(c, OFFER_NOTHING, "compopt +o default +o bashdefault; return", out);
     bash_offer(c, OFFER_FOLDERS,
                "compopt -o filenames; COMPREPLY=($(compgen -d -- \"$current\")); return", out);
@@ -101,7 +119,20 @@ static void bash_command(const command_t *c, sbuf_t *out) {
     sbuf_puts(out, "        esac ;;\n");
 }
 
+/* Of a key, or of a --set whose KEY=VALUE is one word. */
+static void bash_settings(sbuf_t *out) {
+    sbuf_puts(out, "_reformerc_settings() {\n"
+                   "    [[ ! $key && $current == *=* ]] && key=${current%%=*}\n"
+                   "    case $key in\n"
+                   "        '') words=$settings; compopt -o nospace; return ;;\n");
+    put_values(out, "        ", ") words='", "' ;;\n");
+    sbuf_puts(out, "    esac\n    head=${current%\"${current##*[=,]}\"}\n}\n");
+}
+
 void completion_bash(const command_t *all, sbuf_t *out) {
+    sbuf_puts(out,
+              "# Completion of reformerc for bash, printed by: reformerc help --format bash\n");
+    bash_settings(out);
     sbuf_puts(out, bash_head);
     sbuf_puts(out, "    local commands='");
     put_command_names(out, all, ' ');
@@ -180,9 +211,12 @@ static void zsh_lists(sbuf_t *out, const command_t *all) {
     }
     sbuf_puts(out, ")\n  _describe -t commands command commands\n}\n"
                    "_reformerc_list() {\n  compset -P '*,'\n  compadd -S '' -- \"$@\"\n}\n"
-                   "_reformerc_settings() {\n  compadd -S '' -- ");
+                   "_reformerc_settings() {\n  local key=${PREFIX%%=*}\n"
+                   "  if [[ $PREFIX != *=* ]]; then compadd -S '' -- ");
     put_words(out, OPT_SET);
-    sbuf_puts(out, "\n}\n");
+    sbuf_puts(out, "\n    return\n  fi\n  compset -P '*[=,]'\n  case $key in\n");
+    put_values(out, "    (", ") compadd -- ", " ;;\n");
+    sbuf_puts(out, "  esac\n}\n");
 }
 
 void completion_zsh(const command_t *all, sbuf_t *out) {
@@ -213,7 +247,7 @@ static void fish_argument(sbuf_t *out, int option) {
     case OFFER_NOTHING: sbuf_puts(out, " -x"); break;
     case OFFER_FILES: sbuf_puts(out, " -r -F"); break;
     case OFFER_FOLDERS: sbuf_puts(out, " -x -a '(__fish_complete_directories)'"); break;
-    case OFFER_SETTINGS: sbuf_puts(out, " -x -a \"$__reformerc_settings\""); break;
+    case OFFER_SETTINGS: sbuf_puts(out, " -x -a '(__reformerc_settings)'"); break;
     case OFFER_WORDS:
         sbuf_puts(out, list ? " -x -a '(__reformerc_list " : " -x -a '");
         put_words(out, (option_id_t)option);
@@ -259,9 +293,16 @@ static void fish_command(const command_t *all, const command_t *c, sbuf_t *out) 
 
 void completion_fish(const command_t *all, sbuf_t *out) {
     sbuf_puts(out, "# Completion of reformerc for fish, printed by: reformerc help --format fish\n"
-                   "set -g __reformerc_settings '");
+                   "function __reformerc_settings -d 'KEY=, or its values'\n"
+                   "    set -l typed (commandline -ct | string replace -r '^--[a-z-]*=' '')\n"
+                   "    set -l head (string replace -r '[^=,]*$' '' -- \"$typed\")\n"
+                   "    set -l key (string replace -r '=.*' '' -- \"$typed\")\n"
+                   "    if not string match -q '*=*' -- \"$typed\"\n        printf '%s\\n' ");
     put_words(out, OPT_SET);
-    sbuf_puts(out, "'\nfunction __reformerc_is -d 'the command of the line is this one'\n"
+    sbuf_puts(out, "\n        return\n    end\n    set -l values\n    switch $key\n");
+    put_values(out, "        case '", "'\n            set values ", "\n");
+    sbuf_puts(out, "    end\n    set -q values[1]; and printf '%s\\n' \"$head\"$values\nend\n"
+                   "function __reformerc_is -d 'the command of the line is this one'\n"
                    "    set -l line (commandline -opc)\n    set -l command ''\n"
                    "    if contains -- \"$line[2]\" ");
     put_command_names(out, all, ' ');
