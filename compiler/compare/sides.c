@@ -4,14 +4,9 @@
 
 #include <string.h>
 
+#include "compare/imposed.h"
 #include "compare/lead.h"
 #include "support/heap.h"
-
-/* Buckets to impose, as reformer_io_t has them: of the layers that hash at this length. */
-typedef struct {
-    int32_t *all;
-    uint8_t *given;
-} imposed_t;
 
 void side_free(side_t *s) {
     results_free(&s->hashed);
@@ -116,10 +111,7 @@ static bool forward(const trial_t *t, exec_t *e, bool traced, const imposed_t *i
         io.trace = tap;
         io.trace_ctx = &x;
     }
-    if (imposed) {
-        io.buckets = imposed->all;
-        io.buckets_given = imposed->given;
-    }
+    if (imposed) imposed_give(imposed, &io);
     if (!exec_forward(e, &io, t->d) || diag_errors(t->d) > 0) return false;
     order_by_computation(r, n_outputs);
     return true;
@@ -187,45 +179,20 @@ static int64_t near_ties(const side_t *reference, const result_t *want, const re
 
 /* ---- imposing -------------------------------------------------------------------------------- */
 
-/* Room for all layers that hash, with what the user imposes in it. `like`: buckets of any layer. */
-static imposed_t imposed_new(const trial_t *t, const result_t *like) {
-    const inputs_t *in = t->inputs;
-    imposed_rows_t all = graph_imposed(graph_of(t), NULL);
-    size_t n = (size_t)(all.rows * like->shape[like->rank - 1]);
-    imposed_t x = {heap_new(n, sizeof *x.all), heap_new((size_t)all.hashes, 1)};
-    if (!in->buckets) return x;
-    memcpy(x.all, in->buckets, n * sizeof *x.all);
-    memcpy(x.given, in->buckets_given, (size_t)all.hashes);
-    return x;
-}
-
-static void imposed_free(imposed_t *x) {
-    heap_free(x->all);
-    heap_free(x->given);
-}
-
-/* False when these were imposed already: the side does not take them. */
-static bool impose(const trial_t *t, imposed_t *x, const result_t *buckets) {
-    const graph_t *g = graph_of(t);
-    imposed_rows_t before = graph_imposed(g, shown_as(g, buckets->name));
-    if (x->given[before.hashes]) return false;
-    x->given[before.hashes] = 1;
-    memcpy(x->all + before.rows * buckets->shape[buckets->rank - 1], buckets->data, buckets->bytes);
-    return true;
-}
-
 /* Imposes layer by layer until no near-tie is left; `at`: the first layer that differs. */
 static bool settle(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const exec_t *oracle,
                    const result_t *at) {
     if (!know_margins(t, reference, oracle)) return false;
-    imposed_t imposed = imposed_new(t, at);
+    const graph_t *g = graph_of(t);
+    imposed_t imposed = imposed_new(g, t->inputs, at);
     bool ok = true;
     while (ok && at) {
         int64_t rows = near_ties(reference, at, results_find(side_results(s), at->name));
-        if (rows < 0 || !impose(t, &imposed, at)) break;
+        imposed_rows_t before = graph_imposed(g, shown_as(g, at->name));
+        if (rows < 0 || !impose(&imposed, before, at)) break; /* or it does not take them */
         s->near_ties += rows;
         ok = forward(t, e, true, &imposed, &s->settled);
-        at = ok ? differing_buckets(graph_of(t), &reference->hashed, &s->settled) : NULL;
+        at = ok ? differing_buckets(g, &reference->hashed, &s->settled) : NULL;
     }
     imposed_free(&imposed);
     return ok;

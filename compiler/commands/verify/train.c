@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "commands/verify/verify.h"
+#include "compare/imposed.h"
 #include "compare/lead.h"
 #include "session/gradients.h"
 #include "session/stages.h"
@@ -65,12 +66,6 @@ static double count_flops(const verify_step_t *x) {
 }
 
 /* ---- one step -------------------------------------------------------------------------------- */
-
-/* Which buckets are imposed, as reformer_io_t has them. */
-typedef struct {
-    int32_t *all;
-    uint8_t *given;
-} imposed_buckets_t;
 
 static reformer_io_t io_of(const verify_step_t *x) {
     reformer_io_t io = {
@@ -120,14 +115,13 @@ static bool gather(const verify_step_t *x, const plan_t *p, const float *gradien
     return true;
 }
 
-static bool derive(verify_step_t *x, plan_t *p, exec_t *e, const imposed_buckets_t *imposed,
-                   results_t *r) {
+static bool derive(verify_step_t *x, plan_t *p, exec_t *e, const imposed_t *imposed, results_t *r) {
     diag_t *d = x->v->s.d;
     reformer_io_t io = io_of(x);
     result_t *loss = results_add(r, "loss", REFORMER_F32, 0, NULL, d);
     float *gradients = exec_gradients_new(e, d);
     if (loss) io.loss = loss->data;
-    if (imposed) io.buckets = imposed->all, io.buckets_given = imposed->given;
+    if (imposed) imposed_give(imposed, &io);
     if (e == x->oracle) io.trace = keep_buckets, io.trace_ctx = x;
     bool ok = loss && gradients && exec_gradients(e, &io, gradients, d) && diag_errors(d) == 0 &&
               gather(x, p, gradients, r);
@@ -153,24 +147,15 @@ static bool know_margins(verify_step_t *x) {
 }
 
 /* The user's and, from the first layer with near-ties on, the reference's. */
-static imposed_buckets_t impose(const verify_step_t *x) {
+static imposed_t impose_all(const verify_step_t *x) {
     const graph_t *g = graph_of(x);
-    const inputs_t *in = &x->v->in;
-    imposed_rows_t all = graph_imposed(g, NULL), next = {0, 0};
-    int64_t padded = x->buckets.items[0].shape[x->buckets.items[0].rank - 1];
-    imposed_buckets_t to = {heap_new((size_t)(all.rows * padded), sizeof *to.all),
-                            heap_new((size_t)all.hashes, 1)};
-    if (in->buckets) {
-        memcpy(to.all, in->buckets, (size_t)(all.rows * padded) * sizeof *to.all);
-        memcpy(to.given, in->buckets_given, (size_t)all.hashes);
-    }
+    imposed_t to = imposed_new(g, &x->v->in, &x->buckets.items[0]);
+    imposed_rows_t next = {0, 0};
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
         const result_t *r = results_find(&x->buckets, n->trace);
         imposed_rows_t before = next;
         graph_pass_imposed(g, n, &next);
-        if (!r || n->layer < x->first || to.given[before.hashes]) continue;
-        memcpy(to.all + before.rows * padded, r->data, r->bytes);
-        to.given[before.hashes] = 1;
+        if (r && n->layer >= x->first) impose(&to, before, r);
     }
     return to;
 }
@@ -189,10 +174,9 @@ static bool settle(verify_step_t *x, int i) {
     if (x->first < 0) return true;
     if (!x->imposing) x->imposing = verify_train_plan(x->v, true);
     exec_t *e = x->imposing ? verify_open(x->v, &x->choice[i], x->imposing) : NULL;
-    imposed_buckets_t buckets = impose(x);
+    imposed_t buckets = impose_all(x);
     bool ok = e && derive(x, x->imposing, e, &buckets, &x->side[i].settled);
-    heap_free(buckets.all);
-    heap_free(buckets.given);
+    imposed_free(&buckets);
     exec_close(e);
     return ok;
 }
