@@ -63,10 +63,19 @@ static void put_inst(func_t *f, const inst_t *i) {
     }
 }
 
-void put_block(func_t *f, const block_t *b) {
-    for (size_t k = 0; k < b->n; k++) {
+void put_insts(func_t *f, const block_t *b, size_t from, size_t to) {
+    for (size_t k = from; k < to; k++) {
+        size_t behind = put_range(f, b, k);
+        if (behind > k) {
+            k = behind - 1;
+            continue;
+        }
         const inst_t *i = b->insts[k];
         put_bases(f, b, k);
         if (i->op == OP_COMMENT || is_needed(f, i)) put_inst(f, i);
     }
+}
+
+void put_block(func_t *f, const block_t *b) {
+    put_insts(f, b, 0, b->n);
 }

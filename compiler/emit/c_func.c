@@ -73,9 +73,17 @@ static void name_buffers(func_t *f, const block_t *b) {
     }
 }
 
-/* Texts of expressions are many times what is written of them: they go with the function. */
-void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
-    c->arena = arena_new();
+/* Lines of a function, at most about: what is longer is hard to read, and slow to compile. */
+enum { MAX_LINES = 600 };
+
+static int count_lines(const sbuf_t *text) {
+    int n = 0;
+    for (size_t k = 0; k < text->size; k++) n += text->data[k] == '\n';
+    return n;
+}
+
+/* cut: its schedule. Returns the lines of the function itself. */
+static int put_text(emitter_t *c, const lfunc_t *fn, bool cut, sbuf_t *out) {
     func_t f = {.c = c, .fn = fn, .names = names_new(c->arena, c->globals), .depth = 1};
     f.state = ARENA_ARRAY(c->arena, vstate_t, fn->n_values + 1);
     names_reserve(f.names, "U");
@@ -87,6 +95,7 @@ void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     name_buffers(&f, fn->body);
     find_bases(&f);
     find_parts(&f);
+    if (cut) find_ranges(&f);
     put_block(&f, fn->body);
     flush(&f, FLUSH_ALL, NULL);
     if (f.before.size) sbuf_write(out, f.before.data, f.before.size);
@@ -97,7 +106,23 @@ void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     else put_locals(&f, out);
     if (f.out.size) sbuf_write(out, f.out.data, f.out.size);
     sbuf_puts(out, "}\n\n");
+    int lines = count_lines(&f.out);
     sbuf_free(&f.out);
+    return lines;
+}
+
+/* Texts of expressions are many times what is written of them: they go with the function. */
+void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
+    sbuf_t text = {0};
+    c->arena = arena_new();
+    int lines = put_text(c, fn, false, &text);
+    if (fn->kind == FN_ENTRY && lines > MAX_LINES) {
+        sbuf_free(&text);
+        text = (sbuf_t){0};
+        put_text(c, fn, true, &text);
+    }
+    sbuf_write(out, text.data, text.size);
+    sbuf_free(&text);
     arena_free(c->arena);
     c->arena = c->lasting;
 }

@@ -16,7 +16,8 @@
  *   c_func.c       functions and kernels; c_locals.c: what a kernel begins with
  *   c_live.c       what of a function is needed; c_mask.c: which values are mask registers
  *   c_base.c       base pointers; c_pointer.c: their declarations
- *   c_part.c       large loops and branches as functions of their own
+ *   c_part.c       large loops and branches as functions of their own; c_range.c: pieces of
+ *                  schedules
  *   c_block.c      blocks and conditions
  *   c_loop.c       loops, and what they carry
  *   c_statement.c  values, stores, calls
@@ -281,7 +282,8 @@ typedef struct {
     size_t n_bases, cap_bases;
     c_cut_t **parts;
     size_t n_parts, cap_parts;
-    cut_text_t *texts; /* of parts that are written */
+    const c_cut_t *inside; /* the piece of a schedule that is being written */
+    cut_text_t *texts;     /* of parts that are written */
     size_t n_texts, cap_texts;
     sbuf_t before;  /* these */
     bool anonymous; /* locals get numbers for names */
@@ -319,6 +321,12 @@ void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what
 /* c_part.c */
 void find_parts(func_t *f);
 bool put_part(func_t *f, const block_t *b); /* a call instead of it; false: it is no part */
+/* A call instead of the piece of a schedule that begins there; its end, or `from`: none does. */
+size_t put_range(func_t *f, const block_t *b, size_t from);
+void add_part(func_t *f, const block_t *b, size_t from, size_t to);
+
+/* c_range.c */
+void find_ranges(func_t *f);
 
 /* c_statement.c */
 typedef enum { FLUSH_ALL, FLUSH_LOADS, FLUSH_READERS } flush_t;
@@ -345,6 +353,7 @@ void put_locals(func_t *f, sbuf_t *out);
 void put_yield(func_t *f, const block_t *b, const var_t *const *vars);
 void put_loop(func_t *f, const inst_t *loop);
 void put_block(func_t *f, const block_t *b);
+void put_insts(func_t *f, const block_t *b, size_t from, size_t to); /* of it */
 void flush_all(func_t *f); /* pending values become locals */
 
 /* c_live.c */

@@ -1,6 +1,7 @@
 /* Parts of kernels. In: a function with its base pointers. Out: large loops and branches as
  * functions of their own, in front of it, which are compiled into it: a kernel reads as what is
- * done, one after the other.
+ * done, one after the other. A schedule that is too long is cut at any of its instructions
+ * (c_range.c), into functions that are called.
  *
  * A part leaves nothing but what it stores; what it needs from around it are parameters. A pointer
  * among them goes to the first element that is reached from it. What differs in parameters only is
@@ -23,6 +24,7 @@ typedef struct {
 
 struct cut {
     const block_t *block; /* a loop's body, or a branch */
+    size_t from, to;      /* of it these instructions alone; 0, 0: all, and the loop */
     const char *name;     /* NULL: not written yet */
     param_t *params;
     size_t n, cap;
@@ -33,13 +35,31 @@ struct cut {
 
 static c_cut_t *part_of(const func_t *f, const block_t *b) {
     for (size_t k = 0; k < f->n_parts; k++)
-        if (f->parts[k]->block == b) return f->parts[k];
+        if (f->parts[k]->block == b && f->parts[k]->to == 0) return f->parts[k];
     return NULL;
 }
 
-static bool is_within(const block_t *b, const block_t *whole) {
-    while (b && b != whole) b = b->parent ? b->parent->parent : NULL;
-    return b != NULL;
+/* i: an instruction of b; NULL: b's arguments. */
+static bool is_within(const block_t *b, const inst_t *i, const c_cut_t *p) {
+    while (b && b != p->block) {
+        i = b->parent;
+        b = i ? i->parent : NULL;
+    }
+    if (!b || p->to == 0) return b != NULL;
+    for (size_t k = p->from; k < p->to; k++)
+        if (b->insts[k] == i) return true;
+    return false;
+}
+
+static bool base_is_within(const base_t *base, const c_cut_t *p) {
+    const block_t *b = base->block;
+    return is_within(b, base->at < b->n ? b->insts[base->at] : NULL, p);
+}
+
+void add_part(func_t *f, const block_t *b, size_t from, size_t to) {
+    c_cut_t *p = ARENA_NEW(f->c->arena, c_cut_t);
+    *p = (c_cut_t){.block = b, .from = from, .to = to};
+    ARENA_PUSH(f->c->arena, f->parts, f->n_parts, f->cap_parts) = p;
 }
 
 /* Not written where it is used. */
@@ -69,9 +89,7 @@ static int measure_block(func_t *f, const block_t *b);
 static int measure(func_t *f, const inst_t *i, const block_t *b) {
     int n = b ? measure_block(f, b) : 0;
     if (n < (i->op == OP_FOR ? LOOP_MIN : BRANCH_MIN) || leaves_values(f, i)) return n;
-    c_cut_t *p = ARENA_NEW(f->c->arena, c_cut_t);
-    p->block = b;
-    ARENA_PUSH(f->c->arena, f->parts, f->n_parts, f->cap_parts) = p;
+    add_part(f, b, 0, 0);
     return 0;
 }
 
@@ -120,8 +138,9 @@ static bool is_argument(const value_t *v) {
 static void need_value(void *ctx, const value_t *v) {
     const need_t *need = ctx;
     const inst_t *i = v->def;
-    const block_t *of = !i ? NULL : is_argument(v) ? i->body : i->parent;
-    if (i && (i->op == OP_CONST || is_within(of, need->part->block))) return;
+    bool argument = i && is_argument(v);
+    const block_t *of = !i ? NULL : argument ? i->body : i->parent;
+    if (i && (i->op == OP_CONST || is_within(of, argument ? NULL : i, need->part))) return;
     add_param(need->f, need->part, (param_t){.value = v});
 }
 
@@ -151,7 +170,7 @@ static void need_address(need_t *need, const address_t *x, param_t pointer) {
     address_rest(f, x, rest);
     need_terms(need, b, rest);
     pointer.shifts = pointer.shifts && only_adds(b, rest);
-    if (base && is_within(base->block, need->part->block)) {
+    if (base && base_is_within(base, need->part)) {
         need_address(need, base->address, pointer);
         return;
     }
@@ -161,8 +180,11 @@ static void need_address(need_t *need, const address_t *x, param_t pointer) {
 }
 
 static void need_inst(need_t *need, const inst_t *i) {
-    const address_t *x = i->buffer ? address_of(need->f, i) : NULL;
-    if (i->buffer) {
+    const address_t *x = i->buffer && i->n_index ? address_of(need->f, i) : NULL;
+    if (i->op == OP_TRACE) { /* from its first element */
+        if (i->buffer->kind != BUF_TABLE)
+            add_param(need->f, need->part, (param_t){.buffer = i->buffer});
+    } else if (i->buffer && i->op != OP_READY) {
         dim_t constant = flat_constant(i->buffer, i->index);
         param_t pointer = {.written = i->op == OP_STORE, .buffer = x ? NULL : i->buffer};
         pointer.shifts = dim_literal(constant) && constant.c >= 0;
@@ -174,13 +196,13 @@ static void need_inst(need_t *need, const inst_t *i) {
     each_operand(need->f, i, need_value, need);
 }
 
-static void need_block(need_t *need, const block_t *b) {
-    for (size_t k = 0; b && k < b->n; k++) {
+static void need_insts(need_t *need, const block_t *b, size_t from, size_t to) {
+    for (size_t k = from; k < to; k++) {
         const inst_t *i = b->insts[k];
         if (i->op != OP_YIELD && !is_needed(need->f, i)) continue;
         need_inst(need, i);
-        need_block(need, i->body);
-        need_block(need, i->otherwise);
+        if (i->body) need_insts(need, i->body, 0, i->body->n);
+        if (i->otherwise) need_insts(need, i->otherwise, 0, i->otherwise->n);
     }
 }
 
@@ -191,7 +213,7 @@ static int kind_of(const param_t *x) {
 /* Buffers first, then pointers into them, then values. */
 static void find_params(func_t *f, c_cut_t *p) {
     need_t need = {f, p};
-    need_block(&need, p->block);
+    need_insts(&need, p->block, p->from, p->to ? p->to : p->block->n);
     for (size_t k = 1; k < p->n; k++)
         for (size_t m = k; m > 0 && kind_of(&p->params[m - 1]) > kind_of(&p->params[m]); m--) {
             param_t x = p->params[m];
@@ -238,14 +260,15 @@ static const char *param_name(func_t *f, const param_t *x) {
 
 static void forget_bases(func_t *f, const c_cut_t *p) {
     for (size_t k = 0; k < f->n_bases; k++)
-        if (is_within(f->bases[k]->block, p->block)) f->bases[k]->name = NULL;
+        if (base_is_within(f->bases[k], p)) f->bases[k]->name = NULL;
 }
 
 /* "const float *q, int64_t tile) {" and the body. Without names, equal parts are equal texts. */
 static const char *part_text(func_t *f, c_cut_t *p, bool with_names) {
     arena_t *a = f->c->arena;
     func_t around = *f;
-    const char **before = ARENA_ARRAY(a, const char *, p->n + 1), *params = "";
+    const char **before = ARENA_ARRAY(a, const char *, p->n + 1);
+    const char *params = p->to ? "const reformer_call_t *call" : "";
     int64_t *shift = ARENA_ARRAY(a, int64_t, p->n + 1);
     f->names = names_new(a, f->c->globals);
     f->anonymous = !with_names;
@@ -259,11 +282,12 @@ static const char *part_text(func_t *f, c_cut_t *p, bool with_names) {
         set_name(f, &p->params[k], name);
         shift[k] = p->params[k].value ? 0 : *shift_now(f, &p->params[k]);
         if (p->params[k].shifts) *shift_now(f, &p->params[k]) = p->params[k].shift;
-        params =
-            arena_printf(a, "%s%s%s%s", params, k ? ", " : "", type_of(f, &p->params[k]), name);
+        params = arena_printf(a, "%s%s%s%s", params, *params ? ", " : "", type_of(f, &p->params[k]),
+                              name);
     }
     forget_bases(f, p);
-    if (p->block->parent->op == OP_FOR) put_loop(f, p->block->parent);
+    if (p->to) put_insts(f, p->block, p->from, p->to);
+    else if (p->block->parent->op == OP_FOR) put_loop(f, p->block->parent);
     else put_block(f, p->block);
     flush_all(f);
     for (size_t k = 0; k < p->n; k++) {
@@ -271,7 +295,7 @@ static const char *part_text(func_t *f, c_cut_t *p, bool with_names) {
         if (!p->params[k].value) *shift_now(f, &p->params[k]) = shift[k];
     }
     p->units = f->uses_units;
-    const char *units = !p->units ? "" : p->n ? ", int64_t U" : "int64_t U";
+    const char *units = !p->units ? "" : *params ? ", int64_t U" : "int64_t U";
     const char *text = arena_printf(a, "%s%s) {\n%s", params, units, f->out.data);
     sbuf_free(&f->out);
     f->names = around.names;
@@ -300,6 +324,7 @@ static void count_stores(const block_t *b, const buffer_t *of, int *n) {
 static const char *part_name(func_t *f, const c_cut_t *p) {
     const buffer_t *max = NULL;
     int stores = 0;
+    if (p->to) return arena_printf(f->c->arena, "launches%s", f->c->suffix);
     for (size_t k = 0; k < f->n_buffers; k++) {
         int n = 0;
         count_stores(p->block, f->buffers[k], &n);
@@ -323,19 +348,37 @@ static void make_part(func_t *f, c_cut_t *p) {
     ARENA_PUSH(c->lasting, c->own, c->n_own, c->cap_own) = p->name;
     ARENA_PUSH(c->arena, f->texts, f->n_texts, f->cap_texts) = (cut_text_t){key, p->name};
     const char *body = strstr(text, ") {\n") + strlen(") {\n");
-    put_line(&f->before, 0, "INLINE void %s(%.*s", p->name, (int)(body - 1 - text), text);
+    put_line(&f->before, 0, "%s void %s(%.*s", p->to ? "static" : "INLINE", p->name,
+             (int)(body - 1 - text), text);
     sbuf_printf(&f->before, "%s}\n\n", body);
+}
+
+static void put_call_of(func_t *f, c_cut_t *p) {
+    flush_all(f);
+    if (!p->name) make_part(f, p);
+    const char *args = p->to ? "call" : "";
+    for (size_t k = 0; k < p->n; k++)
+        args = arena_printf(f->c->arena, "%s%s%s", args, *args ? ", " : "",
+                            argument(f, &p->params[k]));
+    if (p->units) f->uses_units = true;
+    put_line(&f->out, f->depth, "%s(%s%s);", p->name, args, p->units ? *args ? ", U" : "U" : "");
 }
 
 bool put_part(func_t *f, const block_t *b) {
     c_cut_t *p = part_of(f, b);
-    if (!p) return false;
-    flush_all(f);
-    if (!p->name) make_part(f, p);
-    const char *args = "";
-    for (size_t k = 0; k < p->n; k++)
-        args = arena_printf(f->c->arena, "%s%s%s", args, k ? ", " : "", argument(f, &p->params[k]));
-    if (p->units) f->uses_units = true;
-    put_line(&f->out, f->depth, "%s(%s%s);", p->name, args, p->units ? p->n ? ", U" : "U" : "");
-    return true;
+    if (p) put_call_of(f, p);
+    return p != NULL;
+}
+
+size_t put_range(func_t *f, const block_t *b, size_t from) {
+    for (size_t k = 0; k < f->n_parts; k++) {
+        c_cut_t *p = f->parts[k];
+        if (p->block != b || p->from != from || p->to == 0 || p == f->inside) continue;
+        const c_cut_t *around = f->inside;
+        f->inside = p;
+        put_call_of(f, p);
+        f->inside = around;
+        return p->to;
+    }
+    return from;
 }
