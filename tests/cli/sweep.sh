@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 SHOW_JSON=$6
 r=$REFORMERC
-head -c 150 "$CHECKPOINT/validation.txt" >text.txt
+head -c 100 "$CHECKPOINT/validation.txt" >text.txt
 small="--backend reference --threads 1 --set compile.sequence_length=64"
 s() { # NAME CODE PATTERN ARGUMENTS…
     title=$1 want_code=$2 text=$3
@@ -18,7 +18,7 @@ column() { # FILE NAME: the values of a column without commas in its fields, one
 # ---- what it finds ----
 check help 0 - "$r" sweep --help
 says 'KEY=A,B,C'
-s figures 0 '4 points, 150 tokens each; back end reference, 1 thread' --set num_hashes=1,2 \
+s figures 0 '4 points, 100 tokens each; back end reference, 1 thread' --set num_hashes=1,2 \
     --set lsh_attn_chunk_length=32,64 --output r.csv --output r.json
 says '^num_hashes  lsh_attn_chunk_length  bits/byte  tokens/s  workspace +peak RSS +compile  front$'
 says '^         2                     64   [0-9.]+ +[0-9.]+ +- '
@@ -35,7 +35,7 @@ json r.json points.2.settings '{"compile.sequence_length":64,"num_hashes":2,"lsh
 json r.json points.2.workspace_bytes null
 json r.json points.2.window 64
 json r.json points.2.scored_tokens "$(column r.csv scored_tokens | sed -n 3p)"
-json r.json text_tokens 150
+json r.json text_tokens 100
 
 # Each point is what eval says of these settings.
 number=0
@@ -77,14 +77,12 @@ done
 # A back end that compiles: workspace and compile time are figures, and nothing comes from the cache.
 for back in jit c; do
     "$r" eval --help --backend $back 2>&1 | grep -q 'not built in' && continue
-    hashes=1,2 points='1p;3p'
-    if [ $back = c ]; then hashes=2 points=3p; fi # a compiler takes seconds for each
     check "compiled by $back" 0 "back end $back" "$r" sweep "$CHECKPOINT" --backend $back --text text.txt \
-        --set num_hashes=$hashes --set compile.sequence_length=64 --output $back.csv
+        --set num_hashes=2 --set compile.sequence_length=64 --output $back.csv
     says '^         2 +(64 +)?[0-9.]+ +[0-9]+ +[0-9.]+ [KM]iB .*[0-9.]+ s'
     column $back.csv compile_seconds | awk '$1 < 0.02 { exit 1 }' || fail 'compiled in no time'
     column $back.csv workspace_bytes | awk '$1 < 1024 { exit 1 }' || fail 'no workspace'
-    column r.csv bits_per_byte | sed -n "$points" >want
+    column r.csv bits_per_byte | sed -n 3p >want
     column $back.csv bits_per_byte | paste -d' ' - want |
         awk '{ d = $1 - $2; if (d < -2e-5 || d > 2e-5) exit 1 }' || fail "$back and the reference differ"
 done
@@ -107,7 +105,7 @@ s last-wins 0 '2 points,' --set num_hashes=1,2,3,4 --set num_hashes=1,2
 
 # ---- repetition ----
 # Passes take turns, every other round backwards; times are medians, with quartiles, and bits do not change.
-s repeated 0 '2 points, 3 passes of 150 tokens each' --set num_hashes=1,2 --repeat 3 --output rep.csv --output rep.json
+s repeated 0 '2 points, 3 passes of 100 tokens each' --set num_hashes=1,2 --repeat 3 --output rep.csv --output rep.json
 says '^num_hashes  bits/byte +tokens/s  workspace'
 says '^         2   [0-9.]+ +[0-9.]+ ±[0-9.]+ % +- '
 says '^Medians of passes that took turns; ±: half the distance of the quartiles.$'
@@ -198,7 +196,7 @@ if [ -e /dev/full ]; then
 fi
 
 # ---- going on ----
-head -c 700 "$CHECKPOINT/validation.txt" >long.txt
+head -c 500 "$CHECKPOINT/validation.txt" >long.txt
 long() { "$r" sweep "$CHECKPOINT" $small --text long.txt --output go.csv --output go.json "$@"; }
 start() { # SIGNAL LINES: starts a sweep of eight points and ends it when its record has more lines
     "$r" sweep "$CHECKPOINT" $small --text long.txt --output go.csv --output go.json \
