@@ -17,9 +17,25 @@ row() { # ROW COLUMN: of the table rows that begin with ROW, the COLUMN-th word,
 }
 section() { awk -v s="$1" '$0 ~ "^" s { on = 1; next } /^[^ ]/ { on = 0 } on' .out >section.txt; }
 
+# The reports of the models that we show: what is asked of them, parts of this script ask below. No warnings, but that
+# duplication hashes what exact attention would do for less (that is its experiment, and it is told so), and that a window
+# that outgrows the L2 cache, a fact of the machine, may be told where that is small.
+for spec in "$specs"/*.yaml; do
+    x "no warning for $(basename "$spec")" 0 '' "$spec" $fixed
+    cp .out "report.$(basename "$spec" .yaml)"
+    if [ "$(getconf LEVEL2_CACHE_SIZE 2>/dev/null || echo 0)" -ge 1048576 ]; then unwanted=.; else
+        unwanted='(warning|error):( [^a]| a [^w])'; fi
+    if [ "$(basename "$spec")" = duplication.yaml ]; then
+        equal 'what duplication is told' "$(grep -c 'warning: LSH attention takes .* times the flops of exact' .err)" 1
+        continue
+    fi
+    if grep -Eq "$unwanted" .err; then fail 'stderr is not empty'; fi
+done
+report() { name="report of $1" && cp "report.$1" .out; }
+
 # ---- the report of a whole, word for word where no machine is in it ----
 for model in bench crime-and-punishment-bytes; do
-    x "golden $model" 0 - "$specs/$model.yaml" $fixed
+    report $model
     sed "s|^.*/specs/|specs/|" .out >"$model.txt"
     checks=$((checks + 1))
     cmp -s "$model.txt" "$SOURCE/tests/cli/explain/$model.txt" || {
@@ -32,7 +48,7 @@ done
 x crime 0 '' "$specs/crime-and-punishment.yaml" $fixed --set compile.sequence_length=4096
 section parameters
 equal 'parameters of crime-and-punishment' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 2748224
-x enwik8 0 '' "$specs/enwik8.yaml" $fixed
+report enwik8
 section parameters
 equal 'parameters of enwik8' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 149182722
 
@@ -87,6 +103,7 @@ budget() { # MODEL THREADS ARGUMENTS…: the bytes and flops that break these bu
 for n in 1 3; do
     for case in b_clm_alt_4hash_factorised c_mlm_alt_attention_mask g_qa_train h_clm_absolute_pos; do
         for length in 24 64 dynamic; do
+            [ "$n $length" = '3 24' ] && continue # more threads are more of what 64 has, too
             budget "$CASES/$case/config.json" $n --set compile.sequence_length=$length >said
             x "$case $length $n" 0 '' "$CASES/$case/config.json" --target x86-64-v3 --threads $n --peak 1 --bandwidth 1 \
                 --set compile.sequence_length=$length --no-warnings
@@ -108,7 +125,7 @@ for n in 1 3; do
 done
 
 # Flops by hand: feed-forward products of bench are 2 x 2 x 512 x 2048 per layer; the rest is bias, norm, relu.
-x bench 0 - "$specs/bench.yaml" $fixed
+report bench
 section work
 awk '$1 == "feed_forward" { d = $3 * 1e6 / (6 * 4 * 512 * 2048); exit !(d > 1 && d < 1.01) }' section.txt ||
     fail 'flops of the feed-forward'
@@ -239,7 +256,7 @@ x short 0 '' "$specs/bench.yaml" $fixed --set compile.sequence_length=40 --no-wa
 says 'exact attention: the sequence fits one chunk of 64'
 
 # ---- the crossover: where the columns cross ----
-x crossover 0 - "$specs/bench.yaml" $fixed
+report bench
 from=$(sed -n 's/.*costs less from \([0-9]*\) tokens on/\1/p' .out)
 section LSH
 awk -v from="${from:-0}" '{ gsub(",", "") } $1 ~ /^[0-9]+$/ { n++; if (($2 < $3) != ($1 >= from)) bad = 1 }
@@ -250,19 +267,7 @@ more=$(sed -n 's/.*costs less from \([0-9]*\) tokens on/\1/p' .out)
 x never 0 '' "$CASES/a_clm_lsh_1hash" $fixed --set num_hashes=8 --no-warnings
 says 'never costs less, up to [0-9]+ tokens'
 
-# ---- warnings: none for the models that we show, one for each mistake ----
-# (duplication hashes what exact attention would do for less: that is its experiment, and it is told so; a window that
-# outgrows the L2 cache is a fact of the machine: where that is small, it may be told)
-for spec in "$specs"/*.yaml; do
-    x "no warning for $(basename "$spec")" 0 '' "$spec" $fixed
-    if [ "$(getconf LEVEL2_CACHE_SIZE 2>/dev/null || echo 0)" -ge 1048576 ]; then unwanted=.; else
-        unwanted='(warning|error):( [^a]| a [^w])'; fi
-    if [ "$(basename "$spec")" = duplication.yaml ]; then
-        equal 'what duplication is told' "$(grep -c 'warning: LSH attention takes .* times the flops of exact' .err)" 1
-        continue
-    fi
-    if grep -Eq "$unwanted" .err; then fail 'stderr is not empty'; fi
-done
+# ---- warnings: one for each mistake ----
 cp "$specs/bench.yaml" bad.yaml
 warn() { # NAME MESSAGE HINT KEY VALUE [ARGUMENTS…]: bad.yaml with KEY: VALUE warns at the value's place
     name=$1 message=$2 hint=$3 key=$4 value=$5
@@ -274,10 +279,10 @@ warn() { # NAME MESSAGE HINT KEY VALUE [ARGUMENTS…]: bad.yaml with KEY: VALUE 
     x "$name" 0 "^bad.yaml:$at: warning: $message" bad.yaml $fixed "$@"
     grep -Eq "hint: .*$hint" .err || fail "no hint: $hint"
     equal "warnings of $name" "$(grep -c warning: .err)" 1
-    x "$name, silent" 0 - bad.yaml $fixed "$@" --no-warnings
 }
 warn buckets '2048 buckets in one factor: hashing takes [0-9.]+ % of a forward' 'num_buckets: \[32, 64\]' \
     num_buckets 2048 --set compile.sequence_length=4096 --set num_hashes=3
+x 'buckets, silent' 0 - bad.yaml $fixed --set compile.sequence_length=4096 --set num_hashes=3 --no-warnings
 warn layers 'LSH attention takes [0-9.]+ times the flops of exact attention at 512 tokens' 'pays from 2[0-9]+ tokens on' \
     attn_layers '[lsh, lsh, lsh, lsh, lsh, lsh]' --set compile.sequence_length=512 --set num_hashes=8
 warn head '36 does not fill tiles of 16 lanes \(x86-64-v3\): 25 % of them' 'multiples of 16' \
