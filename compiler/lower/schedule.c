@@ -81,23 +81,24 @@ static void schedule_span(sched_t *s, region_span_t span) {
     for (int i = span.first; i < span.first + span.n;) i = schedule_next(s, i);
 }
 
-/* if (form is k) … else if … */
-static void schedule_forms(sched_t *s, const region_span_t *forms, int k, int n_forms, int common,
+enum { LADDER = 8 }; /* Forms that are tried one after the other; of more, which half it is. */
+
+/* if (form is k) … else if …: of the forms k … end - 1, this layer's. */
+static void schedule_forms(sched_t *s, const region_span_t *forms, int k, int end, int common,
                            value_t *form) {
-    region_span_t own = {forms[k].first, forms[k].n - common};
-    if (k + 1 == n_forms) {
+    if (k + 1 == end) {
         s->n_known = 0;
-        schedule_span(s, own);
+        schedule_span(s, (region_span_t){forms[k].first, forms[k].n - common});
         return;
     }
-    value_t *is = k == 0 && n_forms == 2
-                      ? form
-                      : b_compare(s->b, OP_NE, form, b_iconst(s->b, SCALAR(E_I32), k));
+    int next = end - k > LADDER ? k + (end - k) / 2 : k + 1;
+    value_t *is = form;
+    if (next > k + 1) is = b_compare(s->b, OP_LT, b_iconst(s->b, SCALAR(E_I32), next - 1), form);
+    else if (k > 0 || end > 2) is = b_compare(s->b, OP_NE, form, b_iconst(s->b, SCALAR(E_I32), k));
     inst_t *branch = b_if(s->b, is, 0, NULL);
-    schedule_forms(s, forms, k + 1, n_forms, common, form);
+    schedule_forms(s, forms, next, end, common, form);
     b_else(s->b, branch, NULL);
-    s->n_known = 0;
-    schedule_span(s, own);
+    schedule_forms(s, forms, k, next, common, form);
     b_end_if(s->b, branch, NULL);
 }
 
