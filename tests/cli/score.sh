@@ -166,7 +166,7 @@ s length 1 'sequence_length' --text lines.txt --set compile.sequence_length=0
 
 # ---- Ctrl-C ----
 # Lines that were scored are told, each with the figure that it has in the end.
-head -n 400 "$CHECKPOINT/validation.txt" >long.txt
+head -n 100 "$CHECKPOINT/validation.txt" >long.txt
 interrupt() { # SIGNAL ARGUMENTS…
     signal=$1
     shift
@@ -178,13 +178,13 @@ name=interrupt
 interrupt TERM
 checks=$((checks + 1))
 [ $code -eq 143 ] || fail "exit $code, not 143"
-grep -Eq 'interrupted: [0-9]+ of 400 lines are scored' .err || fail 'it does not say how far it came'
+grep -Eq 'interrupted: [0-9]+ of 100 lines are scored' .err || fail 'it does not say how far it came'
 cp .out part.tsv
 told=$(tail -n +2 part.tsv | wc -l)
 equal 'as many as it says' "$told" "$(sed -n 's/^interrupted: \([0-9]*\) of.*/\1/p' .err)"
 checks=$((checks + 1))
 name='a part'
-[ "$told" -gt 0 ] && [ "$told" -lt 400 ] || fail "$told lines of 400"
+[ "$told" -gt 0 ] && [ "$told" -lt 100 ] || fail "$told lines of 100"
 n=$(tail -n 1 part.tsv | cut -f4)
 sed -n "${n}p" long.txt >alone.txt
 s 'the last of them' 0 '' --text alone.txt
