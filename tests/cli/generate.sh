@@ -162,15 +162,20 @@ name='top-k: one of three'
     END { exit !(NR == 40 * 258 && lower > 10) }' || fail 'a token is not among them, or always the first'
 
 # ---- beams ----
+beams() { # NAME ARGUMENTS…
+    title=$1
+    shift
+    g "$title" 0 '^24 tokens in ' --tokens 24 --prompt-file prompt.txt --beams 4 "$@"
+}
 for backend in $backends reference; do
-    draw "beams, $backend" --beams 4 --backend $backend --output "beams-$backend.st"
+    beams "beams, $backend" --backend $backend --output "beams-$backend.st"
     if [ "$backend" != reference ]; then continue; fi
     for other in $backends; do
         tensors "beams: $other as the reference" "beams-$other.st" tokens beams-reference.st tokens 0
         tensors "score: $other as the reference" "beams-$other.st" scores beams-reference.st scores 1e-5
     done
 done
-draw 'beams, text' --beams 4
+beams 'beams, text'
 "$TENSOR" text beams-reference.st tokens >beams.txt
 same 'the text of beams' .out beams.txt
 # Two prompts of two beams are four rows, as above and below: the same code.
