@@ -30,8 +30,12 @@ check strict 0 - with_flags cc -std=c11 -O2 $strict -c product.c -o strict-cc.o
 check build 0 - with_libs cc -O2 -I. "$SOURCE/tests/cli/product.c" strict-cc.o -o c-cc
 check run 0 - ./c-cc product.weights $ids
 cp .out small-c-cc
+first=
 for compiler in c++ g++ clang++; do
     command -v $compiler >/dev/null || continue
+    whose=$(readlink -f "$(command -v $compiler)")
+    case " $first " in *" $whose "*) continue ;; esac # one of them by two names
+    first="$first $whose"
     echo '#include "product.h"' >header.cc
     check "header $compiler" 0 - with_flags $compiler -std=c++11 $strict -I. -c header.cc -o header.o
     check "build $compiler" 0 - with_libs $compiler -O2 -std=c++17 -I. "$SOURCE/tests/cli/product.cc" strict-cc.o -o cpp-$compiler
@@ -48,7 +52,7 @@ check 'translate for this CPU' 0 - "$r" "$CHECKPOINT" -o native/writer.c --targe
 for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
     level=-O2
-    [ $compiler = gcc ] && level=-O1 # the other model is compiled with its -O2
+    [ $compiler = gcc ] && level=-O0 # the other model is compiled with its -O2
     check "strict $compiler" 0 - with_flags $compiler -std=c11 $level $strict -c native/writer.c -o native/$compiler.o
     check "build $compiler" 0 - with_libs $compiler -O2 -Inative native/show.c native/$compiler.o -o show-$compiler
     check "run $compiler" 0 - ./show-$compiler native/writer.weights $ids
@@ -99,5 +103,5 @@ head -c $half product.weights >cut.weights
 check cut-weights 1 'bind' ./c-cc cut.weights $ids
 { head -c $half product.weights; printf 'xxxx'; tail -c +$((half + 5)) product.weights; } >spoilt.weights
 check spoilt-weights 1 'check' ./c-cc spoilt.weights $ids
-check fast-math 1 '' with_flags cc -O2 -ffast-math -c product.c -o fast.o
+check fast-math 1 'error: .*fast-math' with_flags cc -O2 -ffast-math -E product.c -o fast.i
 finish
