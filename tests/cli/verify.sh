@@ -24,8 +24,6 @@ v backends-empty 1 '--backends: an empty argument' "$model" --backends ''
 v backends-one 1 "'c' is one back end: there is nothing to compare" "$model" --backends c
 v backends-same 1 "'c,c' is one back end" "$model" --backends c,c
 nothing
-v two-compilers-one-back-end 0 '' "$model" $small --backends c --cc cc --cc 'cc -pipe'
-says '^agree: .* tensors of c \(cc\) and c \(cc -pipe\), to the bit'
 v too-many-compilers 1 'more than 4 compilers' "$model" --cc a --cc b --cc c --cc d --cc e
 v compiler-missing 1 'no-such-compiler' "$model" $small --backends reference,c --cc no-such-compiler
 nothing
@@ -87,9 +85,9 @@ esac
 "$REFORMERC" run "$model" --backend reference --dump-activations --input "$model/inputs.safetensors" --output dump.st
 v imposed 0 '' "$model" --backends $uncompiled --buckets dump.st --input "$model/inputs.safetensors"
 says '^agree: '
-v large 0 '' "$model" --set max_position_embeddings=2048 --set axial_pos_shape='[32,64]' --weights random \
+v 'large, two compilers of one back end' 0 '' "$model" --set max_position_embeddings=2048 --set axial_pos_shape='[32,64]' --weights random \
     --set compile.sequence_length=2048 --backends c --cc cc --cc 'cc -pipe'
-says '^agree: '
+says '^agree: .* tensors of c \(cc\) and c \(cc -pipe\), to the bit'
 
 # A compiler that edits what it is given: an activation that is no activation, one that is a last bit off, and the
 # latter only in code without traces.
