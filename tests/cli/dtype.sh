@@ -111,7 +111,7 @@ same 'the default is that of the forward' both.st n.st
 # a row of a chunk sees all of it, in steps and in forwards
 for backend in reference interpreter; do
     tokens=20
-    [ $backend = interpreter ] && tokens=4 # it takes half a second for each forward
+    [ $backend = interpreter ] && tokens=2 # it takes half a second for each forward
     write="$r generate $CHECKPOINT --backend $backend --prompt Raskolnikov --tokens $tokens --no-warnings $bf16"
     check "steps, $backend" 0 '' $write --output steps.st
     check "forwards, $backend" 0 '' $write --no-cache --output forwards.st
