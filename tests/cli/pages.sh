@@ -97,7 +97,7 @@ for from in . golden golden/checkpoint; do
     done
 done
 rm tests/golden/checkpoint/validation.txt
-head -c 8000 "$CHECKPOINT/validation.txt" >tests/golden/checkpoint/validation.txt
+head -c 3000 "$CHECKPOINT/validation.txt" >tests/golden/checkpoint/validation.txt
 ran=0
 for page in $pages; do
     folder=$WORK/of-$(basename "$page" .md)
