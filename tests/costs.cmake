@@ -3,34 +3,34 @@
 # a test's name matches counts.
 set(test_costs
     lower_train_steps_kept 50
-    lower_train_steps 15
+    lower_train_steps 12
     cli_verify_train 8
     cli_standalone 12
     cli_compilers 6
     cli_dtype 8
     cli_visibility 5
-    cli_train_ranks 14
-    cli_verify 12
+    cli_train_ranks 8
+    cli_verify 11
     cli_pages 14
     cli_product 18
-    cli_generate 19
+    cli_generate 10
     golden_.*_turns 10
-    cli_flags 15
+    cli_flags 10
     cli_graph 3
-    cli_specs 9
-    cli_machine_code 7
+    cli_specs 6
+    cli_machine_code 6
     library_decode 8
     cli_gradients_product 4
     cli_learn_product 6
     cli_long_schedule 6
     lower_edited_steps 2
-    lower_limits 18
-    cli_sweep 7
+    lower_limits 8
+    cli_sweep 5
     cli_bench_long 28
     cli_bench_decode 2
     cli_bench 3
-    cli_linear 8
-    cli_score 12
+    cli_linear 5
+    cli_score 6
     cli_trust 6
     cli_tune 4
     emit_programs 5
@@ -38,7 +38,7 @@ set(test_costs
     emit_ops 7
     golden_.*_gradients_one 12
     lower_tiles 6
-    cli_explain 8
+    cli_explain 7
     library_memory 6
     library_install 3
     emit_dot 8
@@ -56,7 +56,7 @@ set(test_costs
     wasm_numbers 5
     wasm_page 6
     lower_decode 4
-    lower_kernels 9
+    lower_kernels 8
     lower_update 8
     cli_gradients 9
     cli_hostile 9
