@@ -106,9 +106,9 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define lsh_hash crime_and_punishment_bytes_lsh_hash
 #define lsh_sort crime_and_punishment_bytes_lsh_sort
 #define lsh_attention crime_and_punishment_bytes_lsh_attention
-#define local_keep crime_and_punishment_bytes_local_keep
-#define lsh_keep crime_and_punishment_bytes_lsh_keep
-#define lsh_file crime_and_punishment_bytes_lsh_file
+#define local_store_kv crime_and_punishment_bytes_local_store_kv
+#define lsh_store_kv crime_and_punishment_bytes_lsh_store_kv
+#define lsh_append_to_buckets crime_and_punishment_bytes_lsh_append_to_buckets
 #define last_token crime_and_punishment_bytes_last_token
 #define last_lm_head crime_and_punishment_bytes_last_lm_head
 #define last_logits_out crime_and_punishment_bytes_last_logits_out
@@ -1618,9 +1618,9 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict v = (void *)(call->workspace + 851968);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (void *)(call->workspace + 995392);
+    float *restrict max_so_far = (void *)(call->workspace + 995392);
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (void *)(call->workspace + 997440);
+    float *restrict sum_so_far = (void *)(call->workspace + 997440);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         const float *y2_i = y2 + (block * 64 + i) * 192;
@@ -1683,15 +1683,15 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
             block);
     }
     for (int64_t i = 0; i < 64; i++) {
-        run_max[block * 64 + i] = -3.4028235e+38f;
-        run_sum[block * 64 + i] = 0.0f;
+        max_so_far[block * 64 + i] = -3.4028235e+38f;
+        sum_so_far[block * 64 + i] = 0.0f;
     }
 }
 
-INLINE void lsh_output_heads(const float *run_sum, const float *k_out, float *heads,
+INLINE void lsh_output_heads(const float *sum_so_far, const float *k_out, float *heads,
         const int32_t *self_count, const float *v, int64_t block) {
     for (int64_t i = 0; i < 64; i++) {
-        const float sum = run_sum[block * 64 + i];
+        const float sum = sum_so_far[block * 64 + i];
         if (sum != 0.0f) {
             const float quot = div_f32(1.0f, sum);
             for (int64_t v_1 = 0; v_1 < 4; v_1++) {
@@ -1823,7 +1823,7 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const void *)(call->workspace + 997440);
+    const float *restrict sum_so_far = (const void *)(call->workspace + 997440);
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
     const float *restrict k_out = (const void *)(call->workspace + 917504);
     float *restrict heads = (void *)scratch; /* [64][48] */
@@ -1835,7 +1835,7 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     const float *w_attention_output_dense_weight = (const void *)(call->weights + 1408512);
     /* [1][512][192]: [batch][rows][width]: a stream */
     float *restrict y1 = (void *)call->workspace;
-    lsh_output_heads(run_sum, k_out, heads, self_count, v, block);
+    lsh_output_heads(sum_so_far, k_out, heads, self_count, v, block);
     /* y1 */
     const float *dense_weight_group = w_attention_output_dense_weight + (layer * 1152 + group * 32)
         * 32;
@@ -2793,7 +2793,7 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
 
 INLINE void lsh_attention_scores(const float *k_out, const float *q, const float *v,
         const float *queries, const float *key_scale2, const int32_t *key_pos, float *scores,
-        float *total_sum, float *keep, float *gain, float *run_sum, const int32_t *query_pos,
+        float *total_sum, float *rescale, float *gain, float *sum_so_far, const int32_t *query_pos,
         int32_t *self_count, const float *norm_panel, const int32_t *query_pos_panel,
         const int32_t *order_panel, const float *queries_panel, int64_t step, int64_t clamped,
         int64_t round) {
@@ -3009,15 +3009,15 @@ INLINE void lsh_attention_scores(const float *k_out, const float *q, const float
         }
     }
     store8(total_sum, sum);
-    store8(keep, splat8(1.0f));
+    store8(rescale, splat8(1.0f));
     store8(gain, splat8(1.0f));
     store8(total_sum + 8, sum_1);
-    store8(keep + 8, splat8(1.0f));
+    store8(rescale + 8, splat8(1.0f));
     store8(gain + 8, splat8(1.0f));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
         const float v_1 = total_sum[lane];
-        run_sum[token] = run_sum[token] + v_1;
+        sum_so_far[token] = sum_so_far[token] + v_1;
         if (v_1 == 0.0f) {
             int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
@@ -3033,8 +3033,8 @@ INLINE void lsh_attention_scores(const float *k_out, const float *q, const float
 
 INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const float *v,
         const float *queries, const int32_t *query_pos, const int32_t *key_pos,
-        const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
-        float *total_sum, float *round_sum, float *keep, float *gain, int32_t *self_count,
+        const float *key_scale, float *scores, float *max_so_far, float *top, float *sum_so_far,
+        float *total_sum, float *round_sum, float *rescale, float *gain, int32_t *self_count,
         const int32_t *query_pos_panel, const float *norm_panel, const int32_t *order_panel,
         const float *queries_panel, int64_t step, int64_t clamped, int64_t round) {
     const i32x8 query = load_i32x8(query_pos_panel);
@@ -3329,8 +3329,8 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
     }
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
-        top[lane] = run_max[token];
-        total_sum[lane] = run_sum[token];
+        top[lane] = max_so_far[token];
+        total_sum[lane] = sum_so_far[token];
     }
     const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
     const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
@@ -3354,7 +3354,7 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
     store8(round_sum, pick_2);
     store8(top, larger);
     store8(total_sum, t);
-    store8(keep, mul8(pick_4, pick_6));
+    store8(rescale, mul8(pick_4, pick_6));
     store8(gain, mul8(pick_5 * pick_7, pick_6));
     const i32x8 more_1 = (i32x8)(load8(norm_panel + 8) > splat8(256.0f));
     const f32x8 pick_8 = select8(more_1, splat8(1.0f), sum_1);
@@ -3377,12 +3377,12 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
     store8(round_sum + 8, pick_8);
     store8(top + 8, larger_1);
     store8(total_sum + 8, t_1);
-    store8(keep + 8, mul8(pick_10, pick_12));
+    store8(rescale + 8, mul8(pick_10, pick_12));
     store8(gain + 8, mul8(pick_11 * pick_13, pick_12));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
-        run_max[token] = top[lane];
-        run_sum[token] = total_sum[lane];
+        max_so_far[token] = top[lane];
+        sum_so_far[token] = total_sum[lane];
         if (round_sum[lane] == 0.0f) {
             int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
@@ -3397,7 +3397,7 @@ INLINE void lsh_attention_scores_1(const float *k_out, const float *q, const flo
 }
 
 INLINE void lsh_attention_k_out(const float *scores, const float *values, const float *gain,
-        const float *keep, const int32_t *query_pos_panel, float *k_out_column, int64_t step,
+        const float *rescale, const int32_t *query_pos_panel, float *k_out_column, int64_t step,
         int64_t column, int32_t equal) {
     for (int64_t tile = 0; tile < 2; tile++) {
         f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
@@ -3451,34 +3451,34 @@ INLINE void lsh_attention_k_out(const float *scores, const float *values, const 
         } else {
             const f32x8 s = splat8(gain_tile[0]);
             const int64_t token = query_pos_tile[0];
-            const f32x8 s_1 = splat8(keep[tile * 5]);
+            const f32x8 s_1 = splat8(rescale[tile * 5]);
             store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
             const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
             store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
             const f32x8 s_2 = splat8(gain_tile[1]);
             const int64_t token_1 = query_pos_tile[1];
-            const f32x8 s_3 = splat8(keep[tile * 5 + 1]);
+            const f32x8 s_3 = splat8(rescale[tile * 5 + 1]);
             store8(k_out_column + token_1 * 32,
                 fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
             const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
             store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
             const f32x8 s_4 = splat8(gain_tile[2]);
             const int64_t token_2 = query_pos_tile[2];
-            const f32x8 s_5 = splat8(keep[tile * 5 + 2]);
+            const f32x8 s_5 = splat8(rescale[tile * 5 + 2]);
             store8(k_out_column + token_2 * 32,
                 fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
             const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
             store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
             const f32x8 s_6 = splat8(gain_tile[3]);
             const int64_t token_3 = query_pos_tile[3];
-            const f32x8 s_7 = splat8(keep[tile * 5 + 3]);
+            const f32x8 s_7 = splat8(rescale[tile * 5 + 3]);
             store8(k_out_column + token_3 * 32,
                 fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
             const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
             store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
             const f32x8 s_8 = splat8(gain_tile[4]);
             const int64_t token_4 = query_pos_tile[4];
-            const f32x8 s_9 = splat8(keep[tile * 5 + 4]);
+            const f32x8 s_9 = splat8(rescale[tile * 5 + 4]);
             store8(k_out_column + token_4 * 32,
                 fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
             const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
@@ -3488,7 +3488,7 @@ INLINE void lsh_attention_k_out(const float *scores, const float *values, const 
 }
 
 INLINE void lsh_attention_k_out_1(const float *scores, const float *values, const float *gain,
-        float *k_out, const float *keep, const int32_t *query_pos_panel, int64_t step,
+        float *k_out, const float *rescale, const int32_t *query_pos_panel, int64_t step,
         int64_t round) {
     for (int64_t column = 0; column < 2; column++) {
         f32x8 sum = {0}, sum_1 = {0}, sum_2 = {0}, sum_3 = {0}, sum_4 = {0}, sum_5 = {0},
@@ -3549,47 +3549,47 @@ INLINE void lsh_attention_k_out_1(const float *scores, const float *values, cons
         } else {
             const f32x8 s = splat8(gain[0]);
             const int64_t token = query_pos_panel[0];
-            const f32x8 s_1 = splat8(keep[0]);
+            const f32x8 s_1 = splat8(rescale[0]);
             store8(k_out_column + token * 32, fma8(sum, s, load8(k_out_column + token * 32) * s_1));
             const f32x8 prod = load8(k_out_column + token * 32 + 8) * s_1;
             store8(k_out_column + token * 32 + 8, fma8(sum_1, s, prod));
             const f32x8 s_2 = splat8(gain[1]);
             const int64_t token_1 = query_pos_panel[1];
-            const f32x8 s_3 = splat8(keep[1]);
+            const f32x8 s_3 = splat8(rescale[1]);
             store8(k_out_column + token_1 * 32,
                 fma8(sum_2, s_2, load8(k_out_column + token_1 * 32) * s_3));
             const f32x8 prod_1 = load8(k_out_column + token_1 * 32 + 8) * s_3;
             store8(k_out_column + token_1 * 32 + 8, fma8(sum_3, s_2, prod_1));
             const f32x8 s_4 = splat8(gain[2]);
             const int64_t token_2 = query_pos_panel[2];
-            const f32x8 s_5 = splat8(keep[2]);
+            const f32x8 s_5 = splat8(rescale[2]);
             store8(k_out_column + token_2 * 32,
                 fma8(sum_4, s_4, load8(k_out_column + token_2 * 32) * s_5));
             const f32x8 prod_2 = load8(k_out_column + token_2 * 32 + 8) * s_5;
             store8(k_out_column + token_2 * 32 + 8, fma8(sum_5, s_4, prod_2));
             const f32x8 s_6 = splat8(gain[3]);
             const int64_t token_3 = query_pos_panel[3];
-            const f32x8 s_7 = splat8(keep[3]);
+            const f32x8 s_7 = splat8(rescale[3]);
             store8(k_out_column + token_3 * 32,
                 fma8(sum_6, s_6, load8(k_out_column + token_3 * 32) * s_7));
             const f32x8 prod_3 = load8(k_out_column + token_3 * 32 + 8) * s_7;
             store8(k_out_column + token_3 * 32 + 8, fma8(sum_7, s_6, prod_3));
             const f32x8 s_8 = splat8(gain[4]);
             const int64_t token_4 = query_pos_panel[4];
-            const f32x8 s_9 = splat8(keep[4]);
+            const f32x8 s_9 = splat8(rescale[4]);
             store8(k_out_column + token_4 * 32,
                 fma8(sum_8, s_8, load8(k_out_column + token_4 * 32) * s_9));
             const f32x8 prod_4 = load8(k_out_column + token_4 * 32 + 8) * s_9;
             store8(k_out_column + token_4 * 32 + 8, fma8(sum_9, s_8, prod_4));
             const f32x8 s_10 = splat8(gain[5]);
             const int64_t token_5 = query_pos_panel[5];
-            const f32x8 s_11 = splat8(keep[5]);
+            const f32x8 s_11 = splat8(rescale[5]);
             const f32x8 prod_5 = load8(k_out_column + token_5 * 32) * s_11;
             store8(k_out_column + token_5 * 32, fma8(sum_10, s_10, prod_5));
             const f32x8 prod_6 = load8(k_out_column + token_5 * 32 + 8) * s_11;
             store8(k_out_column + token_5 * 32 + 8, fma8(sum_11, s_10, prod_6));
         }
-        lsh_attention_k_out(scores + 6, values, gain + 6, keep + 6, query_pos_panel + 6,
+        lsh_attention_k_out(scores + 6, values, gain + 6, rescale + 6, query_pos_panel + 6,
             k_out_column, step, column, equal);
     }
 }
@@ -3597,9 +3597,9 @@ INLINE void lsh_attention_k_out_1(const float *scores, const float *values, cons
 INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *queries,
         int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
         float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
-        float *k_out, float *scores, float *total_sum, float *keep, float *gain, float *run_sum,
-        int32_t *self_count, float *run_max, float *top, float *round_sum, int64_t round,
-        int64_t run) {
+        float *k_out, float *scores, float *total_sum, float *rescale, float *gain,
+        float *sum_so_far, int32_t *self_count, float *max_so_far, float *top, float *round_sum,
+        int64_t round, int64_t run) {
     for (int64_t step = 0; step < 9; step++) {
         const int64_t other = (round * 16 + run * 8 + step + 31) % 32;
         const int64_t from_round = other / 16;
@@ -3702,15 +3702,15 @@ INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *
                 const float *norm_panel = norm + slot_2 * 32 + panel * 16;
                 if (bits) {
                     lsh_attention_scores(k_out, q, v, queries, key_scale2, key_pos, scores,
-                        total_sum, keep, gain, run_sum, query_pos, self_count, norm_panel,
+                        total_sum, rescale, gain, sum_so_far, query_pos, self_count, norm_panel,
                         query_pos_panel, order_panel, queries_panel, step, clamped, round);
                 } else {
                     lsh_attention_scores_1(k_out, q, v, queries, query_pos, key_pos, key_scale,
-                        scores, run_max, top, run_sum, total_sum, round_sum, keep, gain, self_count,
-                        query_pos_panel, norm_panel, order_panel, queries_panel, step, clamped,
-                        round);
+                        scores, max_so_far, top, sum_so_far, total_sum, round_sum, rescale, gain,
+                        self_count, query_pos_panel, norm_panel, order_panel, queries_panel, step,
+                        clamped, round);
                 }
-                lsh_attention_k_out_1(scores, values, gain, k_out, keep, query_pos_panel, step,
+                lsh_attention_k_out_1(scores, values, gain, k_out, rescale, query_pos_panel, step,
                     round);
             }
         }
@@ -3744,24 +3744,24 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict k_out = (void *)(call->workspace + 917504);
     float *restrict scores = (void *)(scratch + 17792); /* [64][16] */
     float *restrict total_sum = (void *)(scratch + 22016); /* [16] */
-    float *restrict keep = (void *)(scratch + 22080); /* [16] */
+    float *restrict rescale = (void *)(scratch + 22080); /* [16] */
     float *restrict gain = (void *)(scratch + 22144); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (void *)(call->workspace + 997440);
+    float *restrict sum_so_far = (void *)(call->workspace + 997440);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
     int32_t *restrict self_count = (void *)(call->workspace + 987200);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (void *)(call->workspace + 995392);
+    float *restrict max_so_far = (void *)(call->workspace + 995392);
     float *restrict top = (void *)(scratch + 21952); /* [16] */
     float *restrict round_sum = (void *)(scratch + 21888); /* [16] */
     lsh_attention_scores_2(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
-        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, keep, gain, run_sum,
-        self_count, run_max, top, round_sum, round, run);
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, rescale, gain,
+        sum_so_far, self_count, max_so_far, top, round_sum, round, run);
 }
 
 /* crime-and-punishment-bytes.yaml:22: local attention: keys and values into the cache
  * tasks [head 1][block 8] */
-REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned char *scratch,
+REFORMER_KERNEL static void local_store_kv(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t block = task % 8;
@@ -3799,7 +3799,7 @@ REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned cha
 
 /* crime-and-punishment-bytes.yaml:19: LSH attention: keys and values into the cache
  * tasks [head 1][block 8] */
-REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char *scratch,
+REFORMER_KERNEL static void lsh_store_kv(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t block = task % 8;
@@ -3848,8 +3848,8 @@ REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char 
 
 /* crime-and-punishment-bytes.yaml:19: tokens into the cache's buckets, in order
  * tasks [head 1][round 2] */
-REFORMER_KERNEL static void lsh_file(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
+REFORMER_KERNEL static void lsh_append_to_buckets(const reformer_call_t *call,
+        unsigned char *scratch, const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t round = task % 2;
     const int64_t index = arg[0];
@@ -4122,12 +4122,13 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
                 if (!(control[8] == 0)) {
-                    reformer_launch(call, lsh_keep, 8, (const int64_t[]){index, group});
+                    reformer_launch(call, lsh_store_kv, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, lsh_hash, 8, (const int64_t[]){index, group});
                 reformer_launch(call, lsh_sort, 2, NULL);
                 if (!(control[8] == 0)) {
-                    reformer_launch(call, lsh_file, 2, (const int64_t[]){index, group});
+                    reformer_launch(call, lsh_append_to_buckets, 2,
+                        (const int64_t[]){index, group});
                 }
                 for (int64_t round = 0; round < 2; round++) {
                     reformer_launch(call, lsh_attention, 2, (const int64_t[]){round});
@@ -4139,7 +4140,7 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
                 if (!(control[8] == 0)) {
-                    reformer_launch(call, local_keep, 8, (const int64_t[]){index, group});
+                    reformer_launch(call, local_store_kv, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, local_attention, 16, NULL);
                 reformer_launch(call, local_output, 8, (const int64_t[]){layer, group});
@@ -5589,9 +5590,9 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef lsh_hash
 #undef lsh_sort
 #undef lsh_attention
-#undef local_keep
-#undef lsh_keep
-#undef lsh_file
+#undef local_store_kv
+#undef lsh_store_kv
+#undef lsh_append_to_buckets
 #undef last_token
 #undef last_lm_head
 #undef last_logits_out

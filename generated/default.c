@@ -1442,9 +1442,9 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (void *)(call->workspace + 9437184);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (void *)(call->workspace + 11550784);
+    float *restrict max_so_far = (void *)(call->workspace + 11550784);
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (void *)(call->workspace + 11567168);
+    float *restrict sum_so_far = (void *)(call->workspace + 11567168);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         const float *y2_i = y2 + (block * 64 + i) * 256;
@@ -1503,8 +1503,8 @@ REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned ch
     /* → v */
     lsh_project_v_1(v, attention_norm, value_weight_group, query_key_weight_group, block);
     for (int64_t i = 0; i < 64; i++) {
-        run_max[block * 64 + i] = -3.4028235e+38f;
-        run_sum[block * 64 + i] = 0.0f;
+        max_so_far[block * 64 + i] = -3.4028235e+38f;
+        sum_so_far[block * 64 + i] = 0.0f;
     }
 }
 
@@ -1609,7 +1609,7 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     const int64_t layer = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const void *)(call->workspace + 11567168);
+    const float *restrict sum_so_far = (const void *)(call->workspace + 11567168);
     /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
     const float *restrict k_out = (const void *)(call->workspace + 10485760);
     float *restrict heads = (void *)scratch; /* [64][80] */
@@ -1622,7 +1622,7 @@ REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned cha
     /* [1][4096][256]: [batch][rows][width]: a stream */
     float *restrict y1 = (void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
-        const float sum = run_sum[block * 64 + i];
+        const float sum = sum_so_far[block * 64 + i];
         if (sum != 0.0f) {
             const float quot = div_f32(1.0f, sum);
             for (int64_t v_1 = 0; v_1 < 8; v_1++) {
@@ -2461,7 +2461,7 @@ INLINE void lsh_attention_queries(const float *q, float *queries, int64_t token,
 
 INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const float *q,
         const float *v, const float *queries, const float *key_scale2, const int32_t *key_pos,
-        float *scores, float *total_sum, float *gain, float *run_sum, const int32_t *query_pos,
+        float *scores, float *total_sum, float *gain, float *sum_so_far, const int32_t *query_pos,
         int32_t *self_count, const float *norm_panel, const int32_t *query_pos_panel,
         const float *queries_panel, int64_t step, int64_t clamped, int64_t panel) {
     const f32x8 prod = mul8(load8(norm_panel), splat8(1.442695f));
@@ -2719,7 +2719,7 @@ INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
         const float v_1 = total_sum[lane];
-        run_sum[token] = run_sum[token] + v_1;
+        sum_so_far[token] = sum_so_far[token] + v_1;
         if (v_1 == 0.0f) {
             int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
@@ -2735,7 +2735,7 @@ INLINE void lsh_attention_scores(const float *k_out, const int32_t *order, const
 
 INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, const float *q,
         const float *v, const float *queries, const int32_t *query_pos, const int32_t *key_pos,
-        const float *key_scale, float *scores, float *run_max, float *top, float *run_sum,
+        const float *key_scale, float *scores, float *max_so_far, float *top, float *sum_so_far,
         float *total_sum, float *round_sum, float *gain, int32_t *self_count,
         const int32_t *query_pos_panel, const float *norm_panel, const float *queries_panel,
         int64_t step, int64_t clamped, int64_t panel) {
@@ -3045,8 +3045,8 @@ INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, con
     }
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
-        top[lane] = run_max[token];
-        total_sum[lane] = run_sum[token];
+        top[lane] = max_so_far[token];
+        total_sum[lane] = sum_so_far[token];
     }
     const i32x8 more = (i32x8)(load8(norm_panel) > splat8(256.0f));
     const f32x8 pick_2 = select8(more, splat8(1.0f), sum);
@@ -3094,8 +3094,8 @@ INLINE void lsh_attention_scores_1(const float *k_out, const int32_t *order, con
     store8(gain + 8, mul8(pick_11 * pick_12, pick_13));
     for (int64_t lane = 0; lane < 16; lane++) {
         const int64_t token = query_pos_panel[lane];
-        run_max[token] = top[lane];
-        run_sum[token] = total_sum[lane];
+        max_so_far[token] = top[lane];
+        sum_so_far[token] = total_sum[lane];
         if (round_sum[lane] == 0.0f) {
             int32_t count = 0;
             for (int64_t o = 0; o < 2; o++) {
@@ -3224,8 +3224,8 @@ INLINE void lsh_attention_k_out_1(const float *scores, const float *values, cons
 INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *queries,
         int32_t *query_pos, const int32_t *key, int32_t *key_pos, const float *v, float *values,
         float *key_scale, float *key_scale2, float *norm, float *most_norm, float *most_of_slot,
-        float *k_out, float *scores, float *total_sum, float *gain, float *run_sum,
-        int32_t *self_count, float *run_max, float *top, float *round_sum, int64_t run) {
+        float *k_out, float *scores, float *total_sum, float *gain, float *sum_so_far,
+        int32_t *self_count, float *max_so_far, float *top, float *round_sum, int64_t run) {
     for (int64_t step = 0; step < 9; step++) {
         const int64_t other = (run * 8 + step + 63) % 64;
         const int64_t slot_1 = step % 2;
@@ -3329,11 +3329,11 @@ INLINE void lsh_attention_scores_2(const int32_t *order, const float *q, float *
                 const float *norm_panel = norm + slot_2 * 64 + panel * 16;
                 if (bits) {
                     lsh_attention_scores(k_out, order, q, v, queries, key_scale2, key_pos, scores,
-                        total_sum, gain, run_sum, query_pos, self_count, norm_panel,
+                        total_sum, gain, sum_so_far, query_pos, self_count, norm_panel,
                         query_pos_panel, queries_panel, step, clamped, panel);
                 } else {
                     lsh_attention_scores_1(k_out, order, q, v, queries, query_pos, key_pos,
-                        key_scale, scores, run_max, top, run_sum, total_sum, round_sum, gain,
+                        key_scale, scores, max_so_far, top, sum_so_far, total_sum, round_sum, gain,
                         self_count, query_pos_panel, norm_panel, queries_panel, step, clamped,
                         panel);
                 }
@@ -3371,16 +3371,16 @@ REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned 
     float *restrict total_sum = (void *)(scratch + 76544); /* [16] */
     float *restrict gain = (void *)(scratch + 76608); /* [16] */
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (void *)(call->workspace + 11567168);
+    float *restrict sum_so_far = (void *)(call->workspace + 11567168);
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
     int32_t *restrict self_count = (void *)(call->workspace + 11583552);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (void *)(call->workspace + 11550784);
+    float *restrict max_so_far = (void *)(call->workspace + 11550784);
     float *restrict top = (void *)(scratch + 76480); /* [16] */
     float *restrict round_sum = (void *)(scratch + 76416); /* [16] */
     lsh_attention_scores_2(order, q, queries, query_pos, key, key_pos, v, values, key_scale,
-        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, gain, run_sum,
-        self_count, run_max, top, round_sum, run);
+        key_scale2, norm, most_norm, most_of_slot, k_out, scores, total_sum, gain, sum_so_far,
+        self_count, max_so_far, top, round_sum, run);
 }
 
 static void m_default_run(const reformer_call_t *call) {

@@ -80,7 +80,7 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     ltype_t f = {E_F32, width};
     affine_t ix[] = {c->in.batch, c->in.head, ax_add(c->row0, at)};
     value_t *squares = b_load(b, c->squares, width, &at), *norm = row_norm(b, squares);
-    value_t *max = b_load(b, a->run_max, width, ix), *sum = b_load(b, a->run_sum, width, ix);
+    value_t *max = b_load(b, a->max_so_far, width, ix), *sum = b_load(b, a->sum_so_far, width, ix);
     value_t *zero = b_const(b, f, 0), *one = b_const(b, f, 1);
     value_t *is_shift = b_compare(b, OP_LE, norm, b_const(b, f, MAX_SHIFT));
     value_t *alone = b_compare(b, OP_EQ, sum, zero);
@@ -167,7 +167,7 @@ static void begin_sums(lower_t *L, builder_t *b, edge_rows_t *c) {
     value_t *mean = row_mean(L, b, c);
     for_span(L, b, a->head_stride, clear_span, c);
     if (is_sorted(a) && !a->stands)
-        mean = times_kept(L, b, a, b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix)));
+        mean = times_kept(L, b, a, b_binary(b, OP_DIV, mean, load1(b, a->sum_so_far, 3, ix)));
     b_store(b, a->row_mean, mean, ix);
     if (!a->lsh) return;
     value_t *zero = b_const(b, f, 0);

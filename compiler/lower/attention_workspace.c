@@ -22,10 +22,10 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     dim_t state[] = {batch, group, L->rows}, per_round[] = {batch, group, rounds, L->rows};
     dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
     if (!a->stands) {
-        a->run_max = shared_by(L, a, "run_max", E_F32, 3, state,
-                               "[batch][group][rows]: largest score so far");
-        a->run_sum = shared_by(L, a, "run_sum", E_F32, 3, state,
-                               "[batch][group][rows]: sum of exponentials");
+        a->max_so_far = shared_by(L, a, "max_so_far", E_F32, 3, state,
+                                  "[batch][group][rows]: largest score so far");
+        a->sum_so_far = shared_by(L, a, "sum_so_far", E_F32, 3, state,
+                                  "[batch][group][rows]: sum of exponentials");
         a->self_count =
             shared_by(L, a, "self_count", E_I32, 4, per_round,
                       "[batch][group][round][rows]: self entries of rows without other keys");

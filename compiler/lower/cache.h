@@ -81,7 +81,7 @@ value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i);
 
 /* ---- keep.c: what a prefill leaves in the cache ---------------------------------------------- */
 
-/* Kernels `keep` and `file` of what a prefill keeps. */
+/* Kernels `store_kv` and `append_to_buckets` of what a prefill keeps. */
 void lower_keep(lower_t *L, attention_t *a);
 
 #endif

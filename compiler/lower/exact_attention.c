@@ -242,7 +242,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     c->max_bound = kernel_scratch(b, "most_bound", E_F32, 1, &slots);
     c->top = kernel_scratch(b, "top", E_F32, 2, lanes);
     c->sum = kernel_scratch(b, "sum", E_F32, 2, lanes);
-    c->keep = kernel_scratch(b, "keep", E_F32, 1, &tile);
+    c->rescale = kernel_scratch(b, "rescale", E_F32, 1, &tile);
     c->output = kernel_scratch(b, "output", E_F32, 3, od);
     c->inverse = kernel_scratch(b, "inverse", E_F32, 1, &tile);
     if (!c->a->lsh) c->total = kernel_scratch(b, "total", E_F32, 1, vd);

@@ -22,7 +22,7 @@ typedef struct {
     buffer_t *bound, *max_bound; /* of the scores: [slot][lane], the greatest [slot] */
     /* [slot][lane]: running maximum, then the shift (general path); sum of weights */
     buffer_t *top, *sum;
-    buffer_t *keep;            /* [tile]: factor of the panel's old output (general path) */
+    buffer_t *rescale;         /* [tile]: factor of the panel's old output (general path) */
     buffer_t *output;          /* [slot][lane][head] */
     buffer_t *inverse, *total; /* [tile]: scale of the output; [head]: sum of all values (Q1) */
     window_t *w;

@@ -3,21 +3,21 @@
 #include "lower/exact_attention.h"
 #include "lower/math.h"
 
-/* O += P·V, or O = O * keep + P·V. */
+/* O += P·V, or O = O * rescale + P·V. */
 static void add_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
                      value_t **acc) {
     const exact_t *c = w->ctx;
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
-        value_t *keep = NULL;
+        value_t *rescale = NULL;
         if (!c->bounded && !c->a->rounded)
-            keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
+            rescale = b_broadcast(b, b_load(b, c->rescale, 1, &lane), L->lanes);
         for (int j = 0; j < L->tiles->vectors; j++) {
             affine_t ix[] = {c->slot, ax_add(panel_lane(L, w), lane),
                              ax_plus(col, (int64_t)j * L->lanes)};
             value_t *old = b_load(b, c->output, L->lanes, ix);
             value_t *x = acc[i * L->tiles->vectors + j];
-            x = keep ? b_fma(b, old, keep, x) : b_binary(b, OP_ADD, old, x);
+            x = rescale ? b_fma(b, old, rescale, x) : b_binary(b, OP_ADD, old, x);
             b_store(b, c->output, x, ix);
         }
     }
@@ -38,20 +38,20 @@ static void bounded_panel(lower_t *L, builder_t *b, exact_t *c) {
 }
 
 static void general_panel(lower_t *L, builder_t *b, exact_t *c) {
-    value_t *max[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS], *keep[MAX_VECTORS];
+    value_t *max[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS], *rescale[MAX_VECTORS];
     window_scores(L, b, c->w, max);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)}, kx[] = {ax((int64_t)j * L->lanes)};
         value_t *old = b_load(b, c->top, L->lanes, ix), *top = b_binary(b, OP_MAX, old, max[j]);
-        keep[j] = m_exp(L, b, b_binary(b, OP_SUB, old, top));
+        rescale[j] = m_exp(L, b, b_binary(b, OP_SUB, old, top));
         shift[j] = top;
         b_store(b, c->top, top, ix);
-        b_store(b, c->keep, keep[j], kx);
+        b_store(b, c->rescale, rescale[j], kx);
     }
     window_exp(L, b, c->w, shift, sum);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        b_store(b, c->sum, b_fma(b, b_load(b, c->sum, L->lanes, ix), keep[j], sum[j]), ix);
+        b_store(b, c->sum, b_fma(b, b_load(b, c->sum, L->lanes, ix), rescale[j], sum[j]), ix);
     }
     window_values(L, b, c->w, add_rows);
 }

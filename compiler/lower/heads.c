@@ -106,8 +106,8 @@ void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *
         b_end_if(b, fill, NULL);
     }
     if (sorted) {
-        b_store(b, a->run_max, b_const(b, f, LOWEST), ix);
-        b_store(b, a->run_sum, sum, ix);
+        b_store(b, a->max_so_far, b_const(b, f, LOWEST), ix);
+        b_store(b, a->sum_so_far, sum, ix);
     }
     b_end_for(b, loop, NULL);
 }
@@ -265,7 +265,7 @@ value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine
 static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gather_t *c) {
     ltype_t f = SCALAR(E_F32);
     affine_t ix[] = {c->batch, ax_v(c->head), global_row(c)};
-    value_t *sum = b_name(load1(b, a->run_sum, 3, ix), "sum");
+    value_t *sum = b_name(load1(b, a->sum_so_far, 3, ix), "sum");
     inst_t *seen = b_if(b, b_compare(b, OP_NE, sum, b_const(b, f, 0)), 0, NULL); /* NaN: seen */
     c->src = a->out;
     c->scale = times_kept(L, b, a, b_binary(b, OP_DIV, b_const(b, f, 1), sum));

@@ -79,7 +79,7 @@ static lfunc_t *store_kernel(lower_t *L, const attention_t *a) {
     bool lsh = a->lsh;
     dim_t tasks[] = {dim(a->group), L->blocks};
     const char *names[] = {"head", "block"};
-    builder_t b = build_kernel(L->m, kernel_of(L, a, "keep"), 2, tasks, names);
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "store_kv"), 2, tasks, names);
     describe(L, b.fn, a->node->at, "%s attention: keys and values into the cache",
              lsh ? "LSH" : "local");
     kept_token_t k = {0};
@@ -99,7 +99,7 @@ static lfunc_t *append_kernel(lower_t *L, const attention_t *a) {
     const cache_t *c = a->cache;
     dim_t tasks[] = {dim(a->group), dim(a->rounds)};
     const char *names[] = {"head", "round"};
-    builder_t b = build_kernel(L->m, kernel_of(L, a, "file"), 2, tasks, names);
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "append_to_buckets"), 2, tasks, names);
     describe(L, b.fn, a->node->at, "tokens into the cache's buckets, in order");
     kept_token_t k = {0};
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));

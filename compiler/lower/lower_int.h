@@ -153,7 +153,7 @@ typedef struct attention {
     /* Of operands that are rounded, what they were before, f32, for those who hash or keep them.
      * NULL: nobody. Of others: q, k and v. */
     buffer_t *plain_q, *plain_k, *plain_v;
-    buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
+    buffer_t *max_so_far, *sum_so_far; /* [batch][group][rows]: online softmax over rounds */
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
     buffer_t *self_kept;         /* the same: what dropout multiplies them by, in all; NULL: none */
     buffer_t *bucket_of, *order; /* [batch][group][rounds][rows + 1] */

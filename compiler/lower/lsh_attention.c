@@ -84,7 +84,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     c->round_sum = kernel_scratch(b, "round_sum", E_F32, 1, td);
     c->top = kernel_scratch(b, "top", E_F32, 1, td);
     c->total_sum = kernel_scratch(b, "total_sum", E_F32, 1, td);
-    c->keep = kernel_scratch(b, "keep", E_F32, 1, td);
+    c->rescale = kernel_scratch(b, "rescale", E_F32, 1, td);
     c->gain = kernel_scratch(b, "gain", E_F32, 1, td);
 }
 

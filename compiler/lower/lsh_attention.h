@@ -22,7 +22,7 @@ typedef struct {
     bool bounded; /* the way that is being built: |q| is the shift */
     /* scratch [tile], of the panel's tokens: this round's sum, the merged maximum, the merged sum,
      * and the factors for the old output and for this round's */
-    buffer_t *round_sum, *top, *total_sum, *keep, *gain;
+    buffer_t *round_sum, *top, *total_sum, *rescale, *gain;
     window_t *w;
 } lsh_t;
 

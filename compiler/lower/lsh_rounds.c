@@ -55,10 +55,10 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
 }
 
 /* Of the output before this round, which there is but in a first one, and of this round's. */
-static void store_factors(builder_t *b, const lsh_t *c, int64_t lane, value_t *keep,
+static void store_factors(builder_t *b, const lsh_t *c, int64_t lane, value_t *rescale,
                           value_t *gain) {
     affine_t ix = ax(lane);
-    if (c->a->rounds > 1) b_store(b, c->keep, keep, &ix);
+    if (c->a->rounds > 1) b_store(b, c->rescale, rescale, &ix);
     b_store(b, c->gain, gain, &ix);
 }
 
@@ -74,7 +74,7 @@ void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     inst_t *guard = window_guard(L, b, c->w, lane);
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     value_t *x = b_load(b, c->total_sum, 1, &lane);
-    b_store(b, c->a->run_sum, b_binary(b, OP_ADD, load1(b, c->a->run_sum, 3, sx), x), sx);
+    b_store(b, c->a->sum_so_far, b_binary(b, OP_ADD, load1(b, c->a->sum_so_far, 3, sx), x), sx);
     value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
     count_self(L, b, c, none, lane, token);
     window_end_guard(b, guard);
@@ -111,8 +111,8 @@ static void load_sums(lower_t *L, builder_t *b, const lsh_t *c) {
     inst_t *loop = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     affine_t lane = ax_v(loop_var(loop));
     affine_t tx[] = {c->batch, c->head, panel_token(L, b, c, lane)};
-    b_store(b, c->top, load1(b, c->a->run_max, 3, tx), &lane);
-    b_store(b, c->total_sum, load1(b, c->a->run_sum, 3, tx), &lane);
+    b_store(b, c->top, load1(b, c->a->max_so_far, 3, tx), &lane);
+    b_store(b, c->total_sum, load1(b, c->a->sum_so_far, 3, tx), &lane);
     b_end_for(b, loop, NULL);
 }
 
@@ -121,8 +121,8 @@ static void store_sums(lower_t *L, builder_t *b, lsh_t *c) {
     affine_t lane = ax_v(loop_var(loop));
     inst_t *guard = window_guard(L, b, c->w, lane);
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
-    b_store(b, c->a->run_max, b_load(b, c->top, 1, &lane), sx);
-    b_store(b, c->a->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
+    b_store(b, c->a->max_so_far, b_load(b, c->top, 1, &lane), sx);
+    b_store(b, c->a->sum_so_far, b_load(b, c->total_sum, 1, &lane), sx);
     value_t *zero = b_const(b, SCALAR(E_F32), 0);
     count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->round_sum, 1, &lane), zero), lane, token);
     window_end_guard(b, guard);
@@ -138,16 +138,16 @@ static void merge_vector(lower_t *L, builder_t *b, const lsh_t *c, int j, value_
     round_t r = this_round(L, b, far, max, sum);
     value_t *top = b_binary(b, OP_MAX, m, r.max);
     value_t *is_shift = b_compare(b, OP_LE, ring_norm(L, b, c->w, j), splat(b, L, MAX_SHIFT));
-    value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
+    value_t *rescale = m_exp(L, b, b_binary(b, OP_SUB, m, top));
     value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, r.max, top));
-    keep = b_select(b, is_shift, one, keep);
+    rescale = b_select(b, is_shift, one, rescale);
     gain = b_select(b, is_shift, one, gain);
-    value_t *total = b_fma(b, s, keep, b_binary(b, OP_MUL, r.sum, gain));
+    value_t *total = b_fma(b, s, rescale, b_binary(b, OP_MUL, r.sum, gain));
     value_t *scale = last_scale(L, b, c, far, top, total);
     b_store(b, c->round_sum, r.sum, &ix);
     b_store(b, c->top, top, &ix);
     b_store(b, c->total_sum, total, &ix);
-    store_factors(b, c, j * L->lanes, b_binary(b, OP_MUL, keep, scale),
+    store_factors(b, c, j * L->lanes, b_binary(b, OP_MUL, rescale, scale),
                   b_binary(b, OP_MUL, b_binary(b, OP_MUL, gain, r.scale), scale));
 }
 
@@ -158,7 +158,7 @@ void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **max, value_t **sum
 }
 
 /* The un-sort and the combination in one: out[token] = acc * gain in the first round; later
- * out[token] * keep + acc * gain, both of which are 1 where |q| is the shift,
+ * out[token] * rescale + acc * gain, both of which are 1 where |q| is the shift,
  * and then round nothing. */
 static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, affine_t col, int rows,
                      value_t **acc, bool first) {
@@ -166,15 +166,15 @@ static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, aff
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, c->w, lane);
-        value_t *keep = NULL, *gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
-        if (!first) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
+        value_t *rescale = NULL, *gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        if (!first) rescale = b_broadcast(b, b_load(b, c->rescale, 1, &lane), L->lanes);
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {ax(0), ax(0), token, ax_plus(col, (int64_t)j * L->lanes)};
             (void)in_heads(&c->in, c->a->out, ox);
             value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, c->a->out, L->lanes, ox);
             if (first) x = b_binary(b, OP_MUL, x, gain);
-            else x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
+            else x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, rescale));
             b_store(b, c->a->out, x, ox);
         }
         window_end_guard(b, guard);

@@ -130,11 +130,11 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     if (!group) { /* of few rows: it knows its place in the cache */
         if (a->find_lost_offset)
             launch_part(s, a->find_lost_offset, band->mix, NULL,
-                        launch_label(s, a->name, "forgetting"));
+                        launch_label(s, a->name, "offset_lost"));
         launch_part(s, a->attend, band->mix, NULL, launch_label(s, a->name, "attention"));
         return;
     }
-    schedule_keep(s, band, a->store_kv, group, "keep");
+    schedule_keep(s, band, a->store_kv, group, "store_kv");
     if (a->clear) launch_plain(s, a->clear, band->mix, group, launch_label(s, a->name, "clear"));
     if (a->norms) launch_plain(s, a->norms, band->mix, group, launch_label(s, a->name, "norms"));
     if (!a->lsh || a->exact) {
@@ -143,7 +143,7 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
         return;
     }
     schedule_sorted(s, band, group);
-    schedule_keep(s, band, a->append_to_buckets, group, "file");
+    schedule_keep(s, band, a->append_to_buckets, group, "append_to_buckets");
     if (is_told(s, band->mix)) know_places(s, band->mix); /* before the loop */
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);

@@ -174,7 +174,7 @@ static value_t *greatest_bucket(builder_t *b, const attention_t *a, affine_t ind
 static lfunc_t *lower_lost_offset(lower_t *L, const attention_t *a) {
     dim_t one = dim(1);
     const char *name = "once";
-    builder_t b = build_kernel(L->m, kernel_of(L, a, "forgetting"), 1, &one, &name);
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "offset_lost"), 1, &one, &name);
     describe(L, b.fn, a->node->at, "Hugging Face's guess whether padding had buckets");
     value_t *indices[MAX_INDICES];
     index_params(L, &b, a->own, indices);
