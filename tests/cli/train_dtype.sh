@@ -76,7 +76,7 @@ same 'the same weights' interpreted/last/model.safetensors compiled/last/model.s
 # ---- it goes on as it began
 train 'the first part' parts --threads 1 --steps 12 $bf16
 check 'another type' 1 "'train.dtype' was \"bfloat16\", now it is \"float32\"" \
-    "$r" train model.yaml --text text.txt --no-warnings --set compile.targets=native --out parts --resume
+    "$r" train model.yaml --text text.txt --no-warnings --out parts --resume
 train 'the second part' parts --threads 1 --resume $bf16
 same 'as in one' parts/last/model.safetensors halves/last/model.safetensors
 same 'with its state' parts/last/optimizer.safetensors halves/last/optimizer.safetensors
@@ -91,7 +91,7 @@ grep -q "^eval_loss $(printf %.6f "$evaluated")" .out && fail 'it is not that of
 error="compile.dtype: error: 'compile.dtype' has no effect where gradients are computed: 'train.dtype' is the number type"
 check 'another type beside it' 1 "$error" "$r" train model.yaml --text text.txt --set compile.dtype=bfloat16 --out no
 check 'of an evaluation' 1 "$error" "$r" train halves/last --text text.txt --eval-only --set compile.dtype=bfloat16
-check 'the same type beside it' 0 '' "$r" train model.yaml --text text.txt --no-warnings --set compile.targets=native --set compile.dtype=bfloat16 $bf16 --dry-run
+check 'the same type beside it' 0 '' "$r" train model.yaml --text text.txt --no-warnings --set compile.dtype=bfloat16 $bf16 --dry-run
 hinted() {
     checks=$((checks + 1))
     grep -q -e "hint: $1\$" .err || fail "no hint: $1"
@@ -104,7 +104,7 @@ check 'a layer of integers' 1 "$layer the number type there, bfloat16" "$r" trai
 hinted '--set extensions.layers.1.dtype=bfloat16'
 check 'a layer of bfloat16' 1 "$layer the number type there, float32" "$r" train model.yaml --text text.txt $set_layer=bfloat16 --out no
 hinted '--set train.dtype=bfloat16, or --set extensions.layers.1.dtype=float32'
-check 'layers of the type' 0 '' "$r" train model.yaml --text text.txt --no-warnings --set compile.targets=native $bf16 $set_layer=bfloat16 --dry-run
+check 'layers of the type' 0 '' "$r" train model.yaml --text text.txt --no-warnings $bf16 $set_layer=bfloat16 --dry-run
 check 'no such type' 1 "'train.dtype' must be one of float32, bfloat16" "$r" train model.yaml --text text.txt --set train.dtype=half --out no
 absent no
 
