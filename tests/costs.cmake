@@ -9,7 +9,7 @@ set(test_costs
     cli_compilers 6
     cli_dtype 8
     cli_visibility 5
-    cli_train_ranks 8
+    cli_train_ranks 5
     cli_verify 11
     cli_pages 14
     cli_product 18
@@ -24,7 +24,7 @@ set(test_costs
     cli_learn_product 6
     cli_long_schedule 6
     lower_edited_steps 2
-    lower_limits 8
+    lower_limits 7
     cli_sweep 5
     cli_bench_long 28
     cli_bench_decode 2
@@ -36,7 +36,7 @@ set(test_costs
     emit_programs 5
     emit_addresses 4
     emit_ops 7
-    golden_.*_gradients_one 12
+    golden_.*_gradients_one 7
     lower_tiles 6
     cli_explain 7
     library_memory 6
