@@ -7,9 +7,10 @@ model=$CASES/a_clm_lsh_1hash
 "$FORGE" make ids.st 'input_ids:I32:1,64=1*'
 echo hello >text.txt
 echo '# reformerc tuning 1' >tuning
-mkdir folder weights index generation
+mkdir folder weights index sharded generation
 cp "$model/config.json" weights
 cp "$model/config.json" index
+cp "$model/config.json" sharded
 cp "$model/config.json" "$model/model.safetensors" generation
 mkfifo pipe
 "$FORGE" socket socket
@@ -81,10 +82,11 @@ all_waited
 absent m.c o.st
 
 # Files that go by their names.
-at() { # PLACE COMMAND…: each kind stands at PLACE
+printf '{"weight_map": {"a": "shard"}}' >sharded/model.safetensors.index.json
+at() { # PLACE COMMAND…: each of $kinds stands at PLACE
     place=$1
     shift
-    for kind in pipe folder socket zero empty; do
+    for kind in $kinds; do
         rm -rf "$place"
         case $kind in
         pipe) mkfifo "$place" ;;
@@ -93,19 +95,23 @@ at() { # PLACE COMMAND…: each kind stands at PLACE
         zero) ln -s /dev/zero "$place" ;;
         empty) : >"$place" ;;
         esac
-        soon "$kind at $place" 1 "$place(:1:1)?: error: " "$r" "$@"
+        how=soon code='1'
+        [ $kind = pipe ] && how=wait_at_once code=''
+        # No code is no word. shellcheck disable=SC2086
+        $how "$kind at $place" $code "$place(:1:1)?: error: " "$r" "$@"
     done
-    rm -rf "$place"
 }
-at x.rir x.rir
-at x.yaml x.yaml -o m.c
-at weights/model.safetensors weights -o m.c
-at index/model.safetensors.index.json index -o m.c
-at generation/generation_config.json generate generation --backend reference --tokens 1 --input ids.st --stop-at-eos --output o.st
-at tuned tune "$model" --lengths 64 --tuning tuned --repeat 1
-at go.csv.partial sweep "$CHECKPOINT" --backend reference --text text.txt -o go.csv
-printf '{"weight_map": {"a": "shard"}}' >index/model.safetensors.index.json
-at index/shard index -o m.c
+for kinds in pipe 'folder socket zero empty'; do
+    at x.rir x.rir
+    at x.yaml x.yaml -o m.c
+    at weights/model.safetensors weights -o m.c
+    at index/model.safetensors.index.json index -o m.c
+    at sharded/shard sharded -o m.c
+    at generation/generation_config.json generate generation --backend reference --tokens 1 --input ids.st --stop-at-eos --output o.st
+    at tuned tune "$model" --lengths 64 --tuning tuned --repeat 1
+    at go.csv.partial sweep "$CHECKPOINT" --backend reference --text text.txt -o go.csv
+    all_waited
+done
 absent m.c
 
 # Entries of the cache are made again, whatever stands in their place.
