@@ -340,8 +340,9 @@ static bool is_near_theirs(const case_t *c, const gradients_t *g) {
         gradient_t *to = find_or_add(c->a, &want, short_name(t->name), t->elements);
         for (int64_t k = 0; k < t->elements; k++) to->values[k] = (double)values[k];
     }
+    bool near = is_near(g, &want, near_float32); /* whose names are the file's */
     st_close(f);
-    return is_near(g, &want, near_float32);
+    return near;
 }
 
 static bool is_near_reference(const case_t *c, const gradients_t *g) {
