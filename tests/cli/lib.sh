@@ -22,7 +22,7 @@ REFORMERC=$1 FORGE=$2 SOURCE=$3 WORK=$4
 CASES=$SOURCE/tests/golden/cases
 CHECKPOINT=$SOURCE/tests/golden/checkpoint
 # LeakSanitizer's tracer crashes over the thread-local storage of workers that have called a library loaded later, LLVM's.
-export ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99:use_tls=0 LC_ALL=C
+export ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99:use_tls=0:print_suppressions=0 LC_ALL=C
 rm -rf "$WORK"
 mkdir -p "$WORK"
 cd "$WORK" || exit 1
