@@ -1,7 +1,7 @@
 /* Functions and kernels of a module → C functions. */
 #include <string.h>
 
-#include "emit/c_int.h"
+#include "emit/c_part.h"
 
 static void put_params(func_t *f) {
     const lfunc_t *fn = f->fn;
@@ -73,17 +73,29 @@ static void name_buffers(func_t *f, const block_t *b) {
     }
 }
 
-/* Lines of a function, at most about: what is longer is hard to read, and slow to compile. */
-enum { MAX_LINES = 600 };
+/* Lines of a function, at most about: what is longer is hard to read, and slow to compile. What is
+ * cut is cut into less: sizes are estimates. */
+enum { MAX_LINES = 600, AIM = 540, AIM_LEAST = 240, AIM_STEP = 100 };
 
-static int count_lines(const sbuf_t *text) {
-    int n = 0;
-    for (size_t k = 0; k < text->size; k++) n += text->data[k] == '\n';
-    return n;
+/* Of its parts, and of itself at the end, whose text begins at `from`. */
+static int *lines_of(const func_t *f, const sbuf_t *text, size_t from) {
+    int *lines = ARENA_ARRAY(f->c->arena, int, f->n_parts + 1);
+    for (size_t k = 0; k < f->n_parts; k++) lines[k] = f->parts[k]->lines;
+    for (size_t k = from; k < text->size; k++) lines[f->n_parts] += text->data[k] == '\n';
+    lines[f->n_parts]--; /* behind it */
+    return lines;
 }
 
-/* cut: its schedule. Returns the lines of the function itself. */
-static int put_text(emitter_t *c, const lfunc_t *fn, bool cut, sbuf_t *out) {
+static bool is_long(const int *lines, size_t n_parts) {
+    for (size_t k = 0; k <= n_parts; k++)
+        if (lines[k] > MAX_LINES) return true;
+    return false;
+}
+
+/* lines: as it returned them when it wrote the function whole; NULL: it writes it whole. Returns
+ * NULL where nothing is too long. */
+static const int *put_text(emitter_t *c, const lfunc_t *fn, const int *lines, int aim,
+                           sbuf_t *out) {
     func_t f = {.c = c, .fn = fn, .names = names_new(c->arena, c->globals), .depth = 1};
     f.state = ARENA_ARRAY(c->arena, vstate_t, fn->n_values + 1);
     names_reserve(f.names, "U");
@@ -95,31 +107,37 @@ static int put_text(emitter_t *c, const lfunc_t *fn, bool cut, sbuf_t *out) {
     name_buffers(&f, fn->body);
     find_bases(&f);
     find_parts(&f);
-    if (cut) find_ranges(&f);
+    if (lines && fn->kind == FN_ENTRY) find_ranges(&f);
+    if (lines && fn->kind == FN_KERNEL) find_seams(&f, lines, MAX_LINES, aim);
     put_block(&f, fn->body);
     flush(&f, FLUSH_ALL, NULL);
     if (f.before.size) sbuf_write(out, f.before.data, f.before.size);
     sbuf_free(&f.before);
     put_head_comment(&f, out);
+    size_t from = out->size;
     put_line(out, 0, "%s {", signature(&f));
     if (fn->kind == FN_FUNC) put_unused_params(&f, out);
     else put_locals(&f, out);
     if (f.out.size) sbuf_write(out, f.out.data, f.out.size);
     sbuf_puts(out, "}\n\n");
-    int lines = count_lines(&f.out);
     sbuf_free(&f.out);
-    return lines;
+    const int *written = lines_of(&f, out, from);
+    return is_long(written, f.n_parts) ? written : NULL;
 }
 
 /* Texts of expressions are many times what is written of them: they go with the function. */
 void put_function(emitter_t *c, const lfunc_t *fn, sbuf_t *out) {
     sbuf_t text = {0};
+    size_t scope = names_enter(c->globals), n_own = c->n_own;
     c->arena = arena_new();
-    int lines = put_text(c, fn, false, &text);
-    if (fn->kind == FN_ENTRY && lines > MAX_LINES) {
+    const int *whole = put_text(c, fn, NULL, 0, &text), *lines = whole;
+    for (int aim = AIM; lines && aim >= AIM_LEAST; aim -= AIM_STEP) {
         sbuf_free(&text);
         text = (sbuf_t){0};
-        put_text(c, fn, true, &text);
+        names_leave(c->globals, scope);
+        c->n_own = n_own;
+        lines = put_text(c, fn, whole, aim, &text);
+        if (fn->kind == FN_ENTRY) break;
     }
     sbuf_write(out, text.data, text.size);
     sbuf_free(&text);

@@ -207,9 +207,12 @@ const char *spec_name(const emitter_t *c);   /* base name, for comments */
 /* How tightly an expression binds: an operand of a looser kind goes in parentheses. */
 typedef enum { P_COND, P_BITS, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_PRIMARY } prec_t;
 
+typedef struct cut c_cut_t; /* c_part.c */
+
 /* A mutable local: a value carried by a loop. */
 typedef struct {
     const char *name;
+    const c_cut_t *inside; /* the piece that declares it; NULL: none does */
 } var_t;
 
 enum { MAX_READS = 8 };
@@ -254,9 +257,9 @@ typedef struct {
 } vstate_t;
 
 /* c_part.c */
-typedef struct cut c_cut_t;
 typedef struct {
     const char *key, *name;
+    int lines;
 } cut_text_t;
 
 typedef struct {
@@ -282,7 +285,7 @@ typedef struct {
     size_t n_bases, cap_bases;
     c_cut_t **parts;
     size_t n_parts, cap_parts;
-    const c_cut_t *inside; /* the piece of a schedule that is being written */
+    const c_cut_t *inside; /* the piece that is being written: a range of instructions */
     cut_text_t *texts;     /* of parts that are written */
     size_t n_texts, cap_texts;
     sbuf_t before;  /* these */
@@ -321,12 +324,17 @@ void address_rest(const func_t *f, const address_t *x, affine_t *index); /* what
 /* c_part.c */
 void find_parts(func_t *f);
 bool put_part(func_t *f, const block_t *b); /* a call instead of it; false: it is no part */
-/* A call instead of the piece of a schedule that begins there; its end, or `from`: none does. */
+/* A call instead of the range of instructions that begins there; its end, or `from`: none does. */
 size_t put_range(func_t *f, const block_t *b, size_t from);
-void add_part(func_t *f, const block_t *b, size_t from, size_t to);
+c_cut_t *add_part(func_t *f, const block_t *b, size_t from, size_t to);
 
 /* c_range.c */
 void find_ranges(func_t *f);
+
+/* c_seam.c */
+/* lines: of each part, and of the kernel behind them; those of more than max are cut, into ones of
+ * about aim. */
+void find_seams(func_t *f, const int *lines, int max, int aim);
 
 /* c_statement.c */
 typedef enum { FLUSH_ALL, FLUSH_LOADS, FLUSH_READERS } flush_t;
@@ -352,6 +360,8 @@ void put_locals(func_t *f, sbuf_t *out);
 /* c_loop.c, c_block.c */
 void put_yield(func_t *f, const block_t *b, const var_t *const *vars);
 void put_loop(func_t *f, const inst_t *loop);
+/* Where the loop leaves a result; *made: it is new, and nothing declares it yet. */
+const var_t *carried_variable(func_t *f, const inst_t *loop, const value_t *result, bool *made);
 void put_block(func_t *f, const block_t *b);
 void put_insts(func_t *f, const block_t *b, size_t from, size_t to); /* of it */
 void flush_all(func_t *f); /* pending values become locals */

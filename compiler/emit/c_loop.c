@@ -82,9 +82,11 @@ static const var_t *earlier_variable(const func_t *f, const inst_t *loop, int k)
     return state_of(f, from->body->args[j + 1])->var;
 }
 
+/* NULL: there is none; a function does not see those of another one. */
 static const var_t *shared_variable(const func_t *f, const inst_t *loop, int k) {
     const var_t *var = outer_variable(f, loop, k);
-    return var ? var : earlier_variable(f, loop, k);
+    if (!var) var = earlier_variable(f, loop, k);
+    return var && var->inside == f->inside ? var : NULL;
 }
 
 /* What a carried value is called: by itself, by its result, or as where its result goes. */
@@ -99,6 +101,22 @@ static const char *carried_name(const func_t *f, const inst_t *loop, int k) {
     if (passed && outer->op == OP_FOR)
         return carried_name(f, outer, index_of(s->user->values, s->user->n_values, result));
     return carried_default(block_yield(loop->body)->values[k]);
+}
+
+static const var_t *variable_of(func_t *f, const inst_t *loop, int k, bool *made) {
+    const var_t *var = shared_variable(f, loop, k);
+    *made = !var;
+    if (!var) {
+        var_t *new = ARENA_NEW(f->c->arena, var_t);
+        *new = (var_t){local_name(f, carried_name(f, loop, k)), f->inside};
+        var = new;
+    }
+    state_of(f, loop->body->args[k + 1])->var = var;
+    return var;
+}
+
+const var_t *carried_variable(func_t *f, const inst_t *loop, const value_t *result, bool *made) {
+    return variable_of(f, loop, index_of(loop->results, loop->n_results, result), made);
 }
 
 static bool carried_live(const func_t *f, const inst_t *loop, int k) {
@@ -149,15 +167,10 @@ static void open_carried(func_t *f, const inst_t *loop) {
     for (int k = 0; k < n; k++) {
         const value_t *arg = loop->body->args[k + 1], *result = loop->results[k];
         if (!carried_live(f, loop, k)) continue;
-        const var_t *var = shared_variable(f, loop, k);
-        if (!var) {
-            var_t *new = ARENA_NEW(f->c->arena, var_t);
-            new->name = local_name(f, carried_name(f, loop, k));
-            declare_carried(&made, new->name, loop->values[k], init[k]);
-            var = new;
-        }
+        bool is_new;
+        const var_t *var = variable_of(f, loop, k, &is_new);
+        if (is_new) declare_carried(&made, var->name, loop->values[k], init[k]);
         vstate_t *s = state_of(f, arg);
-        s->var = var;
         s->e = (expr_t){.text = var->name, .prec = P_PRIMARY, .n_reads = 1, .reads = {var}};
         state_of(f, result)->e = (expr_t){.text = var->name, .prec = P_PRIMARY};
     }
