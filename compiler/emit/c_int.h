@@ -16,8 +16,8 @@
  *   c_func.c       functions and kernels; c_locals.c: what a kernel begins with
  *   c_live.c       what of a function is needed; c_mask.c: which values are mask registers
  *   c_base.c       base pointers; c_pointer.c: their declarations
- *   c_part.c       large loops and branches as functions of their own; c_range.c: pieces of
- *                  schedules
+ *   c_part.c       large loops and branches as functions of their own; c_need.c: their parameters;
+ *                  c_range.c: pieces of long schedules, c_seam.c: of long kernels
  *   c_block.c      blocks and conditions
  *   c_loop.c       loops, and what they carry
  *   c_statement.c  values, stores, calls

@@ -66,7 +66,7 @@ typedef struct {
     size_t *base_until; /* [b->n]: of bases that are declared there, the last use */
     int *size;          /* [b->n] */
     size_t at;
-} flow_t;
+} crossings_t;
 
 static bool is_inside(const block_t *b, const value_t *v) {
     const inst_t *i = v->def;
@@ -77,7 +77,7 @@ static bool is_inside(const block_t *b, const value_t *v) {
 }
 
 static void note_use(void *ctx, const value_t *v) {
-    flow_t *w = ctx;
+    crossings_t *w = ctx;
     if ((v->def && v->def->op == OP_CONST) || is_inside(w->b, v)) return;
     for (size_t k = w->first[w->at]; k < w->n_uses; k++)
         if (w->uses[k] == v) return;
@@ -85,7 +85,7 @@ static void note_use(void *ctx, const value_t *v) {
     w->last[v->id] = w->at;
 }
 
-static void note_bases(flow_t *w, const inst_t *i) {
+static void note_bases(crossings_t *w, const inst_t *i) {
     const address_t *x = i->buffer && i->n_index ? address_of(w->f, i) : NULL;
     for (const base_t *base = x ? address_from(x) : NULL; base; base = address_from(base->address))
         if (base->block == w->b && base->at < w->b->n) w->base_until[base->at] = w->at;
@@ -94,9 +94,9 @@ static void note_bases(flow_t *w, const inst_t *i) {
         note_bases(w, i->otherwise->insts[k]);
 }
 
-static flow_t find_flow(func_t *f, const block_t *b) {
+static crossings_t find_crossings(func_t *f, const block_t *b) {
     arena_t *a = f->c->arena;
-    flow_t w = {.f = f, .b = b, .first = ARENA_ARRAY(a, size_t, b->n + 1)};
+    crossings_t w = {.f = f, .b = b, .first = ARENA_ARRAY(a, size_t, b->n + 1)};
     w.known = ARENA_ARRAY(a, size_t, (size_t)f->fn->n_values + 1);
     w.last = ARENA_ARRAY(a, size_t, (size_t)f->fn->n_values + 1);
     w.seen = ARENA_ARRAY(a, size_t, (size_t)f->fn->n_values + 1);
@@ -129,7 +129,7 @@ static bool may_leave(const func_t *f, const value_t *v) {
     return !state_of(f, v)->mask && (v->type.lanes > 1 || elem_is_float(v->type.elem));
 }
 
-static void see_use(const flow_t *w, range_t *r, const value_t *v) {
+static void see_use(const crossings_t *w, range_t *r, const value_t *v) {
     if (w->known[v->id] > r->from) {
         if (w->last[v->id] > r->to) return;
         r->leave--;
@@ -140,14 +140,14 @@ static void see_use(const flow_t *w, range_t *r, const value_t *v) {
     }
 }
 
-static void see_result(const flow_t *w, range_t *r, const value_t *v) {
+static void see_result(const crossings_t *w, range_t *r, const value_t *v) {
     if (v->def->op == OP_CONST || w->last[v->id] <= r->to) return;
     r->leave++;
     r->stuck += !may_leave(w->f, v);
 }
 
 /* By one instruction more. */
-static void extend(const flow_t *w, range_t *r) {
+static void extend(const crossings_t *w, range_t *r) {
     const inst_t *i = w->b->insts[r->to];
     for (size_t k = w->first[r->to]; k < w->first[r->to + 1]; k++) see_use(w, r, w->uses[k]);
     if (i->result) see_result(w, r, i->result);
@@ -156,7 +156,7 @@ static void extend(const flow_t *w, range_t *r) {
     r->size += w->size[r->to++];
 }
 
-static bool may_border(const flow_t *w, size_t at) {
+static bool may_border(const crossings_t *w, size_t at) {
     const inst_t *i = w->b->insts[at];
     return i->op != OP_CONST && i->op != OP_COMMENT && is_needed(w->f, i);
 }
@@ -165,7 +165,7 @@ static bool ends_block(const inst_t *i) {
     return i->op == OP_YIELD || i->op == OP_RETURN;
 }
 
-static void try_from(search_t *s, const flow_t *w, size_t from) {
+static void try_from(search_t *s, const crossings_t *w, size_t from) {
     range_t r = {.from = from, .to = from};
     while (r.to < w->b->n && !ends_block(w->b->insts[r.to]) && !is_cut(s->f, w->b, r.to)) {
         extend(w, &r);
@@ -178,7 +178,7 @@ static void try_from(search_t *s, const flow_t *w, size_t from) {
 }
 
 static void search_block(search_t *s, const block_t *b) {
-    flow_t w = find_flow(s->f, b);
+    crossings_t w = find_crossings(s->f, b);
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         if (is_cut(s->f, b, k) || !is_needed(s->f, i)) continue;
@@ -190,13 +190,13 @@ static void search_block(search_t *s, const block_t *b) {
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void add_leaving(const flow_t *w, c_cut_t *p, const value_t *v) {
+static void add_leaving(const crossings_t *w, c_cut_t *p, const value_t *v) {
     if (v->def->op == OP_CONST || w->last[v->id] < p->to) return;
     ARENA_PUSH(w->f->c->arena, p->leaves, p->n_leaves, p->cap_leaves) = v;
 }
 
 static void add_piece(func_t *f, const seam_t *s) {
-    flow_t w = find_flow(f, s->block);
+    crossings_t w = find_crossings(f, s->block);
     c_cut_t *p = add_part(f, s->block, s->from, s->to);
     for (size_t k = s->from; k < s->to; k++) {
         const inst_t *i = s->block->insts[k];
