@@ -1,6 +1,7 @@
 #!/bin/sh
-# No function of generated C has more than 600 lines. A model whose layers all differ has a kernel for each, and schedules of a thousand launches: compilers
-# take them in pieces without a word, and it trains to the bit as the interpreter does, whose schedules are whole. Kernels of AVX-512 are the longest.
+# No function of generated C has more than 600 lines. A model whose layers all differ has a kernel for each, and schedules of
+# a thousand launches: compilers take them in pieces without a word, and it trains to the bit as the interpreter does, whose
+# schedules are whole. Kernels of AVX-512 are the longest; what their pieces leave for each other arrives.
 . "$(dirname "$0")/lib.sh"
 r=$REFORMERC
 # FILE…: "lines file: first line" of the longest function
@@ -19,7 +20,8 @@ is_short() { # NAME FILE…
 }
 is_short 'generated code' "$SOURCE"/generated/*.c
 
-# SPEC OPTIONS…: its kernels are cut, for the widest registers
+# SPEC OPTIONS…: its kernels are cut, for the widest registers, with tiles as wide as these allow
+unset QUICK_TILES
 kernels_are_short() {
     check "$*" 0 - "$r" "$SOURCE/specs/$@" --target x86-64-v4 --no-warnings -o kernels.c
     is_short "$*" kernels.c
@@ -29,6 +31,21 @@ kernels_are_short torch-benchmark.yaml --set compile.dtype=bfloat16
 if command -v gcc >/dev/null && [ "$(uname -m)" = x86_64 ]; then
     check 'gcc, kernels' 0 - gcc -std=c11 -Wall -Wextra -Wconversion -Werror -fsyntax-only -I"$SOURCE/runtime" kernels.c
 fi
+hashing_spec | sed '/^initializer_range/d; s/^\(hidden_size\|attention_head_size\):.*/\1: 64/; s/^num_attention_heads:.*/num_attention_heads: 1/
+    s/^axial_pos_shape:.*/axial_pos_shape: [16, 16]/; s/^axial_pos_embds_dim:.*/axial_pos_embds_dim: [32, 32]/
+    s/^max_position_embeddings:.*/max_position_embeddings: 256/; s/^lsh_attn_chunk_length:.*/lsh_attn_chunk_length: 64/' >wide.yaml
+printf 'num_hashes: 2\ninitializer_range: 3\n' >>wide.yaml # scores beyond the bound that needs no maximum
+wide="wide.yaml --target x86-64-v4 --no-warnings --set compile.sequence_length=256"
+check 'a kernel in pieces' 0 - "$r" $wide -o wide.c
+is_short 'a kernel in pieces' wide.c
+checks=$((checks + 1))
+grep -q '^ *\*[a-z_0-9]*_out = ' wide.c || fail 'no piece leaves a value: the test tests nothing'
+"$r" verify $wide --weights random:3 --backends interpreter,c --threads 1 >.out 2>.err
+code=$?
+name='what pieces leave'
+checks=$((checks + 1))
+[ $code -eq 0 ] || grep -q 'this CPU runs none' .err || fail "exit $code"
+export QUICK_TILES=1
 
 layers_of_their_own() { # COUNT: on stdout, a model of so many layers, whose feed-forwards differ
     small_spec | sed "s/^attn_layers:.*/attn_layers: [local$(printf ', local%.0s' $(seq 2 "$1"))]/"
