@@ -22,7 +22,7 @@ set(test_costs
     library_decode 8
     cli_gradients_product 4
     cli_learn_product 6
-    cli_long_schedule 6
+    cli_long_schedule 9
     lower_edited_steps 2
     lower_limits 7
     cli_sweep 5
