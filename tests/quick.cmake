@@ -81,31 +81,28 @@ function(compile_quickly)
   endforeach()
 endfunction()
 
-# Little code, too: no result depends on how it is cut into tiles, which lower_tiles says, and each case of golden_*_jit with
-# tiles as they are.
-function(compile_little)
+# Of those of these tests that there are: their environment has SETTING, too.
+function(set_for_tests setting)
   foreach(test IN LISTS ARGN)
     if(TEST ${test})
-      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT QUICK_TILES=1)
+      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT ${setting})
     endif()
   endforeach()
 endfunction()
 
+# Little code, too: no result depends on how it is cut into tiles, which lower_tiles says, and each case of golden_*_jit with
+# tiles as they are.
+function(compile_little)
+  set_for_tests(QUICK_TILES=1 ${ARGN})
+endfunction()
+
 # What measures does so in no time: for tests that ask for no speed.
 function(measure_briefly)
-  foreach(test IN LISTS ARGN)
-    if(TEST ${test})
-      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT QUICK_CLOCK=1)
-    endif()
-  endforeach()
+  set_for_tests(QUICK_CLOCK=1 ${ARGN})
 endfunction()
 
 # What a test says of any CPU it says of an old one as well, whose code is half as long as that of the newest and takes half
 # as long to compile: CPU is the best target then (runtime/cpu.c), where this machine is of its family.
 function(run_on_old_cpu cpu)
-  foreach(test IN LISTS ARGN)
-    if(TEST ${test})
-      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT REFORMER_CPU=${cpu})
-    endif()
-  endforeach()
+  set_for_tests(REFORMER_CPU=${cpu} ${ARGN})
 endfunction()

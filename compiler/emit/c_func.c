@@ -81,8 +81,7 @@ enum { MAX_LINES = 600, AIM = 540, AIM_LEAST = 240, AIM_STEP = 100 };
 static int *lines_of(const func_t *f, const sbuf_t *text, size_t from) {
     int *lines = ARENA_ARRAY(f->c->arena, int, f->n_parts + 1);
     for (size_t k = 0; k < f->n_parts; k++) lines[k] = f->parts[k]->lines;
-    for (size_t k = from; k < text->size; k++) lines[f->n_parts] += text->data[k] == '\n';
-    lines[f->n_parts]--; /* behind it */
+    lines[f->n_parts] = count_lines(text->data + from) - 1; /* an empty one behind it */
     return lines;
 }
 

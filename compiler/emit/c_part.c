@@ -117,7 +117,7 @@ static bool is_called(const func_t *f) { /* its pieces are, and look at what it 
     return f->fn->kind == FN_ENTRY;
 }
 
-static int count_lines(const char *text) {
+int count_lines(const char *text) {
     int n = 0;
     for (; *text; text++) n += *text == '\n';
     return n;

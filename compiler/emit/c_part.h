@@ -28,6 +28,7 @@ struct cut {
 /* c_part.c */
 c_cut_t *whole_part(const func_t *f, const block_t *b); /* all of it, not a range; NULL: none */
 bool is_statement(const func_t *f, const inst_t *i);    /* not written where it is used */
+int count_lines(const char *text);
 
 /* c_need.c */
 void find_params(func_t *f, c_cut_t *p);
